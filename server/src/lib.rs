@@ -1,1 +1,6 @@
-//! Placeholder.
+//! exai: an MCP server that gives clients AI tools over several LLM providers.
+//!
+//! This file is the table of contents; each module is named after the noun it holds.
+
+pub mod failure;
+pub mod router;
