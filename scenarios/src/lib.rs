@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The catalogue: what is tried, on which ground, and the command line that runs it.
+
+pub mod binaries;
+pub mod cli;

@@ -1,0 +1,57 @@
+//! Builds the server and the simulators, showing the build's own progress.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::cli::Ending;
+
+/// The executables of one run.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The server to judge.
+    pub exai: PathBuf,
+    /// The provider simulator.
+    pub mock_provider: PathBuf,
+    /// The proxy that spoils a good server in one named way.
+    pub impostor: PathBuf,
+}
+
+/// The workspace this executable was built from; the reports and the sources live there.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// Builds what a run needs, or takes `server` as the thing to judge.
+///
+/// # Errors
+/// [`Ending::Usage`] when `server` is no file; [`Ending::Harness`] when the build fails, with
+/// cargo's own messages already on standard error.
+pub fn build(server: Option<&Path>) -> Result<Built, Ending> {
+    if let Some(path) = server.filter(|path| !path.is_file()) {
+        let says = format!("--server {}: there is no such file.", path.display());
+        return Err(Ending::Usage(says));
+    }
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--release", "--locked", "-p", "exai-mocks"]);
+    if server.is_none() {
+        command.args(["-p", "exai-server"]);
+    }
+    let status = command.current_dir(workspace()).stdin(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(built(server)),
+        Ok(status) => Err(Ending::Harness(format!(
+            "the build failed ({status}); its messages are above. Nothing was judged."
+        ))),
+        Err(error) => Err(Ending::Harness(format!("could not start cargo: {error}"))),
+    }
+}
+
+/// The executables beside this one: cargo puts the members of a workspace into one folder.
+fn built(server: Option<&Path>) -> Built {
+    let own = std::env::current_exe().unwrap_or_default();
+    let folder = own.parent().map(Path::to_path_buf).unwrap_or_default();
+    let exai = server.map_or_else(|| folder.join("exai"), Path::to_path_buf);
+    Built { exai, mock_provider: folder.join("mock-provider"), impostor: folder.join("impostor") }
+}

@@ -1,0 +1,74 @@
+//! The command line: parse, dispatch, and turn every ending into a named exit code.
+
+pub mod arguments;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use exai_judge::verdict::Exit;
+
+use arguments::{Arguments, Command, RunArguments};
+
+/// How a command ended without a verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum Ending {
+    /// The user's mistake: one paragraph with the fix.
+    #[error("{0}")]
+    Usage(String),
+    /// The rig could not do its work.
+    #[error("{0}")]
+    Harness(String),
+    /// Evidence was touched, expired or foreign.
+    #[error("evidence refused: {0}")]
+    Refused(String),
+    /// A defect of ours.
+    #[error("this is a bug in verify: {0}")]
+    Bug(String),
+}
+
+impl Ending {
+    /// The exit code of this ending.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Harness(_) => Exit::HarnessError,
+            Self::Refused(_) => Exit::Refused,
+            Self::Bug(_) => Exit::Bug,
+        }
+    }
+}
+
+/// Runs the command line of this process. A panic anywhere is our own bug, exit 70.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = std::panic::catch_unwind(|| match Arguments::try_parse() {
+        Ok(arguments) => finish(dispatch(arguments)),
+        Err(error) => explain_usage(&error),
+    });
+    ExitCode::from(outcome.unwrap_or(Exit::Bug) as u8)
+}
+
+/// `--help` and `--version` end with 0; every other parse error is the user's, exit 64. clap's own
+/// code would be 2, which is our Inconclusive.
+fn explain_usage(error: &clap::Error) -> Exit {
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Pass }
+}
+
+fn finish(result: Result<Exit, Ending>) -> Exit {
+    match result {
+        Ok(exit) => exit,
+        Err(ending) => {
+            eprintln!("verify: {ending}");
+            ending.exit()
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
+    let command = arguments.command.unwrap_or_else(|| Command::Run(RunArguments::default()));
+    match command {
+        Command::Run(_) => Err(Ending::Harness("not wired yet".to_owned())),
+    }
+}
