@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The harness: rig, load, nemesis, evidence and reports.
+
+pub mod history;

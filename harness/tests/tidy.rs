@@ -16,7 +16,10 @@ const LINE_CHARS: usize = 100;
 const EMPTY_NAMES: [&str; 7] = ["util", "utils", "helpers", "common", "misc", "imp", "types"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace root")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .expect("the workspace root")
 }
 
 /// Every Rust file git tracks or would track, with its text.
@@ -28,9 +31,15 @@ fn sources() -> Vec<(String, String)> {
         .expect("git lists the sources");
     let names = String::from_utf8(listing.stdout).expect("paths are UTF-8");
     let read = |name: &str| std::fs::read_to_string(root().join(name)).ok();
-    let found: Vec<_> =
-        names.lines().filter_map(|name| Some((name.to_owned(), read(name)?))).collect();
-    assert!(found.len() > 20, "the tidy test found only {} sources", found.len());
+    let found: Vec<_> = names
+        .lines()
+        .filter_map(|name| Some((name.to_owned(), read(name)?)))
+        .collect();
+    assert!(
+        found.len() > 20,
+        "the tidy test found only {} sources",
+        found.len()
+    );
     found
 }
 
@@ -48,11 +57,16 @@ fn files_functions_and_lines_keep_their_size() {
         }
         for (index, line) in text.lines().enumerate() {
             if line.chars().count() > LINE_CHARS {
-                complaints.push(format!("{name}:{}: line over {LINE_CHARS}, wrap it", index + 1));
+                complaints.push(format!(
+                    "{name}:{}: line over {LINE_CHARS}, wrap it",
+                    index + 1
+                ));
             }
         }
         for (line, length) in long_functions(&text) {
-            complaints.push(format!("{name}:{line}: function of {length} lines, split it by verb"));
+            complaints.push(format!(
+                "{name}:{line}: function of {length} lines, split it by verb"
+            ));
         }
     }
     complain(&complaints);
@@ -68,7 +82,9 @@ fn long_functions(text: &str) -> Vec<(usize, usize)> {
             continue;
         }
         let closing = format!("{}}}", " ".repeat(indent));
-        let end = lines[index..].iter().position(|candidate| *candidate == closing);
+        let end = lines[index..]
+            .iter()
+            .position(|candidate| *candidate == closing);
         let length = end.map_or(0, |end| end + 1);
         if length > FUNCTION_LINES {
             found.push((index + 1, length));
@@ -78,7 +94,14 @@ fn long_functions(text: &str) -> Vec<(usize, usize)> {
 }
 
 fn is_function_head(line: &str) -> bool {
-    let words = ["pub ", "pub(crate) ", "pub(super) ", "const ", "async ", "unsafe "];
+    let words = [
+        "pub ",
+        "pub(crate) ",
+        "pub(super) ",
+        "const ",
+        "async ",
+        "unsafe ",
+    ];
     let mut rest = line;
     while let Some(word) = words.iter().find(|word| rest.starts_with(**word)) {
         rest = &rest[word.len()..];
@@ -91,16 +114,27 @@ fn files_are_named_after_what_they_hold() {
     let mut complaints = Vec::new();
     for (name, _) in sources() {
         let path = Path::new(&name);
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
         if EMPTY_NAMES.contains(&stem) {
-            complaints.push(format!("{name}:1: a name that says nothing, use the noun it holds"));
+            complaints.push(format!(
+                "{name}:1: a name that says nothing, use the noun it holds"
+            ));
         }
         if stem == "mod" {
-            complaints.push(format!("{name}:1: mod.rs, use a file named after the folder"));
+            complaints.push(format!(
+                "{name}:1: mod.rs, use a file named after the folder"
+            ));
         }
-        let parents = path.components().filter_map(|part| part.as_os_str().to_str());
+        let parents = path
+            .components()
+            .filter_map(|part| part.as_os_str().to_str());
         if parents.clone().any(|part| EMPTY_NAMES.contains(&part)) {
-            complaints.push(format!("{name}:1: a folder that says nothing, use its noun"));
+            complaints.push(format!(
+                "{name}:1: a folder that says nothing, use its noun"
+            ));
         }
     }
     complain(&complaints);
@@ -112,12 +146,24 @@ fn the_code_keeps_the_words_it_promised_to_avoid() {
     let banned = [
         (["TO", "DO"].concat(), "do it, or open an issue"),
         (["FIX", "ME"].concat(), "fix it, or open an issue"),
-        (["#[all", "ow("].concat(), "use #[expect(lint, reason = \"...\")]"),
-        (["#[ign", "ore"].concat(), "run it, or print \"not run\" with the package that is missing"),
-        (["assert!(", "true"].concat(), "assert something that can fail"),
+        (
+            ["#[all", "ow("].concat(),
+            "use #[expect(lint, reason = \"...\")]",
+        ),
+        (
+            ["#[ign", "ore"].concat(),
+            "run it, or print \"not run\" with the package that is missing",
+        ),
+        (
+            ["assert!(", "true"].concat(),
+            "assert something that can fail",
+        ),
         (["|| ", "true"].concat(), "assert something that can fail"),
         (["macro_", "export"].concat(), "use a function"),
-        (["unimplem", "ented!"].concat(), "say in the reply what is not built"),
+        (
+            ["unimplem", "ented!"].concat(),
+            "say in the reply what is not built",
+        ),
     ];
     let mut complaints = Vec::new();
     for (name, text) in sources() {
@@ -135,9 +181,14 @@ fn the_code_keeps_the_words_it_promised_to_avoid() {
 #[test]
 fn tests_wait_for_conditions_and_never_sleep() {
     let mut complaints = Vec::new();
-    for (name, text) in sources().into_iter().filter(|(name, _)| name.contains("/tests/")) {
+    for (name, text) in sources()
+        .into_iter()
+        .filter(|(name, _)| name.contains("/tests/"))
+    {
         for (index, line) in text.lines().enumerate() {
-            let sleeps = ["sleep(", "Duration::from_"].iter().all(|part| line.contains(part));
+            let sleeps = ["sleep(", "Duration::from_"]
+                .iter()
+                .all(|part| line.contains(part));
             if sleeps && !name.ends_with("tidy.rs") {
                 complaints.push(format!(
                     "{name}:{}: a sleep in a test, wait for a condition with a deadline",
@@ -204,16 +255,31 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("exai-mocks", vec![]),
         ("exai-judge", vec![]),
         ("exai-harness", vec!["exai-judge", "exai-mocks"]),
-        ("exai-scenarios", vec!["exai-harness", "exai-judge", "exai-mocks"]),
-        ("exai-containers", vec!["exai-harness", "exai-judge", "exai-mocks"]),
-        ("exai-soak", vec!["exai-harness", "exai-judge", "exai-mocks"]),
+        (
+            "exai-scenarios",
+            vec!["exai-harness", "exai-judge", "exai-mocks"],
+        ),
+        (
+            "exai-containers",
+            vec!["exai-harness", "exai-judge", "exai-mocks"],
+        ),
+        (
+            "exai-soak",
+            vec!["exai-harness", "exai-judge", "exai-mocks"],
+        ),
         ("exai-benches", vec!["exai-harness", "exai-server"]),
     ])
 }
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo describes the workspace");
@@ -225,12 +291,18 @@ fn nothing_that_judges_imports_the_server() {
     let allowed = allowed_imports();
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
-    assert!(packages.len() >= 6, "the workspace lost a crate: {} left", packages.len());
+    assert!(
+        packages.len() >= 6,
+        "the workspace lost a crate: {} left",
+        packages.len()
+    );
     let mut complaints = Vec::new();
     for package in packages {
         let name = package["name"].as_str().expect("a name");
         let Some(allowed) = allowed.get(name) else {
-            complaints.push(format!("{name}: a crate without a row here, add who it may import"));
+            complaints.push(format!(
+                "{name}: a crate without a row here, add who it may import"
+            ));
             continue;
         };
         for dependency in package["dependencies"].as_array().expect("dependencies") {
@@ -247,20 +319,48 @@ fn nothing_that_judges_imports_the_server() {
 fn the_judge_is_pure() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
-    let judge = packages.iter().find(|package| package["name"] == "exai-judge").expect("judge");
+    let judge = packages
+        .iter()
+        .find(|package| package["name"] == "exai-judge")
+        .expect("judge");
     let dependencies = judge["dependencies"].as_array().expect("dependencies");
-    let impure = ["tokio", "hyper", "reqwest", "rand", "getrandom", "nix", "procfs", "tempfile"];
+    let impure = [
+        "tokio",
+        "hyper",
+        "reqwest",
+        "rand",
+        "getrandom",
+        "nix",
+        "procfs",
+        "tempfile",
+    ];
     for dependency in dependencies {
         let used = dependency["name"].as_str().expect("a name");
-        assert!(!impure.contains(&used), "exai-judge: imports {used}, pass the value in");
+        assert!(
+            !impure.contains(&used),
+            "exai-judge: imports {used}, pass the value in"
+        );
     }
     for (name, text) in sources() {
         if !name.starts_with("harness/judge/src") {
             continue;
         }
-        for word in ["std::fs", "std::net", "std::process", "std::env", "Instant", "SystemTime"] {
-            let at = before_tests(&text).lines().position(|line| line.contains(word));
-            assert!(at.is_none(), "{name}:{}: {word}, pass the value in", at.unwrap_or(0) + 1);
+        for word in [
+            "std::fs",
+            "std::net",
+            "std::process",
+            "std::env",
+            "Instant",
+            "SystemTime",
+        ] {
+            let at = before_tests(&text)
+                .lines()
+                .position(|line| line.contains(word));
+            assert!(
+                at.is_none(),
+                "{name}:{}: {word}, pass the value in",
+                at.unwrap_or(0) + 1
+            );
         }
     }
 }
@@ -271,7 +371,10 @@ fn the_tidy_rules_see_what_they_look_for() {
     assert_eq!(stray_number("let first = list[0] + 1; // 42"), None);
     assert_eq!(stray_number("criterion.limit(\"p95_ms\")"), None);
     let body = "    step();\n".repeat(FUNCTION_LINES);
-    assert_eq!(long_functions(&format!("fn long() {{\n{body}}}\n")).len(), 1);
+    assert_eq!(
+        long_functions(&format!("fn long() {{\n{body}}}\n")).len(),
+        1
+    );
     assert!(long_functions("fn short() {\n    step();\n}\n").is_empty());
     assert!(is_function_head("pub async fn call(&self) {"));
     assert!(!is_function_head("fn declared(&self);"));
