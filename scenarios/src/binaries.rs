@@ -38,7 +38,10 @@ pub fn build(server: Option<&Path>) -> Result<Built, Ending> {
     if server.is_none() {
         command.args(["-p", "exai-server"]);
     }
-    let status = command.current_dir(workspace()).stdin(Stdio::null()).status();
+    let status = command
+        .current_dir(workspace())
+        .stdin(Stdio::null())
+        .status();
     match status {
         Ok(status) if status.success() => Ok(built(server)),
         Ok(status) => Err(Ending::Harness(format!(
@@ -53,5 +56,9 @@ fn built(server: Option<&Path>) -> Built {
     let own = std::env::current_exe().unwrap_or_default();
     let folder = own.parent().map(Path::to_path_buf).unwrap_or_default();
     let exai = server.map_or_else(|| folder.join("exai"), Path::to_path_buf);
-    Built { exai, mock_provider: folder.join("mock-provider"), impostor: folder.join("impostor") }
+    Built {
+        exai,
+        mock_provider: folder.join("mock-provider"),
+        impostor: folder.join("impostor"),
+    }
 }

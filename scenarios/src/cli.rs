@@ -53,7 +53,11 @@ pub fn main() -> ExitCode {
 /// code would be 2, which is our Inconclusive.
 fn explain_usage(error: &clap::Error) -> Exit {
     let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Pass }
+    if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Pass
+    }
 }
 
 fn finish(result: Result<Exit, Ending>) -> Exit {
@@ -67,7 +71,9 @@ fn finish(result: Result<Exit, Ending>) -> Exit {
 }
 
 fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
-    let command = arguments.command.unwrap_or_else(|| Command::Run(RunArguments::default()));
+    let command = arguments
+        .command
+        .unwrap_or_else(|| Command::Run(RunArguments::default()));
     match command {
         Command::Run(_) => Err(Ending::Harness("not wired yet".to_owned())),
     }

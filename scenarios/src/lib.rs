@@ -2,3 +2,5 @@
 
 pub mod binaries;
 pub mod cli;
+pub mod saboteur;
+pub mod vector;

@@ -1,0 +1,87 @@
+//! The table of saboteurs: what is spoiled, where, and which findings it must produce.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The committed table.
+const TABLE: &str = include_str!("../saboteurs.toml");
+
+/// One way to spoil a good server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Saboteur {
+    /// The number in CRITERIA's table, with a letter for a subtle twin.
+    pub id: String,
+    /// In words.
+    pub name: String,
+    /// The impostor's spoiler, or the launcher's.
+    pub spoil: String,
+    /// Where it sits: `client`, `admin`, `stdio`, a provider's name, or `launcher`.
+    pub edge: String,
+    /// Spoil every k-th eligible operation.
+    #[serde(default = "one")]
+    pub every: u32,
+    /// The first eligible operation to spoil, counted from 0.
+    #[serde(default)]
+    pub offset: u32,
+    /// Criteria to run: those that can see it. Empty runs all.
+    #[serde(default)]
+    pub run: Vec<String>,
+    /// Criteria that must turn to Fail, with the checks that must fail.
+    #[serde(default)]
+    pub fail: BTreeMap<String, Vec<String>>,
+    /// Criteria that must turn to Inconclusive, with the reason.
+    #[serde(default)]
+    pub inconclusive: BTreeMap<String, String>,
+    /// Whether every criterion must become Inconclusive(foreign_identity).
+    #[serde(default)]
+    pub void: bool,
+    /// Configuration keys of the server that this row changes.
+    #[serde(default)]
+    pub set: Vec<String>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    saboteur: Vec<Saboteur>,
+}
+
+/// Every row, in the order of the table.
+///
+/// # Errors
+/// The row and field at fault, when the embedded table does not parse.
+pub fn all() -> Result<Vec<Saboteur>, toml::de::Error> {
+    toml::from_str::<Table>(TABLE).map(|table| table.saboteur)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_demands_something_that_an_honest_server_does_not_show() {
+        for row in all().unwrap() {
+            let demands = row.fail.len() + row.inconclusive.len() + usize::from(row.void);
+            assert!(
+                demands > 0,
+                "row {} can be passed by a judge that sees nothing",
+                row.id
+            );
+        }
+    }
+
+    #[test]
+    fn no_two_rows_have_one_id() {
+        let mut ids: Vec<_> = all().unwrap().into_iter().map(|row| row.id).collect();
+        let rows = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), rows);
+    }
+}
