@@ -2,5 +2,7 @@
 //!
 //! This file is the table of contents; each module is named after the noun it holds.
 
+pub mod auth;
+pub mod config;
 pub mod failure;
 pub mod router;

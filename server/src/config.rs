@@ -1,0 +1,284 @@
+//! Configuration: one tree of typed sections, built from four layers, checked as a whole.
+//!
+//! Layers: the embedded `default.toml`, a file, `EXAI_*` environment variables, flags. Everything
+//! wrong is reported at once, each fault with its key and the layer that set it. Secrets come from
+//! the environment alone and enter no digest. Nothing here opens a socket.
+
+pub mod address;
+pub mod digest;
+pub mod duration;
+pub mod fault;
+pub mod layer;
+pub mod limits;
+pub mod provider;
+mod relations;
+pub mod schema;
+pub mod secret;
+pub mod section;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+
+pub use address::Cidr;
+pub use digest::Digests;
+pub use fault::{Fault, Faults};
+pub use layer::{Flag, Layer};
+pub use limits::{Clocks, Limits, Rate, Timeouts};
+pub use provider::{Dialect, ProviderKey, ProviderRow};
+pub use schema::Schema;
+pub use secret::Secrets;
+pub use section::{
+    Algorithm, Audit, Auth, AuthMode, Breaker, BreakerSpan, Files, Jwt, Models, Retry, Server,
+    Store, StoreKind, Thread, ToolProfile, Tools, WebSearch,
+};
+
+use crate::auth::policy::Policy;
+use layer::Settings;
+
+/// The embedded defaults; also the schema: every key that exists stands here.
+pub const DEFAULT_TOML: &str = include_str!("../default.toml");
+
+/// Where a configuration is read from; a parameter, so that tests bring their own.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file of `--config`, if one was named.
+    pub file: Option<PathBuf>,
+    /// The process environment.
+    pub environment: BTreeMap<String, String>,
+    /// `--listen`, `--admin` and `--set`, in the order given.
+    pub flags: Vec<Flag>,
+    /// Whether `--demo` was given.
+    pub demo: bool,
+}
+
+/// A configuration that passed every check.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Listeners, proxies, state folder, drain.
+    pub server: Server,
+    /// Sizes, counts and rates.
+    pub limits: Limits,
+    /// The clocks of both model classes.
+    pub timeouts: Timeouts,
+    /// When breakers open and for how long.
+    pub breaker: Breaker,
+    /// The one retry budget.
+    pub retry: Retry,
+    /// The hot store.
+    pub store: Store,
+    /// Bounds of a conversation.
+    pub thread: Thread,
+    /// Who may come in.
+    pub auth: Auth,
+    /// Where denials are recorded.
+    pub audit: Audit,
+    /// Which tools are listed and how they answer.
+    pub tools: Tools,
+    /// Default model and extra aliases.
+    pub models: Models,
+    /// What may be read by path.
+    pub files: Files,
+    /// Whether `/metrics` is open without a token.
+    pub metrics_open: bool,
+    /// Components whose loss turns readiness red.
+    pub ready_require: Vec<String>,
+    /// Provider rows by name, disabled ones and those without a key included.
+    pub providers: BTreeMap<String, ProviderRow>,
+    /// What may not be printed.
+    pub secrets: Secrets,
+    /// Role-to-tools policy.
+    pub policy: Policy,
+    /// What binds evidence to this configuration.
+    pub digests: Digests,
+    /// Whether the embedded demo provider is registered.
+    pub demo: bool,
+}
+
+impl Config {
+    /// Reads, merges and checks all layers.
+    ///
+    /// # Errors
+    /// Every fault found, never only the first.
+    pub fn load(sources: &Sources) -> Result<Self, Faults> {
+        let schema = Schema::embedded()?;
+        let mut settings = Settings::defaults(&schema);
+        if let Some(path) = &sources.file {
+            settings.add_file(path, &schema);
+        }
+        settings.add_environment(&sources.environment, &schema);
+        settings.add_flags(&sources.flags, &schema);
+        Self::build(settings, &schema, sources)
+    }
+
+    /// The defaults, with keys of a TOML text on top; for tests and examples.
+    ///
+    /// # Errors
+    /// Every fault found.
+    pub fn from_toml(text: &str) -> Result<Self, Faults> {
+        let schema = Schema::embedded()?;
+        let mut settings = Settings::defaults(&schema);
+        settings.add_text(text, &Layer::File(PathBuf::from("(text)")), &schema);
+        Self::build(settings, &schema, &Sources::default())
+    }
+
+    fn build(settings: Settings, schema: &Schema, from: &Sources) -> Result<Self, Faults> {
+        let mut faults = settings.faults.clone();
+        let secrets = Secrets::read(&from.environment, &mut faults);
+        let policy = read_policy(&settings, &mut faults);
+        let digests = Digests::of(&settings, schema, &policy, from.demo);
+        let mut reader = Reader {
+            settings: &settings,
+            faults: &mut faults,
+        };
+        let providers = provider::read(&mut reader, &from.environment);
+        let sections = Sections::read(&mut reader);
+        let Some(sections) = sections else {
+            return Err(Faults(faults));
+        };
+        let outside = Outside {
+            providers,
+            secrets,
+            policy,
+            digests,
+            demo: from.demo,
+        };
+        let config = sections.into_config(outside);
+        for (key, message) in relations::check(&config) {
+            faults.push(settings.fault(&key, message));
+        }
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(Faults(faults))
+        }
+    }
+}
+
+fn read_policy(settings: &Settings, faults: &mut Vec<Fault>) -> Policy {
+    let path = settings.text("auth.policy_file");
+    Policy::load(&path).unwrap_or_else(|error| {
+        faults.push(settings.fault("auth.policy_file", error.to_string()));
+        Policy::deny_all()
+    })
+}
+
+/// Turns tables of merged settings into typed sections, collecting what does not fit.
+pub(crate) struct Reader<'a> {
+    settings: &'a Settings,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Reader<'_> {
+    /// One section, or `None` after its fault was recorded.
+    pub(crate) fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let table = self.settings.table(name);
+        match serde_path_to_error::deserialize::<_, T>(table) {
+            Ok(section) => Some(section),
+            Err(error) => {
+                let key = format!("{name}.{}", error.path());
+                let message = error.into_inner().message().trim().to_owned();
+                self.faults.push(self.settings.fault(&key, message));
+                None
+            }
+        }
+    }
+}
+
+/// What a configuration holds besides its sections.
+struct Outside {
+    providers: BTreeMap<String, ProviderRow>,
+    secrets: Secrets,
+    policy: Policy,
+    digests: Digests,
+    demo: bool,
+}
+
+struct Sections {
+    server: Server,
+    limits: Limits,
+    timeouts: Timeouts,
+    breaker: Breaker,
+    retry: Retry,
+    store: Store,
+    thread: Thread,
+    auth: Auth,
+    audit: Audit,
+    tools: Tools,
+    models: Models,
+    files: Files,
+    admin: section::Admin,
+    ready: section::Ready,
+}
+
+impl Sections {
+    /// Reads every section before giving up, so that each reports its own fault.
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let server = reader.section("server");
+        let limits = reader.section("limits");
+        let timeouts = reader.section("timeouts");
+        let breaker = reader.section("breaker");
+        let retry = reader.section("retry");
+        let store = reader.section("store");
+        let thread = reader.section("thread");
+        let auth = reader.section("auth");
+        let audit = reader.section("audit");
+        let tools = reader.section("tools");
+        let models = reader.section("models");
+        let files = reader.section("files");
+        let admin = reader.section("admin");
+        let ready = reader.section("ready");
+        Some(Self {
+            server: server?,
+            limits: limits?,
+            timeouts: timeouts?,
+            breaker: breaker?,
+            retry: retry?,
+            store: store?,
+            thread: thread?,
+            auth: auth?,
+            audit: audit?,
+            tools: tools?,
+            models: models?,
+            files: files?,
+            admin: admin?,
+            ready: ready?,
+        })
+    }
+
+    fn into_config(self, outside: Outside) -> Config {
+        let Outside {
+            providers,
+            secrets,
+            policy,
+            digests,
+            demo,
+        } = outside;
+        Config {
+            server: self.server,
+            limits: self.limits,
+            timeouts: self.timeouts,
+            breaker: self.breaker,
+            retry: self.retry,
+            store: self.store,
+            thread: self.thread,
+            auth: self.auth,
+            audit: self.audit,
+            tools: self.tools,
+            models: self.models,
+            files: self.files,
+            metrics_open: self.admin.metrics_open,
+            ready_require: self.ready.require,
+            providers,
+            secrets,
+            policy,
+            digests,
+            demo,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "config/tests.rs"]
+mod tests;

@@ -1,0 +1,80 @@
+//! The two digests that bind evidence to a configuration.
+//!
+//! Each is the SHA-256, in lower-case hex, of one line `key=value` per key of that mark, sorted by
+//! key, each line ended by a newline. Values are TOML; a duration is its milliseconds followed by
+//! `ms`. The policy digest also covers `auth.policy` (SHA-256 of the role policy's text) and
+//! `demo`. Secrets are in neither.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+use toml::Value;
+
+use super::duration;
+use super::layer::Settings;
+use super::schema::{Kind, Mark, Schema};
+use crate::auth::policy::Policy;
+
+/// Policy and site digest of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Digests {
+    /// Over keys that change behaviour.
+    pub policy: String,
+    /// Over addresses, ports, paths, URLs and labels.
+    pub site: String,
+}
+
+impl Digests {
+    pub(super) fn of(settings: &Settings, schema: &Schema, policy: &Policy, demo: bool) -> Self {
+        let mut lines = Vec::new();
+        for (key, value) in settings.values() {
+            if let Some((kind, mark)) = schema.find(key) {
+                lines.push((mark, format!("{key}={}\n", canonical(kind, value))));
+            }
+        }
+        lines.push((
+            Mark::Policy,
+            format!("auth.policy={}\n", hex_sha256(policy.text())),
+        ));
+        lines.push((Mark::Policy, format!("demo={demo}\n")));
+        lines.sort_by(|a, b| a.1.cmp(&b.1));
+        let digest = |wanted: Mark| {
+            let chosen = lines.iter().filter(|(mark, _)| *mark == wanted);
+            hex_sha256(&chosen.map(|(_, line)| line.as_str()).collect::<String>())
+        };
+        Self {
+            policy: digest(Mark::Policy),
+            site: digest(Mark::Site),
+        }
+    }
+}
+
+fn canonical(kind: Kind, value: &Value) -> String {
+    let span = |value: &Value| {
+        let parsed = value.as_str().and_then(|text| duration::parse(text).ok());
+        parsed.map_or_else(
+            || value.to_string(),
+            |span| format!("{}ms", span.as_millis()),
+        )
+    };
+    match (kind, value) {
+        (Kind::Span, value) => span(value),
+        (Kind::Spans, Value::Array(items)) => items.iter().map(span).collect::<Vec<_>>().join(","),
+        (_, value) => value.to_string(),
+    }
+}
+
+fn hex_sha256(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// Bytes as lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

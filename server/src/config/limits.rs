@@ -1,0 +1,122 @@
+//! Sizes, counts, rates and clocks: every bound of the server has its name here.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::duration;
+
+/// `[limits]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a request body; more is 413.
+    pub body_bytes: usize,
+    /// Bytes of a request head.
+    pub header_bytes: usize,
+    /// Nesting of a request body.
+    pub json_depth: usize,
+    /// Calls at once in all.
+    pub in_flight: usize,
+    /// Calls at once in one session.
+    pub in_flight_per_session: usize,
+    /// Requests at once at one provider.
+    pub in_flight_per_provider: usize,
+    /// Open connections in all.
+    pub connections: usize,
+    /// Open connections of one client address.
+    pub connections_per_address: usize,
+    /// MCP sessions at once.
+    pub sessions: usize,
+    /// A session without a request ends after this.
+    #[serde(deserialize_with = "duration::one")]
+    pub session_idle: Duration,
+    /// Characters of one tool result.
+    pub result_chars: usize,
+    /// Tokens (characters / 4) of one tool result.
+    pub result_tokens: usize,
+    /// Characters of the longest prompt.
+    pub prompt_chars: usize,
+    /// A step above this is asked for as a file.
+    pub resend_prompt_chars: usize,
+    /// Time to send a request head.
+    #[serde(deserialize_with = "duration::one")]
+    pub header_timeout: Duration,
+    /// Longest silence inside a request body.
+    #[serde(deserialize_with = "duration::one")]
+    pub body_timeout: Duration,
+    /// Longest time a client may refuse to read.
+    #[serde(deserialize_with = "duration::one")]
+    pub write_timeout: Duration,
+    /// Keep-alive without a request.
+    #[serde(deserialize_with = "duration::one")]
+    pub connection_idle: Duration,
+    /// Bytes of the longest bearer token.
+    pub token_bytes: usize,
+    /// `[limits.rate]`.
+    pub rate: Rate,
+}
+
+/// `[limits.rate]`: sustained rates, enforced as token buckets.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Requests a second of all callers.
+    pub global: u32,
+    /// Requests a second of one client address.
+    pub address: u32,
+    /// Requests a second of one verified principal.
+    pub principal: u32,
+    /// How many seconds of the rate may arrive at once.
+    #[serde(deserialize_with = "duration::one")]
+    pub burst: Duration,
+    /// Buckets kept per scope.
+    pub table: usize,
+    /// An unused bucket is dropped after this.
+    #[serde(deserialize_with = "duration::one")]
+    pub idle: Duration,
+}
+
+/// `[timeouts]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timeouts {
+    /// The ladder in use.
+    pub profile: TimeoutProfile,
+    /// Total of a tool that calls no provider.
+    #[serde(deserialize_with = "duration::one")]
+    pub tool: Duration,
+    /// Clocks of models of class *prompt*.
+    pub prompt: Clocks,
+    /// Clocks of models of class *thinking*.
+    pub thinking: Clocks,
+}
+
+/// Which timeout ladder applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeoutProfile {
+    /// Three clocks by model class.
+    Class,
+}
+
+/// The clocks of one model class.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clocks {
+    /// Request sent to first token.
+    #[serde(deserialize_with = "duration::one")]
+    pub first_token: Duration,
+    /// Between two tokens.
+    #[serde(deserialize_with = "duration::one")]
+    pub idle: Duration,
+    /// One chat call, attempts and failover included.
+    #[serde(deserialize_with = "duration::one")]
+    pub total: Duration,
+    /// One workflow call, expert pass included.
+    #[serde(deserialize_with = "duration::one")]
+    pub workflow: Duration,
+    /// The expert pass alone.
+    #[serde(deserialize_with = "duration::one")]
+    pub expert: Duration,
+}

@@ -1,0 +1,250 @@
+//! Relations between settings, each of which may be right alone and wrong together.
+
+use std::time::Duration;
+
+use super::{Algorithm, AuthMode, Clocks, Config, ProviderRow, address};
+
+/// Outer clocks exceed inner ones by at least this, so that the inner one fires first.
+const STEP: Duration = Duration::from_secs(5);
+
+/// Components that `ready.require` may name.
+const COMPONENTS: [&str; 3] = ["store", "disk", "providers"];
+
+type Wrong = (String, String);
+
+/// Every broken relation, as key and sentence.
+pub(super) fn check(config: &Config) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    clocks("prompt", &config.timeouts.prompt, &mut wrong);
+    clocks("thinking", &config.timeouts.thinking, &mut wrong);
+    limits(config, &mut wrong);
+    listeners(config, &mut wrong);
+    jwt(config, &mut wrong);
+    store(config, &mut wrong);
+    for row in config.providers.values() {
+        provider(row, &mut wrong);
+    }
+    wrong
+}
+
+fn say(wrong: &mut Vec<Wrong>, is_broken: bool, key: &str, message: &str) {
+    if is_broken {
+        wrong.push((key.to_owned(), message.to_owned()));
+    }
+}
+
+fn clocks(class: &str, clocks: &Clocks, wrong: &mut Vec<Wrong>) {
+    let table = [
+        (
+            "first_token",
+            clocks.first_token,
+            "total",
+            clocks.total,
+            Duration::ZERO,
+        ),
+        ("idle", clocks.idle, "total", clocks.total, Duration::ZERO),
+        ("total", clocks.total, "workflow", clocks.workflow, STEP),
+        ("expert", clocks.expert, "workflow", clocks.workflow, STEP),
+    ];
+    for (inner, short, outer, long, step) in table {
+        if short + step > long {
+            let (short, long) = (short.as_secs_f64(), long.as_secs_f64());
+            let room = if step.is_zero() {
+                ""
+            } else {
+                " by at least 5 s"
+            };
+            let message = format!(
+                "the timeout ladder is broken: {outer} ({long} s) must exceed \
+                 timeouts.{class}.{inner} ({short} s){room}"
+            );
+            wrong.push((format!("timeouts.{class}.{outer}"), message));
+        }
+    }
+}
+
+fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
+    let limits = &config.limits;
+    let positive = [
+        ("limits.body_bytes", limits.body_bytes),
+        ("limits.json_depth", limits.json_depth),
+        ("limits.in_flight", limits.in_flight),
+        ("limits.in_flight_per_session", limits.in_flight_per_session),
+        (
+            "limits.in_flight_per_provider",
+            limits.in_flight_per_provider,
+        ),
+        ("limits.connections", limits.connections),
+        (
+            "limits.connections_per_address",
+            limits.connections_per_address,
+        ),
+        ("limits.sessions", limits.sessions),
+        ("limits.result_chars", limits.result_chars),
+        ("limits.result_tokens", limits.result_tokens),
+        ("limits.prompt_chars", limits.prompt_chars),
+        ("limits.token_bytes", limits.token_bytes),
+        ("limits.rate.global", limits.rate.global as usize),
+        ("limits.rate.address", limits.rate.address as usize),
+        ("limits.rate.principal", limits.rate.principal as usize),
+        ("limits.rate.table", limits.rate.table),
+        ("audit.queue", config.audit.queue),
+        ("thread.exchanges", config.thread.exchanges as usize),
+        ("breaker.failures", config.breaker.failures as usize),
+        (
+            "retry.attempts_per_provider",
+            config.retry.attempts_per_provider as usize,
+        ),
+    ];
+    for (key, value) in positive {
+        say(wrong, value == 0, key, "must be at least 1");
+    }
+    // hyper refuses a read buffer below 8 KiB.
+    say(
+        wrong,
+        limits.header_bytes < 8192,
+        "limits.header_bytes",
+        "must be at least 8192",
+    );
+    say(
+        wrong,
+        limits.rate.burst.is_zero(),
+        "limits.rate.burst",
+        "must be longer than 0",
+    );
+    say(
+        wrong,
+        limits.in_flight_per_session > limits.in_flight,
+        "limits.in_flight_per_session",
+        "must not exceed limits.in_flight",
+    );
+    say(
+        wrong,
+        config.retry.attempts_per_call < config.retry.attempts_per_provider,
+        "retry.attempts_per_call",
+        "must not be below retry.attempts_per_provider",
+    );
+    for (name, span) in [
+        ("provider", config.breaker.provider),
+        ("redis", config.breaker.redis),
+    ] {
+        let key = format!("breaker.{name}.max_open");
+        say(
+            wrong,
+            span.max_open < span.first_open,
+            &key,
+            "must not be below first_open",
+        );
+    }
+    for name in &config.ready_require {
+        let known = COMPONENTS.contains(&name.as_str()) || config.providers.contains_key(name);
+        let message = format!("{name:?} is no component; known: store, disk, providers, or a row");
+        say(wrong, !known, "ready.require", &message);
+    }
+}
+
+fn listeners(config: &Config, wrong: &mut Vec<Wrong>) {
+    let open = config.auth.mode == AuthMode::None;
+    for (key, bind) in [
+        ("server.listen", config.server.listen),
+        ("server.admin", config.server.admin),
+    ] {
+        let message = format!(
+            "{bind} is not a loopback address and auth.mode is \"none\"; set auth.mode = \"jwt\" \
+             with EXAI_JWT_SECRET, or listen on 127.0.0.1"
+        );
+        say(wrong, open && !bind.ip().is_loopback(), key, &message);
+    }
+    let shared = config.server.is_shared_listener() && !config.server.listen.ip().is_loopback();
+    say(
+        wrong,
+        shared,
+        "server.admin",
+        "may equal server.listen on a loopback address only",
+    );
+    for origin in &config.server.allowed_origins {
+        let message = format!("{origin:?} is not an origin such as https://app.example.com");
+        let fits = origin.split_once("://").is_some_and(|(scheme, rest)| {
+            matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.contains('/')
+        });
+        say(wrong, !fits, "server.allowed_origins", &message);
+    }
+}
+
+fn jwt(config: &Config, wrong: &mut Vec<Wrong>) {
+    if config.auth.mode != AuthMode::Jwt {
+        return;
+    }
+    let jwt = &config.auth.jwt;
+    let symmetric = jwt.algorithms.contains(&Algorithm::HS256);
+    let asymmetric: Vec<_> = jwt
+        .algorithms
+        .iter()
+        .filter(|a| **a != Algorithm::HS256)
+        .collect();
+    let key = |leaf: &str| format!("auth.jwt.{leaf}");
+    say(
+        wrong,
+        jwt.algorithms.is_empty(),
+        &key("algorithms"),
+        "must name at least one",
+    );
+    say(
+        wrong,
+        asymmetric.len() > 1,
+        &key("algorithms"),
+        "may name one of EdDSA, RS256 and ES256, the one of auth.jwt.public_key_file",
+    );
+    say(
+        wrong,
+        jwt.issuer.is_empty(),
+        &key("issuer"),
+        "must be set when auth.mode is \"jwt\"",
+    );
+    say(
+        wrong,
+        jwt.audience.is_empty(),
+        &key("audience"),
+        "must be set when auth.mode is \"jwt\"",
+    );
+    say(
+        wrong,
+        jwt.max_lifetime.is_zero(),
+        &key("max_lifetime"),
+        "must be longer than 0",
+    );
+    say(
+        wrong,
+        symmetric && config.secrets.jwt.is_none(),
+        &key("algorithms"),
+        "HS256 needs a strong EXAI_JWT_SECRET in the environment",
+    );
+    say(
+        wrong,
+        !asymmetric.is_empty() && jwt.public_key_file.is_empty(),
+        &key("public_key_file"),
+        "must name a PEM file for the asymmetric algorithm",
+    );
+}
+
+fn store(config: &Config, wrong: &mut Vec<Wrong>) {
+    let url = url::Url::parse(&config.store.url);
+    let fits = url.is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss"));
+    let message = "must be a URL such as redis://127.0.0.1:6379";
+    say(wrong, !fits, "store.url", message);
+}
+
+fn provider(row: &ProviderRow, wrong: &mut Vec<Wrong>) {
+    let key = format!("provider.{}.base_url", row.name);
+    let web = matches!(row.base_url.scheme(), "http" | "https") && row.base_url.has_host();
+    say(wrong, !web, &key, "must be an http or https URL");
+    let open = !row.base_url.username().is_empty() || row.base_url.password().is_some();
+    say(wrong, open, &key, "must not hold a user name or password");
+    if let Some(why) = address::why_private(&row.base_url).filter(|_| web && !row.allow_private) {
+        let message = format!(
+            "is {why}; set allow_private = true on [provider.{}] if that is meant",
+            row.name
+        );
+        wrong.push((key, message));
+    }
+}

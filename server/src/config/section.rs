@@ -1,0 +1,307 @@
+//! The sections that are neither limits nor provider rows.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Cidr, duration};
+
+/// `[server]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// A name for people; empty when none was given.
+    pub instance: String,
+    /// The public listener.
+    pub listen: SocketAddr,
+    /// The admin listener; equal to `listen` means one listener for both.
+    pub admin: SocketAddr,
+    /// Host values accepted besides loopback and the listeners.
+    pub allowed_hosts: Vec<String>,
+    /// Origin values accepted besides loopback.
+    pub allowed_origins: Vec<String>,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// The state folder as configured; see [`Server::state_dir`].
+    #[serde(rename = "state_dir")]
+    pub state_dir_setting: String,
+    /// Bounded wait for calls in flight on SIGTERM.
+    #[serde(deserialize_with = "duration::one")]
+    pub drain: Duration,
+    /// A tracing filter such as `info` or `exai_server=debug`.
+    pub log: String,
+}
+
+impl Server {
+    /// The state folder: the setting, else `$XDG_STATE_HOME/exai`, else `$HOME/.local/state/exai`,
+    /// else `exai` in the folder for temporary files.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        if !self.state_dir_setting.is_empty() {
+            return PathBuf::from(&self.state_dir_setting);
+        }
+        let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        if let Some(state) = from("XDG_STATE_HOME") {
+            return PathBuf::from(state).join("exai");
+        }
+        match from("HOME") {
+            Some(home) => PathBuf::from(home).join(".local/state/exai"),
+            None => std::env::temp_dir().join("exai"),
+        }
+    }
+
+    /// Whether public and admin endpoints share one listener. Port 0 never does: it names two
+    /// different ports.
+    #[must_use]
+    pub fn is_shared_listener(&self) -> bool {
+        self.listen == self.admin && self.listen.port() != 0
+    }
+}
+
+/// `[breaker]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Breaker {
+    /// Consecutive failures that open a breaker.
+    pub failures: u32,
+    /// Intervals of a provider's breaker.
+    pub provider: BreakerSpan,
+    /// Intervals of the Redis breaker.
+    pub redis: BreakerSpan,
+}
+
+/// How long a breaker stays open before it lets one probe through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerSpan {
+    /// The first interval.
+    #[serde(deserialize_with = "duration::one")]
+    pub first_open: Duration,
+    /// The interval doubles per failed probe up to this.
+    #[serde(deserialize_with = "duration::one")]
+    pub max_open: Duration,
+}
+
+/// `[retry]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Tries at one provider in one call.
+    pub attempts_per_provider: u32,
+    /// Tries in one call.
+    pub attempts_per_call: u32,
+    /// Full-jitter bounds of the waits between tries.
+    #[serde(deserialize_with = "duration::many")]
+    pub waits: Vec<Duration>,
+    /// A longer Retry-After leaves the provider at once.
+    #[serde(deserialize_with = "duration::one")]
+    pub retry_after_max: Duration,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Which home hot state has.
+    pub kind: StoreKind,
+    /// The SQLite file; empty means `exai.sqlite` in the state folder.
+    pub path: String,
+    /// The Redis URL; may hold a password, so it is never logged.
+    pub url: String,
+    /// Wait for a locked SQLite file.
+    #[serde(deserialize_with = "duration::one")]
+    pub busy_timeout: Duration,
+    /// One attempt to reach Redis.
+    #[serde(deserialize_with = "duration::one")]
+    pub connect_timeout: Duration,
+    /// One Redis command.
+    #[serde(deserialize_with = "duration::one")]
+    pub command_timeout: Duration,
+}
+
+/// The home of hot state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// Embedded.
+    Sqlite,
+    /// By URL.
+    Redis,
+}
+
+impl StoreKind {
+    /// The configured word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Redis => "redis",
+        }
+    }
+}
+
+/// `[thread]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thread {
+    /// Exchanges in one thread.
+    pub exchanges: u32,
+    /// Life after the last exchange.
+    #[serde(deserialize_with = "duration::one")]
+    pub ttl: Duration,
+}
+
+/// `[auth]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// Whether callers must show who they are.
+    pub mode: AuthMode,
+    /// The role-to-tools file; empty means the embedded policy.
+    pub policy_file: String,
+    /// `[auth.jwt]`.
+    pub jwt: Jwt,
+}
+
+/// Whether callers must show who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// Everybody is `anonymous`, role admin; loopback only.
+    None,
+    /// A signed bearer token on every request.
+    Jwt,
+}
+
+impl AuthMode {
+    /// The configured word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Jwt => "jwt",
+        }
+    }
+}
+
+/// `[auth.jwt]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    /// Accepted signatures.
+    pub algorithms: Vec<Algorithm>,
+    /// Required `iss`, compared byte by byte.
+    pub issuer: String,
+    /// Required in `aud`.
+    pub audience: String,
+    /// Clock difference forgiven.
+    #[serde(deserialize_with = "duration::one")]
+    pub leeway: Duration,
+    /// Longest `exp` - `iat`.
+    #[serde(deserialize_with = "duration::one")]
+    pub max_lifetime: Duration,
+    /// A PEM public key for the asymmetric algorithm; empty when none is used.
+    pub public_key_file: String,
+}
+
+/// Signature algorithms that can be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+pub enum Algorithm {
+    /// HMAC with `EXAI_JWT_SECRET`.
+    HS256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// RSA PKCS#1 v1.5.
+    RS256,
+    /// ECDSA on P-256.
+    ES256,
+}
+
+/// `[audit]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// The file; empty means `audit.jsonl` in the state folder.
+    pub file: String,
+    /// Denials waiting for the writer.
+    pub queue: usize,
+}
+
+/// `[tools]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tools {
+    /// Which set is listed.
+    pub profile: ToolProfile,
+    /// When not empty, only these are listed.
+    pub allow: Vec<String>,
+    /// Never listed; applied last.
+    pub deny: Vec<String>,
+    /// Whether a call may search the web.
+    pub websearch: WebSearch,
+    /// Whether replies carry a footer block.
+    pub footer: bool,
+    /// Whether prose tools send structured content as well.
+    pub structured: bool,
+}
+
+/// A set of tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolProfile {
+    /// Essential and core.
+    Lean,
+    /// The default.
+    Standard,
+    /// Everything.
+    Full,
+}
+
+/// Whether a call may search the web.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebSearch {
+    /// Refused.
+    Off,
+    /// Needs the caller's consent.
+    Ask,
+    /// Obeys the argument.
+    On,
+}
+
+/// `[models]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// The model of a call that names none.
+    pub default: String,
+    /// Extra names for models of the catalogue.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, String>,
+}
+
+/// `[files]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Folders readable by path.
+    pub roots: Vec<PathBuf>,
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    pub(crate) metrics_open: bool,
+}
+
+/// `[ready]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ready {
+    pub(crate) require: Vec<String>,
+}
