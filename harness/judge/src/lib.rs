@@ -3,13 +3,26 @@
 //! Everything asked, answered, broken, healed, sampled or logged in a run is an [`Observation`].
 //! A checker folds observations into a [`Finding`]; findings fold into criteria and claims.
 
+pub mod checker;
+pub mod claim;
+pub mod criterion;
 pub mod fault;
 pub mod finding;
+pub mod ground;
+pub mod hex;
+pub mod journal;
+pub mod judge;
 pub mod observation;
 pub mod operation;
+pub mod run_key;
+pub mod tracer;
 pub mod verdict;
 
+pub use claim::Claims;
+pub use criterion::{Criteria, Criterion};
 pub use finding::Finding;
+pub use judge::{Judgement, judge};
 pub use observation::{Event, Observation};
 pub use operation::{Call, Outcome, Transport};
+pub use run_key::RunKey;
 pub use verdict::{Reason, Verdict};

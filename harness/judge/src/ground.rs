@@ -1,0 +1,288 @@
+//! The ground a judgement stands on, learnt in a first pass: rig faults, fault windows, identity.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::criterion::{Criterion, Missing};
+use crate::fault::{Fault, Step};
+use crate::observation::{Event, IdentitySeen, Observation};
+
+/// An interval in which our own rig was at fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taint {
+    /// Begin, ns.
+    pub from: u64,
+    /// End, ns.
+    pub until: u64,
+    /// What was at fault, such as `generator_lag`.
+    pub what: String,
+    /// The circumstance.
+    pub detail: String,
+}
+
+/// The life of one injected fault, with when each of its proofs was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultLife {
+    /// The fault.
+    pub fault: Fault,
+    /// When the breaking call was made, ns.
+    pub injected: Option<u64>,
+    /// When a witness saw the cause.
+    pub cause: Option<u64>,
+    /// When the symptom was seen.
+    pub effect: Option<u64>,
+    /// When it was undone and probed.
+    pub healed: Option<u64>,
+    /// Why it could not be injected or proven.
+    pub not_landed: Option<String>,
+    /// End of its window: healed plus the profile's tail; the end of time when never healed.
+    pub until: u64,
+}
+
+impl FaultLife {
+    /// Cause, effect and heal were all proven.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        self.cause.is_some() && self.effect.is_some() && self.healed.is_some()
+    }
+
+    /// Whether `[from, until]` touches its window.
+    #[must_use]
+    pub fn overlaps(&self, from: u64, until: u64) -> bool {
+        self.injected
+            .is_some_and(|begin| begin <= until && from <= self.until)
+    }
+}
+
+/// A phase of a criterion's workload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Such as `V.3`.
+    pub criterion: String,
+    /// Such as `peak`.
+    pub phase: String,
+    /// Begin, ns.
+    pub from: u64,
+    /// End, ns; None when the run ended inside it.
+    pub until: Option<u64>,
+}
+
+/// What reports show of the ground.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroundSummary {
+    /// Observations read.
+    pub observations: u64,
+    /// First observation, ns.
+    pub from: u64,
+    /// Last observation, ns.
+    pub until: u64,
+    /// Intervals in which our own rig was at fault.
+    pub taints: Vec<Taint>,
+    /// Injected faults.
+    pub faults: Vec<FaultLife>,
+    /// Phases.
+    pub spans: Vec<Span>,
+    /// How often the running executable was identified.
+    pub identities: u64,
+    /// Sentences that say why the run judges another thing than it claims; empty when it does not.
+    pub foreign: Vec<String>,
+}
+
+/// Everything a checker may ask about the run as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Ground {
+    /// The part reports show.
+    pub summary: GroundSummary,
+    /// Operations that a planned repeat refers to.
+    pub originals: BTreeSet<u64>,
+    /// Instance id to when it was identified, and its process.
+    pub instances: BTreeMap<String, (u64, u32)>,
+    /// Criteria that had a phase or a call of their own.
+    pub tried: BTreeSet<String>,
+    /// What the harness reported as not tested, by criterion.
+    pub not_tested: BTreeMap<String, Vec<String>>,
+    tail: u64,
+    answered_by: BTreeMap<String, u64>,
+}
+
+impl Ground {
+    /// Reads the whole history once.
+    ///
+    /// # Errors
+    /// The catalogue lacks `window_tail_s`.
+    pub fn survey(
+        numbers: &Criterion,
+        history: impl Iterator<Item = Observation>,
+    ) -> Result<Self, Missing> {
+        let mut ground = Self {
+            tail: numbers.nanos("window_tail_s")?,
+            ..Self::default()
+        };
+        for observation in history {
+            ground.note(&observation);
+        }
+        ground.settle_identity();
+        Ok(ground)
+    }
+
+    /// Whether `[from, until]` touches an interval in which our own rig was at fault.
+    #[must_use]
+    pub fn is_tainted(&self, from: u64, until: u64) -> bool {
+        self.summary
+            .taints
+            .iter()
+            .any(|taint| taint.from <= until && from <= taint.until)
+    }
+
+    /// Whether `[from, until]` touches the window of any injected fault.
+    #[must_use]
+    pub fn is_in_fault_window(&self, from: u64, until: u64) -> bool {
+        self.summary
+            .faults
+            .iter()
+            .any(|life| life.overlaps(from, until))
+    }
+
+    /// The phases of a criterion with that name, in order.
+    pub fn spans<'a>(
+        &'a self,
+        criterion: &'a str,
+        phase: &'a str,
+    ) -> impl Iterator<Item = &'a Span> {
+        let spans = self.summary.spans.iter();
+        spans.filter(move |span| span.criterion == criterion && span.phase == phase)
+    }
+
+    fn note(&mut self, observation: &Observation) {
+        let summary = &mut self.summary;
+        if summary.observations == 0 {
+            summary.from = observation.at;
+        }
+        summary.observations += 1;
+        summary.from = summary.from.min(observation.at);
+        summary.until = summary.until.max(observation.at);
+        match &observation.event {
+            Event::Call(call) => {
+                self.tried.insert(call.criterion.clone());
+                self.originals
+                    .extend(call.repeat.iter().map(|repeat| repeat.of));
+                if let Some(instance) = &call.instance {
+                    self.answered_by.entry(instance.clone()).or_insert(call.op);
+                }
+            }
+            Event::Phase(mark) => {
+                self.tried.insert(mark.criterion.clone());
+                self.note_phase(observation.at, mark);
+            }
+            Event::Fault { fault, step } => self.note_fault(observation.at, fault, step),
+            Event::Rig {
+                what,
+                until,
+                detail,
+            } => summary.taints.push(Taint {
+                from: observation.at,
+                until: *until,
+                what: what.clone(),
+                detail: detail.clone(),
+            }),
+            Event::Identity(seen) => self.note_identity(observation.at, seen),
+            Event::NotTested { criterion, what } => {
+                self.not_tested
+                    .entry(criterion.clone())
+                    .or_default()
+                    .push(what.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn note_phase(&mut self, at: u64, mark: &crate::observation::PhaseMark) {
+        let spans = &mut self.summary.spans;
+        if mark.ended {
+            let open = spans.iter_mut().rev().find(|span| {
+                span.until.is_none() && span.criterion == mark.criterion && span.phase == mark.phase
+            });
+            if let Some(span) = open {
+                span.until = Some(at);
+            }
+        } else {
+            spans.push(Span {
+                criterion: mark.criterion.clone(),
+                phase: mark.phase.clone(),
+                from: at,
+                until: None,
+            });
+        }
+    }
+
+    fn note_fault(&mut self, at: u64, fault: &Fault, step: &Step) {
+        let faults = &mut self.summary.faults;
+        let index = faults.iter().position(|life| life.fault.id == fault.id);
+        let index = index.unwrap_or_else(|| {
+            faults.push(FaultLife {
+                fault: fault.clone(),
+                injected: None,
+                cause: None,
+                effect: None,
+                healed: None,
+                not_landed: None,
+                until: u64::MAX,
+            });
+            faults.len() - 1
+        });
+        let life = &mut faults[index];
+        match step {
+            Step::Injected => life.injected = life.injected.or(Some(at)),
+            Step::Cause { .. } => life.cause = life.cause.or(Some(at)),
+            Step::Effect { .. } => life.effect = life.effect.or(Some(at)),
+            Step::Healed => {
+                life.healed = life.healed.or(Some(at));
+                life.until = at.saturating_add(self.tail);
+            }
+            Step::NotLanded { why } => life.not_landed = Some(why.clone()),
+        }
+    }
+
+    fn note_identity(&mut self, at: u64, seen: &IdentitySeen) {
+        let summary = &mut self.summary;
+        summary.identities += 1;
+        if seen.running_sha256 != seen.expected_sha256 {
+            summary.foreign.push(format!(
+                "at {} process {} ran {}, not {}",
+                seen.moment, seen.pid, seen.running_sha256, seen.expected_sha256
+            ));
+        }
+        let reported = seen.reported_sha256.as_ref();
+        if let Some(reported) = reported.filter(|reported| **reported != seen.running_sha256) {
+            summary.foreign.push(format!(
+                "at {} process {} called itself {reported} and ran {}",
+                seen.moment, seen.pid, seen.running_sha256
+            ));
+        }
+        if !seen.owns_listeners {
+            summary.foreign.push(format!(
+                "at {} the listening sockets did not belong to process {}",
+                seen.moment, seen.pid
+            ));
+        }
+        if let Some(instance) = &seen.instance {
+            self.instances
+                .entry(instance.clone())
+                .or_insert((at, seen.pid));
+        }
+    }
+
+    fn settle_identity(&mut self) {
+        if self.summary.identities == 0 {
+            return;
+        }
+        for (instance, op) in &self.answered_by {
+            if !self.instances.contains_key(instance) {
+                self.summary.foreign.push(format!(
+                    "operation {op} was answered by instance {instance}, which nobody identified"
+                ));
+            }
+        }
+    }
+}
