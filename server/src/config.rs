@@ -30,8 +30,8 @@ pub use provider::{Dialect, ProviderKey, ProviderRow};
 pub use schema::Schema;
 pub use secret::Secrets;
 pub use section::{
-    Algorithm, Audit, Auth, AuthMode, Breaker, BreakerSpan, Files, Jwt, Models, Retry, Server,
-    Store, StoreKind, Thread, ToolProfile, Tools, WebSearch,
+    Algorithm, Audit, Auth, AuthMode, Breaker, BreakerSpan, Files, Jwt, Models, Probes, Retry,
+    Server, Store, StoreKind, Thread, ToolProfile, Tools, WebSearch,
 };
 
 use crate::auth::policy::Policy;
@@ -82,6 +82,8 @@ pub struct Config {
     pub files: Files,
     /// Whether `/metrics` is open without a token.
     pub metrics_open: bool,
+    /// How often parts are asked how they are doing.
+    pub health: Probes,
     /// Components whose loss turns readiness red.
     pub ready_require: Vec<String>,
     /// Provider rows by name, disabled ones and those without a key included.
@@ -209,6 +211,7 @@ struct Sections {
     models: Models,
     files: Files,
     admin: section::Admin,
+    health: Probes,
     ready: section::Ready,
 }
 
@@ -228,6 +231,7 @@ impl Sections {
         let models = reader.section("models");
         let files = reader.section("files");
         let admin = reader.section("admin");
+        let health = reader.section("health");
         let ready = reader.section("ready");
         Some(Self {
             server: server?,
@@ -243,6 +247,7 @@ impl Sections {
             models: models?,
             files: files?,
             admin: admin?,
+            health: health?,
             ready: ready?,
         })
     }
@@ -269,6 +274,7 @@ impl Sections {
             models: self.models,
             files: self.files,
             metrics_open: self.admin.metrics_open,
+            health: self.health,
             ready_require: self.ready.require,
             providers,
             secrets,

@@ -5,4 +5,5 @@
 pub mod auth;
 pub mod config;
 pub mod failure;
+pub mod observe;
 pub mod router;

@@ -22,7 +22,15 @@ impl Drop for Server {
 
 fn serve(state: &Path) -> Server {
     let mut child = Command::new(env!("CARGO_BIN_EXE_exai"))
-        .args(["serve", "--demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--set"])
+        .args([
+            "serve",
+            "--demo",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--set",
+        ])
         .arg(format!("server.state_dir={}", state.display()))
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
@@ -30,15 +38,24 @@ fn serve(state: &Path) -> Server {
         .expect("the server starts");
     let log = BufReader::new(child.stderr.take().expect("stderr is piped"));
     let mut lines = log.lines().map_while(Result::ok);
-    let listening = lines.find_map(|line| public_address(&line)).expect("a line that says where");
+    let listening = lines
+        .find_map(|line| public_address(&line))
+        .expect("a line that says where");
     std::thread::spawn(move || lines.for_each(drop));
-    Server { child, url: format!("http://{listening}/mcp") }
+    Server {
+        child,
+        url: format!("http://{listening}/mcp"),
+    }
 }
 
 /// The public address in the log line that announces the listeners.
 fn public_address(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
-    let fields = if line["fields"].is_object() { &line["fields"] } else { &line };
+    let fields = if line["fields"].is_object() {
+        &line["fields"]
+    } else {
+        &line
+    };
     (fields["message"] == "listening")
         .then(|| fields["public"].as_str().map(str::to_owned))
         .flatten()
@@ -46,22 +63,32 @@ fn public_address(line: &str) -> Option<String> {
 
 /// The program named by `variable`, or None with the line that counts what was not run.
 fn program(variable: &str, requirement: &str, package: &str) -> Option<PathBuf> {
-    let found = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.exists());
+    let found = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.exists());
     if found.is_none() {
         println!("not run: {requirement} client ({package}; set {variable})");
         let required = std::env::var("EXAI_REQUIRE").unwrap_or_default();
         let is_required = required.split(',').any(|name| name == requirement);
-        assert!(!is_required, "EXAI_REQUIRE names {requirement}, and {variable} is not set");
+        assert!(
+            !is_required,
+            "EXAI_REQUIRE names {requirement}, and {variable} is not set"
+        );
     }
     found
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(name)
 }
 
 fn run(mut command: Command) -> Value {
-    let output = command.stdin(Stdio::null()).output().expect("the client starts");
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the client starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "the client failed:\n{errors}");
     serde_json::from_slice(&output.stdout).expect("the client prints JSON")
@@ -72,13 +99,26 @@ fn assert_the_tools_answer(results: &Value) {
     assert_eq!(results.len(), 2, "both revisions are tried: {results:?}");
     for result in results {
         let tools = result["tools"].as_array().expect("a list of tools");
-        for name in ["analyze", "chat", "consensus", "listmodels", "status", "version"] {
-            assert!(tools.iter().any(|tool| tool == name), "{name} is not listed: {result}");
+        for name in [
+            "analyze",
+            "chat",
+            "consensus",
+            "listmodels",
+            "status",
+            "version",
+        ] {
+            assert!(
+                tools.iter().any(|tool| tool == name),
+                "{name} is not listed: {result}"
+            );
         }
         assert_eq!(result["version_is_error"], false, "{result}");
         assert_eq!(result["chat_is_error"], false, "{result}");
         let text = result["chat"].as_str().unwrap_or_default();
-        assert!(text.contains("DEMO"), "the demo provider does not mark its answer: {result}");
+        assert!(
+            text.contains("DEMO"),
+            "the demo provider does not mark its answer: {result}"
+        );
         assert_eq!(result["bad_argument_is_error"], true, "{result}");
         let error = &result["bad_argument"]["error"];
         assert_eq!(error["category"], "validation_error", "{result}");
@@ -94,7 +134,13 @@ fn over_both_transports(client: impl Fn() -> Command) {
     assert_the_tools_answer(&run(http));
     drop(server);
     let mut stdio = client();
-    stdio.args(["stdio", env!("CARGO_BIN_EXE_exai"), "stdio", "--demo", "--set"]);
+    stdio.args([
+        "stdio",
+        env!("CARGO_BIN_EXE_exai"),
+        "stdio",
+        "--demo",
+        "--set",
+    ]);
     stdio.arg(format!("server.state_dir={}", state.path().display()));
     assert_the_tools_answer(&run(stdio));
 }
@@ -119,7 +165,9 @@ fn the_typescript_client_lists_and_calls_the_tools() {
     };
     over_both_transports(|| {
         let mut command = Command::new("node");
-        command.env("EXAI_NODE_CLIENT", &folder).arg(script("client.mjs"));
+        command
+            .env("EXAI_NODE_CLIENT", &folder)
+            .arg(script("client.mjs"));
         command
     });
 }

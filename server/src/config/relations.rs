@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     clocks("prompt", &config.timeouts.prompt, &mut wrong);
     clocks("thinking", &config.timeouts.thinking, &mut wrong);
+    positive(config, &mut wrong);
     limits(config, &mut wrong);
     listeners(config, &mut wrong);
     jwt(config, &mut wrong);
@@ -63,7 +64,7 @@ fn clocks(class: &str, clocks: &Clocks, wrong: &mut Vec<Wrong>) {
     }
 }
 
-fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
+fn positive(config: &Config, wrong: &mut Vec<Wrong>) {
     let limits = &config.limits;
     let positive = [
         ("limits.body_bytes", limits.body_bytes),
@@ -99,6 +100,10 @@ fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
     for (key, value) in positive {
         say(wrong, value == 0, key, "must be at least 1");
     }
+}
+
+fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
+    let limits = &config.limits;
     // hyper refuses a read buffer below 8 KiB.
     say(
         wrong,

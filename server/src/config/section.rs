@@ -299,6 +299,15 @@ pub(crate) struct Admin {
     pub(crate) metrics_open: bool,
 }
 
+/// `[health]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probes {
+    /// Between two rounds of probes, and the deadline of each probe.
+    #[serde(deserialize_with = "duration::one")]
+    pub interval: Duration,
+}
+
 /// `[ready]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

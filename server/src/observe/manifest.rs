@@ -1,0 +1,132 @@
+//! Build identity: what is running, from which sources, under which configuration.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::config::digest::hex;
+
+/// The package's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit the sources were at; `unknown` outside a repository.
+pub const COMMIT: &str = env!("EXAI_COMMIT");
+
+/// Whether the sources differed from that commit, `reports/` aside; `None` when unknown.
+#[must_use]
+pub fn is_dirty() -> Option<bool> {
+    env!("EXAI_DIRTY").parse().ok()
+}
+
+/// What one process is, fixed at its start; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Identity(Arc<Fixed>);
+
+#[derive(Debug)]
+struct Fixed {
+    instance: String,
+    started_at: String,
+    executable: watch::Receiver<Option<String>>,
+}
+
+impl Identity {
+    /// A fresh random instance id; the executable is hashed in the background, since hashing a
+    /// large debug build would delay the start.
+    #[must_use]
+    pub fn fresh() -> Self {
+        let (sender, executable) = watch::channel(None);
+        // The thread ends by itself once the file is read; nobody needs to wait for it.
+        std::thread::spawn(move || {
+            let digest = executable_sha256().unwrap_or_else(|error| {
+                tracing::warn!(cause = %error, "could not hash the executable");
+                "unknown".to_owned()
+            });
+            sender.send_replace(Some(digest));
+        });
+        Self(Arc::new(Fixed {
+            instance: uuid::Uuid::new_v4().simple().to_string(),
+            started_at: now_utc(),
+            executable,
+        }))
+    }
+
+    /// The instance id: random per process.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.0.instance
+    }
+
+    /// When the process started, UTC.
+    #[must_use]
+    pub fn started_at(&self) -> &str {
+        &self.0.started_at
+    }
+
+    /// SHA-256 of the running executable, waiting for the hash if need be.
+    pub async fn executable_sha256(&self) -> String {
+        let mut receiver = self.0.executable.clone();
+        match receiver.wait_for(Option::is_some).await {
+            Ok(digest) => digest.clone().unwrap_or_default(),
+            Err(_) => "unknown".to_owned(),
+        }
+    }
+}
+
+/// The time now, UTC, as RFC 3339 with milliseconds.
+#[must_use]
+pub fn now_utc() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
+/// SHA-256 of the file this process runs, in hex. On Linux the running file itself is read, so a
+/// file replaced on disk since the start is not mistaken for it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn executable_sha256() -> std::io::Result<String> {
+    let path = if cfg!(target_os = "linux") {
+        "/proc/self/exe".into()
+    } else {
+        std::env::current_exe()?
+    };
+    let mut file = std::fs::File::open(path)?;
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(context.finish().as_ref())),
+            count => context.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+/// What `exai version --json` prints.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Build {
+    /// Always `exai`.
+    pub name: &'static str,
+    /// The package's version.
+    pub version: &'static str,
+    /// The commit, or `unknown`.
+    pub commit: &'static str,
+    /// Whether the sources differed from it; null when unknown.
+    pub dirty: Option<bool>,
+    /// SHA-256 of the running executable.
+    pub executable_sha256: String,
+}
+
+impl Build {
+    /// With a hash taken before.
+    #[must_use]
+    pub fn with_executable(executable_sha256: String) -> Self {
+        Self {
+            name: "exai",
+            version: VERSION,
+            commit: COMMIT,
+            dirty: is_dirty(),
+            executable_sha256,
+        }
+    }
+}
