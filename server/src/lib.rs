@@ -6,4 +6,6 @@ pub mod auth;
 pub mod config;
 pub mod failure;
 pub mod observe;
+pub mod protocol;
 pub mod router;
+pub mod store;

@@ -1,0 +1,296 @@
+//! The embedded home: one SQLite file in WAL mode with `synchronous = FULL`.
+//!
+//! One thread writes, one thread reads. The writer puts whatever waits in its queue into one
+//! transaction, so that the cost of a sync to disk is shared; a caller hears of its append only
+//! after that transaction is on disk. Several processes may share the file.
+
+mod append;
+mod query;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Append, Appended, Recalled, Refusal, StoreError, ThreadId, ThreadLimits};
+use super::{StoredThread, ThreadSummary};
+use writer::Write;
+
+/// Operations that may wait for a thread; more are refused as an outage at once.
+const QUEUE: usize = 1024;
+
+/// How long an operation waits beyond the lock's own budget before it is given up.
+const GRACE: Duration = Duration::from_secs(1);
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// A question for the reading thread.
+enum Read {
+    Thread {
+        owner: String,
+        id: ThreadId,
+        now_ms: i64,
+        reply: Reply<StoredThread>,
+    },
+    List {
+        owner: String,
+        limit: u32,
+        now_ms: i64,
+        reply: Reply<Vec<ThreadSummary>>,
+    },
+    Recall {
+        owner: String,
+        key: String,
+        now_ms: i64,
+        reply: Reply<Option<Recalled>>,
+    },
+}
+
+/// The embedded home.
+#[derive(Debug)]
+pub struct Embedded {
+    writes: mpsc::Sender<Write>,
+    reads: mpsc::Sender<Read>,
+    budget: Duration,
+}
+
+impl Embedded {
+    /// Opens or creates the file, migrates it and starts the two threads, which end when the
+    /// value is dropped and their queues are empty.
+    ///
+    /// # Errors
+    /// `NewerSchema`, or whatever keeps the file from being opened.
+    pub fn open(
+        path: PathBuf,
+        busy_timeout: Duration,
+        limits: ThreadLimits,
+    ) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| unavailable(&format!("create {}", folder.display()), error))?;
+        }
+        let mut writer = connect(&path, busy_timeout)?;
+        schema::migrate(&mut writer)?;
+        let reader = connect(&path, busy_timeout)?;
+        let (writes, write_queue) = mpsc::channel(QUEUE);
+        let (reads, read_queue) = mpsc::channel(QUEUE);
+        spawn("store-write", move || {
+            writer::run(writer, write_queue, limits)
+        })?;
+        spawn("store-read", move || answer(&reader, read_queue))?;
+        Ok(Self {
+            writes,
+            reads,
+            budget: busy_timeout + GRACE,
+        })
+    }
+
+    pub(super) async fn append(&self, append: &Append) -> Result<Appended, StoreError> {
+        let (reply, result) = oneshot::channel();
+        self.write(
+            Write::Append {
+                append: Box::new(append.clone()),
+                reply,
+            },
+            result,
+        )
+        .await
+    }
+
+    pub(super) async fn delete(
+        &self,
+        owner: &str,
+        id: ThreadId,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let (reply, result) = oneshot::channel();
+        self.write(
+            Write::Delete {
+                owner: owner.to_owned(),
+                id,
+                now_ms,
+                reply,
+            },
+            result,
+        )
+        .await
+    }
+
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+        let (reply, result) = oneshot::channel();
+        self.write(Write::Probe { reply }, result).await
+    }
+
+    pub(super) async fn read(
+        &self,
+        owner: &str,
+        id: ThreadId,
+        now_ms: i64,
+    ) -> Result<StoredThread, StoreError> {
+        let (reply, result) = oneshot::channel();
+        self.ask(
+            Read::Thread {
+                owner: owner.to_owned(),
+                id,
+                now_ms,
+                reply,
+            },
+            result,
+        )
+        .await
+    }
+
+    pub(super) async fn list(
+        &self,
+        owner: &str,
+        limit: u32,
+        now_ms: i64,
+    ) -> Result<Vec<ThreadSummary>, StoreError> {
+        let (reply, result) = oneshot::channel();
+        self.ask(
+            Read::List {
+                owner: owner.to_owned(),
+                limit,
+                now_ms,
+                reply,
+            },
+            result,
+        )
+        .await
+    }
+
+    pub(super) async fn recall(
+        &self,
+        owner: &str,
+        key: &str,
+        now_ms: i64,
+    ) -> Result<Option<Recalled>, StoreError> {
+        let (reply, result) = oneshot::channel();
+        let (owner, key) = (owner.to_owned(), key.to_owned());
+        self.ask(
+            Read::Recall {
+                owner,
+                key,
+                now_ms,
+                reply,
+            },
+            result,
+        )
+        .await
+    }
+
+    async fn write<T>(
+        &self,
+        write: Write,
+        result: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.writes
+            .try_send(write)
+            .map_err(|error| unavailable("queue a write", error))?;
+        self.wait(result).await
+    }
+
+    async fn ask<T>(
+        &self,
+        read: Read,
+        result: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.reads
+            .try_send(read)
+            .map_err(|error| unavailable("queue a read", error))?;
+        self.wait(result).await
+    }
+
+    async fn wait<T>(
+        &self,
+        result: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.budget, result).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(StoreError::Unavailable(
+                "the store's thread has ended".into(),
+            )),
+            Err(_) => Err(StoreError::Unavailable(format!(
+                "no reply within {:?}",
+                self.budget
+            ))),
+        }
+    }
+}
+
+fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(busy_timeout)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        Ok(connection)
+    };
+    open().map_err(sqlite_error)
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map(drop)
+        .map_err(|error| unavailable("start a thread", error))
+}
+
+/// Answers questions until the queue is closed; a caller that has gone is skipped.
+fn answer(connection: &Connection, mut queue: mpsc::Receiver<Read>) {
+    while let Some(read) = queue.blocking_recv() {
+        match read {
+            Read::Thread {
+                owner,
+                id,
+                now_ms,
+                reply,
+            } if !reply.is_closed() => {
+                drop(reply.send(query::thread(connection, &owner, id, now_ms)));
+            }
+            Read::List {
+                owner,
+                limit,
+                now_ms,
+                reply,
+            } if !reply.is_closed() => {
+                drop(reply.send(query::list(connection, &owner, limit, now_ms)));
+            }
+            Read::Recall {
+                owner,
+                key,
+                now_ms,
+                reply,
+            } if !reply.is_closed() => {
+                drop(reply.send(query::recall(connection, &owner, &key, now_ms)));
+            }
+            Read::Thread { .. } | Read::List { .. } | Read::Recall { .. } => {}
+        }
+    }
+}
+
+fn unavailable(doing: &str, error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(format!("{doing}: {error}"))
+}
+
+/// Sorts what SQLite says into the store's own words.
+fn sqlite_error(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    let refused = |reason| StoreError::Refused {
+        reason,
+        cause: error.to_string(),
+    };
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => refused(Refusal::Full),
+        Some(ErrorCode::ReadOnly) => refused(Refusal::ReadOnly),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt(error.to_string())
+        }
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
