@@ -1,0 +1,151 @@
+use super::*;
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+async fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut from, mut to) = stream.split();
+                tokio::io::copy(&mut from, &mut to).await
+            });
+        }
+    });
+    address
+}
+
+async fn link() -> Link {
+    Link::start("test", echo().await).await.unwrap()
+}
+
+async fn say(stream: &mut TcpStream, words: &[u8]) -> io::Result<Vec<u8>> {
+    stream.write_all(words).await?;
+    let mut heard = vec![0; words.len()];
+    stream.read_exact(&mut heard).await?;
+    Ok(heard)
+}
+
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), what)
+        .await
+        .expect("within ten seconds")
+}
+
+#[tokio::test]
+async fn bytes_pass_unchanged_and_are_counted_in_both_directions() {
+    let link = link().await;
+    let mut stream = TcpStream::connect(link.address()).await.unwrap();
+    let words: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let (mut from, mut to) = stream.split();
+    let mut heard = vec![0; words.len()];
+    let both = within(async { tokio::join!(to.write_all(&words), from.read_exact(&mut heard)) });
+    both.await.0.unwrap();
+    assert_eq!(heard, words);
+    let counters = link.counters();
+    assert_eq!((counters.to_target, counters.to_client), (200_000, 200_000));
+    assert_eq!((counters.accepted, counters.open, counters.cut), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn latency_is_added_to_each_direction_and_measured() {
+    let link = link().await;
+    let mut stream = TcpStream::connect(link.address()).await.unwrap();
+    within(say(&mut stream, b"warm")).await.unwrap();
+    link.set_latency(Duration::from_millis(30));
+    let began = Instant::now();
+    assert_eq!(within(say(&mut stream, b"slow")).await.unwrap(), b"slow");
+    assert!(
+        began.elapsed() >= Duration::from_millis(60),
+        "{:?}",
+        began.elapsed()
+    );
+    let delays = link.delays();
+    assert!(
+        delays.chunks >= 2 && delays.shortest >= Duration::from_millis(30),
+        "{delays:?}"
+    );
+    within(link.heal()).await.unwrap();
+    assert_eq!(link.behaviour(), Behaviour::default());
+}
+
+#[tokio::test]
+async fn a_refused_edge_cuts_flows_and_answers_new_connections_with_a_reset() {
+    let link = link().await;
+    let mut stream = TcpStream::connect(link.address()).await.unwrap();
+    within(say(&mut stream, b"one")).await.unwrap();
+    assert_eq!(within(link.refuse()).await, 1);
+    let refused = within(TcpStream::connect(link.address()))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    let cut = within(say(&mut stream, b"two")).await.unwrap_err();
+    assert_ne!(
+        cut.kind(),
+        io::ErrorKind::UnexpectedEof,
+        "a cut flow is reset, not ended"
+    );
+    within(link.heal()).await.unwrap();
+    let mut stream = TcpStream::connect(link.address()).await.unwrap();
+    assert_eq!(within(say(&mut stream, b"three")).await.unwrap(), b"three");
+}
+
+#[tokio::test]
+async fn a_reset_cuts_what_flows_once_and_lets_new_flows_pass() {
+    let link = link().await;
+    let mut first = TcpStream::connect(link.address()).await.unwrap();
+    let mut second = TcpStream::connect(link.address()).await.unwrap();
+    within(say(&mut first, b"one")).await.unwrap();
+    within(say(&mut second, b"two")).await.unwrap();
+    assert_eq!(link.reset(), 2);
+    within(say(&mut first, b"gone")).await.unwrap_err();
+    within(say(&mut second, b"gone")).await.unwrap_err();
+    let mut third = TcpStream::connect(link.address()).await.unwrap();
+    within(say(&mut third, b"here")).await.unwrap();
+    assert_eq!(link.counters().cut, 2);
+}
+
+#[tokio::test]
+async fn a_flow_is_cut_after_exactly_so_many_reply_bytes() {
+    let link = link().await;
+    link.set_cut_after(Some(5));
+    let mut stream = TcpStream::connect(link.address()).await.unwrap();
+    stream.write_all(b"0123456789").await.unwrap();
+    let mut heard = Vec::new();
+    let ended = within(stream.read_to_end(&mut heard)).await;
+    assert_eq!(heard, b"01234");
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_black_hole_swallows_and_keeps_the_connection() {
+    let link = link().await;
+    let mut stream = TcpStream::connect(link.address()).await.unwrap();
+    within(say(&mut stream, b"one")).await.unwrap();
+    link.set_black_hole(true);
+    stream.write_all(b"lost").await.unwrap();
+    within(async {
+        while link.counters().swallowed < 4 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    link.set_black_hole(false);
+    assert_eq!(within(say(&mut stream, b"kept")).await.unwrap(), b"kept");
+}
+
+#[tokio::test]
+async fn a_dead_target_looks_reset_to_the_client() {
+    let port = crate::port::free_port().unwrap();
+    let link = Link::start("test", SocketAddr::from(([127, 0, 0, 1], port)))
+        .await
+        .unwrap();
+    let mut stream = TcpStream::connect(link.address()).await.unwrap();
+    let mut byte = [0];
+    within(stream.read_exact(&mut byte)).await.unwrap_err();
+    assert_eq!(link.counters().unreachable, 1);
+}
