@@ -3,6 +3,7 @@
 //! Everything asked, answered, broken, healed, sampled or logged in a run is an [`Observation`].
 //! A checker folds observations into a [`Finding`]; findings fold into criteria and claims.
 
+pub mod bounds;
 pub mod checker;
 pub mod claim;
 pub mod criterion;
@@ -15,6 +16,8 @@ pub mod judge;
 pub mod observation;
 pub mod operation;
 pub mod run_key;
+pub mod slope;
+pub mod tally;
 pub mod tracer;
 pub mod verdict;
 
