@@ -9,3 +9,4 @@ pub mod observe;
 pub mod protocol;
 pub mod router;
 pub mod store;
+pub mod thread;
