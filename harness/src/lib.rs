@@ -1,7 +1,11 @@
 //! The harness: rig, load, nemesis, evidence and reports.
 
+pub mod canonical;
+pub mod client;
 pub mod clock;
 pub mod history;
 pub mod link;
+pub mod operation;
 pub mod port;
 pub mod process;
+pub mod runkey;

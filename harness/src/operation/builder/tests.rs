@@ -1,0 +1,156 @@
+//! Plans say where each tracer is, and each tracer is there.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::operation::prose::Position;
+use crate::runkey;
+
+fn builder() -> Builder {
+    let tracers = Arc::new(Tracers::new(runkey::draw().unwrap()).unwrap());
+    Builder::new(tracers, Numbering::default(), 7)
+}
+
+fn planted(plan: &OperationPlan) -> Vec<Planted> {
+    match &plan.proof {
+        ProofKind::Keyed { tracers, .. } => tracers.clone(),
+        other => panic!("not keyed: {other:?}"),
+    }
+}
+
+fn words(plan: &OperationPlan) -> String {
+    let Ask::Tool { arguments, .. } = &plan.ask else {
+        panic!("not a tool")
+    };
+    let mut text = String::new();
+    gather(arguments, &mut text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn gather(value: &Value, text: &mut String) {
+    match value {
+        Value::String(leaf) => {
+            text.push('\n');
+            text.push_str(leaf);
+        }
+        Value::Array(items) => items.iter().for_each(|item| gather(item, text)),
+        Value::Object(fields) => fields.values().for_each(|item| gather(item, text)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_planned_tracer_stands_in_the_arguments_between_whitespace() {
+    let mut builder = builder();
+    let shape = Shape {
+        files: 2,
+        ..Shape::plain(9)
+    };
+    let mut seen = BTreeSet::new();
+    for _ in 0..40 {
+        let stances = [("kimi-k2", "for"), ("glm-5", "against")];
+        let chat = builder.chat(&shape);
+        let analyze = builder.analyze(&shape);
+        let consensus = builder.consensus(&stances, &shape);
+        assert_eq!((planted(&chat).len(), planted(&analyze).len()), (3, 4));
+        assert_eq!(planted(&consensus).len(), 3);
+        for plan in [chat, analyze, consensus] {
+            let text = format!(" {} ", words(&plan));
+            for tracer in planted(&plan) {
+                assert!(
+                    text.contains(&format!(" {} ", tracer.text)),
+                    "{}",
+                    tracer.slot
+                );
+                assert!(seen.insert(tracer.text), "a tracer twice");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_conversation_expects_the_tracers_of_its_acknowledged_turns() {
+    let mut builder = builder();
+    let mut conversation = Conversation::new("t");
+    let first = builder.turn(&conversation, &Shape::plain(9));
+    assert_eq!(first.thread.as_ref().unwrap().action, ThreadAction::Create);
+    assert!(builder.read(&conversation, 9).is_none());
+    conversation.acknowledge(&first, Some("c-1".to_owned()));
+    let second = builder.turn(&conversation, &Shape::plain(9));
+    let use_of_thread = second.thread.clone().unwrap();
+    assert_eq!(use_of_thread.action, ThreadAction::Append);
+    assert_ne!(use_of_thread.key, first.thread.as_ref().unwrap().key);
+    let slots: Vec<String> = planted(&second)
+        .into_iter()
+        .map(|planted| planted.slot)
+        .collect();
+    assert_eq!(slots, ["turn.1", "prompt"]);
+    conversation.acknowledge(&second, None);
+    assert_eq!(conversation.planted.len(), 2);
+    assert_eq!(conversation.continuation_id.as_deref(), Some("c-1"));
+    let request = second.request().message(
+        Some(1),
+        crate::client::Revision::V2025,
+        crate::client::Software::numbered(0),
+    );
+    assert_eq!(
+        request["params"]["_meta"]["dev.exai/idempotency-key"],
+        json!(use_of_thread.key)
+    );
+    assert_eq!(
+        request["params"]["arguments"]["continuation_id"],
+        json!("c-1")
+    );
+}
+
+#[test]
+fn the_last_step_of_an_analysis_carries_the_tracers_of_all_steps() {
+    let mut builder = builder();
+    let mut steps = Steps::default();
+    let first = builder.analyze_step(&mut steps, 2, &Shape::plain(9));
+    assert_eq!(first.proof, ProofKind::None);
+    let last = builder.analyze_step(&mut steps, 2, &Shape::plain(9));
+    let slots: Vec<String> = planted(&last)
+        .into_iter()
+        .map(|planted| planted.slot)
+        .collect();
+    assert_eq!(slots, ["step.1", "finding.1", "step.2", "finding.2"]);
+}
+
+#[test]
+fn a_near_repeat_differs_and_an_exact_one_does_not() {
+    let mut builder = builder();
+    let original = builder.chat(&Shape::plain(9));
+    let exact = builder.repeat(&original, true, true);
+    let near = builder.repeat(&original, true, false);
+    assert_eq!(exact.ask, original.ask);
+    assert_ne!(near.ask, original.ask);
+    assert_eq!(near.repeat.as_ref().unwrap().of, original.op);
+    assert_ne!(exact.op, near.op);
+    assert_eq!(planted(&near), planted(&original));
+}
+
+#[test]
+fn sizes_and_positions_are_what_they_say() {
+    let mut prose = Prose::new(3);
+    for (size, least, most) in [(Size::Short, 20, 400), (Size::Huge, 50_000, 60_000)] {
+        let text = prose.around_at("x y", size, Position::Middle);
+        assert!(
+            (least..most).contains(&text.chars().count()),
+            "{}",
+            text.chars().count()
+        );
+        assert!(text.contains("\nx y\n"));
+        assert!(
+            prose
+                .around_at("x y", size, Position::First)
+                .starts_with("x y ")
+        );
+        assert!(
+            prose
+                .around_at("x y", size, Position::Last)
+                .ends_with(" x y")
+        );
+    }
+    assert_eq!(Prose::new(5).text(900), Prose::new(5).text(900));
+}
