@@ -1,5 +1,7 @@
 //! A checker folds a history into one finding. One file a criterion.
 
+pub mod answers;
+
 use crate::criterion::{Criteria, Criterion, Missing};
 use crate::finding::Finding;
 use crate::ground::Ground;
@@ -40,7 +42,10 @@ pub trait Checker {
     fn observe(&mut self, seen: &Seen<'_>);
 
     /// Concludes.
-    fn finish(self: Box<Self>) -> Finding;
+    ///
+    /// # Errors
+    /// The catalogue lacks a number.
+    fn finish(self: Box<Self>) -> Result<Finding, Missing>;
 }
 
 /// Starts the checker of a criterion; None when there is none for that id.
@@ -48,6 +53,9 @@ pub trait Checker {
 /// # Errors
 /// The catalogue lacks a number the checker needs.
 pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Missing> {
-    let _ = brief;
-    Ok(None)
+    let checker: Box<dyn Checker + 'a> = match brief.criterion.id.as_str() {
+        "V.1" => Box::new(answers::Answers::start(brief)?),
+        _ => return Ok(None),
+    };
+    Ok(Some(checker))
 }

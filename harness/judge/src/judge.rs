@@ -217,7 +217,7 @@ impl<'a> Seat<'a> {
             match checker::start(brief) {
                 Ok(Some(checker)) => Holds::Checker(checker),
                 Ok(None) => skipped("it has no checker"),
-                Err(missing) => Holds::Nothing(Verdict::HarnessError, None, missing.to_string()),
+                Err(missing) => lacking(&missing),
             }
         };
         Self {
@@ -243,7 +243,11 @@ impl<'a> Seat<'a> {
         let concluded = match self.holds {
             Holds::Checker(checker) => {
                 let finding = catch_unwind(AssertUnwindSafe(|| checker.finish()));
-                finding.map_err(|panic| crashed(panic.as_ref()))
+                match finding {
+                    Ok(Ok(finding)) => Ok(finding),
+                    Ok(Err(missing)) => Err(lacking(&missing)),
+                    Err(panic) => Err(crashed(panic.as_ref())),
+                }
             }
             other => Err(other),
         };
@@ -263,6 +267,10 @@ impl<'a> Seat<'a> {
         }
         finding
     }
+}
+
+fn lacking<'a>(missing: &Missing) -> Holds<'a> {
+    Holds::Nothing(Verdict::HarnessError, None, missing.to_string())
 }
 
 fn crashed<'a>(panic: &(dyn Any + Send)) -> Holds<'a> {

@@ -15,6 +15,7 @@ pub mod journal;
 pub mod judge;
 pub mod observation;
 pub mod operation;
+pub mod proof;
 pub mod run_key;
 pub mod slope;
 pub mod tally;

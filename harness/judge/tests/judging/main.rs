@@ -1,3 +1,5 @@
 //! The judge judged: three histories a checker, edges of thresholds, mutations and properties.
 
+mod answers;
 mod catalogue;
+mod world;

@@ -1,0 +1,352 @@
+//! V.1: every critical tool works, each answer proven to be its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Brief, Checker, Seen};
+use crate::criterion::Missing;
+use crate::finding::Finding;
+use crate::observation::{Event, Listed};
+use crate::operation::{Call, ProofKind};
+use crate::proof::{self, Proof, ProofTallies, Usage};
+use crate::tally::{self, Place, Tally};
+use crate::verdict::Reason;
+
+const ALL: &str = "*";
+
+/// The checker of V.1.
+pub struct Answers<'a> {
+    brief: Brief<'a>,
+    tools: Vec<String>,
+    transports: Vec<String>,
+    replay_ttl: u64,
+    cells: BTreeMap<(String, &'static str), u64>,
+    providers: BTreeMap<String, u64>,
+    refusals: BTreeMap<(&'static str, &'static str), u64>,
+    repeats: BTreeMap<&'static str, u64>,
+    instructions: BTreeMap<String, BTreeSet<String>>,
+    listed: BTreeMap<&'static str, u64>,
+    schemas: BTreeMap<String, String>,
+    usage: Usage,
+    proofs: ProofTallies,
+    sequence: Tally,
+    refused: Tally,
+    list: Tally,
+}
+
+impl<'a> Answers<'a> {
+    /// Reads its numbers.
+    ///
+    /// # Errors
+    /// The catalogue lacks one.
+    pub fn start(brief: Brief<'a>) -> Result<Self, Missing> {
+        let rows = brief.criterion;
+        let all = |list: &[String], every: Vec<String>| {
+            if list.iter().any(|name| name == ALL) {
+                every
+            } else {
+                list.to_vec()
+            }
+        };
+        let tools = all(
+            rows.list("tools")?,
+            brief.criteria.tools.keys().cloned().collect(),
+        );
+        let every = brief.criteria.transports.keys().cloned().collect();
+        let transports = all(rows.list("transports")?, every);
+        let checks: Vec<&str> = proof::CHECKS.iter().map(|(id, _)| *id).collect();
+        Ok(Self {
+            tools,
+            transports,
+            replay_ttl: rows.nanos("replay_ttl_s")?,
+            cells: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            refusals: BTreeMap::new(),
+            repeats: BTreeMap::new(),
+            instructions: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            schemas: BTreeMap::new(),
+            usage: Usage::default(),
+            proofs: ProofTallies::of(&checks),
+            sequence: Tally::new("sequence", "answers with another call's provider request"),
+            refused: Tally::new(
+                "refusals",
+                "wrong calls that were not refused as they should be",
+            ),
+            list: Tally::new("list", "tool lists that differ from the catalogue"),
+            brief,
+        })
+    }
+
+    fn call(&mut self, seen: &Seen<'_>, call: &Call) {
+        let proof = proof::prove(self.brief.key, seen.journal, call);
+        if matches!(call.proof, ProofKind::Refusal { .. }) {
+            self.refusal(seen, call, &proof);
+            return;
+        }
+        self.proofs.note(seen.is_tainted, call, &proof);
+        let stolen = self.usage.claim(call, &proof.seqs, self.replay_ttl);
+        let is_right = proof.is_right() && stolen.is_none();
+        self.sequence
+            .trial(seen.is_tainted, Place::Call(call), stolen);
+        if !is_right || seen.is_tainted || matches!(call.proof, ProofKind::None) {
+            return;
+        }
+        let cell = (call.tool.clone(), call.transport.name());
+        *self.cells.entry(cell).or_default() += 1;
+        if let Some(repeat) = &call.repeat {
+            let kind = match (repeat.exact, repeat.same_principal) {
+                (true, true) => "repeats_same",
+                (true, false) => "repeats_other",
+                (false, _) => "repeats_near",
+            };
+            *self.repeats.entry(kind).or_default() += 1;
+        }
+        for seq in &proof.seqs {
+            let Some(entry) = seen.journal.entry(seq) else {
+                continue;
+            };
+            *self
+                .providers
+                .entry(entry.served.provider.clone())
+                .or_default() += 1;
+            if proof.seqs.len() <= 1 {
+                let digests = self.instructions.entry(call.tool.clone()).or_default();
+                digests.insert(entry.served.system_sha256.clone());
+            }
+        }
+    }
+
+    fn refusal(&mut self, seen: &Seen<'_>, call: &Call, proof: &Proof) {
+        self.refused
+            .trial(seen.is_tainted, Place::Call(call), proof.wrong());
+        if proof.is_right() && !seen.is_tainted {
+            let is_known = self.brief.criteria.tools.contains_key(&call.tool);
+            let kind = if is_known {
+                "bad_argument"
+            } else {
+                "unknown_tool"
+            };
+            *self
+                .refusals
+                .entry((kind, call.transport.name()))
+                .or_default() += 1;
+        }
+    }
+
+    fn listed(&mut self, seen: &Seen<'_>, listed: &Listed) {
+        let transport = listed.transport.name();
+        let built = self
+            .brief
+            .criteria
+            .tools
+            .iter()
+            .filter(|(_, row)| row.built);
+        let wanted: BTreeSet<&String> = built.map(|(name, _)| name).collect();
+        let shown: BTreeSet<&String> = listed.tools.keys().collect();
+        let names = |set: Vec<&&String>| {
+            set.iter()
+                .map(|name| name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let mut wrong = Vec::new();
+        if wanted != shown {
+            let missing = names(wanted.difference(&shown).collect());
+            let extra = names(shown.difference(&wanted).collect());
+            wrong.push(format!("lacks [{missing}] and adds [{extra}]"));
+        }
+        for (tool, digest) in &listed.tools {
+            let first = self
+                .schemas
+                .entry(tool.clone())
+                .or_insert_with(|| digest.clone());
+            if first != digest {
+                wrong.push(format!(
+                    "shows another schema of {tool} than an earlier list"
+                ));
+            }
+        }
+        if !listed.repeated.is_empty() {
+            wrong.push(format!("repeats {}", listed.repeated.join(", ")));
+        }
+        if !listed.bad_cursor_refused {
+            wrong.push("accepts a made-up cursor".to_owned());
+        }
+        let says = format!("the tool list over {transport} {}", wrong.join("; "));
+        let wrong = (!wrong.is_empty()).then_some(says);
+        self.list
+            .trial(seen.is_tainted, Place::Moment(seen.at, transport), wrong);
+        *self.listed.entry(transport).or_default() += 1;
+    }
+
+    fn floors(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let rows = self.brief.criterion;
+        let answers = rows.floor("answers")?;
+        for tool in &self.tools {
+            let is_built = self
+                .brief
+                .criteria
+                .tools
+                .get(tool)
+                .is_some_and(|row| row.built);
+            for transport in &self.transports {
+                let spoken = self.brief.criteria.transports.get(transport);
+                if !is_built || !spoken.is_some_and(|row| row.built) {
+                    continue;
+                }
+                let cell = self
+                    .cells
+                    .iter()
+                    .find(|((name, over), _)| name == tool && over == transport);
+                let seen = cell.map_or(0, |(_, seen)| *seen);
+                let id = format!("cell.{tool}.{transport}");
+                let event = format!("proven answers of {tool} over {transport}");
+                tally::floor(finding, &id, &event, (answers, seen), Reason::BelowFloor);
+            }
+            if !is_built {
+                self.not_built(finding, "tool", tool, answers);
+            }
+        }
+        for transport in &self.transports {
+            let row = self.brief.criteria.transports.get(transport);
+            if !row.is_some_and(|row| row.built) {
+                self.not_built(finding, "transport", transport, answers);
+                continue;
+            }
+            let lists = self
+                .listed
+                .get(transport.as_str())
+                .copied()
+                .unwrap_or_default();
+            let event = format!("tool lists read over {transport}");
+            tally::floor(
+                finding,
+                &format!("list.{transport}"),
+                &event,
+                (1, lists),
+                Reason::EventNotSeen,
+            );
+            for kind in ["unknown_tool", "bad_argument"] {
+                let found = self
+                    .refusals
+                    .iter()
+                    .find(|((name, over), _)| *name == kind && over == transport);
+                let seen = found.map_or(0, |(_, seen)| *seen);
+                let id = format!("{kind}.{transport}");
+                let event = format!("{} refused over {transport}", kind.replace('_', " "));
+                tally::floor(
+                    finding,
+                    &id,
+                    &event,
+                    (rows.floor(kind)?, seen),
+                    Reason::EventNotSeen,
+                );
+            }
+        }
+        for provider in rows.list("providers")? {
+            let seen = self.providers.get(provider).copied().unwrap_or_default();
+            let count = (rows.floor("provider")?, seen);
+            let event = format!("proven answers from {provider}");
+            tally::floor(
+                finding,
+                &format!("provider.{provider}"),
+                &event,
+                count,
+                Reason::EventNotSeen,
+            );
+        }
+        for kind in ["repeats_same", "repeats_other", "repeats_near"] {
+            let seen = self.repeats.get(kind).copied().unwrap_or_default();
+            let event = format!("proven {}", kind.replace('_', ", "));
+            tally::floor(
+                finding,
+                kind,
+                &event,
+                (rows.floor(kind)?, seen),
+                Reason::BelowFloor,
+            );
+        }
+        Ok(())
+    }
+
+    fn not_built(&self, finding: &mut Finding, what: &str, name: &str, needed: u64) {
+        let event = format!("proven answers of the {what} {name}");
+        let id = format!("{what}.{name}");
+        tally::floor(finding, &id, &event, (needed, 0), Reason::NotTestable);
+        finding
+            .not_tested
+            .push(format!("the {what} {name} is not built"));
+    }
+
+    /// Tools of own instruction: one digest a tool, no digest shared by two.
+    fn instruct(&self, finding: &mut Finding) {
+        let mut tally = Tally::new("instructions", "tools that ran under another's instruction");
+        let own = |tool: &str| {
+            self.brief
+                .criteria
+                .tools
+                .get(tool)
+                .is_some_and(|row| row.instruction == "own")
+        };
+        let rows: Vec<_> = self
+            .instructions
+            .iter()
+            .filter(|(tool, _)| own(tool))
+            .collect();
+        let at = self.brief.ground.summary.until;
+        let place = Place::Moment(at, "simulators");
+        for (index, (tool, digests)) in rows.iter().enumerate() {
+            let count = digests.len();
+            let several = (count > 1).then(|| format!("{tool} ran under {count} instructions"));
+            tally.trial(false, place, several);
+            for (other, others) in &rows[..index] {
+                let shared = !digests.is_disjoint(others);
+                let says = format!("{tool} and {other} ran under one instruction");
+                tally.trial(false, place, shared.then_some(says));
+            }
+        }
+        tally.conclude_if_tried(finding);
+    }
+}
+
+impl Checker for Answers<'_> {
+    fn observe(&mut self, seen: &Seen<'_>) {
+        if let Some(call) = tally::call_of(seen.event, &self.brief.criterion.id) {
+            self.call(seen, call);
+        } else if let Event::Listed(listed) = seen.event {
+            self.listed(seen, listed);
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<Finding, Missing> {
+        let mut finding = tally::blank(&self.brief.criterion.id);
+        self.floors(&mut finding)?;
+        self.instruct(&mut finding);
+        let answers: u64 = self.cells.values().sum();
+        let cells = finding
+            .floors
+            .iter()
+            .filter(|floor| floor.id.starts_with("cell."));
+        let (met, all) = cells.fold((0, 0), |(met, all), floor| {
+            (met + u64::from(floor.is_met()), all + 1)
+        });
+        let unbuilt = finding.not_tested.len();
+        let Self {
+            proofs,
+            sequence,
+            refused,
+            list,
+            ..
+        } = *self;
+        proofs.conclude(&mut finding);
+        sequence.conclude(&mut finding);
+        refused.conclude(&mut finding);
+        list.conclude(&mut finding);
+        finding.headline = format!(
+            "{answers} proven answers; {met} of {all} cells reached their floor, {unbuilt} tools or \
+             transports not built"
+        );
+        finding.conclude();
+        Ok(finding)
+    }
+}

@@ -1,0 +1,436 @@
+//! A small history builder: an honest server, its simulators and its witnesses, one event at a time.
+
+use std::collections::BTreeMap;
+
+use exai_judge::fault::{Fault, FaultKind, Step};
+use exai_judge::finding::{Check, Finding};
+use exai_judge::hex;
+use exai_judge::judge::{Judgement, judge};
+use exai_judge::observation::{
+    Delivered, Event, IdentitySeen, MessageSeen, Observation, PhaseMark, Served,
+};
+use exai_judge::operation::{
+    Call, FailureSeen, Outcome, Planted, ProofKind, ReplyMeta, ThreadAction, ThreadUse, Transport,
+};
+use exai_judge::tracer;
+use exai_judge::{Criteria, Reason, RunKey, Verdict};
+
+pub const MS: u64 = 1_000_000;
+pub const S: u64 = 1_000 * MS;
+pub const PID: u32 = 4_711;
+pub const INSTANCE: &str = "instance-1";
+
+/// The run key of every test.
+pub fn key() -> RunKey {
+    RunKey::new([42; 32])
+}
+
+/// What a test asks of one call; the rest is ordinary.
+#[derive(Clone)]
+pub struct Ask {
+    pub criterion: &'static str,
+    pub phase: String,
+    pub tool: String,
+    pub transport: Transport,
+    pub identity: String,
+    pub provider: &'static str,
+    /// When it is sent.
+    pub at: u64,
+    /// How long the whole call takes.
+    pub takes: u64,
+}
+
+impl Ask {
+    pub fn new(criterion: &'static str, at: u64) -> Self {
+        Self {
+            criterion,
+            phase: "main".to_owned(),
+            tool: "chat".to_owned(),
+            transport: Transport::Http2026,
+            identity: "ann".to_owned(),
+            provider: "kimi",
+            at,
+            takes: 40 * MS,
+        }
+    }
+}
+
+/// The history so far.
+pub struct World {
+    pub out: Vec<Observation>,
+    next_op: u64,
+    next_seq: BTreeMap<&'static str, u64>,
+    threads: BTreeMap<String, Vec<(String, String)>>,
+}
+
+impl World {
+    /// A run whose executable was identified at start.
+    pub fn new() -> Self {
+        let mut world = Self {
+            out: Vec::new(),
+            next_op: 1,
+            next_seq: BTreeMap::new(),
+            threads: BTreeMap::new(),
+        };
+        world.identify(0, "start", INSTANCE, PID);
+        world
+    }
+
+    pub fn push(&mut self, at: u64, event: Event) {
+        self.out.push(Observation { at, event });
+    }
+
+    pub fn identify(&mut self, at: u64, moment: &str, instance: &str, pid: u32) {
+        let seen = IdentitySeen {
+            moment: moment.to_owned(),
+            pid,
+            start_ticks: u64::from(pid) * 10,
+            running_sha256: hex::sha256(b"exai"),
+            expected_sha256: hex::sha256(b"exai"),
+            reported_sha256: Some(hex::sha256(b"exai")),
+            instance: Some(instance.to_owned()),
+            owns_listeners: true,
+        };
+        self.push(at, Event::Identity(seen));
+    }
+
+    pub fn phase(&mut self, criterion: &str, phase: &str, from: u64, until: u64) {
+        for (at, ended) in [(from, false), (until, true)] {
+            let mark = PhaseMark {
+                criterion: criterion.to_owned(),
+                phase: phase.to_owned(),
+                ended,
+            };
+            self.push(at, Event::Phase(mark));
+        }
+    }
+
+    /// A call without proof that was answered.
+    pub fn plain(&mut self, ask: &Ask) -> Call {
+        let op = self.next_op;
+        self.next_op += 1;
+        Call {
+            op,
+            criterion: ask.criterion.to_owned(),
+            phase: ask.phase.clone(),
+            tool: ask.tool.clone(),
+            transport: ask.transport,
+            identity: ask.identity.clone(),
+            intended_at: ask.at,
+            sent_at: ask.at,
+            first_byte_at: Some(ask.at + ask.takes),
+            done_at: ask.at + ask.takes,
+            deadline: 30 * S,
+            planned_provider: 0,
+            proof: ProofKind::None,
+            thread: None,
+            repeat: None,
+            fault: None,
+            reaction: None,
+            outcome: Outcome::Ok,
+            belongs: Some(true),
+            replies: 1,
+            status: Some(200),
+            failure: None,
+            answers: Vec::new(),
+            found: Vec::new(),
+            meta: None,
+            turns: None,
+            instance: Some(INSTANCE.to_owned()),
+            trouble: None,
+        }
+    }
+
+    /// Writes a finished call into the history.
+    pub fn record(&mut self, call: Call) -> u64 {
+        let op = call.op;
+        self.push(call.done_at, Event::Call(Box::new(call)));
+        op
+    }
+
+    /// A provider request with these tracers, not yet ended.
+    pub fn serve(&mut self, ask: &Ask, at: u64, tracers: &[String]) -> Served {
+        let count = self.next_seq.entry(ask.provider).or_default();
+        *count += 1;
+        let seq = format!("{}.1.{count}", ask.provider);
+        let served = Served {
+            request_sha256: hex::sha256(format!("body of {seq}").as_bytes()),
+            system_sha256: hex::sha256(format!("instruction of {}", ask.tool).as_bytes()),
+            provider: ask.provider.to_owned(),
+            model: format!("{}-model", ask.provider),
+            key: format!("{}-main", ask.provider),
+            stream: false,
+            tracers: tracers.to_vec(),
+            messages: Vec::new(),
+            fault: None,
+            seq,
+        };
+        self.push(at, Event::Served(served.clone()));
+        served
+    }
+
+    /// The simulator ends a request; the text when it answers.
+    pub fn deliver(&mut self, at: u64, seq: &str, outcome: &str, text: Option<&str>) {
+        let delivered = Delivered {
+            seq: seq.to_owned(),
+            first_byte_at: Some(at),
+            status: if outcome == "answered" { 200 } else { 503 },
+            outcome: outcome.to_owned(),
+            answer_sha256: text.map(|text| hex::sha256(text.as_bytes())),
+        };
+        self.push(at, Event::Delivered(delivered));
+    }
+
+    /// A tracer fresh for this operation and slot.
+    pub fn tracer(&self, slot: &str) -> String {
+        tracer::close(&key(), &format!("words of {} {slot}", self.next_op))
+    }
+
+    /// A keyed call answered by its provider; the caller records it.
+    pub fn keyed(&mut self, ask: &Ask) -> Call {
+        let planted = Planted {
+            slot: "prompt".to_owned(),
+            text: self.tracer("prompt"),
+        };
+        let mut call = self.plain(ask);
+        let began = ask.at + MS;
+        let served = self.serve(ask, began, std::slice::from_ref(&planted.text));
+        let text = tracer::answer_text(&key(), &served, &format!("Prose {}.", call.op));
+        self.deliver(call.done_at - MS, &served.seq, "answered", Some(&text));
+        call.proof = ProofKind::Keyed {
+            tracers: vec![planted],
+            sets: 1,
+        };
+        call.answers = tracer::read_answer(&text).into_iter().collect();
+        call.meta = Some(ReplyMeta {
+            provider: Some(ask.provider.to_owned()),
+            model_used: Some(served.model),
+            ..ReplyMeta::default()
+        });
+        call
+    }
+
+    /// A keyed call, recorded.
+    pub fn chat(&mut self, ask: &Ask) -> u64 {
+        let call = self.keyed(ask);
+        self.record(call)
+    }
+
+    /// A keyed append on a thread, with the history in the provider's request; recorded.
+    pub fn append(&mut self, ask: &Ask, thread: &str) -> u64 {
+        let mut call = self.keyed(ask);
+        let user = hex::sha256(format!("user text {}", call.op).as_bytes());
+        let answer = call
+            .answers
+            .first()
+            .map(|answer| answer.text_sha256.clone());
+        let turns = self.threads.entry(thread.to_owned()).or_default();
+        let turn = u32::try_from(turns.len() + 1).unwrap();
+        let mut messages = vec![];
+        for (user, answer) in turns.iter() {
+            messages.push(message("user", user));
+            messages.push(message("assistant", answer));
+        }
+        messages.push(message("user", &user));
+        turns.push((user.clone(), answer.clone().unwrap_or_default()));
+        let action = if turn == 1 {
+            ThreadAction::Create
+        } else {
+            ThreadAction::Append
+        };
+        call.thread = Some(ThreadUse {
+            thread: thread.to_owned(),
+            action,
+            key: Some(format!("key {}", call.op)),
+            user_sha256: Some(user),
+        });
+        if let Some(meta) = &mut call.meta {
+            meta.continuation_id = Some(format!("id of {thread}"));
+            meta.turn = Some(turn);
+        }
+        let seq = tracer::read_line(&call.answers[0].first).unwrap().seq;
+        for observation in self.out.iter_mut().rev() {
+            if let Event::Served(served) = &mut observation.event
+                && served.seq == seq
+            {
+                served.messages = messages;
+                break;
+            }
+        }
+        self.record(call)
+    }
+
+    /// A read of a thread as it stands; recorded.
+    pub fn read(&mut self, ask: &Ask, thread: &str) -> u64 {
+        let mut call = self.plain(ask);
+        call.tool = "resources/read".to_owned();
+        call.proof = ProofKind::Read;
+        call.thread = Some(ThreadUse {
+            thread: thread.to_owned(),
+            action: ThreadAction::Read,
+            key: None,
+            user_sha256: None,
+        });
+        let turns = self.threads.get(thread).cloned().unwrap_or_default();
+        let shown = turns.iter().enumerate().map(|(index, (user, answer))| {
+            exai_judge::operation::TurnSeen {
+                turn: u32::try_from(index + 1).unwrap(),
+                user_sha256: user.clone(),
+                answer_sha256: Some(answer.clone()),
+            }
+        });
+        call.turns = Some(shown.collect());
+        self.record(call)
+    }
+
+    /// A call refused with a typed failure; the caller records it.
+    pub fn refused(&mut self, ask: &Ask, category: &str) -> Call {
+        let mut call = self.plain(ask);
+        call.outcome = Outcome::Refused;
+        call.failure = Some(FailureSeen {
+            category: category.to_owned(),
+            code: "test".to_owned(),
+            retryable: false,
+            retry_after_ms: None,
+            correlation_id: Some(format!("correlation {}", call.op)),
+            message: "refused".to_owned(),
+        });
+        call
+    }
+
+    pub fn fault(&mut self, id: &str, component: &str, kind: FaultKind, steps: &[(u64, Step)]) {
+        let fault = Fault {
+            id: id.to_owned(),
+            component: component.to_owned(),
+            kind,
+        };
+        for (at, step) in steps {
+            self.push(
+                *at,
+                Event::Fault {
+                    fault: fault.clone(),
+                    step: step.clone(),
+                },
+            );
+        }
+    }
+
+    /// The recorded call of an operation, to spoil.
+    pub fn call(&mut self, op: u64) -> &mut Call {
+        let calls = self
+            .out
+            .iter_mut()
+            .filter_map(|observation| match &mut observation.event {
+                Event::Call(call) => Some(&mut **call),
+                _ => None,
+            });
+        calls
+            .into_iter()
+            .find(|call| call.op == op)
+            .expect("the operation is recorded")
+    }
+
+    /// The calls of a criterion, in the order recorded.
+    pub fn ops(&self, criterion: &str) -> Vec<u64> {
+        let calls = self
+            .out
+            .iter()
+            .filter_map(|observation| match &observation.event {
+                Event::Call(call) if call.criterion == criterion => Some(call.op),
+                _ => None,
+            });
+        calls.collect()
+    }
+
+    /// Judges the history, in the order of time, after a last identification.
+    pub fn judge(&self, criteria: &Criteria, profile: &str) -> Judgement {
+        let mut history = self.out.clone();
+        history.sort_by_key(|observation| observation.at);
+        let end = history.last().map_or(0, |last| last.at);
+        let mut last = Self {
+            out: history,
+            ..Self::new()
+        };
+        last.identify(end, "end", INSTANCE, PID);
+        let history = last.out;
+        judge(criteria, profile, &key(), || history.iter().cloned())
+            .expect("the catalogue is whole")
+    }
+
+    /// The finding of one criterion.
+    pub fn finding(&self, criteria: &Criteria, profile: &str, criterion: &str) -> Finding {
+        let findings = self.judge(criteria, profile).findings;
+        let found = findings
+            .into_iter()
+            .find(|finding| finding.criterion == criterion);
+        found.expect("the criterion is judged")
+    }
+}
+
+pub fn message(role: &str, sha256: &str) -> MessageSeen {
+    MessageSeen {
+        role: role.to_owned(),
+        sha256: sha256.to_owned(),
+    }
+}
+
+/// Proven steps of a fault: injected, cause, effect, healed.
+pub fn proven(injected: u64, healed: u64) -> Vec<(u64, Step)> {
+    vec![
+        (injected, Step::Injected),
+        (
+            injected + MS,
+            Step::Cause {
+                proof: "gone".to_owned(),
+            },
+        ),
+        (
+            injected + 2 * MS,
+            Step::Effect {
+                proof: "refused".to_owned(),
+            },
+        ),
+        (healed, Step::Healed),
+    ]
+}
+
+pub fn check<'a>(finding: &'a Finding, id: &str) -> &'a Check {
+    let found = finding.checks.iter().find(|check| check.id == id);
+    found.unwrap_or_else(|| panic!("{} has no check {id}: {finding:#?}", finding.criterion))
+}
+
+/// The ids of the checks that failed.
+pub fn failed(finding: &Finding) -> Vec<&str> {
+    let failed = finding
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Fail);
+    failed.map(|check| check.id.as_str()).collect()
+}
+
+/// Asserts a Pass and shows what stands in its way.
+pub fn assert_pass(finding: &Finding) {
+    let unmet: Vec<_> = finding
+        .floors
+        .iter()
+        .filter(|floor| !floor.is_met())
+        .collect();
+    let checks: Vec<_> = finding
+        .checks
+        .iter()
+        .filter(|check| check.verdict != Verdict::Pass)
+        .collect();
+    assert_eq!(
+        finding.verdict,
+        Verdict::Pass,
+        "{} {:?}\nunmet {unmet:#?}\nchecks {checks:#?}\nviolations {:#?}",
+        finding.criterion,
+        finding.reasons,
+        finding.violations
+    );
+}
+
+pub fn assert_inconclusive(finding: &Finding, reason: Reason) {
+    assert_eq!(finding.verdict, Verdict::Inconclusive, "{finding:#?}");
+    assert!(finding.reasons.contains(&reason), "{:?}", finding.reasons);
+}
