@@ -1,3 +1,10 @@
-//! Who is calling and what they may do.
+//! Who is calling and what they may do: tokens, roles, the record of denials.
 
+pub mod audit;
+pub mod mint;
 pub mod policy;
+pub mod principal;
+pub mod strict_json;
+pub mod token;
+
+pub use principal::Principal;

@@ -103,6 +103,12 @@ impl Policy {
         })
     }
 
+    /// Whether one of the roles may call any tool at all.
+    #[must_use]
+    pub fn may_use_tools(&self, roles: &[String]) -> bool {
+        self.grants(roles).any(|grant| !grant.tools.is_empty())
+    }
+
     /// Whether one of the roles may see health detail and the manifest.
     #[must_use]
     pub fn may_administer(&self, roles: &[String]) -> bool {

@@ -42,7 +42,7 @@ pub struct Limits {
     /// Time to send a request head.
     #[serde(deserialize_with = "duration::one")]
     pub header_timeout: Duration,
-    /// Longest silence inside a request body.
+    /// Time to send a request body, plus one second per 64 KiB received.
     #[serde(deserialize_with = "duration::one")]
     pub body_timeout: Duration,
     /// Longest time a client may refuse to read.
@@ -51,6 +51,12 @@ pub struct Limits {
     /// Keep-alive without a request.
     #[serde(deserialize_with = "duration::one")]
     pub connection_idle: Duration,
+    /// A POST open longer than this becomes an event stream.
+    #[serde(deserialize_with = "duration::one")]
+    pub stream_after: Duration,
+    /// Keep-alive comments on event streams are this far apart.
+    #[serde(deserialize_with = "duration::one")]
+    pub stream_comment: Duration,
     /// Bytes of the longest bearer token.
     pub token_bytes: usize,
     /// `[limits.rate]`.

@@ -104,6 +104,16 @@ fn positive(config: &Config, wrong: &mut Vec<Wrong>) {
 
 fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
     let limits = &config.limits;
+    let comment = limits.stream_comment;
+    let apart = comment.is_zero() || comment > Duration::from_secs(15);
+    say(
+        wrong,
+        apart,
+        "limits.stream_comment",
+        "must be above 0 and at most 15s",
+    );
+    let probing = config.health.interval.is_zero();
+    say(wrong, probing, "health.interval", "must be longer than 0");
     // hyper refuses a read buffer below 8 KiB.
     say(
         wrong,

@@ -205,6 +205,8 @@ pub struct Jwt {
     pub max_lifetime: Duration,
     /// A PEM public key for the asymmetric algorithm; empty when none is used.
     pub public_key_file: String,
+    /// A token that names a `kid` must name this one.
+    pub key_id: String,
 }
 
 /// Signature algorithms that can be allowed.
