@@ -8,6 +8,10 @@ use crate::verdict::Verdict;
 
 /// One-sided confidence of every bound.
 pub const CONFIDENCE: f64 = 0.95;
+/// The quantile 19 of 20 calls stay below.
+pub const P95: f64 = 0.95;
+/// The quantile 99 of 100 calls stay below.
+pub const P99: f64 = 0.99;
 /// Bisection steps; each halves the error of a printed bound.
 const BISECTIONS: usize = 50;
 

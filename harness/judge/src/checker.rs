@@ -1,6 +1,7 @@
 //! A checker folds a history into one finding. One file a criterion.
 
 pub mod answers;
+pub mod concurrency;
 
 use crate::criterion::{Criteria, Criterion, Missing};
 use crate::finding::Finding;
@@ -55,6 +56,7 @@ pub trait Checker {
 pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Missing> {
     let checker: Box<dyn Checker + 'a> = match brief.criterion.id.as_str() {
         "V.1" => Box::new(answers::Answers::start(brief)?),
+        "V.3" => Box::new(concurrency::Concurrency::start(brief)?),
         _ => return Ok(None),
     };
     Ok(Some(checker))

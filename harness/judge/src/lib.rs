@@ -6,9 +6,11 @@
 pub mod bounds;
 pub mod checker;
 pub mod claim;
+pub mod conservation;
 pub mod criterion;
 pub mod fault;
 pub mod finding;
+pub mod generator;
 pub mod ground;
 pub mod hex;
 pub mod journal;
@@ -17,8 +19,10 @@ pub mod observation;
 pub mod operation;
 pub mod proof;
 pub mod run_key;
+pub mod series;
 pub mod slope;
 pub mod tally;
+pub mod timeline;
 pub mod tracer;
 pub mod verdict;
 

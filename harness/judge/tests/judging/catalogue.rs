@@ -64,3 +64,64 @@ fn the_profiles_fit_their_budgets() {
         );
     }
 }
+
+/// A catalogue of one criterion.
+const TEXT: &str = r#"
+    [ground.base.limits]
+    settle_s = 1
+    [tools.chat]
+    built = true
+    proof = "keyed"
+    instruction = "own"
+    [transports.stdio]
+    built = true
+    [faults.K01]
+    title = "overload"
+    providers = ["kimi"]
+    reaction = ["R F"]
+    exercised = true
+    [[criterion]]
+    id = "V.3"
+    title = "many at once"
+    text = "100+ operations at once"
+    scenario = "T.2"
+    base.limits = { p95_ms = 5000, errors = 0.01 }
+    base.floors = { operations = 3000 }
+    quick = { budget_s = 30 }
+    full = { budget_s = 180, floors = { operations = 30000 } }
+"#;
+
+#[test]
+fn a_profile_changes_the_base_and_keeps_the_rest() {
+    let criteria = Criteria::parse(TEXT).unwrap();
+    let quick = criteria.find("V.3", "quick").unwrap().unwrap();
+    let full = criteria.find("V.3", "full").unwrap().unwrap();
+    assert_eq!(
+        (quick.floor("operations"), full.floor("operations")),
+        (Ok(3000), Ok(30000))
+    );
+    assert_eq!(
+        (full.limit("errors"), full.nanos("p95_ms")),
+        (Ok(0.01), Ok(5_000_000_000))
+    );
+    assert_eq!(full.numbers.budget_s, Some(180));
+    assert_ne!(quick.text_sha256(), full.text_sha256());
+    assert_eq!(
+        criteria.ground("quick").unwrap().nanos("settle_s"),
+        Ok(1_000_000_000)
+    );
+}
+
+#[test]
+fn a_name_the_catalogue_lacks_is_an_error_that_names_it() {
+    let criteria = Criteria::parse(TEXT).unwrap();
+    let quick = criteria.find("V.3", "quick").unwrap().unwrap();
+    let missing = quick.floor("tea").unwrap_err().to_string();
+    assert_eq!(
+        missing,
+        "criteria.toml lacks floor tea of V.3 in profile quick"
+    );
+    assert!(quick.nanos("errors").is_err());
+    assert!(criteria.find("V.3", "brisk").is_err());
+    assert!(Criteria::parse(&TEXT.replace("title =", "titel =")).is_err());
+}

@@ -2,4 +2,5 @@
 
 mod answers;
 mod catalogue;
+mod concurrency;
 mod world;

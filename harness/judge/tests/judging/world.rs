@@ -434,3 +434,14 @@ pub fn assert_inconclusive(finding: &Finding, reason: Reason) {
     assert_eq!(finding.verdict, Verdict::Inconclusive, "{finding:#?}");
     assert!(finding.reasons.contains(&reason), "{:?}", finding.reasons);
 }
+
+/// The committed catalogue as if every tool and transport were built.
+pub fn all_built() -> Criteria {
+    let mut criteria = crate::catalogue::criteria();
+    criteria.tools.values_mut().for_each(|row| row.built = true);
+    criteria
+        .transports
+        .values_mut()
+        .for_each(|row| row.built = true);
+    criteria
+}
