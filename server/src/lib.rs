@@ -7,6 +7,7 @@ pub mod config;
 pub mod failure;
 pub mod observe;
 pub mod protocol;
+pub mod provider;
 pub mod router;
 pub mod store;
 pub mod thread;

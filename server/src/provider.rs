@@ -1,0 +1,293 @@
+//! Providers: typed requests, replies and failures in four wire dialects, and the demonstration.
+//!
+//! A provider makes one attempt and says what its failure means. It never retries, never falls
+//! back and never turns a failure into text: that is the router's business.
+
+pub mod catalogue;
+pub mod chat;
+pub mod demo;
+pub mod dialect;
+pub mod exchange;
+pub mod fault;
+pub mod frame;
+pub mod glm;
+pub mod kimi;
+pub mod leak;
+pub mod messages;
+pub mod minimax;
+pub mod model;
+pub mod openai;
+pub mod refusal;
+pub mod reply;
+pub mod request;
+pub mod sse;
+pub mod think;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::HeaderValue;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use self::dialect::Dialect;
+use self::exchange::{Exchange, Watch};
+use self::fault::{FaultClass, ProviderFailure, Reaction};
+use self::reply::Reply;
+use self::request::Request;
+
+/// How long a connection may take to open.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a health probe may take.
+const PROBE: Duration = Duration::from_secs(2);
+/// How long an idle connection is kept.
+const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// Where a provider is and how it is spoken to.
+#[derive(Debug, Clone)]
+pub struct ProviderRow {
+    /// The row's name in the configuration, such as `kimi`.
+    pub name: String,
+    /// A name for people; may be empty.
+    pub label: String,
+    /// The wire dialect.
+    pub dialect: Dialect,
+    /// The root of its API; ignored for the demonstration.
+    pub base_url: Url,
+    /// The key; without one the provider is not registered.
+    pub key: Option<SecretString>,
+    /// The environment variables that may hold the key, for messages.
+    pub key_variables: Vec<String>,
+    /// Whether the operator left it on.
+    pub is_enabled: bool,
+    /// Names of models, for named providers; empty means the catalogue's own of the dialect.
+    pub models: Vec<String>,
+    /// Calls in flight at once.
+    pub in_flight: usize,
+}
+
+impl ProviderRow {
+    /// The demonstration's row, which no configuration file can write.
+    #[must_use]
+    pub fn demo() -> Option<Self> {
+        Some(Self {
+            name: "demo".to_owned(),
+            label: "demonstration, no model behind it".to_owned(),
+            dialect: Dialect::Demo,
+            base_url: Url::parse("demo:///").ok()?,
+            key: Some(SecretString::from("")),
+            key_variables: Vec::new(),
+            is_enabled: true,
+            models: Vec::new(),
+            in_flight: 128,
+        })
+    }
+}
+
+/// A provider could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The HTTP client could not be built.
+    #[error("could not build the HTTP client of provider {name}: {cause}")]
+    Client {
+        /// The provider row.
+        name: String,
+        /// What the client said.
+        cause: reqwest::Error,
+    },
+    /// The key holds characters that no header can carry.
+    #[error("could not use the key of provider {name}: it holds characters that no header carries")]
+    Key {
+        /// The provider row.
+        name: String,
+    },
+}
+
+/// A provider with a key, ready for requests.
+#[derive(Debug)]
+pub struct Provider {
+    name: String,
+    dialect: Dialect,
+    ask_url: String,
+    probe_url: String,
+    key: SecretString,
+    key_header: HeaderValue,
+    client: reqwest::Client,
+    permits: Semaphore,
+}
+
+impl Provider {
+    /// Sets a provider up; `None` when its row is off or has no key.
+    ///
+    /// # Errors
+    /// When the client cannot be built or the key cannot be sent.
+    pub fn from_row(row: &ProviderRow) -> Result<Option<Self>, ProviderError> {
+        let Some(key) = row.key.clone().filter(|_| row.is_enabled) else {
+            return Ok(None);
+        };
+        let name = row.name.clone();
+        let secret = key.expose_secret();
+        let value = match row.dialect {
+            Dialect::Minimax => HeaderValue::from_str(secret),
+            _ => HeaderValue::from_str(&format!("Bearer {secret}")),
+        };
+        let Ok(mut key_header) = value else {
+            return Err(ProviderError::Key { name });
+        };
+        key_header.set_sensitive(true);
+        // Redirects are refused, for they would carry the key elsewhere (fault G08); the library's
+        // own retries are off, for there is one retry layer only (fault G07).
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(POOL_IDLE)
+            .user_agent(concat!("exai/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|cause| ProviderError::Client {
+                name: name.clone(),
+                cause,
+            })?;
+        Ok(Some(Self {
+            name,
+            dialect: row.dialect,
+            ask_url: ask_url(row),
+            probe_url: probe_url(row),
+            key,
+            key_header,
+            client,
+            permits: Semaphore::new(row.in_flight.clamp(1, Semaphore::MAX_PERMITS)),
+        }))
+    }
+
+    /// The row's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The wire dialect.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Makes one attempt.
+    ///
+    /// # Errors
+    /// Classified; no text of it holds the key.
+    pub async fn ask(
+        &self,
+        request: &Request<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Reply, ProviderFailure> {
+        if self.dialect == Dialect::Demo {
+            return Ok(show_demo(request, watch).await);
+        }
+        let Ok(_permit) = self.permits.try_acquire() else {
+            let said = "every permit of the provider is taken";
+            return Err(ProviderFailure::new(
+                FaultClass::Busy,
+                Reaction::FailOver,
+                said,
+            ));
+        };
+        let answer = Exchange {
+            provider: self,
+            request,
+            watch,
+        }
+        .run()
+        .await;
+        let answer = answer.and_then(|reply| {
+            match leak::find(self.dialect, &reply.text, request.messages) {
+                Some(marker) => Err(frame::leaked(marker)),
+                None => Ok(reply),
+            }
+        });
+        answer.map_err(|failure| failure.without_secret(self.key.expose_secret()))
+    }
+
+    /// Asks whether the provider answers at all, by its list of models: any status below 500 is
+    /// a sign of life.
+    ///
+    /// # Errors
+    /// When nothing answers in time, or with a server error.
+    pub async fn probe(&self) -> Result<(), ProviderFailure> {
+        if self.dialect == Dialect::Demo {
+            return Ok(());
+        }
+        let request = self
+            .authorised(self.client.get(&self.probe_url))
+            .timeout(PROBE);
+        let failure = |class, said: &str| Err(ProviderFailure::new(class, Reaction::Retry, said));
+        match request.send().await {
+            Ok(response) if response.status().as_u16() < 500 => Ok(()),
+            Ok(response) => failure(FaultClass::ServerError, response.status().as_str()),
+            Err(error) if error.is_timeout() => failure(FaultClass::Silent, "probe timed out"),
+            Err(_) => failure(FaultClass::Unreachable, "probe could not connect"),
+        }
+    }
+
+    /// The body that an attempt would send.
+    #[must_use]
+    pub fn body(&self, request: &Request<'_>) -> serde_json::Value {
+        match self.dialect {
+            Dialect::Kimi => kimi::body(request),
+            Dialect::Glm => glm::body(request),
+            Dialect::Minimax => minimax::body(request),
+            Dialect::Openai | Dialect::Demo => openai::body(request),
+        }
+    }
+
+    fn post(&self, request: &Request<'_>) -> reqwest::RequestBuilder {
+        let accept = if request.stream {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
+        self.authorised(self.client.post(&self.ask_url))
+            .header("accept", accept)
+            .header("x-request-id", &request.id)
+            .json(&self.body(request))
+    }
+
+    fn authorised(&self, builder: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match self.dialect {
+            Dialect::Minimax => builder
+                .header("x-api-key", self.key_header.clone())
+                .header("anthropic-version", "2023-06-01"),
+            _ => builder.header("authorization", self.key_header.clone()),
+        }
+    }
+}
+
+async fn show_demo(request: &Request<'_>, watch: &Watch<'_>) -> Reply {
+    let reply = demo::reply(request);
+    if let Some(listener) = watch.on_text {
+        watch.shown.store(true, Ordering::Relaxed);
+        let sending = listener.send(reply.text.clone());
+        let _gone = tokio::time::timeout(watch.clocks.total, sending).await;
+    }
+    reply
+}
+
+fn ask_url(row: &ProviderRow) -> String {
+    let base = row.base_url.as_str().trim_end_matches('/');
+    match row.dialect {
+        Dialect::Minimax => format!("{base}/v1/messages"),
+        _ => format!("{base}/chat/completions"),
+    }
+}
+
+/// MiniMax lists its models beside the Anthropic-shaped route, not under it.
+fn probe_url(row: &ProviderRow) -> String {
+    let base = row.base_url.as_str().trim_end_matches('/');
+    match row.dialect {
+        Dialect::Minimax => format!("{}/v1/models", base.trim_end_matches("/anthropic")),
+        _ => format!("{base}/models"),
+    }
+}
