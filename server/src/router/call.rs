@@ -1,0 +1,337 @@
+//! One call: attempts at one candidate after another until an answer or the end of the budget.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Router;
+use super::ask::{Answer, Ask, Attempt, CallContext, Trace};
+use super::breaker::Verdict;
+use super::member::Member;
+use super::rank::Candidate;
+use super::retry::{self, Next, Tally};
+use crate::failure::{Category, Failure};
+use crate::provider::Provider;
+use crate::provider::exchange::{Watch, cancelled};
+use crate::provider::fault::{FaultClass, ProviderFailure, Reaction};
+use crate::provider::model::Price;
+use crate::provider::reply::{Finish, Reply};
+use crate::provider::request::Request;
+
+/// What became of a candidate.
+enum Flow {
+    Answered(Reply),
+    Left,
+    Over,
+}
+
+/// A call under way.
+pub(super) struct Call<'a> {
+    pub router: &'a Router,
+    pub ask: &'a Ask,
+    pub context: &'a CallContext,
+    pub started: Instant,
+    /// The whole call's clock.
+    pub total: Duration,
+    tally: Tally,
+    attempts: Vec<Attempt>,
+    warnings: Vec<String>,
+    waits: Vec<Duration>,
+    last: Option<(String, ProviderFailure)>,
+}
+
+impl<'a> Call<'a> {
+    pub fn new(
+        router: &'a Router,
+        ask: &'a Ask,
+        context: &'a CallContext,
+        total: Duration,
+    ) -> Self {
+        Self {
+            router,
+            ask,
+            context,
+            started: Instant::now(),
+            total,
+            tally: Tally::default(),
+            attempts: Vec::new(),
+            warnings: Vec::new(),
+            waits: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// Runs the call over its candidates.
+    pub async fn run(mut self, candidates: &[Candidate]) -> Result<Answer, Failure> {
+        for (place, candidate) in candidates.iter().enumerate() {
+            let Some((member, provider)) = self.router.registered(&candidate.provider) else {
+                continue;
+            };
+            if self.tally.total > 0 {
+                self.router.metrics.failover();
+            }
+            self.tally.here = 0;
+            self.tally.untried = self.open_routes(&candidates[place + 1..]);
+            match self.at(candidate, member, provider).await {
+                Flow::Answered(reply) => return Ok(self.answer(reply, candidate, place > 0)),
+                Flow::Left => {}
+                Flow::Over => break,
+            }
+        }
+        Err(self.failure())
+    }
+
+    /// Attempts at one candidate.
+    async fn at(&mut self, candidate: &Candidate, member: &Member, provider: &Provider) -> Flow {
+        let mut request = self.request(candidate);
+        loop {
+            if let Some((why, wait)) = member.hindrance(&candidate.model.name, Instant::now()) {
+                self.warnings
+                    .push(format!("skipped {}: {why}", candidate.provider));
+                self.waits.push(wait);
+                return Flow::Left;
+            }
+            if self.left().is_zero() {
+                return Flow::Over;
+            }
+            let failure = match self.attempt(member, provider, &mut request).await {
+                Ok(reply) => return Flow::Answered(reply),
+                Err(failure) => failure,
+            };
+            let next = self.after(&failure, &mut request);
+            self.last = Some((candidate.provider.clone(), failure));
+            match next {
+                Next::Stop => return Flow::Over,
+                Next::Leave => return Flow::Left,
+                Next::Again { wait, .. } if wait >= self.left() => return Flow::Left,
+                Next::Again { wait, .. } => {
+                    self.tally.retries += 1;
+                    tokio::select! {
+                        () = self.context.cancel.cancelled() => return Flow::Over,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        member: &Member,
+        provider: &Provider,
+        request: &mut Request<'_>,
+    ) -> Result<Reply, ProviderFailure> {
+        self.tally.total += 1;
+        self.tally.here += 1;
+        request.id = format!("{}-{}", self.correlation(), self.tally.total);
+        let Some(place) = member.admit() else {
+            let said = "the breaker lets one call at a time through";
+            return Err(ProviderFailure::new(
+                FaultClass::Busy,
+                Reaction::FailOver,
+                said,
+            ));
+        };
+        let shown = AtomicBool::new(false);
+        let clocks = &self.router.settings.clocks;
+        let watch = Watch {
+            clocks: clocks.attempt(request.class(), self.ask.kind, request.stream, self.left()),
+            cancel: &self.context.cancel,
+            on_text: self.context.on_text.as_ref(),
+            shown: &shown,
+        };
+        let began = Instant::now();
+        let result = provider.ask(request, &watch).await;
+        place.settle(match &result {
+            Ok(_) => Verdict::Success,
+            Err(failure) if failure.trips_breaker() => Verdict::Failure,
+            Err(failure) => match failure.class {
+                FaultClass::Cancelled | FaultClass::Busy => Verdict::Abandoned,
+                _ => Verdict::Business,
+            },
+        });
+        self.tally.was_shown = shown.load(Ordering::Relaxed);
+        self.note(member, request, &result, began.elapsed());
+        result
+    }
+
+    fn note(
+        &mut self,
+        member: &Member,
+        request: &Request<'_>,
+        result: &Result<Reply, ProviderFailure>,
+        elapsed: Duration,
+    ) {
+        let (provider, model) = (&member.row.name, &request.model.name);
+        let metrics = &self.router.metrics;
+        let outcome = match result {
+            Ok(_) => {
+                member.note_success();
+                "ok"
+            }
+            Err(failure) => {
+                let (category, code) = failure.category();
+                if failure.class != FaultClass::Cancelled {
+                    let is_quota = matches!(failure.reaction, Reaction::Quota { .. });
+                    member.note_failure(failure, model, is_quota);
+                    metrics.provider_error(provider, category);
+                }
+                tracing::warn!(
+                    correlation_id = %self.context.correlation_id,
+                    provider = %provider,
+                    model = %model,
+                    attempt = self.tally.total,
+                    elapsed_ms = millis(elapsed),
+                    failure = %failure.summary(),
+                    "attempt failed"
+                );
+                code
+            }
+        };
+        metrics.provider_request(provider, model, outcome);
+        self.attempts.push(Attempt {
+            provider: provider.clone(),
+            model: model.clone(),
+            outcome: outcome.to_owned(),
+            elapsed_ms: millis(elapsed),
+        });
+    }
+
+    fn after(&mut self, failure: &ProviderFailure, request: &mut Request<'_>) -> Next {
+        if failure.class == FaultClass::Cancelled {
+            return Next::Stop;
+        }
+        let next = retry::next(
+            failure,
+            self.tally,
+            &self.router.settings.retry,
+            self.router.luck(),
+        );
+        if let Next::Again {
+            repair: Some(repair),
+            ..
+        } = next
+        {
+            self.tally.is_repaired = true;
+            if !request.repair(repair) {
+                return Next::Stop;
+            }
+        }
+        next
+    }
+
+    fn request<'r>(&self, candidate: &'r Candidate) -> Request<'r>
+    where
+        'a: 'r,
+    {
+        let class = candidate.class();
+        let catalogue = &self.router.roster.catalogue;
+        Request {
+            id: String::new(),
+            model: &candidate.model,
+            system: &self.ask.system,
+            messages: &self.ask.messages,
+            temperature: self.ask.temperature,
+            thinking: candidate.thinking,
+            websearch: self.ask.websearch,
+            max_output: catalogue.output_bound(&candidate.model, class, self.ask.max_output_tokens),
+            stream: self.ask.stream || self.context.on_text.is_some(),
+        }
+    }
+
+    /// Later candidates that could be tried now; a second attempt here must leave them theirs.
+    fn open_routes(&self, candidates: &[Candidate]) -> u32 {
+        let now = Instant::now();
+        let open = candidates.iter().filter(|candidate| {
+            let member = self.router.registered(&candidate.provider);
+            member.is_some_and(|(member, _)| member.hindrance(&candidate.model.name, now).is_none())
+        });
+        u32::try_from(open.count()).unwrap_or(u32::MAX)
+    }
+
+    fn answer(self, reply: Reply, candidate: &Candidate, failover: bool) -> Answer {
+        let mut warnings = self.warnings;
+        warnings.extend(reply.warnings);
+        if self.ask.websearch && !candidate.model.websearch {
+            warnings.push("websearch_unavailable".to_owned());
+        }
+        let cost = candidate
+            .model
+            .price
+            .map(|price: Price| price.of(reply.usage));
+        Answer {
+            text: reply.text,
+            trace: Trace {
+                model_asked: self.ask.model.clone().unwrap_or_else(|| "auto".to_owned()),
+                model_used: candidate.model.name.clone(),
+                provider: candidate.provider.clone(),
+                reason: candidate.reason.clone(),
+                failover,
+                attempts: self.attempts,
+                usage: reply.usage,
+                cost_usd: cost,
+                elapsed_ms: millis(self.started.elapsed()),
+                searched: reply.searched,
+                demo: candidate.provider == "demo",
+                incomplete: (reply.finish == Finish::Length).then(|| "length".to_owned()),
+                warnings,
+            },
+        }
+    }
+
+    /// The caller's failure: the last attempt's, with the way that led to it.
+    fn failure(self) -> Failure {
+        if self.context.cancel.is_cancelled() {
+            return cancelled().failure("asked");
+        }
+        let Some((provider, last)) = &self.last else {
+            return self.nothing_tried();
+        };
+        let mut failure = last.failure(provider);
+        if self.tally.was_shown {
+            failure
+                .message
+                .push_str(" The text sent so far is not the whole answer.");
+        }
+        if self.attempts.len() > 1 || !self.warnings.is_empty() {
+            let tried = self
+                .attempts
+                .iter()
+                .map(|one| format!("{}/{}: {}", one.provider, one.model, one.outcome));
+            let way: Vec<String> = tried.chain(self.warnings.iter().cloned()).collect();
+            failure
+                .message
+                .push_str(&format!(" Tried in order: {}.", way.join("; ")));
+        }
+        failure
+    }
+
+    fn nothing_tried(&self) -> Failure {
+        let message = format!(
+            "no provider can be asked now ({}). Try again when the time named has passed; \
+             `status` shows each provider.",
+            self.warnings.join("; ")
+        );
+        let failure = Failure::new(Category::ProviderError, "provider_unavailable", message);
+        // A running probe is settled soon; a second is as good a guess as any.
+        let wait = self.waits.iter().min().copied().unwrap_or_default();
+        failure.with_retry_after(wait.max(Duration::from_secs(1)))
+    }
+
+    fn left(&self) -> Duration {
+        self.total.saturating_sub(self.started.elapsed())
+    }
+
+    /// The correlation id as a provider's `request_id` takes it: 6 to 60 plain characters.
+    fn correlation(&self) -> String {
+        let plain = self.context.correlation_id.chars();
+        let plain: String = plain
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .take(60)
+            .collect();
+        format!("{plain:0>6}")
+    }
+}
+
+fn millis(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,145 @@
+//! Three clocks per attempt and one per call, by model class.
+
+use std::time::Duration;
+
+use super::ask::CallKind;
+use crate::provider::model::ModelClass;
+
+/// The clocks of one class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassClocks {
+    /// From the request to the first token.
+    pub first_token: Duration,
+    /// From one token to the next; comments and pings are no tokens.
+    pub idle: Duration,
+    /// A single-call tool: all attempts together, and each attempt.
+    pub total: Duration,
+    /// As `total`, for a workflow tool.
+    pub workflow: Duration,
+    /// As `total`, for an expert pass.
+    pub expert: Duration,
+}
+
+impl ClassClocks {
+    /// The whole call's clock for a kind of call.
+    #[must_use]
+    pub const fn total_for(&self, kind: CallKind) -> Duration {
+        match kind {
+            CallKind::Chat => self.total,
+            CallKind::Workflow => self.workflow,
+            CallKind::Expert => self.expert,
+        }
+    }
+}
+
+/// The clocks of both classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    /// Models that answer at once.
+    pub prompt: ClassClocks,
+    /// Models that think first.
+    pub thinking: ClassClocks,
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            prompt: ClassClocks {
+                first_token: seconds(10),
+                idle: seconds(15),
+                total: seconds(30),
+                workflow: seconds(45),
+                expert: seconds(40),
+            },
+            thinking: ClassClocks {
+                first_token: seconds(180),
+                idle: seconds(60),
+                total: seconds(300),
+                workflow: seconds(330),
+                expert: seconds(300),
+            },
+        }
+    }
+}
+
+/// What one attempt may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptClocks {
+    /// From the request to the first token of a stream, or to the status line of a whole reply.
+    pub first_token: Duration,
+    /// From one token to the next.
+    pub idle: Duration,
+    /// From the request to the last byte.
+    pub total: Duration,
+}
+
+impl Clocks {
+    /// The clocks of a class.
+    #[must_use]
+    pub const fn of(&self, class: ModelClass) -> &ClassClocks {
+        match class {
+            ModelClass::Prompt => &self.prompt,
+            ModelClass::Thinking => &self.thinking,
+        }
+    }
+
+    /// The clocks of an attempt that starts with `left` of the call's time.
+    ///
+    /// A whole reply shows nothing before its end, so its first sign of life may take as long as
+    /// the class's longest silence.
+    #[must_use]
+    pub fn attempt(
+        &self,
+        class: ModelClass,
+        kind: CallKind,
+        is_streamed: bool,
+        left: Duration,
+    ) -> AttemptClocks {
+        let clocks = self.of(class);
+        // A workflow's longer clock is for several attempts; one of them gets a chat's.
+        let total = match kind {
+            CallKind::Expert => clocks.expert,
+            CallKind::Chat | CallKind::Workflow => clocks.total,
+        };
+        let first = if is_streamed {
+            clocks.first_token
+        } else {
+            clocks.first_token.max(clocks.idle)
+        };
+        AttemptClocks {
+            first_token: first.min(left),
+            idle: clocks.idle.min(left),
+            total: total.min(left),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_clock_of_an_attempt_outlives_the_call() {
+        let clocks = Clocks::default();
+        for class in [ModelClass::Prompt, ModelClass::Thinking] {
+            for left in [0, 1, 12, 400].map(Duration::from_secs) {
+                for is_streamed in [true, false] {
+                    let attempt = clocks.attempt(class, CallKind::Workflow, is_streamed, left);
+                    assert!(attempt.first_token <= left && attempt.idle <= left);
+                    assert!(attempt.total <= left);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_silent_prompt_model_is_left_within_fifteen_seconds() {
+        let clocks = Clocks::default();
+        for is_streamed in [true, false] {
+            let (class, kind) = (ModelClass::Prompt, CallKind::Workflow);
+            let attempt = clocks.attempt(class, kind, is_streamed, Duration::from_secs(45));
+            assert!(attempt.first_token <= Duration::from_secs(15));
+        }
+    }
+}

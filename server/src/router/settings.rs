@@ -1,0 +1,84 @@
+//! The router's settings, drawn from the configuration.
+
+use std::collections::BTreeMap;
+
+use super::breaker::BreakerSettings;
+use super::clock::{ClassClocks, Clocks};
+use super::retry::RetrySettings;
+use crate::config::{self, Config};
+use crate::provider::ProviderRow;
+use crate::provider::dialect::Dialect;
+
+/// Everything the router is told at start.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The three clocks, by class.
+    pub clocks: Clocks,
+    /// The one retry budget.
+    pub retry: RetrySettings,
+    /// When a provider's breaker opens.
+    pub breaker: BreakerSettings,
+    /// The model of a call that names none; empty or `auto` leaves the choice to the router.
+    pub default_model: String,
+    /// The operator's own names for models.
+    pub aliases: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// The settings of a checked configuration.
+    #[must_use]
+    pub fn from_config(config: &Config) -> Self {
+        Self {
+            clocks: Clocks {
+                prompt: clocks(&config.timeouts.prompt),
+                thinking: clocks(&config.timeouts.thinking),
+            },
+            retry: RetrySettings {
+                attempts_per_provider: config.retry.attempts_per_provider,
+                attempts_per_call: config.retry.attempts_per_call,
+                waits: config.retry.waits.clone(),
+                retry_after_max: config.retry.retry_after_max,
+            },
+            breaker: BreakerSettings {
+                failures: config.breaker.failures,
+                first_open: config.breaker.provider.first_open,
+                max_open: config.breaker.provider.max_open,
+            },
+            default_model: config.models.default.clone(),
+            aliases: config.models.aliases.clone(),
+        }
+    }
+}
+
+fn clocks(from: &config::Clocks) -> ClassClocks {
+    ClassClocks {
+        first_token: from.first_token,
+        idle: from.idle,
+        total: from.total,
+        workflow: from.workflow,
+        expert: from.expert,
+    }
+}
+
+/// The provider rows of a configuration, the demonstration's only under `--demo`.
+#[must_use]
+pub fn provider_rows(config: &Config) -> Vec<ProviderRow> {
+    let rows = config.providers.values().map(|row| ProviderRow {
+        name: row.name.clone(),
+        label: row.label.clone(),
+        dialect: match row.dialect {
+            config::Dialect::Kimi => Dialect::Kimi,
+            config::Dialect::Glm => Dialect::Glm,
+            config::Dialect::Minimax => Dialect::Minimax,
+            config::Dialect::Openai => Dialect::Openai,
+        },
+        base_url: row.base_url.clone(),
+        key: row.key.as_ref().map(|key| key.secret.clone()),
+        key_variables: row.api_key_env.clone(),
+        is_enabled: row.enabled,
+        models: row.models.clone(),
+        in_flight: config.limits.in_flight_per_provider,
+    });
+    rows.chain(ProviderRow::demo().filter(|_| config.demo))
+        .collect()
+}
