@@ -8,5 +8,6 @@ pub mod history;
 pub mod link;
 pub mod operation;
 pub mod port;
+pub mod probe;
 pub mod process;
 pub mod runkey;
