@@ -11,3 +11,4 @@ pub mod provider;
 pub mod router;
 pub mod store;
 pub mod thread;
+pub mod tool;

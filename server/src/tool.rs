@@ -1,0 +1,31 @@
+//! The tools: a registry built from rows of data, and one way to run any of them.
+//!
+//! A tool's failure, hang or panic stays its own. Nothing here knows the wire: arguments come in
+//! as JSON, a [`Reply`] or a [`Failure`](crate::failure::Failure) goes out.
+
+pub mod argument;
+pub mod call;
+pub mod catalogue;
+pub mod chat;
+pub mod consensus;
+pub mod file;
+pub mod image;
+pub mod information;
+pub mod permit;
+pub mod prompt;
+pub mod question;
+pub mod registry;
+pub mod run;
+pub mod schema;
+pub mod surroundings;
+pub mod toolbox;
+pub mod turnstile;
+pub mod workflow;
+
+pub use call::{About, Call, Reply};
+pub use registry::Registry;
+pub use surroundings::{ModelFacts, ProviderFacts, Surroundings};
+pub use toolbox::Toolbox;
+
+#[cfg(test)]
+mod tests;

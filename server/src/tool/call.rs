@@ -1,0 +1,111 @@
+//! One call of a tool and its reply, free of any wire form.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::protocol::caller::Caller;
+use crate::router::ask::Trace;
+use crate::thread::Receipt;
+
+/// One call, as it came in.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The name as sent.
+    pub name: String,
+    /// The arguments, not yet checked.
+    pub arguments: Map<String, Value>,
+    /// Who calls.
+    pub caller: Caller,
+    /// The caller's idempotency key.
+    pub idempotency_key: Option<String>,
+    /// The transport's session, where it has one.
+    pub session: Option<String>,
+    /// Cancelled when the caller has gone or asked to stop.
+    pub cancel: CancellationToken,
+    /// Receives text as it is written, where the caller wants it.
+    pub on_text: Option<mpsc::Sender<String>>,
+}
+
+/// What a call answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The answer, exactly as a model gave it where one did.
+    pub text: String,
+    /// The whole answer as JSON, for tools with an output schema.
+    pub structured: Option<Value>,
+    /// How it came about, for tools that keep a thread.
+    pub about: Option<About>,
+}
+
+/// How a reply came about: the object under `_meta["dev.exai/reply"]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct About {
+    /// Thread, turn and what is left of both.
+    pub receipt: Receipt,
+    /// Whether the answer was given before, to the same key and arguments.
+    pub replayed: bool,
+    /// Model, provider, tokens, cost; see [`Kept`].
+    pub kept: Kept,
+}
+
+/// What is kept of a reply for a later replay.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The reply's text.
+    pub text: String,
+    /// Model, provider, tokens, cost and so on, in their wire spelling.
+    pub trace: Map<String, Value>,
+    /// The workflow's status object, for workflow tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<Value>,
+}
+
+/// The wire spelling of a trace.
+#[must_use]
+pub fn trace_fields(trace: &Trace) -> Map<String, Value> {
+    let value = json!({
+        "model_asked": trace.model_asked,
+        "model_used": trace.model_used,
+        "provider": trace.provider,
+        "reason": trace.reason,
+        "failover": trace.failover,
+        "attempts": trace.attempts,
+        "tokens": trace.usage,
+        "cost_usd": trace.cost_usd,
+        "elapsed_ms": trace.elapsed_ms,
+        "search": trace.searched,
+        "incomplete": trace.incomplete,
+        "warnings": trace.warnings,
+        "demo": trace.demo,
+    });
+    into_map(value)
+}
+
+/// The fields of a reply for which no model was asked.
+#[must_use]
+pub fn untraced_fields(elapsed_ms: u64) -> Map<String, Value> {
+    into_map(json!({
+        "model_asked": null,
+        "model_used": null,
+        "provider": null,
+        "reason": "no_model_asked",
+        "failover": false,
+        "attempts": [],
+        "tokens": {"input": 0, "output": 0, "cached": 0},
+        "cost_usd": 0.0,
+        "elapsed_ms": elapsed_ms,
+        "search": false,
+        "incomplete": null,
+        "warnings": [],
+        "demo": false,
+    }))
+}
+
+fn into_map(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,184 @@
+//! The rows of `tools.toml`, parsed one by one, so that a broken row loses one tool.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// The embedded rows.
+pub const TOOLS_TOML: &str = include_str!("../../tools.toml");
+
+/// Which profiles list a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// In every profile, whatever allow and deny lists say.
+    Forced,
+    /// In every profile.
+    Essential,
+    /// In every profile.
+    Core,
+    /// From the standard profile on.
+    Advanced,
+    /// In the full profile.
+    Extra,
+}
+
+/// What runs when the tool is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// One question, one answer, in a thread.
+    Chat,
+    /// The workflow engine.
+    Workflow,
+    /// Several models and a synthesis.
+    Consensus,
+    /// Build identity.
+    Version,
+    /// The state of the server.
+    Status,
+    /// The model catalogue.
+    ListModels,
+}
+
+impl Kind {
+    /// Whether the tool asks a model.
+    #[must_use]
+    pub const fn asks_models(self) -> bool {
+        matches!(self, Self::Chat | Self::Workflow | Self::Consensus)
+    }
+}
+
+/// One tool, as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Lower-case letters, digits and underscores.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// Which profiles list it.
+    pub tier: Tier,
+    /// What runs.
+    pub kind: Kind,
+    /// The first sentence says when to call it.
+    pub description: String,
+    /// Name of its file in `prompts/`, where it asks a model.
+    pub prompt: Option<String>,
+    /// Whether a model reviews the findings at the last step of a workflow.
+    #[serde(default)]
+    pub expert: bool,
+    /// The temperature of a call that names none.
+    pub temperature: Option<f64>,
+    /// The provider without which the tool is hidden.
+    pub provider: Option<String>,
+    /// Parameter blocks taken over.
+    #[serde(default)]
+    pub blocks: Vec<String>,
+    /// Parameters of those blocks left out.
+    #[serde(default)]
+    pub omit: Vec<String>,
+    /// Required parameters, in the order a caller should fill them.
+    pub required: Vec<String>,
+    /// Its own parameters.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    /// The schema of its structured content, where that carries the whole answer.
+    pub output: Option<Map<String, Value>>,
+}
+
+/// All rows, and those that could not be read.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    /// Rows that parse, each with its input schema.
+    pub rows: Vec<(Row, Map<String, Value>)>,
+    /// Name and reason of each row that does not.
+    pub broken: Vec<(String, String)>,
+}
+
+type Blocks = BTreeMap<String, Map<String, Value>>;
+
+impl Catalogue {
+    /// Reads rows from TOML. A text that is no TOML at all is one broken row named `tools.toml`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let document: Map<String, Value> = match toml::from_str(text) {
+            Ok(document) => document,
+            Err(error) => {
+                let broken = vec![("tools.toml".to_owned(), error.message().to_owned())];
+                return Self {
+                    rows: Vec::new(),
+                    broken,
+                };
+            }
+        };
+        let blocks = document.get("block").cloned().unwrap_or_default();
+        let blocks: Blocks = serde_json::from_value(blocks).unwrap_or_default();
+        let mut catalogue = Self::default();
+        for value in document
+            .get("tool")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let name = value
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or("(unnamed)")
+                .to_owned();
+            match read_row(value, &blocks) {
+                Ok(row) => catalogue.rows.push(row),
+                Err(reason) => catalogue.broken.push((name, reason)),
+            }
+        }
+        catalogue
+    }
+}
+
+fn read_row(value: &Value, blocks: &Blocks) -> Result<(Row, Map<String, Value>), String> {
+    let row: Row = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if row.name.is_empty() || row.name.len() > 40 || !row.name.chars().all(is_plain) {
+        return Err("the name is not 1 to 40 of a-z, 0-9, _".to_owned());
+    }
+    if row.description.chars().count() > 1000 {
+        return Err("the description is longer than 1000 characters".to_owned());
+    }
+    let schema = input_schema(&row, blocks)?;
+    Ok((row, schema))
+}
+
+/// Required parameters first and in order, the others after them.
+fn input_schema(row: &Row, blocks: &Blocks) -> Result<Map<String, Value>, String> {
+    let mut all: Map<String, Value> = Map::new();
+    for name in &row.blocks {
+        let block = blocks
+            .get(name)
+            .ok_or_else(|| format!("there is no block {name}"))?;
+        all.extend(block.clone());
+    }
+    for name in &row.omit {
+        all.shift_remove(name)
+            .ok_or_else(|| format!("no block has the parameter {name}"))?;
+    }
+    all.extend(row.params.clone());
+    let mut properties = Map::new();
+    for name in &row.required {
+        let schema = all
+            .shift_remove(name)
+            .ok_or_else(|| format!("{name} is not declared"))?;
+        properties.insert(name.clone(), schema);
+    }
+    properties.extend(all);
+    let schema = json!({
+        "type": "object",
+        "properties": properties,
+        "required": row.required,
+        "additionalProperties": false,
+    });
+    match schema {
+        Value::Object(schema) => Ok(schema),
+        _ => Err("the schema is no object".to_owned()),
+    }
+}

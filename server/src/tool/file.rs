@@ -1,0 +1,244 @@
+//! Files as arguments: content in the call, or a path this server may read.
+//!
+//! Over stdio the working directory is readable; elsewhere only what `files.roots` names. A path
+//! that may not be read and one that does not exist are refused in the same words, so that an
+//! argument cannot be used to look around.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::failure::{Category, Failure};
+use crate::protocol::caller::Transport;
+
+/// Bytes of one file.
+const FILE_BYTES: u64 = 1 << 20;
+/// Bytes of all files of one call.
+const CALL_BYTES: usize = 2 << 20;
+
+/// A file's text and the name a model knows it by.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileText {
+    /// As the caller wrote it, on one line.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// A file's bytes.
+pub(super) struct FileBytes {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Which folders a call may read.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    roots: Vec<PathBuf>,
+}
+
+impl Reader {
+    /// The folders for one transport, resolved.
+    #[must_use]
+    pub fn new(transport: Transport, configured: &[PathBuf]) -> Self {
+        let own = match transport {
+            Transport::Stdio => std::env::current_dir().ok(),
+            Transport::Http | Transport::WebSocket => None,
+        };
+        let all = own.iter().chain(configured);
+        // A folder that does not exist readable-ises nothing.
+        Self {
+            roots: all.filter_map(|root| root.canonicalize().ok()).collect(),
+        }
+    }
+
+    /// Reads the files of one argument; `at` is its JSON pointer.
+    ///
+    /// # Errors
+    /// `file_not_readable`, `file_too_large`, `file_not_text` with the pointer of the item.
+    pub async fn texts(&self, items: &[Value], at: &str) -> Result<Vec<FileText>, Failure> {
+        let mut files = Vec::with_capacity(items.len());
+        let mut total = 0;
+        for (n, item) in items.iter().enumerate() {
+            let at = format!("{at}/{n}");
+            let file = match inline(item) {
+                Some((name, content)) => FileText {
+                    name: one_line(name),
+                    text: content.to_owned(),
+                },
+                None => into_text(self.path(item, &at).await?, &at)?,
+            };
+            total += file.text.len();
+            if total > CALL_BYTES {
+                return Err(too_large(
+                    &at,
+                    "The files of one call may hold 2 MiB together",
+                ));
+            }
+            files.push(file);
+        }
+        Ok(files)
+    }
+
+    /// Reads one item that is a path.
+    pub(super) async fn path(&self, item: &Value, at: &str) -> Result<FileBytes, Failure> {
+        let Some(path) = item.as_str() else {
+            return Err(Failure::validation(at, "Give a path or {name, content}."));
+        };
+        if path.starts_with("exai://") {
+            let message = "File handles are not served by this version. Send {name, content}.";
+            return Err(Failure::validation(at, message).with_code("handle_not_supported"));
+        }
+        let (roots, owned, at) = (self.roots.clone(), PathBuf::from(path), at.to_owned());
+        let name = one_line(path);
+        // Reading a file blocks; a slow disk must not hold up other calls.
+        let read = tokio::task::spawn_blocking(move || read_inside(&roots, &owned, &at)).await;
+        let bytes = read.map_err(|error| {
+            Failure::new(
+                Category::ServerError,
+                "file_reader",
+                "A file could not be read.",
+            )
+            .with_cause(error)
+        })??;
+        Ok(FileBytes { name, bytes })
+    }
+}
+
+/// The name and content of an item that carries both.
+pub(super) fn inline(item: &Value) -> Option<(&str, &str)> {
+    let item = item.as_object()?;
+    Some((item.get("name")?.as_str()?, item.get("content")?.as_str()?))
+}
+
+fn read_inside(roots: &[PathBuf], path: &Path, at: &str) -> Result<Vec<u8>, Failure> {
+    let found = roots.iter().find_map(|root| {
+        // Resolved first, so that neither `..` nor a link leads outside.
+        let resolved = root.join(path).canonicalize().ok()?;
+        let is_inside = roots.iter().any(|root| resolved.starts_with(root));
+        // A pipe or device could be read for ever.
+        (is_inside && resolved.metadata().ok()?.is_file()).then_some(resolved)
+    });
+    let file = found.and_then(|path| std::fs::File::open(path).ok());
+    let Some(file) = file else {
+        return Err(not_readable(at));
+    };
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| not_readable(at))?;
+    if bytes.len() as u64 > FILE_BYTES {
+        return Err(too_large(at, "One file may hold 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+fn into_text(file: FileBytes, at: &str) -> Result<FileText, Failure> {
+    match String::from_utf8(file.bytes) {
+        Ok(text) if !text.contains('\0') => Ok(FileText {
+            name: file.name,
+            text,
+        }),
+        _ => {
+            let message = format!("{at} is not UTF-8 text. Send images in `images`.");
+            Err(Failure::validation(at, message).with_code("file_not_text"))
+        }
+    }
+}
+
+fn not_readable(at: &str) -> Failure {
+    let message = format!(
+        "{at}: this server may not read that path, or there is nothing there. Send the content \
+         instead, as an object {{name, content}}."
+    );
+    Failure::validation(at, message).with_code("file_not_readable")
+}
+
+fn too_large(at: &str, limit: &str) -> Failure {
+    Failure::validation(at, format!("{at}: {limit}. Send the part that matters."))
+        .with_code("file_too_large")
+}
+
+fn one_line(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// Files as a model is shown them, after the message they came with.
+#[must_use]
+pub fn render(files: &[FileText]) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    for FileText { name, text } in files {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "\n\n--- file: {name} ---\n{text}\n--- end of file: {name} ---"
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn only_files_inside_a_root_are_read_and_all_refusals_read_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        std::fs::create_dir_all(root.join("sub")).unwrap();
+        std::fs::write(root.join("sub/a.rs"), "fn a() {}").unwrap();
+        std::fs::write(folder.path().join("secret"), "s").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("secret"), root.join("link")).unwrap();
+        let reader = Reader::new(Transport::Http, std::slice::from_ref(&root));
+        let read = reader.texts(&[json!("sub/a.rs")], "/files").await.unwrap();
+        assert_eq!(read[0].text, "fn a() {}");
+        let absolute = json!(root.join("sub/../sub/a.rs"));
+        assert_eq!(
+            reader.texts(&[absolute], "/files").await.unwrap()[0].text,
+            "fn a() {}"
+        );
+        let mut refusals = Vec::new();
+        for path in ["../secret", "link", "/etc/passwd", "absent", "sub", "\0"] {
+            refusals.push(reader.texts(&[json!(path)], "/files").await.unwrap_err());
+        }
+        assert!(
+            refusals.iter().all(|refusal| *refusal == refusals[0]),
+            "{refusals:?}"
+        );
+        assert_eq!(refusals[0].field.as_deref(), Some("/files/0"));
+    }
+
+    #[tokio::test]
+    async fn over_http_no_path_is_readable_without_roots() {
+        let reader = Reader::new(Transport::Http, &[]);
+        let here = reader
+            .texts(&[json!("Cargo.toml")], "/files")
+            .await
+            .unwrap_err();
+        assert_eq!(here.code, "file_not_readable");
+        let stdio = Reader::new(Transport::Stdio, &[]);
+        assert!(stdio.texts(&[json!("Cargo.toml")], "/files").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn content_is_taken_as_it_is_and_limits_hold() {
+        let reader = Reader::new(Transport::Http, &[]);
+        let item = json!({"name": "a\nb.rs", "content": "x"});
+        let read = reader.texts(&[item], "/files").await.unwrap();
+        assert_eq!(
+            read,
+            [FileText {
+                name: "a b.rs".into(),
+                text: "x".into()
+            }]
+        );
+        let big = json!({"name": "big", "content": "x".repeat(CALL_BYTES + 1)});
+        let refused = reader.texts(&[big], "/files").await.unwrap_err();
+        assert_eq!(refused.code, "file_too_large");
+    }
+}

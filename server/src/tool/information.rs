@@ -1,0 +1,113 @@
+//! Tools that call no provider: what runs, how it is doing, which models there are.
+
+use serde_json::{Value, json};
+
+use super::call::Reply;
+use super::registry::Registry;
+use super::run::Run;
+use super::surroundings::{ProviderFacts, json as as_json};
+use crate::observe::manifest::{COMMIT, VERSION, is_dirty};
+
+/// The `version` tool.
+pub async fn version(run: Run<'_>) -> Reply {
+    let identity = &run.around.identity;
+    reply(json!({
+        "name": "exai",
+        "version": VERSION,
+        "commit": COMMIT,
+        "dirty": is_dirty(),
+        "executable_sha256": identity.executable_sha256().await,
+        "instance": identity.instance(),
+        "instance_name": run.around.settings.instance_name,
+        "started_at": identity.started_at(),
+        "providers": (run.around.providers)(),
+    }))
+}
+
+/// The `listmodels` tool.
+pub fn list_models(run: Run<'_>) -> Reply {
+    reply(json!({ "models": (run.around.models)() }))
+}
+
+/// The `status` tool.
+pub async fn status(run: Run<'_>, registry: &Registry) -> Reply {
+    let arguments = run.arguments();
+    let providers = (run.around.providers)();
+    let store = store_state(
+        run,
+        arguments.flag("probe", false) || arguments.flag("doctor", false),
+    );
+    let store = store.await;
+    let loadings = registry.loadings();
+    let tools: Vec<Value> = loadings
+        .iter()
+        .filter(|loading| loading.loaded || arguments.flag("include_tools", false))
+        .map(as_json)
+        .collect();
+    let hidden: Vec<Value> = registry.absent().map(as_json).collect();
+    reply(json!({
+        "instance_name": run.around.settings.instance_name,
+        "next_steps": next_steps(&providers, &store),
+        "providers": providers,
+        "store": store,
+        "tools": tools,
+        "hidden_tools": hidden,
+    }))
+}
+
+async fn store_state(run: Run<'_>, is_probed: bool) -> Value {
+    let store = run.around.threads.store();
+    if !is_probed {
+        return json!({ "kind": store.kind(), "status": "not_probed" });
+    }
+    match store.probe().await {
+        Ok(()) => json!({ "kind": store.kind(), "status": "healthy" }),
+        // The cause may hold an address, so it goes to the log alone.
+        Err(_) => json!({ "kind": store.kind(), "status": "unhealthy" }),
+    }
+}
+
+fn next_steps(providers: &[ProviderFacts], store: &Value) -> Vec<String> {
+    let mut steps = Vec::new();
+    if !providers.iter().any(|provider| provider.registered) {
+        steps.push(
+            "No provider has a key: set one of KIMI_API_KEY, ZAI_API_KEY or MINIMAX_API_KEY in \
+             the server's environment and start it again; `exai doctor` checks the result."
+                .to_owned(),
+        );
+    }
+    for provider in providers
+        .iter()
+        .filter(|one| one.registered && one.breaker != "closed")
+    {
+        steps.push(format!(
+            "{} failed repeatedly and is being left alone for some seconds; other providers \
+             answer meanwhile.",
+            provider.name
+        ));
+    }
+    if store
+        .get("status")
+        .is_some_and(|status| status == "unhealthy")
+    {
+        steps.push(
+            "The conversation store does not answer: threads and idempotency keys fail until it \
+             does. Tell the operator."
+                .to_owned(),
+        );
+    }
+    if steps.is_empty() {
+        steps.push("Nothing is wrong.".to_owned());
+    }
+    steps
+}
+
+/// The whole answer as JSON, and the same as text.
+fn reply(structured: Value) -> Reply {
+    let text = serde_json::to_string_pretty(&structured).unwrap_or_default();
+    Reply {
+        text,
+        structured: Some(structured),
+        about: None,
+    }
+}

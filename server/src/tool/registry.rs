@@ -1,0 +1,219 @@
+//! Which tools exist, which are listed, and why the others are not.
+
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::catalogue::{Catalogue, Kind, Row, Tier};
+use super::{prompt, schema};
+use crate::config::{ToolProfile, Tools};
+
+/// A tool that can be called.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its row.
+    pub row: Row,
+    /// The row's name, for as long as the process runs.
+    pub name: &'static str,
+    /// The input schema, as listed.
+    pub input: Arc<Map<String, Value>>,
+    /// The output schema, as listed.
+    pub output: Option<Arc<Map<String, Value>>>,
+    /// The instructions for the model; empty where none is asked.
+    pub system: &'static str,
+    /// Checks arguments.
+    pub validator: Validator,
+}
+
+/// A tool that is not there, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Absent {
+    /// Its name.
+    pub name: String,
+    /// One sentence.
+    pub reason: String,
+}
+
+/// What became of a row, for the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Loading {
+    /// The tool's name.
+    pub name: String,
+    /// Whether it can be called.
+    pub loaded: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a name stands for.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// Listed and callable.
+    Tool(&'a Arc<Tool>),
+    /// Known, and not available here.
+    Hidden(&'a Absent),
+    /// Never heard of.
+    Unknown,
+}
+
+/// The tools of this process.
+#[derive(Debug, Default)]
+pub struct Registry {
+    tools: Vec<Arc<Tool>>,
+    hidden: Vec<Absent>,
+    broken: Vec<Absent>,
+}
+
+/// Suffixes that older clients append to names.
+const SUFFIXES: [&str; 4] = ["_EXAI-WS", "-EXAI-WS", "_EXAI_WS", "-EXAI_WS"];
+
+impl Registry {
+    /// Builds the registry; `has_provider` says whether a provider row has a key.
+    #[must_use]
+    pub fn build(
+        catalogue: Catalogue,
+        settings: &Tools,
+        has_provider: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut registry = Self::default();
+        for (name, reason) in catalogue.broken {
+            registry.lose(name, reason);
+        }
+        for (row, input) in catalogue.rows {
+            if let Some(reason) = why_hidden(&row, settings, &has_provider) {
+                registry.hidden.push(Absent {
+                    name: row.name,
+                    reason,
+                });
+                continue;
+            }
+            let name = row.name.clone();
+            match load(row, input) {
+                Ok(tool) if registry.tools.iter().any(|other| other.name == tool.name) => {
+                    registry.lose(name, "another row has the same name".to_owned());
+                }
+                Ok(tool) => registry.tools.push(Arc::new(tool)),
+                Err(reason) => registry.lose(name, reason),
+            }
+        }
+        registry.tools.sort_by_key(|tool| tool.name);
+        registry
+    }
+
+    /// The listed tools, by name.
+    #[must_use]
+    pub fn tools(&self) -> &[Arc<Tool>] {
+        &self.tools
+    }
+
+    /// Tools that are not listed, broken ones included, with the reason.
+    pub fn absent(&self) -> impl Iterator<Item = &Absent> {
+        self.hidden.iter().chain(&self.broken)
+    }
+
+    /// Finds a tool by the name a client sent.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Found<'_> {
+        let name = canonical(name);
+        if let Some(tool) = self.tools.iter().find(|tool| tool.name == name) {
+            return Found::Tool(tool);
+        }
+        self.absent()
+            .find(|absent| absent.name == name)
+            .map_or(Found::Unknown, Found::Hidden)
+    }
+
+    /// Every row and what became of it. A row that the profile leaves out has loaded nothing, and
+    /// says so.
+    #[must_use]
+    pub fn loadings(&self) -> Vec<Loading> {
+        let loaded = self.tools.iter().map(|tool| Loading {
+            name: tool.name.to_owned(),
+            loaded: true,
+            reason: None,
+        });
+        let absent = self.absent().map(|absent| Loading {
+            name: absent.name.clone(),
+            loaded: false,
+            reason: Some(absent.reason.clone()),
+        });
+        loaded.chain(absent).collect()
+    }
+
+    fn lose(&mut self, name: String, reason: String) {
+        tracing::error!(tool = name, reason, "a tool could not be loaded");
+        self.broken.push(Absent { name, reason });
+    }
+}
+
+/// Drops a historic suffix.
+#[must_use]
+pub fn canonical(name: &str) -> &str {
+    SUFFIXES
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name)
+}
+
+fn why_hidden(row: &Row, settings: &Tools, has_provider: impl Fn(&str) -> bool) -> Option<String> {
+    if row.tier == Tier::Forced {
+        return None;
+    }
+    let lists = |names: &[String]| names.iter().any(|name| canonical(name) == row.name);
+    if lists(&settings.deny) {
+        return Some("tools.deny names it".to_owned());
+    }
+    let is_allowed = if settings.allow.is_empty() {
+        match settings.profile {
+            ToolProfile::Lean => row.tier <= Tier::Core,
+            ToolProfile::Standard => row.tier <= Tier::Advanced,
+            ToolProfile::Full => true,
+        }
+    } else {
+        lists(&settings.allow)
+    };
+    if !is_allowed {
+        return Some("the configured profile or tools.allow leaves it out".to_owned());
+    }
+    match &row.provider {
+        Some(provider) if !has_provider(provider) => {
+            Some(format!("the provider {provider} has no key"))
+        }
+        _ => None,
+    }
+}
+
+fn load(row: Row, input: Map<String, Value>) -> Result<Tool, String> {
+    let system = match &row.prompt {
+        Some(name) => prompt::text(name).ok_or_else(|| format!("there is no prompt {name}"))?,
+        None if row.kind.asks_models() => return Err("it names no prompt".to_owned()),
+        None => "",
+    };
+    if row.kind == Kind::Workflow {
+        let needs = ["step", "step_number", "total_steps", "next_step_required"];
+        if let Some(name) = needs
+            .iter()
+            .find(|name| !row.required.iter().any(|r| r == *name))
+        {
+            return Err(format!("a workflow must require {name}"));
+        }
+    }
+    let validator = schema::compile(&input)?;
+    if let Some(output) = &row.output {
+        schema::compile(output)?;
+    }
+    // Names label metrics and tasks that outlive any borrow; there are as many as rows.
+    let name: &'static str = Box::leak(row.name.clone().into_boxed_str());
+    let output = row.output.clone().map(Arc::new);
+    Ok(Tool {
+        row,
+        name,
+        input: Arc::new(input),
+        output,
+        system,
+        validator,
+    })
+}

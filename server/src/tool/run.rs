@@ -1,0 +1,154 @@
+//! What one running call has at hand.
+
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::argument::Arguments;
+use super::call::{About, Call, Kept, Reply};
+use super::file::Reader;
+use super::registry::Tool;
+use super::surroundings::Surroundings;
+use crate::failure::{Category, Failure};
+use crate::router::ask::{Answer, Ask, CallContext};
+use crate::store::Claim;
+use crate::thread::{Committed, Conversation, Turn};
+
+/// One running call: the call, its tool, and the rest of the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// The tool called.
+    pub tool: &'a Tool,
+    /// The rest of the server.
+    pub around: &'a Surroundings,
+    /// Idempotency key and digest of the arguments.
+    pub claim: Option<&'a Claim>,
+    /// When the call began.
+    pub started: Instant,
+}
+
+impl<'a> Run<'a> {
+    /// The checked arguments.
+    #[must_use]
+    pub fn arguments(&self) -> Arguments<'a> {
+        Arguments(&self.call.arguments)
+    }
+
+    /// The verified principal.
+    #[must_use]
+    pub fn owner(&self) -> &'a str {
+        &self.call.caller.principal
+    }
+
+    /// The files this call may read.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(
+            self.call.caller.transport,
+            &self.around.settings.files.roots,
+        )
+    }
+
+    /// The conversation that `continuation_id` names, or a new one.
+    ///
+    /// # Errors
+    /// See [`crate::thread::Threads::open`].
+    pub async fn conversation(&self) -> Result<Conversation, Failure> {
+        let handle = self.arguments().text("continuation_id");
+        self.around.threads.open(self.owner(), handle).await
+    }
+
+    /// Refuses a text that belongs into a file.
+    ///
+    /// # Errors
+    /// `resend_prompt` above the configured number of characters.
+    pub fn check_length(&self, name: &str) -> Result<(), Failure> {
+        let limit = self.around.settings.limits.resend_prompt_chars;
+        let length = self
+            .arguments()
+            .text(name)
+            .map_or(0, |text| text.chars().count());
+        if length <= limit {
+            return Ok(());
+        }
+        let message = format!(
+            "/{name} holds {length} characters; above {limit} send the long part as a file \
+             {{name, content}} and keep the question in /{name}."
+        );
+        Err(Failure::validation(format!("/{name}"), message).with_code("resend_prompt"))
+    }
+
+    /// Asks one model, and stops asking when `cancel` fires.
+    #[must_use]
+    pub fn ask(
+        &self,
+        ask: Ask,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'static, Result<Answer, Failure>> {
+        let context = CallContext {
+            correlation_id: self.call.caller.correlation_id.to_string(),
+            principal: self.owner().to_owned(),
+            cancel,
+            on_text: self.call.on_text.clone(),
+        };
+        (self.around.ask)(ask, context)
+    }
+
+    /// Keeps the turn and makes the reply. When another call with the same key was first, its
+    /// reply is the one given.
+    ///
+    /// # Errors
+    /// See [`crate::thread::Threads::commit`].
+    pub async fn keep(
+        &self,
+        conversation: &Conversation,
+        turn: Turn,
+        kept: Kept,
+    ) -> Result<Reply, Failure> {
+        let reply = serde_json::to_string(&kept).map_err(internal)?;
+        let turn = Turn { reply, ..turn };
+        let committed = self
+            .around
+            .threads
+            .commit(conversation, turn, self.claim.cloned())
+            .await?;
+        reply_of(committed, kept)
+    }
+}
+
+/// The reply to a turn that was kept now or before.
+///
+/// # Errors
+/// When a stored reply does not parse.
+pub fn reply_of(committed: Committed, fresh: Kept) -> Result<Reply, Failure> {
+    let (receipt, replayed, kept) = match committed {
+        Committed::Stored(receipt) => (receipt, false, fresh),
+        Committed::Replayed(receipt, text) => (
+            receipt,
+            true,
+            serde_json::from_str(&text).map_err(internal)?,
+        ),
+    };
+    let text = kept.text.clone();
+    Ok(Reply {
+        text,
+        structured: None,
+        about: Some(About {
+            receipt,
+            replayed,
+            kept,
+        }),
+    })
+}
+
+fn internal(error: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        Category::ServerError,
+        "reply_form",
+        "A stored reply could not be used.",
+    )
+    .with_cause(error)
+}

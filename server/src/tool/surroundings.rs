@@ -1,0 +1,142 @@
+//! What the tools need from the rest of the server, as values and closures.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::config;
+use crate::failure::Failure;
+use crate::observe::Metrics;
+use crate::observe::manifest::Identity;
+use crate::router::ask::{Answer, Ask, CallContext};
+use crate::thread::Threads;
+
+/// Asks one model; the router in a server, a table in a test.
+pub type AskModel =
+    Arc<dyn Fn(Ask, CallContext) -> BoxFuture<'static, Result<Answer, Failure>> + Send + Sync>;
+
+/// One provider row, for the `version` and `status` tools.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProviderFacts {
+    /// The row's name.
+    pub name: String,
+    /// A name for people; may be empty.
+    pub label: String,
+    /// Its dialect.
+    pub dialect: String,
+    /// Whether it has a key and takes calls.
+    pub registered: bool,
+    /// `closed`, `open` or `half_open`.
+    pub breaker: String,
+    /// Why it is not registered, or what is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One model, for the `listmodels` tool.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelFacts {
+    /// Its name.
+    pub name: String,
+    /// The provider row that serves it.
+    pub provider: String,
+    /// That row's label.
+    pub label: String,
+    /// `prompt` or `thinking`.
+    pub class: String,
+    /// `current`, `legacy`, `retired` …
+    pub status: String,
+    /// Context window in tokens.
+    pub context_tokens: u64,
+    /// Longest answer in tokens.
+    pub max_output_tokens: u64,
+    /// Other names.
+    pub aliases: Vec<String>,
+    /// `images`, `tools`, `thinking`, `websearch`.
+    pub capabilities: Capabilities,
+    /// What to use instead of a retired model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+}
+
+/// What a model can do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Capabilities {
+    /// Sees images.
+    pub images: bool,
+    /// Calls tools.
+    pub tools: bool,
+    /// Thinks before it answers.
+    pub thinking: bool,
+    /// Searches the web.
+    pub websearch: bool,
+}
+
+/// Asked anew by each call of an information tool.
+pub type Listing<T> = Arc<dyn Fn() -> Vec<T> + Send + Sync>;
+
+/// Everything a tool may use.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Asks a model.
+    pub ask: AskModel,
+    /// Provider rows, registered or not.
+    pub providers: Listing<ProviderFacts>,
+    /// Models of the catalogue.
+    pub models: Listing<ModelFacts>,
+    /// Conversations.
+    pub threads: Threads,
+    /// What this process is.
+    pub identity: Identity,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Configuration the tools read.
+    pub settings: Arc<Settings>,
+}
+
+/// Configuration the tools read.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `server.instance`.
+    pub instance_name: String,
+    /// `[tools]`.
+    pub tools: config::Tools,
+    /// `[limits]`.
+    pub limits: config::Limits,
+    /// `[timeouts]`.
+    pub timeouts: config::Timeouts,
+    /// `[files]`.
+    pub files: config::Files,
+    /// `models.default`.
+    pub default_model: String,
+}
+
+impl Settings {
+    /// The parts of a configuration that the tools read.
+    #[must_use]
+    pub fn of(config: &config::Config) -> Self {
+        Self {
+            instance_name: config.server.instance.clone(),
+            tools: config.tools.clone(),
+            limits: config.limits.clone(),
+            timeouts: config.timeouts.clone(),
+            files: config.files.clone(),
+            default_model: config.models.default.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings")
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value as JSON; none of the types given here can fail to become one.
+pub(super) fn json(value: impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}

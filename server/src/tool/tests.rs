@@ -1,0 +1,177 @@
+//! The tools on a real embedded store, with a table in the router's place.
+
+mod conversation;
+mod listing;
+mod panel;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use super::surroundings::{AskModel, Settings};
+use super::{Call, ModelFacts, ProviderFacts, Reply, Surroundings, Toolbox};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::observe::Metrics;
+use crate::observe::manifest::Identity;
+use crate::protocol::caller::{Caller, Transport};
+use crate::router::ask::{Answer, Ask, Trace, Usage};
+use crate::store::{Home, Store, ThreadLimits};
+use crate::thread::Threads;
+
+/// What a model in a test answers.
+pub(crate) type Table = Arc<dyn Fn(&Ask) -> Result<String, Failure> + Send + Sync>;
+
+/// A toolbox, its store's folder, and every question that was asked.
+pub(crate) struct Bench {
+    pub(crate) toolbox: Toolbox,
+    pub(crate) asked: Arc<Mutex<Vec<Ask>>>,
+    folder: tempfile::TempDir,
+    config: Config,
+    table: Table,
+}
+
+impl Bench {
+    pub(crate) async fn new(config: &str, table: Table) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::from_toml(config).unwrap();
+        let asked = Arc::default();
+        let toolbox = toolbox(&folder, &config, recorder(&table, &asked)).await;
+        Self {
+            toolbox,
+            asked,
+            folder,
+            config,
+            table,
+        }
+    }
+
+    pub(crate) async fn echoing() -> Self {
+        Self::new("", Arc::new(|ask| Ok(format!("re: {}", last_text(ask))))).await
+    }
+
+    /// Another process on the same store.
+    pub(crate) async fn restarted(&self) -> Toolbox {
+        toolbox(
+            &self.folder,
+            &self.config,
+            recorder(&self.table, &self.asked),
+        )
+        .await
+    }
+
+    pub(crate) async fn call(&self, name: &str, arguments: Value) -> Result<Reply, Failure> {
+        self.toolbox.call(call(name, arguments)).await
+    }
+
+    pub(crate) fn questions(&self) -> Vec<Ask> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn toolbox(folder: &tempfile::TempDir, config: &Config, ask: AskModel) -> Toolbox {
+    let home = Home::Embedded {
+        path: folder.path().join("exai.sqlite"),
+        busy_timeout: Duration::from_secs(3),
+    };
+    let limits = ThreadLimits {
+        exchanges: 10,
+        ttl_ms: 60_000,
+    };
+    let store = Store::open(home, limits, Arc::new(|_| {})).await.unwrap();
+    Toolbox::new(Surroundings {
+        ask,
+        providers: Arc::new(|| vec![provider("kimi", true), provider("glm", false)]),
+        models: Arc::new(|| vec![model("kimi-k2")]),
+        threads: Threads::new(store, limits),
+        identity: Identity::fresh(),
+        metrics: Metrics::new(),
+        settings: Arc::new(Settings::of(config)),
+    })
+}
+
+fn recorder(table: &Table, asked: &Arc<Mutex<Vec<Ask>>>) -> AskModel {
+    let (table, asked) = (table.clone(), asked.clone());
+    Arc::new(move |ask, _| {
+        asked.lock().unwrap().push(ask.clone());
+        let table = table.clone();
+        async move { table(&ask).map(|text| answer(&ask, text)) }.boxed()
+    })
+}
+
+pub(crate) fn answer(ask: &Ask, text: String) -> Answer {
+    let model = ask.model.clone().unwrap_or_default();
+    let trace = Trace {
+        model_asked: model.clone(),
+        model_used: model,
+        provider: "kimi".into(),
+        reason: "explicit".into(),
+        failover: false,
+        attempts: vec![],
+        usage: Usage {
+            input: 3,
+            output: 2,
+            cached: 1,
+        },
+        cost_usd: Some(0.5),
+        elapsed_ms: 7,
+        searched: false,
+        demo: false,
+        incomplete: None,
+        warnings: vec![],
+    };
+    Answer { text, trace }
+}
+
+pub(crate) fn last_text(ask: &Ask) -> &str {
+    &ask.messages.last().unwrap().text
+}
+
+pub(crate) fn call(name: &str, arguments: Value) -> Call {
+    let arguments: Map<String, Value> = serde_json::from_value(arguments).unwrap();
+    Call {
+        name: name.into(),
+        arguments,
+        caller: Caller {
+            transport: Transport::Http,
+            ..Caller::local()
+        },
+        idempotency_key: None,
+        session: None,
+        cancel: CancellationToken::new(),
+        on_text: None,
+    }
+}
+
+pub(crate) fn handle(reply: &Reply) -> String {
+    reply.about.as_ref().unwrap().receipt.thread.to_string()
+}
+
+fn provider(name: &str, registered: bool) -> ProviderFacts {
+    ProviderFacts {
+        name: name.into(),
+        label: format!("{name} label"),
+        dialect: name.into(),
+        registered,
+        breaker: "closed".into(),
+        reason: None,
+    }
+}
+
+fn model(name: &str) -> ModelFacts {
+    ModelFacts {
+        name: name.into(),
+        provider: "kimi".into(),
+        label: "kimi label".into(),
+        class: "prompt".into(),
+        status: "current".into(),
+        context_tokens: 1000,
+        max_output_tokens: 100,
+        aliases: vec!["alias".into()],
+        capabilities: super::surroundings::Capabilities::default(),
+        successor: None,
+    }
+}

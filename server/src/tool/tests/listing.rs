@@ -1,0 +1,266 @@
+//! The lists: what clients can bear, what is hidden, what is broken.
+
+use serde_json::json;
+
+use super::*;
+use crate::config::ToolProfile;
+use crate::tool::catalogue::{Catalogue, TOOLS_TOML};
+use crate::tool::registry::{Found, Registry};
+
+fn settings(text: &str) -> crate::config::Tools {
+    Config::from_toml(text).unwrap().tools
+}
+
+fn names(registry: &Registry) -> Vec<&str> {
+    registry.tools().iter().map(|tool| tool.name).collect()
+}
+
+fn build(text: &str) -> Registry {
+    Registry::build(Catalogue::parse(TOOLS_TOML), &settings(text), |_| true)
+}
+
+#[test]
+fn every_row_loads_and_the_standard_profile_lists_them_all() {
+    let registry = build("");
+    assert_eq!(
+        names(&registry),
+        [
+            "analyze",
+            "chat",
+            "consensus",
+            "listmodels",
+            "status",
+            "version"
+        ]
+    );
+    assert_eq!(registry.absent().count(), 0);
+    assert!(registry.loadings().iter().all(|loading| loading.loaded));
+}
+
+#[test]
+fn profile_allow_list_and_deny_list_apply_in_this_order() {
+    assert!(ToolProfile::Lean < ToolProfile::Standard);
+    let cases = [
+        (
+            "profile = \"lean\"",
+            vec!["analyze", "chat", "listmodels", "status", "version"],
+        ),
+        ("allow = [\"chat\"]", vec!["chat", "listmodels", "version"]),
+        (
+            "allow = [\"chat\", \"analyze\"]\ndeny = [\"chat\"]",
+            vec!["analyze", "listmodels", "version"],
+        ),
+        (
+            "deny = [\"version\", \"chat_EXAI-WS\"]",
+            vec!["analyze", "consensus", "listmodels", "status", "version"],
+        ),
+    ];
+    for (text, expected) in cases {
+        let registry = build(&format!("[tools]\n{text}"));
+        assert_eq!(names(&registry), expected, "{text}");
+        assert_eq!(registry.absent().count() + expected.len(), 6, "{text}");
+    }
+}
+
+#[test]
+fn the_four_historic_suffixes_name_the_same_tool() {
+    let registry = build("");
+    for name in [
+        "chat",
+        "chat_EXAI-WS",
+        "chat-EXAI-WS",
+        "chat_EXAI_WS",
+        "chat-EXAI_WS",
+    ] {
+        assert!(
+            matches!(registry.find(name), Found::Tool(tool) if tool.name == "chat"),
+            "{name}"
+        );
+    }
+    for name in ["chat_exai-ws", "Chat", "_EXAI-WS", ""] {
+        assert!(matches!(registry.find(name), Found::Unknown), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_load_is_named_with_its_reason_and_the_others_work() {
+    let broken = r#"
+[[tool]]
+name = "no_prompt"
+title = "t"
+tier = "core"
+kind = "chat"
+description = "d"
+prompt = "absent"
+required = []
+[[tool]]
+name = "bad_schema"
+title = "t"
+tier = "core"
+kind = "version"
+description = "d"
+required = ["x"]
+[tool.params.x]
+type = "no such type"
+[[tool]]
+name = "undeclared"
+title = "t"
+tier = "core"
+kind = "version"
+description = "d"
+required = ["y"]
+[[tool]]
+name = "No-Good"
+title = "t"
+tier = "core"
+kind = "version"
+description = "d"
+required = []
+[[tool]]
+name = "chat"
+title = "again"
+tier = "core"
+kind = "version"
+description = "d"
+required = []
+[[tool]]
+name = "needs_provider"
+title = "t"
+tier = "core"
+kind = "version"
+description = "d"
+provider = "glm"
+required = []
+"#;
+    let bench = Bench::echoing().await;
+    let catalogue = Catalogue::parse(&format!("{TOOLS_TOML}{broken}"));
+    let around = bench.toolbox.surroundings().clone();
+    let toolbox = Toolbox::with_catalogue(around, catalogue);
+    let mut absent: Vec<&str> = toolbox
+        .registry()
+        .absent()
+        .map(|absent| absent.name.as_str())
+        .collect();
+    absent.sort_unstable();
+    let lost = [
+        "No-Good",
+        "bad_schema",
+        "chat",
+        "needs_provider",
+        "no_prompt",
+        "undeclared",
+    ];
+    assert_eq!(absent, lost);
+    assert!(
+        toolbox
+            .registry()
+            .absent()
+            .all(|absent| absent.reason.len() > 10)
+    );
+    let hidden = toolbox
+        .call(call("needs_provider", json!({})))
+        .await
+        .unwrap_err();
+    assert_eq!(hidden.code, "tool_hidden");
+    let status = toolbox
+        .call(call("status", json!({})))
+        .await
+        .unwrap()
+        .structured
+        .unwrap();
+    assert_eq!(status["hidden_tools"].as_array().unwrap().len(), 6);
+    assert!(
+        toolbox
+            .call(call("chat", json!({"prompt": "x"})))
+            .await
+            .is_ok()
+    );
+    assert_eq!(
+        toolbox
+            .call(call("absent", json!({})))
+            .await
+            .unwrap_err()
+            .code,
+        "unknown_tool"
+    );
+}
+
+#[test]
+fn nothing_in_the_list_is_what_a_client_cannot_bear() {
+    for tool in build("").tools() {
+        let name = tool.name;
+        let description = &tool.row.description;
+        assert!(description.chars().count() <= 1000, "{name}");
+        assert!(
+            description.starts_with("Use this "),
+            "{name}: says when to call it first"
+        );
+        let schemas = [Some(&tool.input), tool.output.as_ref()];
+        for schema in schemas.into_iter().flatten() {
+            assert_eq!(schema["type"], "object", "{name}");
+            for union in ["oneOf", "anyOf", "allOf", "$ref", "$schema"] {
+                assert!(!schema.contains_key(union), "{name}: {union}");
+            }
+            let text = serde_json::to_string(schema).unwrap();
+            assert!(!text.contains("\"format\""), "{name}: a format");
+        }
+        assert_eq!(tool.input["additionalProperties"], false, "{name}");
+        let properties = tool.input["properties"].as_object().unwrap();
+        let first: Vec<&String> = properties.keys().take(tool.row.required.len()).collect();
+        assert_eq!(
+            first,
+            tool.row.required.iter().collect::<Vec<_>>(),
+            "{name}"
+        );
+        for (parameter, schema) in properties {
+            let said = schema["description"].as_str().unwrap_or_default();
+            assert!(!said.is_empty(), "{name}.{parameter} has no description");
+        }
+    }
+}
+
+#[tokio::test]
+async fn information_tools_show_what_the_configuration_says() {
+    let bench = Bench::new(
+        "[server]\ninstance = \"blue-17\"",
+        Arc::new(|_| Ok("x".into())),
+    )
+    .await;
+    let version = bench.call("version", json!({})).await.unwrap();
+    let structured = version.structured.unwrap();
+    assert_eq!(structured["instance_name"], "blue-17");
+    assert_eq!(structured["executable_sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(structured["providers"][0]["label"], "kimi label");
+    assert_eq!(
+        serde_json::from_str::<Value>(&version.text).unwrap(),
+        structured
+    );
+    let status = bench
+        .call("status", json!({"probe": true}))
+        .await
+        .unwrap()
+        .structured
+        .unwrap();
+    assert_eq!(status["store"]["status"], "healthy");
+    assert_eq!(status["instance_name"], "blue-17");
+    let models = bench
+        .call("listmodels", json!({}))
+        .await
+        .unwrap()
+        .structured
+        .unwrap();
+    assert_eq!(models["models"][0]["aliases"][0], "alias");
+    for name in ["version", "status", "listmodels"] {
+        let reply = bench
+            .call(name, json!({}))
+            .await
+            .unwrap()
+            .structured
+            .unwrap();
+        let Found::Tool(tool) = bench.toolbox.registry().find(name) else {
+            panic!("{name}")
+        };
+        let schema = Value::Object((**tool.output.as_ref().unwrap()).clone());
+        assert!(jsonschema::is_valid(&schema, &reply), "{name}: {reply}");
+    }
+}

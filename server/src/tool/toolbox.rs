@@ -1,0 +1,325 @@
+//! One way to run any tool: checked arguments, a permit, a deadline, a net for panics, a line in
+//! the log and one in the metrics.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::call::{Call, Reply};
+use super::catalogue::{Catalogue, Kind, TOOLS_TOML};
+use super::permit::Permits;
+use super::registry::{Found, Registry, Tool};
+use super::run::{Run, reply_of};
+use super::surroundings::Surroundings;
+use super::turnstile::Turnstile;
+use super::{chat, consensus, information, schema, workflow};
+use crate::failure::{Category, Failure};
+use crate::observe::metrics::{Call as CallMetric, CallStatus};
+use crate::store::Claim;
+
+/// What the tool's own deadline leaves the clocks inside it for telling their failure.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Characters of an idempotency key.
+const KEY_CHARS: usize = 200;
+
+/// The tools and everything they need; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Toolbox(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    around: Surroundings,
+    permits: Permits,
+    turnstile: Turnstile,
+}
+
+impl Toolbox {
+    /// The tools of the embedded rows.
+    #[must_use]
+    pub fn new(around: Surroundings) -> Self {
+        Self::with_catalogue(around, Catalogue::parse(TOOLS_TOML))
+    }
+
+    /// The tools of the rows given.
+    #[must_use]
+    pub fn with_catalogue(around: Surroundings, catalogue: Catalogue) -> Self {
+        let providers = (around.providers)();
+        let has_provider = |name: &str| {
+            providers
+                .iter()
+                .any(|row| row.name == name && row.registered)
+        };
+        let registry = Registry::build(catalogue, &around.settings.tools, has_provider);
+        let limits = &around.settings.limits;
+        let permits = Permits::new(
+            limits.in_flight,
+            limits.in_flight_per_session,
+            around.metrics.clone(),
+        );
+        let turnstile = Turnstile::default();
+        Self(Arc::new(Inner {
+            registry,
+            around,
+            permits,
+            turnstile,
+        }))
+    }
+
+    /// Which tools there are.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// What the tools use.
+    #[must_use]
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.0.around
+    }
+
+    /// Calls in flight.
+    #[must_use]
+    pub fn permits(&self) -> &Permits {
+        &self.0.permits
+    }
+
+    /// Runs a tool by name.
+    ///
+    /// # Errors
+    /// Any failure, typed; `unknown_tool` of category `client_error` when there is no such tool.
+    pub async fn call(&self, call: Call) -> Result<Reply, Failure> {
+        let started = Instant::now();
+        let (label, result) = match self.0.registry.find(&call.name) {
+            Found::Tool(tool) => (tool.name, self.run(tool, &call, started).await),
+            Found::Hidden(absent) => ("hidden", Err(hidden(&absent.reason))),
+            Found::Unknown => ("unknown", Err(unknown())),
+        };
+        self.report(label, &call, started, &result);
+        result
+    }
+
+    async fn run(&self, tool: &Tool, call: &Call, started: Instant) -> Result<Reply, Failure> {
+        schema::check(&tool.validator, &Value::Object(call.arguments.clone()))?;
+        let claim = claim_of(tool, call)?;
+        let _permit = self.0.permits.take(session_of(call).as_deref())?;
+        // Whatever ends this call also ends what it started.
+        let mut inner = call.clone();
+        inner.cancel = call.cancel.child_token();
+        let _guard = inner.cancel.clone().drop_guard();
+        let run = Run {
+            call: &inner,
+            tool,
+            around: &self.0.around,
+            claim: claim.as_ref(),
+            started,
+        };
+        let work = AssertUnwindSafe(self.once(run)).catch_unwind();
+        tokio::select! {
+            biased;
+            () = call.cancel.cancelled() => Err(cancelled()),
+            ended = tokio::time::timeout(self.deadline(tool), work) => match ended {
+                Ok(Ok(result)) => result,
+                Ok(Err(panic)) => Err(panicked(panic.as_ref())),
+                Err(_) => Err(timed_out()),
+            },
+        }
+    }
+
+    /// Runs the call, unless its idempotency key has an answer already. An equal call that is
+    /// still running is waited for.
+    async fn once(&self, run: Run<'_>) -> Result<Reply, Failure> {
+        let Some(claim) = run.claim else {
+            return self.dispatch(run).await;
+        };
+        let key = format!("{}\0{}", run.owner(), claim.key);
+        let _pass = self.0.turnstile.enter(key).await;
+        match self.0.around.threads.recall(run.owner(), claim).await? {
+            Some(committed) => reply_of(committed, super::call::Kept::default()),
+            None => self.dispatch(run).await,
+        }
+    }
+
+    async fn dispatch(&self, run: Run<'_>) -> Result<Reply, Failure> {
+        match run.tool.row.kind {
+            Kind::Chat => chat::run(run).await,
+            Kind::Workflow => workflow::run(run).await,
+            Kind::Consensus => consensus::run(run).await,
+            Kind::Version => Ok(information::version(run).await),
+            Kind::Status => Ok(information::status(run, &self.0.registry).await),
+            Kind::ListModels => Ok(information::list_models(run)),
+        }
+    }
+
+    /// The router keeps the clocks of the model's class; this is the net below them.
+    fn deadline(&self, tool: &Tool) -> Duration {
+        let timeouts = &self.0.around.settings.timeouts;
+        match tool.row.kind {
+            Kind::Chat => timeouts.prompt.total.max(timeouts.thinking.total) + MARGIN,
+            Kind::Workflow | Kind::Consensus => {
+                timeouts.prompt.workflow.max(timeouts.thinking.workflow) + MARGIN
+            }
+            Kind::Version | Kind::Status | Kind::ListModels => timeouts.tool,
+        }
+    }
+
+    fn report(
+        &self,
+        label: &'static str,
+        call: &Call,
+        started: Instant,
+        result: &Result<Reply, Failure>,
+    ) {
+        let metrics = &self.0.around.metrics;
+        let status = match result {
+            Ok(_) => CallStatus::Ok,
+            Err(failure) if failure.code == "cancelled" => CallStatus::Cancelled,
+            Err(_) => CallStatus::Error,
+        };
+        let elapsed = started.elapsed();
+        let (transport, correlation_id) =
+            (call.caller.transport.name(), &*call.caller.correlation_id);
+        metrics.request(CallMetric {
+            tool: label,
+            transport,
+            status,
+            elapsed,
+            correlation_id,
+        });
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        match result {
+            Ok(reply) => {
+                let model = reply
+                    .about
+                    .as_ref()
+                    .and_then(|about| about.kept.trace.get("model_used"));
+                let model = model.and_then(Value::as_str).unwrap_or("");
+                tracing::info!(
+                    tool = label,
+                    transport,
+                    correlation_id,
+                    elapsed_ms,
+                    model,
+                    "call"
+                );
+            }
+            Err(failure) => {
+                metrics.error(failure.category);
+                let (category, code) = (failure.category.name(), failure.code);
+                let cause = failure.cause.as_deref().unwrap_or("");
+                tracing::warn!(
+                    tool = label,
+                    transport,
+                    correlation_id,
+                    elapsed_ms,
+                    category,
+                    code,
+                    cause,
+                    "call failed"
+                );
+            }
+        }
+    }
+}
+
+/// The idempotency key and the digest of tool and arguments. Tools that keep no thread have no
+/// need of a key, and ignore it.
+fn claim_of(tool: &Tool, call: &Call) -> Result<Option<Claim>, Failure> {
+    let Some(key) = call
+        .idempotency_key
+        .as_ref()
+        .filter(|_| tool.row.kind.asks_models())
+    else {
+        return Ok(None);
+    };
+    if key.is_empty() || key.chars().count() > KEY_CHARS {
+        let message = format!("An idempotency key holds 1 to {KEY_CHARS} characters.");
+        return Err(Failure::validation(
+            "/_meta/dev.exai~1idempotency-key",
+            message,
+        ));
+    }
+    let arguments = canonical(&Value::Object(call.arguments.clone()));
+    let digest = Sha256::digest(format!("{}\0{arguments}", tool.name));
+    let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some(Claim {
+        key: key.clone(),
+        digest,
+    }))
+}
+
+/// JSON with sorted keys, so that equal arguments have equal digests.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<&String, String> = map
+                .iter()
+                .map(|(name, value)| (name, canonical(value)))
+                .collect();
+            let fields: Vec<String> = sorted
+                .iter()
+                .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+                .collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(canonical).collect();
+            format!("[{}]", items.join(","))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+/// What counts as one session: the transport's own, else principal, transport and thread.
+fn session_of(call: &Call) -> Option<String> {
+    let handle = || {
+        call.arguments
+            .get("continuation_id")
+            .and_then(Value::as_str)
+    };
+    let (principal, transport) = (&call.caller.principal, call.caller.transport.name());
+    match &call.session {
+        Some(session) => Some(format!("{principal}\0{transport}\0s\0{session}")),
+        None => handle().map(|handle| format!("{principal}\0{transport}\0t\0{handle}")),
+    }
+}
+
+fn hidden(reason: &str) -> Failure {
+    let message = format!("This tool is not available here: {reason}. The status tool lists why.");
+    Failure::new(Category::ToolError, "tool_hidden", message).with_retryable(false)
+}
+
+fn unknown() -> Failure {
+    let message = "There is no tool of this name. tools/list names the tools.";
+    Failure::new(Category::ClientError, "unknown_tool", message)
+}
+
+fn cancelled() -> Failure {
+    Failure::new(
+        Category::ClientError,
+        "cancelled",
+        "The caller cancelled this call.",
+    )
+}
+
+fn timed_out() -> Failure {
+    let message = "The tool did not finish in its time. Try again, or ask for less at once.";
+    Failure::new(Category::TimeoutError, "tool_timeout", message)
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(no message)".to_owned());
+    let message = "This call met a fault of the server. Other calls are not affected.";
+    Failure::new(Category::ServerError, "tool_panicked", message)
+        .with_cause(format!("panic: {said}"))
+}
