@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::provider::Provider;
+use crate::provider::{Provider, Route};
 
 mod before;
 mod content;
@@ -53,8 +53,26 @@ pub enum Shape {
     Any,
     /// Streamed ones only.
     Streamed,
-    /// Streamed ones on the OpenAI-shaped route only.
+    /// Streamed ones of MiniMax on its OpenAI-shaped route.
     StreamedChat,
+    /// Streamed ones on the Anthropic-shaped route.
+    StreamedMessages,
+    /// Whole and streamed ones on the Anthropic-shaped route.
+    Messages,
+}
+
+impl Shape {
+    /// Whether a request of this route and kind is one the fault can land on.
+    #[must_use]
+    pub const fn takes(self, route: Route, streamed: bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Streamed => streamed,
+            Self::StreamedChat => streamed && matches!(route, Route::MiniMaxChat),
+            Self::StreamedMessages => streamed && route.is_anthropic(),
+            Self::Messages => route.is_anthropic(),
+        }
+    }
 }
 
 /// What the client must do (`specs/provider-faults.md`, reaction codes).
@@ -156,11 +174,8 @@ impl Fault {
         }
     }
 
-    const fn streamed_chat(self) -> Self {
-        Self {
-            shape: Shape::StreamedChat,
-            ..self
-        }
+    const fn on(self, shape: Shape) -> Self {
+        Self { shape, ..self }
     }
 
     const fn silent(self) -> Self {

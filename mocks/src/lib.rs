@@ -3,9 +3,26 @@
 //! The data types (`plan`, `journal`, `fault`) are read by the harness too; the rest serves the
 //! two binaries.
 
+pub mod answer;
 pub mod clock;
+pub mod connection;
+pub mod content;
+pub mod control;
+pub mod desk;
 pub mod fault;
 pub mod journal;
+pub mod key;
+pub mod model;
 pub mod plan;
 pub mod provider;
+pub mod recorder;
+pub mod refusal;
+pub mod reply;
+pub mod request;
+pub mod rulebook;
+pub mod seen;
+pub mod simulator;
+pub mod spoil;
+pub mod strict;
 pub mod tracer;
+pub mod wire;

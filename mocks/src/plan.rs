@@ -21,6 +21,8 @@ pub struct Plan {
     pub chunk_ms: u64,
     /// Words of ordinary prose between the keyed lines of an answer.
     pub prose_words: u32,
+    /// Models their vendor has withdrawn are still served.
+    pub historic: bool,
     /// Characters of answer text in one streamed frame.
     pub chunk_chars: u32,
     /// Fault rules; the first that fires wins.
@@ -34,6 +36,7 @@ impl Default for Plan {
             first_byte_ms: 0,
             chunk_ms: 0,
             prose_words: 40,
+            historic: false,
             chunk_chars: 64,
             rules: Vec::new(),
         }

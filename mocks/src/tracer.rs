@@ -1,7 +1,8 @@
 //! Finds tracers in what a client sent and answers them under the run key.
 //!
 //! A tracer is two to eight words followed by their own authentication code, all separated by
-//! white space. It carries no prefix to search for: only a holder of the key can tell it from prose.
+//! white space. It carries no prefix to search for: only a holder of the key can tell it from
+//! prose.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -240,7 +241,7 @@ mod tests {
     fn words_glued_to_a_code_hide_it() {
         let key = key(7);
         let tracer = tracer(&key, &["red".into(), "fox".into()]);
-        assert_eq!(key.find(&tracer), [tracer.clone()]);
+        assert_eq!(key.find(&tracer), std::slice::from_ref(&tracer));
         assert!(key.find(&format!("{tracer}.")).is_empty());
         assert_eq!(key.find(&format!("{tracer} and {tracer}")).len(), 2);
     }

@@ -1,1 +1,3 @@
+//! `impostor`: not built yet.
+
 fn main() {}

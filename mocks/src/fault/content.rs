@@ -1,7 +1,7 @@
 //! Defects of content: `specs/provider-faults.md` section 3.
 
 use super::Reaction::{N, R, X};
-use super::{ALL, Fault, GLM, KIMI, MINIMAX};
+use super::{ALL, Fault, GLM, KIMI, MINIMAX, Shape};
 use crate::provider::Provider::{Glm, Kimi};
 
 /// In catalogue order.
@@ -38,11 +38,16 @@ pub const CONTENT: &[Fault] = &[
         MINIMAX,
         "thinking blocks to be kept: the journal counts those returned",
     )
+    .on(Shape::Messages)
     .reacts(&[N]),
     Fault::new("C11", ALL, "another model is named in the reply").reacts(&[N]),
     Fault::new("C12", ALL, "finish says tool_calls and there are none").reacts(&[N]),
     Fault::new("C13", ALL, "a 4xx that must stay visible as what it is").reacts(&[X]),
     Fault::new("C14", ALL, "the answer carries instructions: it is data").reacts(&[N]),
-    Fault::new("C15", MINIMAX, "content null with stop_reason max_tokens").reacts(&[N]),
-    Fault::new("C16", MINIMAX, "the text is not the first block").reacts(&[N]),
+    Fault::new("C15", MINIMAX, "content null with stop_reason max_tokens")
+        .on(Shape::Messages)
+        .reacts(&[N]),
+    Fault::new("C16", MINIMAX, "the text is not the first block")
+        .on(Shape::Messages)
+        .reacts(&[N]),
 ];

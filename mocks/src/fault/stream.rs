@@ -1,7 +1,7 @@
 //! Faults during a stream: `specs/provider-faults.md` section 2.
 
 use super::Reaction::{F, N, P, R, X};
-use super::{ALL, Fault, GLM, KIMI, MINIMAX};
+use super::{ALL, Fault, GLM, KIMI, MINIMAX, Shape};
 use crate::provider::Provider::{Glm, Kimi, MiniMax};
 
 /// In catalogue order.
@@ -56,23 +56,23 @@ pub const STREAM: &[Fault] = &[
     .streamed(),
     Fault::new("S11", MINIMAX, "the whole message again in the last frame")
         .reacts(&[N])
-        .streamed_chat(),
+        .on(Shape::StreamedChat),
     Fault::new("S12", MINIMAX, "cumulative reasoning_details")
         .reacts(&[N])
-        .streamed_chat(),
+        .on(Shape::StreamedChat),
     Fault::new(
         "S13",
         MINIMAX,
         "the start of a block already carries its first text",
     )
     .reacts(&[N])
-    .streamed(),
+    .on(Shape::StreamedMessages),
     Fault::new("S14", MINIMAX, "role empty, delta null")
         .reacts(&[N])
-        .streamed_chat(),
+        .on(Shape::StreamedChat),
     Fault::new("S15", MINIMAX, "a blank line between event and data")
         .reacts(&[N])
-        .streamed(),
+        .on(Shape::StreamedMessages),
     Fault::new(
         "S16",
         KIMI,
@@ -122,7 +122,7 @@ pub const STREAM: &[Fault] = &[
         "pings for ever, no content: the progress timer leaves",
     )
     .reacts(&[F])
-    .streamed()
+    .on(Shape::StreamedMessages)
     .bytes()
     .silent(),
     Fault::new(
