@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use self::dialect::Dialect;
@@ -41,6 +41,8 @@ use self::request::Request;
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a health probe may take.
 const PROBE: Duration = Duration::from_secs(2);
+/// How long a call waits for one of the provider's permits.
+const PERMIT: Duration = Duration::from_secs(1);
 /// How long an idle connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
@@ -187,14 +189,7 @@ impl Provider {
         if self.dialect == Dialect::Demo {
             return Ok(show_demo(request, watch).await);
         }
-        let Ok(_permit) = self.permits.try_acquire() else {
-            let said = "every permit of the provider is taken";
-            return Err(ProviderFailure::new(
-                FaultClass::Busy,
-                Reaction::FailOver,
-                said,
-            ));
-        };
+        let _permit = self.permit(watch).await?;
         let answer = Exchange {
             provider: self,
             request,
@@ -240,6 +235,28 @@ impl Provider {
             Dialect::Glm => glm::body(request),
             Dialect::Minimax => minimax::body(request),
             Dialect::Openai | Dialect::Demo => openai::body(request),
+        }
+    }
+
+    /// Waits a moment for a permit; a full provider is left for the next one.
+    async fn permit(&self, watch: &Watch<'_>) -> Result<SemaphorePermit<'_>, ProviderFailure> {
+        let limit = PERMIT.min(watch.clocks.first_token);
+        let waiting = tokio::time::timeout(limit, self.permits.acquire());
+        let granted = tokio::select! {
+            biased;
+            () = watch.cancel.cancelled() => return Err(exchange::cancelled()),
+            granted = waiting => granted,
+        };
+        match granted {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => {
+                let said = "every permit of the provider is taken";
+                Err(ProviderFailure::new(
+                    FaultClass::Busy,
+                    Reaction::FailOver,
+                    said,
+                ))
+            }
         }
     }
 

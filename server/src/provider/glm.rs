@@ -35,7 +35,6 @@ pub fn body(request: &Request<'_>) -> Value {
                 "enable": true,
                 "search_engine": "search-prime",
                 "search_result": true,
-                "search_recency_filter": "noLimit",
             },
         }]);
     }

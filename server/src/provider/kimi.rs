@@ -7,6 +7,7 @@ use super::fault::{FaultClass, ProviderFailure, Reaction, Repair};
 use super::model::Switch;
 use super::refusal::{Refusal, wait_in_words};
 use super::request::Request;
+use crate::router::ask::ThinkingMode;
 
 /// The request's body.
 #[must_use]
@@ -27,11 +28,10 @@ pub fn body(request: &Request<'_>) -> Value {
     // together are refused (fault K12), so each model has one of them.
     match request.model.switch {
         Switch::Thinking => body["thinking"] = json!({"type": chat::switch(request.thinks())}),
+        // Left out, it means the greatest effort, which is slow and dear.
         Switch::Effort => {
-            if let Some(effort) = request
-                .thinking
-                .and_then(|mode| request.model.effort_for(mode))
-            {
+            let mode = request.thinking.unwrap_or(ThinkingMode::Medium);
+            if let Some(effort) = request.model.effort_for(mode) {
                 body["reasoning_effort"] = json!(effort);
             }
         }

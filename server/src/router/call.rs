@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use super::Router;
 use super::ask::{Answer, Ask, Attempt, CallContext, Trace};
 use super::breaker::Verdict;
-use super::member::Member;
+use super::member::{Admission, Member};
 use super::rank::Candidate;
 use super::retry::{self, Next, Tally};
 use crate::failure::{Category, Failure};
 use crate::provider::Provider;
-use crate::provider::exchange::{Watch, cancelled};
+use crate::provider::exchange::Watch;
 use crate::provider::fault::{FaultClass, ProviderFailure, Reaction};
 use crate::provider::model::Price;
 use crate::provider::reply::{Finish, Reply};
@@ -37,6 +37,8 @@ pub(super) struct Call<'a> {
     warnings: Vec<String>,
     waits: Vec<Duration>,
     last: Option<(String, ProviderFailure)>,
+    /// Whether the candidate at hand is not the first choice.
+    is_failover: bool,
 }
 
 impl<'a> Call<'a> {
@@ -57,6 +59,7 @@ impl<'a> Call<'a> {
             warnings: Vec::new(),
             waits: Vec::new(),
             last: None,
+            is_failover: false,
         }
     }
 
@@ -66,13 +69,11 @@ impl<'a> Call<'a> {
             let Some((member, provider)) = self.router.registered(&candidate.provider) else {
                 continue;
             };
-            if self.tally.total > 0 {
-                self.router.metrics.failover();
-            }
             self.tally.here = 0;
             self.tally.untried = self.open_routes(&candidates[place + 1..]);
+            self.is_failover = place > 0;
             match self.at(candidate, member, provider).await {
-                Flow::Answered(reply) => return Ok(self.answer(reply, candidate, place > 0)),
+                Flow::Answered(reply) => return Ok(self.answer(reply, candidate)),
                 Flow::Left => {}
                 Flow::Over => break,
             }
@@ -84,16 +85,24 @@ impl<'a> Call<'a> {
     async fn at(&mut self, candidate: &Candidate, member: &Member, provider: &Provider) -> Flow {
         let mut request = self.request(candidate);
         loop {
-            if let Some((why, wait)) = member.hindrance(&candidate.model.name, Instant::now()) {
-                self.warnings
-                    .push(format!("skipped {}: {why}", candidate.provider));
-                self.waits.push(wait);
-                return Flow::Left;
-            }
+            let hindrance = member.hindrance(&candidate.model.name, Instant::now());
+            let place = match hindrance {
+                None => member.admit().ok_or(("breaker probing", Duration::ZERO)),
+                Some(hindrance) => Err(hindrance),
+            };
+            let place = match place {
+                Ok(place) => place,
+                Err((why, wait)) => {
+                    let skipped = format!("skipped {}: {why}", candidate.provider);
+                    self.warnings.push(skipped);
+                    self.waits.push(wait);
+                    return Flow::Left;
+                }
+            };
             if self.left().is_zero() {
                 return Flow::Over;
             }
-            let failure = match self.attempt(member, provider, &mut request).await {
+            let failure = match self.attempt(place, provider, &mut request).await {
                 Ok(reply) => return Flow::Answered(reply),
                 Err(failure) => failure,
             };
@@ -116,21 +125,16 @@ impl<'a> Call<'a> {
 
     async fn attempt(
         &mut self,
-        member: &Member,
+        place: Admission<'_>,
         provider: &Provider,
         request: &mut Request<'_>,
     ) -> Result<Reply, ProviderFailure> {
+        if self.tally.here == 0 && self.is_failover {
+            self.router.metrics.failover();
+        }
         self.tally.total += 1;
         self.tally.here += 1;
         request.id = format!("{}-{}", self.correlation(), self.tally.total);
-        let Some(place) = member.admit() else {
-            let said = "the breaker lets one call at a time through";
-            return Err(ProviderFailure::new(
-                FaultClass::Busy,
-                Reaction::FailOver,
-                said,
-            ));
-        };
         let shown = AtomicBool::new(false);
         let clocks = &self.router.settings.clocks;
         let watch = Watch {
@@ -141,6 +145,7 @@ impl<'a> Call<'a> {
         };
         let began = Instant::now();
         let result = provider.ask(request, &watch).await;
+        let member = place.member();
         place.settle(match &result {
             Ok(_) => Verdict::Success,
             Err(failure) if failure.trips_breaker() => Verdict::Failure,
@@ -164,8 +169,17 @@ impl<'a> Call<'a> {
         let (provider, model) = (&member.row.name, &request.model.name);
         let metrics = &self.router.metrics;
         let outcome = match result {
-            Ok(_) => {
+            Ok(reply) => {
                 member.note_success();
+                tracing::info!(
+                    correlation_id = %self.context.correlation_id,
+                    provider = %provider,
+                    model = %model,
+                    attempt = self.tally.total,
+                    elapsed_ms = millis(elapsed),
+                    tokens_out = reply.usage.output,
+                    "provider answered"
+                );
                 "ok"
             }
             Err(failure) => {
@@ -248,7 +262,7 @@ impl<'a> Call<'a> {
         u32::try_from(open.count()).unwrap_or(u32::MAX)
     }
 
-    fn answer(self, reply: Reply, candidate: &Candidate, failover: bool) -> Answer {
+    fn answer(self, reply: Reply, candidate: &Candidate) -> Answer {
         let mut warnings = self.warnings;
         warnings.extend(reply.warnings);
         if self.ask.websearch && !candidate.model.websearch {
@@ -265,7 +279,7 @@ impl<'a> Call<'a> {
                 model_used: candidate.model.name.clone(),
                 provider: candidate.provider.clone(),
                 reason: candidate.reason.clone(),
-                failover,
+                failover: self.is_failover,
                 attempts: self.attempts,
                 usage: reply.usage,
                 cost_usd: cost,
@@ -281,7 +295,8 @@ impl<'a> Call<'a> {
     /// The caller's failure: the last attempt's, with the way that led to it.
     fn failure(self) -> Failure {
         if self.context.cancel.is_cancelled() {
-            return cancelled().failure("asked");
+            let message = "the call was cancelled before an answer was whole";
+            return Failure::new(Category::ClientError, "cancelled", message);
         }
         let Some((provider, last)) = &self.last else {
             return self.nothing_tried();

@@ -76,7 +76,13 @@ pub struct Admission<'a> {
     is_settled: bool,
 }
 
-impl Admission<'_> {
+impl<'a> Admission<'a> {
+    /// The member that admitted the call.
+    #[must_use]
+    pub const fn member(&self) -> &'a Member {
+        self.member
+    }
+
     /// Notes how the call ended.
     pub fn settle(mut self, verdict: Verdict) {
         self.is_settled = true;
@@ -184,41 +190,39 @@ impl Member {
     /// A successful probe closes a breaker that opened because nothing could be reached. One that
     /// opened on errors waits for a real call: the list of models says nothing about answers.
     pub async fn probe(&self, max_age: Duration) {
-        let Some(provider) = &self.provider else {
-            return;
-        };
+        if let Some(provider) = &self.provider {
+            self.probe_if_due(provider, max_age).await;
+            let status = self.health().0;
+            self.metrics.provider_health(&self.row.name, status.gauge());
+        }
+    }
+
+    async fn probe_if_due(&self, provider: &Provider, max_age: Duration) {
         let now = Instant::now();
-        let (is_suspect, is_old) = {
-            let signs = self.signs();
-            let age = signs
-                .last_contact
-                .map(|at| now.saturating_duration_since(at));
-            (
-                signs.failures_in_a_row > 0,
-                age.is_none_or(|age| age > max_age),
-            )
-        };
+        let signs = self.signs().clone();
+        let age = signs
+            .last_contact
+            .map(|at| now.saturating_duration_since(at));
         let position = self.breaker().position();
-        if position == Position::Closed {
-            if is_suspect || is_old {
-                self.note_probe(provider.probe().await);
-            }
-        } else if self.hindrance("", now).is_none() {
-            let was_unreachable = self.signs().was_unreachable;
-            if position == Position::HalfOpen && !was_unreachable {
+        match position {
+            Position::Closed => {
+                if signs.failures_in_a_row > 0 || age.is_none_or(|age| age > max_age) {
+                    self.note_probe(provider.probe().await);
+                }
                 return;
             }
-            let Some(place) = self.admit() else { return };
-            let answer = provider.probe().await;
-            match (&answer, was_unreachable) {
-                (Ok(()), true) => place.settle(Verdict::Success),
-                (Ok(()), false) => drop(place),
-                (Err(_), _) => place.settle(Verdict::Failure),
-            }
-            self.note_probe(answer);
+            // It has given a sign of life already and waits for a real call.
+            Position::HalfOpen if !signs.was_unreachable => return,
+            Position::Open | Position::HalfOpen => {}
         }
-        self.metrics
-            .provider_health(&self.row.name, self.health().0.gauge());
+        let Some(place) = self.admit() else { return };
+        let answer = provider.probe().await;
+        match (&answer, signs.was_unreachable) {
+            (Ok(()), true) => place.settle(Verdict::Success),
+            (Ok(()), false) => drop(place),
+            (Err(_), _) => place.settle(Verdict::Failure),
+        }
+        self.note_probe(answer);
     }
 
     /// The report for the health registry.
