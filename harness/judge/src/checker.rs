@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod concurrency;
+pub mod storage;
 
 use crate::criterion::{Criteria, Criterion, Missing};
 use crate::finding::Finding;
@@ -57,6 +58,7 @@ pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Miss
     let checker: Box<dyn Checker + 'a> = match brief.criterion.id.as_str() {
         "V.1" => Box::new(answers::Answers::start(brief)?),
         "V.3" => Box::new(concurrency::Concurrency::start(brief)?),
+        "V.4" => Box::new(storage::Storage::start(brief)?),
         _ => return Ok(None),
     };
     Ok(Some(checker))

@@ -8,6 +8,9 @@ use crate::criterion::{Criterion, Missing};
 use crate::fault::{Fault, Step};
 use crate::observation::{Event, IdentitySeen, Observation};
 
+/// The criterion under which the harness notes facts of the whole run.
+pub const RUN: &str = "run";
+
 /// An interval in which our own rig was at fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taint {
@@ -26,6 +29,8 @@ pub struct Taint {
 pub struct FaultLife {
     /// The fault.
     pub fault: Fault,
+    /// When it was first spoken of, ns.
+    pub first: u64,
     /// When the breaking call was made, ns.
     pub injected: Option<u64>,
     /// When a witness saw the cause.
@@ -154,6 +159,32 @@ impl Ground {
         spans.filter(move |span| span.criterion == criterion && span.phase == phase)
     }
 
+    /// Whether a moment lies in any phase of a criterion.
+    #[must_use]
+    pub fn is_within(&self, criterion: &str, at: u64) -> bool {
+        self.summary.spans.iter().any(|span| {
+            span.criterion == criterion
+                && span.from <= at
+                && span.until.is_none_or(|until| at <= until)
+        })
+    }
+
+    /// The faults first spoken of in a phase of a criterion, in order.
+    pub fn faults_of<'a>(&'a self, criterion: &'a str) -> impl Iterator<Item = &'a FaultLife> {
+        let faults = self.summary.faults.iter();
+        faults.filter(move |life| self.is_within(criterion, life.first))
+    }
+
+    /// The store the harness set up: `embedded` or `redis`, from the span `store.<kind>` of `run`.
+    #[must_use]
+    pub fn store(&self) -> Option<&str> {
+        let spans = self.summary.spans.iter();
+        let mut kinds = spans
+            .filter(|span| span.criterion == RUN)
+            .filter_map(|span| span.phase.strip_prefix("store."));
+        kinds.next()
+    }
+
     fn note(&mut self, observation: &Observation) {
         let summary = &mut self.summary;
         if summary.observations == 0 {
@@ -222,6 +253,7 @@ impl Ground {
         let index = index.unwrap_or_else(|| {
             faults.push(FaultLife {
                 fault: fault.clone(),
+                first: at,
                 injected: None,
                 cause: None,
                 effect: None,

@@ -22,6 +22,7 @@ pub mod run_key;
 pub mod series;
 pub mod slope;
 pub mod tally;
+pub mod thread_model;
 pub mod timeline;
 pub mod tracer;
 pub mod verdict;

@@ -109,6 +109,8 @@ impl Tally {
 pub enum Place<'a> {
     /// At a client's operation.
     Call(&'a Call),
+    /// At an operation of that number, at a moment, as seen by a witness.
+    Operation(u64, u64, &'a str),
     /// At a moment, as seen by a witness.
     Moment(u64, &'a str),
 }
@@ -121,6 +123,7 @@ impl Place<'_> {
                 call.done_at,
                 format!("client {} over {}", call.identity, call.transport.name()),
             ),
+            Self::Operation(op, at, actor) => (Some(op), at, actor.to_owned()),
             Self::Moment(at, actor) => (None, at, actor.to_owned()),
         };
         let witnesses = vec![Witness {

@@ -37,6 +37,12 @@ impl Timeline {
         after.checked_sub(1).map_or(0, |index| self.steps[index].1)
     }
 
+    /// Time during which there was at least one.
+    #[must_use]
+    pub fn busy(&self) -> u64 {
+        self.above(1).sum
+    }
+
     /// The most at any moment.
     #[must_use]
     pub fn peak(&self) -> u64 {

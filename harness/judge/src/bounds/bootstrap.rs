@@ -12,6 +12,8 @@ pub const BIN: u64 = 1_000_000_000;
 pub struct Blocks {
     /// (value, bin), sorted by falling value.
     samples: Vec<(u64, usize)>,
+    /// Samples a bin.
+    held: Vec<u64>,
     bins: usize,
     block: usize,
 }
@@ -37,9 +39,12 @@ impl Blocks {
             .iter()
             .map(|(at, value)| (*value, bin(*at)))
             .collect();
+        let mut held = vec![0; bins];
+        samples.iter().for_each(|(_, bin)| held[*bin] += 1);
         samples.sort_unstable_by(|one, two| two.cmp(one));
         Self {
             samples,
+            held,
             bins,
             block: block.clamp(1, bins.max(1)),
         }
@@ -60,7 +65,11 @@ impl Blocks {
                 weight[(start + offset) % self.bins] += 1;
             }
         }
-        let total: u64 = self.samples.iter().map(|(_, bin)| weight[*bin]).sum();
+        let total: u64 = weight
+            .iter()
+            .zip(&self.held)
+            .map(|(weight, held)| weight * held)
+            .sum();
         let from_top = total + 1 - super::rank_of(total, quantile).min(total);
         let mut seen = 0;
         for (value, bin) in &self.samples {

@@ -3,4 +3,5 @@
 mod answers;
 mod catalogue;
 mod concurrency;
+mod storage;
 mod world;
