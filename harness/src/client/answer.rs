@@ -5,10 +5,10 @@ use exai_judge::operation::AnswerSeen;
 
 /// Every complete keyed answer in `text`, in order.
 ///
-/// A keyed answer starts at a line `answer …` and ends at the next line `seal …`; a consensus reply
-/// carries several inside one text. A text with exactly one keeps the digest and length of the whole
-/// text, so that anything added around it shows. A text with none gives its own first, last but one
-/// and last line: a wrong answer is an answer too.
+/// A keyed answer starts at a line `answer …` and ends at the next line `seal …`; a consensus
+/// reply carries several inside one text. A text with exactly one keeps the digest and length of
+/// the whole text, so that anything added around it shows. A text with none gives its own first,
+/// last but one and last line: a wrong answer is an answer too.
 #[must_use]
 pub fn answers(text: &str) -> Vec<AnswerSeen> {
     let lines: Vec<&str> = text.split('\n').collect();

@@ -48,9 +48,11 @@ impl Exchange {
     /// Takes a message read at `at` for the request `id`; true when it is a terminal reply.
     pub fn take(&mut self, id: &Value, at: u64, message: Value) -> bool {
         if let Value::Array(batch) = message {
-            return batch
-                .into_iter()
-                .fold(false, |ended, one| self.take(id, at, one) || ended);
+            let mut has_ended = false;
+            for one in batch {
+                has_ended |= self.take(id, at, one);
+            }
+            return has_ended;
         }
         if message.get("result").is_none() && message.get("error").is_none() {
             if message["method"] == "notifications/progress" {

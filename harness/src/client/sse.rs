@@ -95,10 +95,12 @@ mod tests {
         }
     }
 
+    const LINE: &str = "(data: ?|:|id: ?)[a-zß-ü€\\r\\n]{0,6}(\n|\r\n|\r)";
+
     proptest! {
         #[test]
         fn any_split_gives_the_same_frames(
-            lines in prop::collection::vec("(data: ?|:|id: ?)[a-zß-ü€\\r\\n]{0,6}(\n|\r\n|\r)", 0..12),
+            lines in prop::collection::vec(LINE, 0..12),
             cut in prop::collection::vec(0_usize..200, 0..8),
         ) {
             let text = lines.concat();

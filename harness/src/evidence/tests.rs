@@ -71,22 +71,23 @@ fn only_the_committed_key_can_be_revealed() {
     assert!(Evidence::create(runs.path(), &name(), &json!({}), &key).is_err());
 }
 
+fn refused_file(folder: &Path) -> String {
+    match Evidence::open(folder) {
+        Err(EvidenceError::Refused { file, .. }) => file,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
 #[test]
 fn an_unfinished_run_an_added_and_a_removed_file_are_refused() {
     let (_runs, folder) = finished();
     std::fs::write(folder.join("extra.txt"), "x").unwrap();
-    assert!(
-        matches!(Evidence::open(&folder), Err(EvidenceError::Refused { file, .. }) if file == "extra.txt")
-    );
+    assert_eq!(refused_file(&folder), "extra.txt");
     std::fs::remove_file(folder.join("extra.txt")).unwrap();
     std::fs::remove_file(folder.join("findings.json")).unwrap();
-    assert!(
-        matches!(Evidence::open(&folder), Err(EvidenceError::Refused { file, .. }) if file == "findings.json")
-    );
+    assert_eq!(refused_file(&folder), "findings.json");
     std::fs::remove_file(folder.join("digests.json")).unwrap();
-    assert!(
-        matches!(Evidence::open(&folder), Err(EvidenceError::Refused { file, .. }) if file == "digests.json")
-    );
+    assert_eq!(refused_file(&folder), "digests.json");
 }
 
 #[test]
@@ -107,40 +108,52 @@ fn a_key_swapped_together_with_its_digest_is_refused() {
     assert!(refused.contains("save 1 committed"), "{refused}");
 }
 
+/// Changes one file of a finished run and opens it.
+fn opened_after(
+    which: usize,
+    at: prop::sample::Index,
+    change: impl Fn(&mut Vec<u8>, usize),
+) -> (PathBuf, Result<Record, EvidenceError>) {
+    let (_runs, folder) = finished();
+    let listing = std::fs::read_dir(&folder).unwrap();
+    let mut files: Vec<PathBuf> = listing.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 7);
+    let path = files.swap_remove(which % files.len());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let index = at.index(bytes.len());
+    change(&mut bytes, index);
+    std::fs::write(&path, bytes).unwrap();
+    let opened = Evidence::open(&folder);
+    (path, opened)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
-    fn any_flipped_bit_of_any_file_is_refused(which in 0_usize..100, at in any::<prop::sample::Index>(), bit in 0_u32..8) {
-        let (_runs, folder) = finished();
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        prop_assert_eq!(files.len(), 7);
-        let path = &files[which % files.len()];
-        let mut bytes = std::fs::read(path).unwrap();
-        let index = at.index(bytes.len());
-        bytes[index] ^= 1 << bit;
-        std::fs::write(path, bytes).unwrap();
-        let opened = Evidence::open(&folder);
+    fn any_flipped_bit_of_any_file_is_refused(
+        which in 0_usize..100,
+        at in any::<prop::sample::Index>(),
+        bit in 0_u32..8,
+    ) {
+        let (path, opened) = opened_after(which, at, |bytes, index| bytes[index] ^= 1 << bit);
         prop_assert!(matches!(opened, Err(EvidenceError::Refused { .. })), "{}", path.display());
     }
 
     #[test]
-    fn any_dropped_or_doubled_byte_is_refused(which in 0_usize..100, at in any::<prop::sample::Index>(), doubled: bool) {
-        let (_runs, folder) = finished();
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        let path = &files[which % files.len()];
-        let mut bytes = std::fs::read(path).unwrap();
-        let index = at.index(bytes.len());
-        if doubled {
-            bytes.insert(index, bytes[index]);
-        } else {
-            bytes.remove(index);
-        }
-        std::fs::write(path, bytes).unwrap();
-        let opened = Evidence::open(&folder);
+    fn any_dropped_or_doubled_byte_is_refused(
+        which in 0_usize..100,
+        at in any::<prop::sample::Index>(),
+        doubled: bool,
+    ) {
+        let (path, opened) = opened_after(which, at, |bytes, index| {
+            let byte = bytes[index];
+            if doubled {
+                bytes.insert(index, byte);
+            } else {
+                bytes.remove(index);
+            }
+        });
         prop_assert!(matches!(opened, Err(EvidenceError::Refused { .. })), "{}", path.display());
     }
 }
