@@ -6,6 +6,7 @@ pub mod clock;
 pub mod evidence;
 pub mod history;
 pub mod link;
+pub mod load;
 pub mod operation;
 pub mod port;
 pub mod probe;
