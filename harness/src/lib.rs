@@ -11,4 +11,6 @@ pub mod operation;
 pub mod port;
 pub mod probe;
 pub mod process;
+pub mod raw;
 pub mod runkey;
+pub mod token;

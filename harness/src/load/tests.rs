@@ -133,7 +133,11 @@ async fn the_ceiling_keeps_its_callers_busy_and_loses_no_call() {
     let count = ceiling.service_times.len() as f64;
     let mean = ceiling.service_times.iter().sum::<u64>() as f64 / count / SECOND;
     let busy = ceiling.rate * mean;
-    assert!((4.0..=16.1).contains(&busy), "{busy} of 16 callers busy at {}/s", ceiling.rate);
+    assert!(
+        (4.0..=16.1).contains(&busy),
+        "{busy} of 16 callers busy at {}/s",
+        ceiling.rate
+    );
 }
 
 #[tokio::test]
