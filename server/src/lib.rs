@@ -12,3 +12,4 @@ pub mod router;
 pub mod store;
 pub mod thread;
 pub mod tool;
+pub mod transport;

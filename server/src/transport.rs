@@ -1,0 +1,19 @@
+//! How bytes come in: listeners, connection limits, the checks before the protocol, health pages.
+//!
+//! The order of the checks on a request to `/mcp`: panic isolation, correlation id, Host and
+//! Origin, credential, rate, body, role, session; then the protocol. WebSocket is not built yet.
+
+pub mod address;
+pub mod admin;
+pub mod body;
+pub mod door;
+pub mod envelope;
+pub mod gate;
+pub mod held;
+pub mod origin;
+pub mod patience;
+pub mod public;
+pub mod rate;
+pub mod refusal;
+pub mod session;
+pub mod stream;

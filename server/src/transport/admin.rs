@@ -1,0 +1,191 @@
+//! Health, metrics and manifest. The two probe paths answer anybody with a status word; everything
+//! else is checked for Host, Origin, credential, role and rate.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use futures::future::BoxFuture;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
+
+use super::gate::{self, Gate};
+use super::refusal::Refusal;
+use crate::auth::Principal;
+use crate::observe::health::{Health, Status};
+use crate::observe::manifest::{Identity, VERSION, now_utc};
+
+/// Draws up the manifest anew.
+pub type Manifest = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
+
+/// What the admin pages show.
+#[derive(Clone)]
+pub struct Admin {
+    /// The checks.
+    pub gate: Gate,
+    /// Component states.
+    pub health: Health,
+    /// This process.
+    pub identity: Identity,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Whether `/metrics` needs no token.
+    pub metrics_open: bool,
+    /// The static scrape token.
+    pub scrape_token: Option<SecretString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Detail,
+    Metrics,
+    Manifest,
+}
+
+/// The routes of the admin listener.
+pub fn routes(admin: Admin) -> Router {
+    let page = |page: Page| {
+        get(
+            move |State(admin): State<Arc<Admin>>, request: Request| async move {
+                show(&admin, page, request).await
+            },
+        )
+    };
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/health", page(Page::Detail))
+        .route("/metrics", page(Page::Metrics))
+        .route("/manifest", page(Page::Manifest))
+        .with_state(Arc::new(admin))
+}
+
+async fn live() -> &'static str {
+    "live"
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
+    if admin.health.is_ready() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    }
+}
+
+async fn show(admin: &Admin, page: Page, request: Request) -> Response {
+    let (mut asked, source) = admin.gate.asked(&request, &gate::correlation_of(&request));
+    let headers = request.headers();
+    let checked = match admin.gate.origins.check(request.uri(), headers) {
+        Err(stranger) => Err((Refusal::stranger(stranger), None)),
+        Ok(()) => match admin.gate.take_rate(source) {
+            Err(refusal) => Err((refusal, None)),
+            Ok(()) => admin.authorize(page, headers),
+        },
+    };
+    match checked {
+        Ok(()) => admin.draw(page, headers).await,
+        Err((refusal, principal)) => {
+            asked.principal = principal.map_or(asked.principal, |p| p.name().to_owned());
+            admin.gate.desk.refuse(refusal, asked).await
+        }
+    }
+}
+
+type Denied = (Refusal, Option<Principal>);
+
+impl Admin {
+    fn authorize(&self, page: Page, headers: &HeaderMap) -> Result<(), Denied> {
+        if self.gate.tokens.is_none() || (page == Page::Metrics && self.metrics_open) {
+            return Ok(());
+        }
+        if self.is_scrape_token(headers) {
+            let allowed = page == Page::Metrics;
+            return if allowed {
+                Ok(())
+            } else {
+                Err((Refusal::forbidden(), None))
+            };
+        }
+        let principal = self
+            .gate
+            .authenticate(headers)
+            .map_err(|refusal| (refusal, None))?;
+        let allowed = match page {
+            Page::Metrics => principal.may_scrape(),
+            Page::Detail | Page::Manifest => principal.may_administer(),
+        };
+        if allowed {
+            Ok(())
+        } else {
+            Err((Refusal::forbidden(), Some(principal)))
+        }
+    }
+
+    fn is_scrape_token(&self, headers: &HeaderMap) -> bool {
+        let (Some(wanted), Ok(got)) = (&self.scrape_token, gate::bearer(headers)) else {
+            return false;
+        };
+        wanted
+            .expose_secret()
+            .as_bytes()
+            .ct_eq(got.as_bytes())
+            .into()
+    }
+
+    async fn draw(&self, page: Page, headers: &HeaderMap) -> Response {
+        match page {
+            Page::Detail => self.detail(),
+            Page::Metrics => self.metrics(headers),
+            Page::Manifest => json_page(StatusCode::OK, (self.manifest)().await),
+        }
+    }
+
+    fn detail(&self) -> Response {
+        let detail = self.health.detail();
+        let status = match detail.status {
+            Status::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+            Status::Healthy | Status::Degraded => StatusCode::OK,
+        };
+        let page = json!({
+            "status": detail.status,
+            "components": detail.components,
+            "version": VERSION,
+            "instance": self.identity.instance(),
+            "timestamp_utc": now_utc(),
+        });
+        json_page(status, page)
+    }
+
+    fn metrics(&self, headers: &HeaderMap) -> Response {
+        let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+        let is_open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
+        let metrics = &self.gate.desk.metrics;
+        let (kind, text) = if is_open {
+            (
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                metrics.open_metrics(),
+            )
+        } else {
+            (
+                "text/plain; version=0.0.4; charset=utf-8",
+                metrics.prometheus(),
+            )
+        };
+        let mut response = Response::new(Body::from(text));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        response
+    }
+}
+
+fn json_page(status: StatusCode, page: Value) -> Response {
+    use axum::response::IntoResponse as _;
+    (status, Json(page)).into_response()
+}

@@ -1,0 +1,147 @@
+//! MCP sessions over HTTP: whose each one is, how many there are. The protocol library keeps a
+//! session's state; it does not know principals, so this table stands in front of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::observe::Metrics;
+
+#[derive(Debug)]
+struct Row {
+    owner: String,
+    used_at: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    rows: HashMap<String, Row>,
+    beginning: usize,
+}
+
+/// All sessions of one process; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    table: Arc<Mutex<Table>>,
+    most: usize,
+    idle: Duration,
+    metrics: Metrics,
+}
+
+/// A place for a session that is about to begin; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    sessions: Sessions,
+}
+
+impl Sessions {
+    /// At most `most`, each forgotten after `idle` without a request.
+    #[must_use]
+    pub fn new(most: usize, idle: Duration, metrics: Metrics) -> Self {
+        Self {
+            table: Arc::default(),
+            most,
+            idle,
+            metrics,
+        }
+    }
+
+    /// Whether a session exists and belongs to the principal. One that belongs to another is
+    /// answered like one that never was.
+    #[must_use]
+    pub fn is_own(&self, id: &str, principal: &str, now: Instant) -> bool {
+        let mut table = self.lock();
+        let idle = self.idle;
+        match table.rows.get_mut(id) {
+            Some(row) if row.owner == principal && now.duration_since(row.used_at) < idle => {
+                row.used_at = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A place for a new session, or `None` when all are taken.
+    #[must_use]
+    pub fn begin(&self, now: Instant) -> Option<Place> {
+        let mut table = self.lock();
+        if table.rows.len() + table.beginning >= self.most {
+            let idle = self.idle;
+            table
+                .rows
+                .retain(|_, row| now.duration_since(row.used_at) < idle);
+            self.metrics.sessions(table.rows.len());
+        }
+        if table.rows.len() + table.beginning >= self.most {
+            return None;
+        }
+        table.beginning += 1;
+        Some(Place {
+            sessions: self.clone(),
+        })
+    }
+
+    /// Forgets a session that was ended.
+    pub fn end(&self, id: &str) {
+        let mut table = self.lock();
+        table.rows.remove(id);
+        self.metrics.sessions(table.rows.len());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// The session has begun under this id.
+    pub fn take(self, id: &str, principal: &str, now: Instant) {
+        let row = Row {
+            owner: principal.to_owned(),
+            used_at: now,
+        };
+        let mut table = self.sessions.lock();
+        table.rows.insert(id.to_owned(), row);
+        self.sessions.metrics.sessions(table.rows.len());
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut table = self.sessions.lock();
+        table.beginning = table.beginning.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_its_owners_and_ends_when_idle() {
+        let sessions = Sessions::new(2, Duration::from_secs(60), Metrics::new());
+        let now = Instant::now();
+        sessions.begin(now).unwrap().take("s1", "alice", now);
+        assert!(sessions.is_own("s1", "alice", now));
+        assert!(!sessions.is_own("s1", "bob", now));
+        assert!(!sessions.is_own("s2", "alice", now));
+        let later = now + Duration::from_secs(61);
+        assert!(!sessions.is_own("s1", "alice", later));
+    }
+
+    #[test]
+    fn one_more_than_the_cap_is_refused_until_one_ends_or_idles() {
+        let sessions = Sessions::new(2, Duration::from_secs(60), Metrics::new());
+        let now = Instant::now();
+        sessions.begin(now).unwrap().take("s1", "a", now);
+        let place = sessions.begin(now).unwrap();
+        assert!(sessions.begin(now).is_none());
+        drop(place);
+        sessions.begin(now).unwrap().take("s2", "a", now);
+        assert!(sessions.begin(now).is_none());
+        sessions.end("s2");
+        assert!(sessions.begin(now).is_some());
+        sessions.begin(now).unwrap().take("s3", "a", now);
+        assert!(sessions.begin(now + Duration::from_secs(61)).is_some());
+    }
+}
