@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod gate;
 pub mod held;
 pub mod origin;
+mod passage;
 pub mod patience;
 pub mod public;
 pub mod rate;

@@ -25,7 +25,7 @@ pub struct Refusal {
     /// The JSON-RPC code.
     pub code: i32,
     /// What the caller is told.
-    pub failure: Failure,
+    pub failure: Box<Failure>,
     /// The audit line's reason; `None` when it is no denial but a malformed request.
     pub denial: Option<&'static str>,
 }
@@ -35,7 +35,7 @@ impl Refusal {
         Self {
             status,
             code,
-            failure,
+            failure: Box::new(failure),
             denial: None,
         }
     }
@@ -202,16 +202,8 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.failure.retry_after {
-            headers.insert(
-                RETRY_AFTER,
-                wait.as_secs_f64()
-                    .ceil()
-                    .max(1.0)
-                    .to_string()
-                    .parse()
-                    .ok()
-                    .unwrap_or(HeaderValue::from_static("1")),
-            );
+            let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = challenge.and_then(|text| text.parse().ok());
