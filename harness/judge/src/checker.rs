@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod concurrency;
+pub mod failover;
 pub mod storage;
 
 use crate::criterion::{Criteria, Criterion, Missing};
@@ -59,6 +60,7 @@ pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Miss
         "V.1" => Box::new(answers::Answers::start(brief)?),
         "V.3" => Box::new(concurrency::Concurrency::start(brief)?),
         "V.4" => Box::new(storage::Storage::start(brief)?),
+        "V.5" => Box::new(failover::Failover::start(brief)?),
         _ => return Ok(None),
     };
     Ok(Some(checker))

@@ -18,6 +18,7 @@ pub mod judge;
 pub mod observation;
 pub mod operation;
 pub mod proof;
+pub mod recovery_time;
 pub mod run_key;
 pub mod series;
 pub mod slope;

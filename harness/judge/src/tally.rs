@@ -116,7 +116,9 @@ pub enum Place<'a> {
 }
 
 impl Place<'_> {
-    fn violation(self, check: &str, says: String) -> Violation {
+    /// A violation of that check here.
+    #[must_use]
+    pub fn violation(self, check: &str, says: String) -> Violation {
         let (op, at, actor) = match self {
             Self::Call(call) => (
                 Some(call.op),

@@ -3,5 +3,6 @@
 mod answers;
 mod catalogue;
 mod concurrency;
+mod failover;
 mod storage;
 mod world;
