@@ -8,7 +8,7 @@ const fn markers(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Kimi => &["<|tool_calls_section_begin|>", "<|tool_call_begin|>"],
         Dialect::Glm => &["<arg_key>", "</arg_value>"],
-        Dialect::Minimax => &["]<]minimax[>["],
+        Dialect::Minimax => &["]<]minimax[>[", "</tool_call>"],
         Dialect::Openai | Dialect::Demo => &[],
     }
 }
@@ -19,4 +19,40 @@ pub fn find(dialect: Dialect, text: &str, messages: &[Message]) -> Option<&'stat
     markers(dialect).iter().copied().find(|marker| {
         text.contains(marker) && !messages.iter().any(|message| message.text.contains(marker))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::ask::Speaker;
+
+    #[test]
+    fn markup_is_a_leak_unless_the_conversation_speaks_of_it() {
+        let said = |text: &str| Message {
+            speaker: Speaker::User,
+            text: text.to_owned(),
+            images: Vec::new(),
+        };
+        let cases = [
+            (Dialect::Minimax, "a </tool_call> b", "hello", true),
+            (Dialect::Minimax, "a ]<]minimax[>[ b", "hello", true),
+            (
+                Dialect::Minimax,
+                "it ends with </tool_call>",
+                "what ends </tool_call>?",
+                false,
+            ),
+            (
+                Dialect::Kimi,
+                "<|tool_calls_section_begin|>x",
+                "hello",
+                true,
+            ),
+            (Dialect::Openai, "a </tool_call> b", "hello", false),
+        ];
+        for (dialect, text, asked, wanted) in cases {
+            let found = find(dialect, text, &[said(asked)]);
+            assert_eq!(found.is_some(), wanted, "{text}");
+        }
+    }
 }
