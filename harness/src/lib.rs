@@ -13,4 +13,5 @@ pub mod probe;
 pub mod process;
 pub mod raw;
 pub mod runkey;
+pub mod supervisor;
 pub mod token;

@@ -330,6 +330,13 @@ impl Process {
         self.wait_within(limit).await
     }
 
+    /// SIGKILL to the child and all its descendants, without waiting; nothing if it has ended.
+    pub fn kill_group(&self) {
+        if self.ended().is_none() {
+            let _gone_already = killpg(raw(self.pair.pid), Signal::SIGKILL);
+        }
+    }
+
     async fn wait_within(&self, limit: Duration) -> Result<Ended, ProcessError> {
         tokio::time::timeout(limit, self.wait())
             .await
@@ -344,9 +351,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.ended().is_none() {
-            let _gone_already = killpg(raw(self.pair.pid), Signal::SIGKILL);
-        }
+        self.kill_group();
     }
 }
 
