@@ -12,6 +12,8 @@ pub mod port;
 pub mod probe;
 pub mod process;
 pub mod raw;
+pub mod redis;
 pub mod runkey;
+pub mod scratch;
 pub mod supervisor;
 pub mod token;

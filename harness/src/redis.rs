@@ -1,0 +1,232 @@
+//! A local `redis-server` with the settings every driver uses (DESIGN §8): acknowledged writes are
+//! on disk, nothing is evicted, no snapshots.
+
+pub mod wire;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::history::Recorder;
+use crate::port;
+use crate::process::{Nobody, Process, Spec};
+use crate::supervisor::{Role, Supervisor, SupervisorError, Watch};
+pub use wire::{Reply, Wire, WireError};
+
+/// How long one command may take before the store counts as silent.
+pub const COMMAND: Duration = Duration::from_secs(2);
+/// How long a store may take from its start to its first PONG.
+pub const START: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(5);
+
+/// The package that brings the executable.
+pub const PACKAGE: &str = "redis-server";
+
+/// A store that could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisError {
+    /// The executable is not installed.
+    #[error("could not find redis-server on PATH: install the package {PACKAGE}")]
+    Missing,
+    /// No port.
+    #[error("could not place the store: {0}")]
+    Port(#[from] port::NoPort),
+    /// Its folder could not be prepared.
+    #[error("could not prepare {path} for the store: {cause}")]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Its process did not do as ordered.
+    #[error(transparent)]
+    Process(#[from] SupervisorError),
+    /// It runs and does not answer.
+    #[error("could not hear the store at {address} within {START:?}: {why}; last lines:\n{tail}")]
+    Silent {
+        /// Where it should listen.
+        address: SocketAddr,
+        /// The last answer.
+        why: String,
+        /// The last lines it wrote.
+        tail: String,
+    },
+    /// A command was refused or broke.
+    #[error(transparent)]
+    Command(#[from] WireError),
+}
+
+/// Looks an executable up on PATH.
+#[must_use]
+pub fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file())
+}
+
+/// Where and as whom a store runs.
+pub struct Setup<'a> {
+    /// Its data; created, and handed to `user`.
+    pub folder: &'a Path,
+    /// Whom it runs as.
+    pub user: Option<Nobody>,
+    /// From a death to the next start.
+    pub restart_delay: Duration,
+    /// Told when it dies by itself.
+    pub recorder: Recorder,
+}
+
+/// A running store.
+pub struct RedisStore {
+    address: SocketAddr,
+    password: String,
+    supervisor: Supervisor,
+}
+
+impl RedisStore {
+    /// Starts it and waits for its first PONG.
+    ///
+    /// # Errors
+    /// When `redis-server` is absent, does not start or does not answer.
+    pub async fn start(setup: Setup<'_>) -> Result<Self, RedisError> {
+        let program = which("redis-server").ok_or(RedisError::Missing)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port::free_port()?));
+        let mut bytes = [0; 24];
+        getrandom::fill(&mut bytes).map_err(|cause| RedisError::Folder {
+            path: PathBuf::from("/dev/urandom"),
+            cause: cause.into(),
+        })?;
+        let password = exai_judge::hex::encode(&bytes);
+        let config = prepare(&setup, &settings(setup.folder, address, &password))?;
+        let mut spec = Spec::new("store", &program, setup.folder);
+        spec.args = vec![config.into()];
+        spec.user = setup.user;
+        let watch = Watch {
+            name: "store".to_owned(),
+            role: Role::Rig,
+            delay: setup.restart_delay,
+            recorder: setup.recorder,
+        };
+        let starter = Box::new(move |_life| Process::spawn(spec.clone()));
+        let supervisor = Supervisor::start(watch, starter).map_err(SupervisorError::from)?;
+        let store = Self {
+            address,
+            password,
+            supervisor,
+        };
+        store.wait_ready(START).await?;
+        Ok(store)
+    }
+
+    /// Where it listens itself, without a link.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its password; clients get it in their URL.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Its URL as seen through `edge`, password included: a secret.
+    #[must_use]
+    pub fn url(&self, edge: SocketAddr) -> String {
+        format!("redis://:{}@{edge}/0", self.password)
+    }
+
+    /// Its process and restart policy.
+    #[must_use]
+    pub const fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// An authenticated connection of ours, past every link.
+    ///
+    /// # Errors
+    /// When it cannot be opened within [`COMMAND`].
+    pub async fn connect(&self) -> Result<Wire, RedisError> {
+        Ok(Wire::open(self.address, &self.password, COMMAND).await?)
+    }
+
+    /// Performs one command on a connection of its own.
+    ///
+    /// # Errors
+    /// When it is refused, or not answered within [`COMMAND`].
+    pub async fn command(&self, words: &[&str]) -> Result<Reply, RedisError> {
+        Ok(self.connect().await?.ask(words).await?)
+    }
+
+    /// The fields of `INFO`.
+    ///
+    /// # Errors
+    /// When it is refused or not answered.
+    pub async fn info(&self) -> Result<BTreeMap<String, String>, RedisError> {
+        let reply = self.command(&["INFO", "everything"]).await?;
+        let text = reply.text().unwrap_or_default();
+        let fields = text.lines().filter_map(|line| line.split_once(':'));
+        Ok(fields
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect())
+    }
+
+    /// Waits until it answers PING.
+    ///
+    /// # Errors
+    /// When it does not within `limit`.
+    pub async fn wait_ready(&self, limit: Duration) -> Result<(), RedisError> {
+        let mut last = String::new();
+        let heard = tokio::time::timeout(limit, async {
+            loop {
+                match self.command(&["PING"]).await {
+                    Ok(_pong) => return,
+                    Err(error) => last = error.to_string(),
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        });
+        if heard.await.is_ok() {
+            return Ok(());
+        }
+        let process: Option<Arc<Process>> = self.supervisor.process().ok();
+        Err(RedisError::Silent {
+            address: self.address,
+            why: last,
+            tail: process.map(|process| process.tail()).unwrap_or_default(),
+        })
+    }
+}
+
+fn settings(folder: &Path, address: SocketAddr, password: &str) -> String {
+    let folder = folder.display();
+    let (host, port) = (address.ip(), address.port());
+    format!(
+        "bind {host}\nport {port}\nrequirepass {password}\ndir {folder}\nappendonly yes\n\
+         appendfsync always\nmaxmemory-policy noeviction\nsave \"\"\ndaemonize no\n\
+         tcp-backlog 511\n"
+    )
+}
+
+fn prepare(setup: &Setup<'_>, text: &str) -> Result<PathBuf, RedisError> {
+    let failed = |path: &Path, cause| RedisError::Folder {
+        path: path.to_path_buf(),
+        cause,
+    };
+    let path = setup.folder.join("redis.conf");
+    std::fs::create_dir_all(setup.folder).map_err(|cause| failed(setup.folder, cause))?;
+    crate::scratch::write_private(&path, text.as_bytes()).map_err(|cause| failed(&path, cause))?;
+    if let Some(user) = setup.user {
+        user.own(setup.folder)
+            .map_err(|cause| failed(setup.folder, cause))?;
+        user.own(&path).map_err(|cause| failed(&path, cause))?;
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests;
