@@ -13,6 +13,7 @@ pub mod probe;
 pub mod process;
 pub mod raw;
 pub mod redis;
+pub mod report;
 pub mod runkey;
 pub mod scratch;
 pub mod supervisor;

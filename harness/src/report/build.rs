@@ -1,0 +1,291 @@
+//! From findings and facts to the one [`Report`]. Pure, and never kinder than what it is given: a
+//! criterion of the claim without a finding is Inconclusive, a Pass against its own floors is
+//! Inconclusive, a claim is carried only if all of it is.
+
+use std::collections::BTreeMap;
+
+use exai_judge::verdict::Exit;
+use exai_judge::{Finding, Reason, Verdict};
+
+use crate::report::facts::{ClaimAsked, CriterionText, Identity, RunFacts, Signature};
+use crate::report::model::{
+    ClaimAnswer, Comparison, Counts, Figure, FigureChange, Judged, NotTested, Previous, Report,
+    SCHEMA, Tally, VerdictChange,
+};
+use crate::report::{blocker, opening, wording};
+
+/// Everything a report is built from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// The run.
+    pub run: RunFacts,
+    /// What was judged.
+    pub identity: Identity,
+    /// The claim asked for.
+    pub claim: ClaimAsked,
+    /// Titles and texts of the catalogue, in its order.
+    pub texts: Vec<CriterionText>,
+    /// What the judge found.
+    pub findings: Vec<Finding>,
+    /// What could not be tried, beyond what the findings say themselves.
+    pub not_tested: Vec<NotTested>,
+    /// Figures measured beside the criteria.
+    pub figures: Vec<Figure>,
+    /// Who vouches.
+    pub signature: Signature,
+    /// A run to compare with.
+    pub previous: Option<Previous>,
+}
+
+impl Report {
+    /// Folds evidence into a report.
+    #[must_use]
+    pub fn build(evidence: Evidence) -> Self {
+        let nothing_ran = evidence.findings.is_empty();
+        let mut found = one_finding_each(evidence.findings);
+        let catalogue = Catalogue {
+            texts: &evidence.texts,
+            replay: &evidence.run.replay,
+        };
+        let criteria: Vec<Judged> = evidence
+            .claim
+            .criteria
+            .iter()
+            .map(|id| found.remove(id).unwrap_or_else(|| never_judged(id)))
+            .map(|finding| catalogue.judged(finding))
+            .collect();
+        let mut outside_claim: Vec<Judged> = found
+            .into_values()
+            .map(|finding| catalogue.judged(finding))
+            .collect();
+        outside_claim.sort_by_key(|judged| catalogue.position(&judged.finding.criterion));
+
+        let claim = answer(&evidence.claim, &criteria, &evidence.run, nothing_ran);
+        let (figures, mut not_tested) = finite(evidence.figures);
+        not_tested.extend(evidence.not_tested);
+        not_tested.extend(own_gaps(criteria.iter().chain(&outside_claim)));
+        not_tested.sort_by_key(|gap| (catalogue.position(&gap.criterion), gap.clone()));
+        not_tested.dedup();
+
+        let mut report = Self {
+            schema: SCHEMA.to_owned(),
+            opening: opening::blank(),
+            counts: Counts {
+                claim: Tally::of(&criteria),
+                outside_claim: Tally::of(&outside_claim),
+            },
+            blockers: blocker::blockers(&claim, &criteria),
+            comparison: None,
+            claim,
+            not_tested,
+            criteria,
+            outside_claim,
+            figures,
+            run: evidence.run,
+            identity: evidence.identity,
+            signature: evidence.signature,
+        };
+        report.comparison = evidence
+            .previous
+            .map(|previous| compare(&previous, &report));
+        report.opening = opening::opening(&report);
+        report
+    }
+}
+
+/// Two findings for one criterion contradict each other; the worse one stands.
+fn one_finding_each(findings: Vec<Finding>) -> BTreeMap<String, Finding> {
+    let mut found: BTreeMap<String, Finding> = BTreeMap::new();
+    for finding in findings {
+        let known = found.get(&finding.criterion).map(|known| known.verdict);
+        if known.is_none_or(|known| finding.verdict > known) {
+            found.insert(finding.criterion.clone(), finding);
+        }
+    }
+    found
+}
+
+/// The row of a criterion that the claim needs and nobody judged.
+fn never_judged(criterion: &str) -> Finding {
+    Finding {
+        criterion: criterion.to_owned(),
+        verdict: Verdict::Inconclusive,
+        reasons: vec![Reason::NotSelected],
+        headline: "not judged in this run".to_owned(),
+        floors: Vec::new(),
+        checks: Vec::new(),
+        violations: Vec::new(),
+        not_tested: Vec::new(),
+        series: BTreeMap::new(),
+    }
+}
+
+struct Catalogue<'a> {
+    texts: &'a [CriterionText],
+    replay: &'a str,
+}
+
+impl Catalogue<'_> {
+    fn position(&self, criterion: &str) -> usize {
+        self.texts
+            .iter()
+            .position(|text| text.id == criterion)
+            .unwrap_or(usize::MAX)
+    }
+
+    fn judged(&self, finding: Finding) -> Judged {
+        let row = self.texts.iter().find(|text| text.id == finding.criterion);
+        let (title, text) = row.map_or_else(
+            || ("not in the catalogue".to_owned(), String::new()),
+            |row| (row.title.clone(), row.text.clone()),
+        );
+        Judged {
+            title,
+            text,
+            anchor: anchor(&finding.criterion),
+            repeat: repeat(self.replay, &finding.criterion),
+            finding: settle(finding),
+        }
+    }
+}
+
+fn anchor(criterion: &str) -> String {
+    criterion
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect()
+}
+
+/// The run's own command, narrowed to the criterion; a tier such as `V.8g` repeats as a whole.
+fn repeat(replay: &str, criterion: &str) -> String {
+    let whole = criterion.trim_end_matches(|last: char| last.is_ascii_lowercase());
+    match replay.strip_prefix("cargo verify run") {
+        Some(flags) if flags.is_empty() || flags.starts_with(" --") => {
+            format!("cargo verify run {whole}{flags}")
+        }
+        _ => replay.to_owned(),
+    }
+}
+
+/// Removes points that are no numbers, and takes the Pass from a finding whose own floors or checks
+/// do not carry it.
+fn settle(mut finding: Finding) -> Finding {
+    for points in finding.series.values_mut() {
+        points.retain(|(x, y)| x.is_finite() && y.is_finite());
+    }
+    finding.series.retain(|_, points| !points.is_empty());
+    let mut concluded = finding.clone();
+    concluded.conclude();
+    if finding.verdict == Verdict::Pass && concluded.verdict != Verdict::Pass {
+        finding.verdict = Verdict::Inconclusive;
+        finding.reasons = vec![Reason::Contradictory];
+        finding.headline = format!(
+            "says Pass against its own floors or checks: {}",
+            finding.headline
+        );
+    }
+    finding
+}
+
+fn answer(
+    asked: &ClaimAsked,
+    criteria: &[Judged],
+    run: &RunFacts,
+    nothing_ran: bool,
+) -> ClaimAnswer {
+    let mut reasons = asked.reasons.clone();
+    if criteria.is_empty() {
+        reasons.push("the claim names no criterion, so nothing was judged for it".to_owned());
+    }
+    if let Some(spoiler) = &run.spoiler {
+        reasons.push(format!(
+            "a self-test run ({spoiler}) is evidence for nothing"
+        ));
+    }
+    let of_criteria = criteria.iter().map(|judged| judged.finding.verdict);
+    let of_rules = reasons.iter().map(|_| Verdict::Inconclusive);
+    let verdict = Verdict::worst(of_criteria.chain(of_rules).chain([asked.verdict]));
+    let exit = if nothing_ran {
+        Exit::NothingRan
+    } else {
+        verdict.exit()
+    };
+    ClaimAnswer {
+        name: asked.name.clone(),
+        printed: asked.printed.clone(),
+        verdict,
+        exit_code: exit as u8,
+        reasons,
+    }
+}
+
+fn own_gaps<'a>(judged: impl Iterator<Item = &'a Judged>) -> Vec<NotTested> {
+    judged
+        .flat_map(|judged| {
+            judged.finding.not_tested.iter().map(|what| NotTested {
+                criterion: judged.finding.criterion.clone(),
+                what: what.clone(),
+            })
+        })
+        .collect()
+}
+
+/// A figure without a value is not a figure; it is something that was not measured.
+fn finite(figures: Vec<Figure>) -> (Vec<Figure>, Vec<NotTested>) {
+    let (kept, lost): (Vec<_>, Vec<_>) = figures
+        .into_iter()
+        .partition(|figure| figure.value.is_finite());
+    let gap = |figure: Figure| NotTested {
+        criterion: String::new(),
+        what: format!("{}: no value was measured", figure.name),
+    };
+    (kept, lost.into_iter().map(gap).collect())
+}
+
+fn compare(previous: &Previous, report: &Report) -> Comparison {
+    let mut is: BTreeMap<&str, Verdict> = BTreeMap::new();
+    for judged in report.judged() {
+        is.insert(&judged.finding.criterion, judged.finding.verdict);
+    }
+    let mut names: Vec<&str> = previous.verdicts.keys().map(String::as_str).collect();
+    names.extend(is.keys());
+    names.sort_unstable();
+    names.dedup();
+    let verdicts = names
+        .into_iter()
+        .map(|name| VerdictChange {
+            criterion: name.to_owned(),
+            was: previous.verdicts.get(name).copied(),
+            is: is.get(name).copied(),
+        })
+        .filter(|change| change.was != change.is)
+        .collect();
+    let figures = report
+        .figures
+        .iter()
+        .filter_map(|figure| {
+            let was = *previous
+                .figures
+                .get(&figure.name)
+                .filter(|was| was.is_finite())?;
+            let (name, unit) = (figure.name.clone(), figure.unit.clone());
+            Some(FigureChange {
+                name,
+                was,
+                is: figure.value,
+                unit,
+            })
+        })
+        .collect();
+    Comparison {
+        with: format!(
+            "{} {} of {}",
+            previous.version,
+            previous.commit,
+            wording::date(previous.started_at)
+        ),
+        run_id: previous.run_id.clone(),
+        verdicts,
+        figures,
+    }
+}

@@ -1,0 +1,145 @@
+//! What is known about a run before any finding: what ran, where, on what, and vouched for by whom.
+
+use exai_judge::Verdict;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The run and its conditions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// Unique.
+    pub run_id: String,
+    /// The run's folder, relative to the workspace: `reports/runs/…`.
+    pub folder: String,
+    /// The server's version.
+    pub version: String,
+    /// The commit it was built from, short.
+    pub commit: String,
+    /// Whether it was built from a changed tree.
+    pub dirty: bool,
+    /// Begin, UTC.
+    pub started_at: Timestamp,
+    /// End, UTC.
+    pub ended_at: Timestamp,
+    /// Schedule and shape derive from it.
+    #[serde(with = "decimal")]
+    pub seed: u64,
+    /// `smoke`, `quick`, `full`, `selftest`.
+    pub profile: String,
+    /// `local`.
+    pub driver: String,
+    /// `sqlite` or `redis`.
+    pub store: String,
+    /// The command that repeats the run, beginning with `cargo verify run`.
+    pub replay: String,
+    /// Seconds the profile may take.
+    pub planned_seconds: u64,
+    /// Seconds it took.
+    pub measured_seconds: u64,
+    /// The machine.
+    pub host: HostFacts,
+    /// Settings the profile changed for some checks, each on the first screen.
+    pub overrides: Vec<Override>,
+    /// The saboteur of a self-test run. Such a run never carries a claim.
+    pub spoiler: Option<String>,
+    /// Whether the server ran as an unprivileged user.
+    pub unprivileged: bool,
+}
+
+/// The machine a run was made on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// Processors the run could use.
+    pub cpus: u32,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Kernel name and release.
+    pub kernel: String,
+    /// One-minute load average before the run; None where it could not be read.
+    pub load_before: Option<f64>,
+}
+
+/// A setting changed by the profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// The configuration key.
+    pub key: String,
+    /// What it was in this run.
+    pub value: String,
+    /// For which criteria: `V.3, V.8`.
+    pub counts_for: String,
+}
+
+/// What exactly was judged, and by what. Absent digests are None, never made up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// SHA-256 (hex) of the running server's executable.
+    pub server_sha256: Option<String>,
+    /// Digest of the settings that change behaviour.
+    pub policy_digest: Option<String>,
+    /// Digest of addresses, ports and paths.
+    pub site_digest: Option<String>,
+    /// SHA-256 (hex) of the criteria text.
+    pub criteria_digest: Option<String>,
+    /// SHA-256 (hex) of the harness' own executable.
+    pub harness_sha256: Option<String>,
+    /// Merkle root over the record.
+    pub merkle_root: Option<String>,
+    /// Observations in the history.
+    pub observations: u64,
+}
+
+/// Who vouches for the record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Signature {
+    /// Nobody: such a record carries `merge-ready` at most.
+    #[default]
+    Unsigned,
+    /// An Ed25519 key.
+    Signed {
+        /// SHA-256 (hex) of the public key.
+        key_id: String,
+    },
+}
+
+/// The claim as it was asked for and as the claim's rules answered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimAsked {
+    /// Such as `merge-ready`.
+    pub name: String,
+    /// The name with the conditions it holds under.
+    pub printed: String,
+    /// The criteria that carry it.
+    pub criteria: Vec<String>,
+    /// What the claim's rules say; the report never improves on it.
+    pub verdict: Verdict,
+    /// The claim's own rules that were not met, one sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// A criterion's name and text, from the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CriterionText {
+    /// Such as `V.4`.
+    pub id: String,
+    /// Such as `storage stable under stress`.
+    pub title: String,
+    /// What it asks for, in full.
+    pub text: String,
+}
+
+/// A u64 as a decimal string: beyond 2^53 a JSON number is no longer the same number to everyone.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,189 @@
+//! One criterion: what had to happen, what was measured beside its limit, charts, what went wrong
+//! and who saw it, and the command that repeats it.
+
+use exai_judge::Verdict;
+use exai_judge::finding::{Check, Floor, Violation};
+use maud::{Markup, html};
+
+use crate::report::charts;
+use crate::report::html::{class, command, sign, word};
+use crate::report::model::Judged;
+use crate::report::wording;
+
+/// Violations shown before the rest is folded.
+const SHOWN: usize = 5;
+
+pub(super) fn card(judged: &Judged) -> Markup {
+    let finding = &judged.finding;
+    html! {
+        section class={ "card " (class(finding.verdict)) } id=(judged.anchor)
+            aria-labelledby={ (judged.anchor) "-title" } {
+            (head(judged))
+            @if !finding.reasons.is_empty() {
+                p.why { "Why: " (wording::reasons(&finding.reasons)) "." }
+            }
+            (violations(judged))
+            div.pair {
+                @if !finding.floors.is_empty() { (floors(&finding.floors)) }
+                @if !finding.checks.is_empty() { (checks(&finding.checks)) }
+            }
+            @if finding.floors.is_empty() && finding.checks.is_empty() {
+                p.none { "Nothing was measured for this criterion." }
+            }
+            div.charts { @for chart in charts::charts(&finding.series) { (chart) } }
+            @if !finding.not_tested.is_empty() {
+                h3 { "Not tested" }
+                ul { @for what in &finding.not_tested { li { (what) } } }
+            }
+            h3 { "Repeat this criterion" }
+            (command(&judged.repeat))
+        }
+    }
+}
+
+fn head(judged: &Judged) -> Markup {
+    let finding = &judged.finding;
+    html! {
+        div.head {
+            h2 id={ (judged.anchor) "-title" } {
+                a.anchor href={ "#" (judged.anchor) } { (finding.criterion) }
+                " " (wording::capital(&judged.title))
+            }
+            (word(finding.verdict))
+        }
+        p.headline { (wording::glued(&finding.headline)) }
+        @if !judged.text.is_empty() { p.asks { (wording::glued(&judged.text)) } }
+    }
+}
+
+fn floors(floors: &[Floor]) -> Markup {
+    html! {
+        table.floors {
+            caption { "Had to happen" }
+            thead {
+                tr {
+                    th scope="col" { "Event" }
+                    th.number scope="col" { "needed" }
+                    th.number scope="col" { "seen" }
+                    th scope="col" { span.unseen { "State" } }
+                }
+            }
+            tbody { @for floor in floors { (floor_row(floor)) } }
+        }
+    }
+}
+
+fn floor_row(floor: &Floor) -> Markup {
+    let state = if floor.is_met() {
+        "pass"
+    } else {
+        "inconclusive"
+    };
+    html! {
+        tr class=(if floor.is_met() { "met" } else { "unmet" }) {
+            th scope="row" { (floor.event) }
+            td.number data-label="needed" { (wording::count(floor.needed)) }
+            td.number data-label="seen" { (wording::count(floor.seen)) }
+            td class={ "state " (state) } {
+                @if floor.is_met() {
+                    span aria-hidden="true" { "✓" } span.unseen { "reached" }
+                } @else {
+                    "not reached " span.soft { "(" (wording::reason_code(floor.reason)) ")" }
+                }
+            }
+        }
+    }
+}
+
+fn checks(checks: &[Check]) -> Markup {
+    html! {
+        table.checks {
+            caption { "Found" }
+            thead {
+                tr {
+                    th scope="col" { "Check" }
+                    th.number scope="col" { "measured" }
+                    th.number scope="col" { "limit" }
+                    th.number scope="col" { "n" }
+                    th scope="col" { span.unseen { "Verdict" } }
+                }
+            }
+            tbody { @for check in checks { (check_row(check)) } }
+        }
+    }
+}
+
+fn check_row(check: &Check) -> Markup {
+    html! {
+        tr class=(class(check.verdict)) {
+            th scope="row" { (check.name) }
+            td.number data-label="measured" { (wording::glued(&check.measured)) }
+            td.number data-label="limit" { (wording::glued(&check.limit)) }
+            td.number.n data-label="n" { (wording::count(check.n)) }
+            td class={ "state " (class(check.verdict)) } {
+                span aria-hidden="true" { (sign(check.verdict)) }
+                @if check.verdict == Verdict::Pass {
+                    span.unseen { "Pass" }
+                } @else {
+                    " " (check.verdict.word())
+                    @if let Some(reason) = check.reason {
+                        " " span.soft { "(" (wording::reason_code(reason)) ")" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn violations(judged: &Judged) -> Markup {
+    let all: Vec<(usize, &Violation)> = (1..).zip(&judged.finding.violations).collect();
+    let (first, rest) = all.split_at(all.len().min(SHOWN));
+    html! {
+        @if !all.is_empty() {
+            h3 { "What went wrong, and who saw it" }
+            @for (number, violation) in first { (violation_entry(judged, *number, violation)) }
+            @if !rest.is_empty() {
+                details {
+                    summary { (rest.len()) " more" }
+                    @for (number, violation) in rest {
+                        (violation_entry(judged, *number, violation))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn violation_entry(judged: &Judged, number: usize, violation: &Violation) -> Markup {
+    let anchor = format!("{}-{number}", judged.anchor);
+    html! {
+        div.violation id=(anchor) {
+            p {
+                a.anchor href={ "#" (anchor) } { (wording::moment(violation.at)) }
+                " " (wording::glued(&violation.says))
+                @if let Some(op) = violation.op { " " span.soft { "operation " (op) } }
+            }
+            @if !violation.witnesses.is_empty() {
+                table.witnesses {
+                    caption.unseen { "Witnesses" }
+                    thead {
+                        tr {
+                            th scope="col" { "at" }
+                            th scope="col" { "witness" }
+                            th scope="col" { "saw" }
+                        }
+                    }
+                    tbody {
+                        @for witness in &violation.witnesses {
+                            tr {
+                                td.at { (wording::moment(witness.at)) }
+                                td { (witness.actor) }
+                                td { (wording::glued(&witness.what)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

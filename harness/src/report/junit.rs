@@ -1,0 +1,194 @@
+//! JUnit XML. `junit.xml` holds exactly the claim's criteria, so that a viewer is red exactly when
+//! the exit code is not 0; those outside the claim stand in a file of their own and as properties.
+//!
+//! Inconclusive and HarnessError are `error` elements: most viewers draw `skipped` in green.
+
+use std::time::Duration;
+
+use exai_judge::Verdict;
+use quick_junit::{
+    NonSuccessKind, Property, Report as Document, SerializeError, TestCase, TestCaseStatus,
+    TestSuite,
+};
+
+use crate::report::model::{Blocker, Judged, Report};
+use crate::report::wording;
+
+/// The claim's criteria.
+///
+/// # Errors
+/// When the document cannot be written as XML.
+pub fn render(report: &Report) -> Result<String, SerializeError> {
+    let mut suite = suite_of(report, &report.criteria, &report.claim.name);
+    for rule in report
+        .blockers
+        .iter()
+        .filter(|blocker| blocker.anchor.is_none())
+    {
+        suite.add_test_case(case_of_rule(report, rule, suite.tests));
+    }
+    for judged in &report.outside_claim {
+        suite.add_property(Property::new("outside_claim", outside_line(judged)));
+    }
+    document(report, suite)
+}
+
+/// The criteria outside the claim; for people, not for gates.
+///
+/// # Errors
+/// When the document cannot be written as XML.
+pub fn render_outside(report: &Report) -> Result<String, SerializeError> {
+    let name = format!("outside {}", report.claim.name);
+    document(report, suite_of(report, &report.outside_claim, &name))
+}
+
+fn document(report: &Report, mut suite: TestSuite) -> Result<String, SerializeError> {
+    let facts = [
+        ("decision", report.opening.heading.clone()),
+        ("repeat", report.run.replay.clone()),
+        ("run_id", report.run.run_id.clone()),
+        (
+            "server_sha256",
+            report.identity.server_sha256.clone().unwrap_or_default(),
+        ),
+        (
+            "merkle_root",
+            report.identity.merkle_root.clone().unwrap_or_default(),
+        ),
+    ];
+    for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
+        suite.add_property(Property::new(name, value));
+    }
+    let time = Duration::from_secs(report.run.measured_seconds);
+    suite.set_time(time);
+    suite
+        .extra
+        .insert("timestamp".into(), report.run.started_at.to_string().into());
+    let mut document = Document::new(format!("exai verify {}", report.claim.name));
+    document.set_time(time);
+    document.add_test_suite(suite);
+    document.to_string()
+}
+
+fn suite_of(report: &Report, criteria: &[Judged], name: &str) -> TestSuite {
+    let mut suite = TestSuite::new(name);
+    suite.add_test_cases(criteria.iter().map(|judged| case_of(report, judged)));
+    suite
+}
+
+fn case_of(report: &Report, judged: &Judged) -> TestCase {
+    let finding = &judged.finding;
+    let name = format!("{} {}", finding.criterion, judged.title);
+    let mut case = TestCase::new(name, status_of(judged));
+    case.set_classname(class_of(report));
+    let samples: u64 = finding.checks.iter().map(|check| check.n).sum();
+    case.set_assertions(usize::try_from(samples).unwrap_or(usize::MAX));
+    case
+}
+
+fn class_of(report: &Report) -> String {
+    format!("verify.{}", report.claim.name)
+}
+
+fn status_of(judged: &Judged) -> TestCaseStatus {
+    let finding = &judged.finding;
+    let (kind, message, class) = match finding.verdict {
+        Verdict::Pass => return TestCaseStatus::success(),
+        Verdict::Fail => (
+            NonSuccessKind::Failure,
+            finding.headline.clone(),
+            finding.criterion.clone(),
+        ),
+        Verdict::Inconclusive => (
+            NonSuccessKind::Error,
+            codes(judged),
+            "inconclusive".to_owned(),
+        ),
+        Verdict::HarnessError => (
+            NonSuccessKind::Error,
+            finding.headline.clone(),
+            "harness".to_owned(),
+        ),
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    status
+        .set_message(message)
+        .set_type(class)
+        .set_description(description(judged));
+    status
+}
+
+fn codes(judged: &Judged) -> String {
+    let codes: Vec<&str> = judged
+        .finding
+        .reasons
+        .iter()
+        .map(|reason| wording::reason_code(*reason))
+        .collect();
+    codes.join(" ")
+}
+
+fn outside_line(judged: &Judged) -> String {
+    let finding = &judged.finding;
+    let mut line = format!(
+        "{}:{}",
+        finding.criterion,
+        wording::machine_word(finding.verdict)
+    );
+    if !finding.reasons.is_empty() {
+        line.push(':');
+        line.push_str(&codes(judged).replace(' ', "+"));
+    }
+    line
+}
+
+fn description(judged: &Judged) -> String {
+    let finding = &judged.finding;
+    let mut lines = vec![finding.headline.clone()];
+    for floor in finding.floors.iter().filter(|floor| !floor.is_met()) {
+        let (seen, needed) = (wording::count(floor.seen), wording::count(floor.needed));
+        lines.push(format!(
+            "had to happen: {}, {seen} of {needed}",
+            floor.event
+        ));
+    }
+    for check in finding
+        .checks
+        .iter()
+        .filter(|check| check.verdict != Verdict::Pass)
+    {
+        let word = check.verdict.word();
+        lines.push(format!(
+            "{word}: {}: {} (limit {})",
+            check.name, check.measured, check.limit
+        ));
+    }
+    for violation in &finding.violations {
+        lines.push(format!(
+            "at {}: {}",
+            wording::moment(violation.at),
+            violation.says
+        ));
+    }
+    lines.push(format!("repeat: {}", judged.repeat));
+    lines.join("\n")
+}
+
+/// A rule of the claim itself that is not met keeps the exit code from 0, so it must be seen here.
+fn case_of_rule(report: &Report, rule: &Blocker, number: usize) -> TestCase {
+    let kind = match rule.verdict {
+        Verdict::Fail => NonSuccessKind::Failure,
+        _ => NonSuccessKind::Error,
+    };
+    let class = match rule.verdict {
+        Verdict::HarnessError => "harness",
+        Verdict::Fail => "claim",
+        Verdict::Pass | Verdict::Inconclusive => "inconclusive",
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(rule.says.as_str()).set_type(class);
+    let first = report.criteria.len();
+    let mut case = TestCase::new(format!("rule {} of the claim", number + 1 - first), status);
+    case.set_classname(class_of(report));
+    case
+}

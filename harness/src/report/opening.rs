@@ -1,0 +1,148 @@
+//! The decision and the lines under it. Written once, here, and repeated word for word everywhere.
+
+use exai_judge::Verdict;
+
+use crate::report::facts::Signature;
+use crate::report::model::{Line, Opening, Report};
+use crate::report::wording;
+
+/// An opening before there is anything to say.
+pub(super) const fn blank() -> Opening {
+    Opening {
+        go: false,
+        heading: String::new(),
+        lines: Vec::new(),
+    }
+}
+
+/// Opens a report whose other parts are complete.
+pub(super) fn opening(report: &Report) -> Opening {
+    let claim = &report.claim;
+    let go = claim.verdict == Verdict::Pass && report.blockers.is_empty();
+    let heading = if go {
+        format!("Go: {} is carried", claim.name)
+    } else {
+        format!("No-go: {} is not carried", claim.name)
+    };
+    let mut lines = vec![
+        line("Asked for", claim.printed.clone()),
+        line("Criteria", counts(report)),
+    ];
+    if let Some(spoiler) = &report.run.spoiler {
+        lines.push(line(
+            "Self-test",
+            format!("{spoiler}; this run is evidence for nothing"),
+        ));
+    }
+    lines.push(line("Changed", changes(report)));
+    if !report.run.overrides.is_empty() {
+        lines.push(line("Overrides", overrides(report)));
+    }
+    lines.push(line("Run", run(report)));
+    lines.push(line("Build", build(report)));
+    lines.push(line("Signature", signature(&report.signature)));
+    Opening { go, heading, lines }
+}
+
+fn line(label: &str, text: String) -> Line {
+    Line {
+        label: label.to_owned(),
+        text,
+    }
+}
+
+fn counts(report: &Report) -> String {
+    let (claim, outside) = (report.counts.claim, report.counts.outside_claim);
+    let mut said = format!("{} decide: {}", claim.selected, claim.in_words());
+    if outside.selected > 0 {
+        let words = outside.in_words();
+        said.push_str(&format!(
+            "; {} outside the claim inform: {words}",
+            outside.selected
+        ));
+    }
+    said
+}
+
+fn changes(report: &Report) -> String {
+    let Some(comparison) = &report.comparison else {
+        return "no earlier run to compare with".to_owned();
+    };
+    let word = |verdict: Option<Verdict>| verdict.map_or("not judged", Verdict::word);
+    let said: Vec<String> = comparison
+        .verdicts
+        .iter()
+        .map(|change| {
+            format!(
+                "{} {} → {}",
+                change.criterion,
+                word(change.was),
+                word(change.is)
+            )
+        })
+        .collect();
+    if said.is_empty() {
+        return format!("no verdict since {}", comparison.with);
+    }
+    format!("{}, since {}", said.join(", "), comparison.with)
+}
+
+fn overrides(report: &Report) -> String {
+    let said: Vec<String> = report
+        .run
+        .overrides
+        .iter()
+        .map(|one| {
+            format!(
+                "{} = {} (counts for {})",
+                one.key, one.value, one.counts_for
+            )
+        })
+        .collect();
+    said.join(", ")
+}
+
+fn run(report: &Report) -> String {
+    let run = &report.run;
+    format!(
+        "{} profile, {} driver, {} store, seed {}; {} of {} planned; {}",
+        run.profile,
+        run.driver,
+        run.store,
+        run.seed,
+        wording::span(run.measured_seconds),
+        wording::span(run.planned_seconds),
+        wording::date(run.started_at),
+    )
+}
+
+fn build(report: &Report) -> String {
+    let run = &report.run;
+    let tree = if run.dirty {
+        " with uncommitted changes"
+    } else {
+        ""
+    };
+    let digest = report.identity.server_sha256.as_deref().map_or_else(
+        || "running executable not identified".to_owned(),
+        |digest| {
+            format!(
+                "running executable sha256 {}",
+                wording::short_digest(digest)
+            )
+        },
+    );
+    format!(
+        "exai {}, commit {}{tree}, {digest}",
+        run.version, run.commit
+    )
+}
+
+fn signature(signature: &Signature) -> String {
+    match signature {
+        Signature::Unsigned => "unsigned; carries merge-ready at most".to_owned(),
+        Signature::Signed { key_id } => {
+            format!("ed25519 key {}", wording::short_digest(key_id))
+        }
+    }
+}

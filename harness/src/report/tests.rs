@@ -1,0 +1,7 @@
+//! Three sample runs through every writer, read back by parsers we did not write.
+
+mod browser;
+mod formats;
+mod honesty;
+mod page;
+mod samples;
