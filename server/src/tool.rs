@@ -15,6 +15,7 @@ pub mod permit;
 pub mod prompt;
 pub mod question;
 pub mod registry;
+pub mod routed;
 pub mod run;
 pub mod schema;
 pub mod surroundings;
@@ -24,8 +25,8 @@ pub mod workflow;
 
 pub use call::{About, Call, Reply};
 pub use registry::Registry;
-pub use surroundings::{ModelFacts, ProviderFacts, Surroundings};
+pub use surroundings::{ModelFacts, Surroundings};
 pub use toolbox::Toolbox;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

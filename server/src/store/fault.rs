@@ -84,7 +84,6 @@ impl StoreError {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let server = |code, message: &str| Self::new(Category::ServerError, code, message);
         let failure = match &error {
             StoreError::NotFound => Self::validation(
                 "/continuation_id",
@@ -115,38 +114,46 @@ impl From<StoreError> for Failure {
                  Use a fresh key for a different call.",
             )
             .with_code("idempotency_key_reused"),
-            StoreError::Unavailable(_) => server(
-                "store_unavailable",
-                "The conversation store cannot be reached, so this turn was not confirmed. \
-                 Try again shortly with the same idempotency key.",
-            ),
-            StoreError::Refused { reason, .. } => server(
-                match reason {
-                    Refusal::Full => "store_full",
-                    Refusal::ReadOnly => "store_read_only",
-                    Refusal::NoReplicas => "store_no_replicas",
-                },
-                "The conversation store refuses writes, so this turn was not kept. \
-                 Try again later or tell the operator.",
-            ),
-            StoreError::NewerSchema { .. } => server(
-                "store_schema",
-                "The conversation store belongs to a newer version of this server. \
-                 Tell the operator.",
-            )
-            .with_retryable(false),
-            StoreError::Corrupt(_) => server(
-                "store_corrupt",
-                "A stored conversation could not be read back. Begin a new thread and tell the \
-                 operator.",
-            )
-            .with_retryable(false),
+            outage => outage_failure(outage),
         };
         if error.is_outage() {
             failure.with_cause(error)
         } else {
             failure
         }
+    }
+}
+
+/// What a caller is told when the store itself is at fault.
+fn outage_failure(error: &StoreError) -> Failure {
+    let server = |code, message: &str| Failure::new(Category::ServerError, code, message);
+    match error {
+        StoreError::Refused { reason, .. } => server(
+            match reason {
+                Refusal::Full => "store_full",
+                Refusal::ReadOnly => "store_read_only",
+                Refusal::NoReplicas => "store_no_replicas",
+            },
+            "The conversation store refuses writes, so this turn was not kept. \
+             Try again later or tell the operator.",
+        ),
+        StoreError::NewerSchema { .. } => server(
+            "store_schema",
+            "The conversation store belongs to a newer version of this server. \
+             Tell the operator.",
+        )
+        .with_retryable(false),
+        StoreError::Corrupt(_) => server(
+            "store_corrupt",
+            "A stored conversation could not be read back. Begin a new thread and tell the \
+             operator.",
+        )
+        .with_retryable(false),
+        _ => server(
+            "store_unavailable",
+            "The conversation store cannot be reached, so this turn was not confirmed. \
+             Try again shortly with the same idempotency key.",
+        ),
     }
 }
 

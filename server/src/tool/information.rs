@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 use super::call::Reply;
 use super::registry::Registry;
 use super::run::Run;
-use super::surroundings::{ProviderFacts, json as as_json};
+use super::surroundings::json as as_json;
 use crate::observe::manifest::{COMMIT, VERSION, is_dirty};
+use crate::router::member::ProviderStatus;
+
+/// Text above this is not indented.
+const PRETTY_BYTES: usize = 10_000;
 
 /// The `version` tool.
 pub async fn version(run: Run<'_>) -> Reply {
@@ -67,7 +71,7 @@ async fn store_state(run: Run<'_>, is_probed: bool) -> Value {
     }
 }
 
-fn next_steps(providers: &[ProviderFacts], store: &Value) -> Vec<String> {
+fn next_steps(providers: &[ProviderStatus], store: &Value) -> Vec<String> {
     let mut steps = Vec::new();
     if !providers.iter().any(|provider| provider.registered) {
         steps.push(
@@ -104,7 +108,11 @@ fn next_steps(providers: &[ProviderFacts], store: &Value) -> Vec<String> {
 
 /// The whole answer as JSON, and the same as text.
 fn reply(structured: Value) -> Reply {
-    let text = serde_json::to_string_pretty(&structured).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&structured).unwrap_or_default();
+    // Indentation would push a long catalogue over the size a client shows.
+    if text.len() > PRETTY_BYTES {
+        text = structured.to_string();
+    }
     Reply {
         text,
         structured: Some(structured),

@@ -75,8 +75,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    #[test]
-    fn a_fault_is_named_by_its_pointer_and_its_value_is_not_repeated() {
+    fn validator() -> Validator {
         let Value::Object(schema) = json!({
             "type": "object",
             "required": ["prompt"],
@@ -94,7 +93,12 @@ mod tests {
         }) else {
             panic!("an object")
         };
-        let validator = compile(&schema).unwrap();
+        compile(&schema).unwrap()
+    }
+
+    #[test]
+    fn a_fault_is_named_by_its_pointer_and_its_value_is_not_repeated() {
+        let validator = validator();
         let cases = [
             (json!({}), "/prompt", "missing_argument"),
             (json!({"prompt": 7}), "/prompt", "invalid_argument"),

@@ -11,29 +11,12 @@ use crate::failure::Failure;
 use crate::observe::Metrics;
 use crate::observe::manifest::Identity;
 use crate::router::ask::{Answer, Ask, CallContext};
+use crate::router::member::ProviderStatus;
 use crate::thread::Threads;
 
 /// Asks one model; the router in a server, a table in a test.
 pub type AskModel =
     Arc<dyn Fn(Ask, CallContext) -> BoxFuture<'static, Result<Answer, Failure>> + Send + Sync>;
-
-/// One provider row, for the `version` and `status` tools.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ProviderFacts {
-    /// The row's name.
-    pub name: String,
-    /// A name for people; may be empty.
-    pub label: String,
-    /// Its dialect.
-    pub dialect: String,
-    /// Whether it has a key and takes calls.
-    pub registered: bool,
-    /// `closed`, `open` or `half_open`.
-    pub breaker: String,
-    /// Why it is not registered, or what is wrong with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
 
 /// One model, for the `listmodels` tool.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,8 +29,10 @@ pub struct ModelFacts {
     pub label: String,
     /// `prompt` or `thinking`.
     pub class: String,
-    /// `current`, `legacy`, `retired` …
+    /// `current`, `retired` or `unconfirmed`.
     pub status: String,
+    /// Whether its provider has a key.
+    pub available: bool,
     /// Context window in tokens.
     pub context_tokens: u64,
     /// Longest answer in tokens.
@@ -83,7 +68,7 @@ pub struct Surroundings {
     /// Asks a model.
     pub ask: AskModel,
     /// Provider rows, registered or not.
-    pub providers: Listing<ProviderFacts>,
+    pub providers: Listing<ProviderStatus>,
     /// Models of the catalogue.
     pub models: Listing<ModelFacts>,
     /// Conversations.

@@ -12,13 +12,14 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::surroundings::{AskModel, Settings};
-use super::{Call, ModelFacts, ProviderFacts, Reply, Surroundings, Toolbox};
+use super::{Call, ModelFacts, Reply, Surroundings, Toolbox};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::observe::Metrics;
 use crate::observe::manifest::Identity;
 use crate::protocol::caller::{Caller, Transport};
 use crate::router::ask::{Answer, Ask, Trace, Usage};
+use crate::router::member::ProviderStatus;
 use crate::store::{Home, Store, ThreadLimits};
 use crate::thread::Threads;
 
@@ -150,14 +151,18 @@ pub(crate) fn handle(reply: &Reply) -> String {
     reply.about.as_ref().unwrap().receipt.thread.to_string()
 }
 
-fn provider(name: &str, registered: bool) -> ProviderFacts {
-    ProviderFacts {
+fn provider(name: &str, registered: bool) -> ProviderStatus {
+    ProviderStatus {
         name: name.into(),
         label: format!("{name} label"),
-        dialect: name.into(),
+        dialect: "kimi",
         registered,
-        breaker: "closed".into(),
         reason: None,
+        health: "healthy",
+        breaker: "closed",
+        last_error: None,
+        quota_seconds: std::collections::BTreeMap::new(),
+        models: vec![],
     }
 }
 
@@ -168,6 +173,7 @@ fn model(name: &str) -> ModelFacts {
         label: "kimi label".into(),
         class: "prompt".into(),
         status: "current".into(),
+        available: true,
         context_tokens: 1000,
         max_output_tokens: 100,
         aliases: vec!["alias".into()],

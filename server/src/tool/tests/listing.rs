@@ -82,9 +82,8 @@ fn the_four_historic_suffixes_name_the_same_tool() {
     }
 }
 
-#[tokio::test]
-async fn a_row_that_cannot_load_is_named_with_its_reason_and_the_others_work() {
-    let broken = r#"
+/// Rows with one fault each, and one whose provider has no key.
+const BROKEN: &str = r#"
 [[tool]]
 name = "no_prompt"
 title = "t"
@@ -132,8 +131,11 @@ description = "d"
 provider = "glm"
 required = []
 "#;
+
+#[tokio::test]
+async fn a_row_that_cannot_load_is_named_with_its_reason_and_the_others_work() {
     let bench = Bench::echoing().await;
-    let catalogue = Catalogue::parse(&format!("{TOOLS_TOML}{broken}"));
+    let catalogue = Catalogue::parse(&format!("{TOOLS_TOML}{BROKEN}"));
     let around = bench.toolbox.surroundings().clone();
     let toolbox = Toolbox::with_catalogue(around, catalogue);
     let mut absent: Vec<&str> = toolbox

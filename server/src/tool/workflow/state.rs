@@ -87,7 +87,7 @@ impl State {
     /// Items of all steps, each once, in order of first appearance.
     pub(super) fn all<'a>(&'a self, of: impl Fn(&'a Step) -> &'a [String]) -> Vec<&'a str> {
         let mut seen = Vec::new();
-        for item in self.steps.iter().flat_map(|step| of(step)) {
+        for item in self.steps.iter().flat_map(of) {
             if !seen.contains(&item.as_str()) {
                 seen.push(item.as_str());
             }

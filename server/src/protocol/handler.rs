@@ -1,0 +1,331 @@
+//! The handler of both revisions and all transports.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+    CompletionInfo, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference,
+    ServerCapabilities, ServerConfig, Tool as ListedTool, ToolAnnotations,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+
+use super::caller::Caller;
+use super::page::page;
+use super::progress::{Progress, QUEUE};
+use super::{reply, resource, verb};
+use crate::failure::{Category, Failure};
+use crate::observe::manifest::VERSION;
+use crate::thread::Threads;
+use crate::tool::registry::Tool;
+use crate::tool::{Call, Toolbox};
+
+/// What clients show their model about the server as a whole.
+const INSTRUCTIONS: &str = include_str!("instructions.md");
+
+/// Where a caller's idempotency key stands in a request's metadata.
+const IDEMPOTENCY_KEY: &str = "dev.exai/idempotency-key";
+
+/// How long clients may keep lists that change only with the process.
+const LIST_TTL_MS: u64 = 300_000;
+
+/// Answers one client; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handler {
+    toolbox: Toolbox,
+    is_pipe: bool,
+}
+
+impl Handler {
+    /// A handler that refuses requests without a verified caller.
+    #[must_use]
+    pub fn for_network(toolbox: Toolbox) -> Self {
+        Self {
+            toolbox,
+            is_pipe: false,
+        }
+    }
+
+    /// A handler whose caller is whoever started the process.
+    #[must_use]
+    pub fn for_pipe(toolbox: Toolbox) -> Self {
+        Self {
+            toolbox,
+            is_pipe: true,
+        }
+    }
+
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        if self.is_pipe {
+            return Ok(Caller::local());
+        }
+        let parts = context.extensions.get::<Parts>();
+        parts
+            .and_then(|parts| parts.extensions.get::<Caller>())
+            .cloned()
+            .ok_or_else(|| {
+                // Failing closed: a request that skipped the middleware has no principal.
+                tracing::error!("a request reached the protocol without a caller");
+                ErrorData::internal_error("the request carries no verified caller", None)
+            })
+    }
+
+    fn threads(&self) -> &Threads {
+        &self.toolbox.surroundings().threads
+    }
+
+    fn call_of(
+        &self,
+        request: CallToolRequestParams,
+        caller: Caller,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<(Call, Progress), Failure> {
+        let arguments = request.arguments.unwrap_or_default();
+        let token = context.meta.get_progress_token();
+        let wants_text = arguments
+            .get("stream")
+            .is_some_and(|stream| *stream == true);
+        let (sender, texts) = mpsc::channel(QUEUE);
+        let model = arguments
+            .get("model")
+            .and_then(Value::as_str)
+            .unwrap_or("auto");
+        let model: String = model
+            .chars()
+            .take(100)
+            .filter(|c| !c.is_control())
+            .collect();
+        let progress = Progress {
+            to: token.map(|token| (context.peer.clone(), token)),
+            label: format!(
+                "{} · {model}",
+                crate::tool::registry::canonical(&request.name)
+            ),
+            texts,
+        };
+        let on_text = (wants_text && progress.to.is_some()).then_some(sender);
+        let call = Call {
+            name: request.name.into_owned(),
+            arguments,
+            caller,
+            idempotency_key: idempotency_key(context)?,
+            session: session(context),
+            cancel: context.ct.clone(),
+            on_text,
+        };
+        Ok((call, progress))
+    }
+
+    fn listed(&self, tool: &Tool) -> ListedTool {
+        let hints = ToolAnnotations::from_raw(
+            None,
+            // Threads are kept, but nothing the caller owns is changed.
+            Some(true),
+            Some(false),
+            Some(!tool.row.kind.asks_models()),
+            Some(tool.row.kind.asks_models()),
+        );
+        let description = tool.row.description.clone();
+        let mut listed = ListedTool::new(tool.name, description, tool.input.clone())
+            .with_title(tool.row.title.clone())
+            .with_annotations(hints);
+        let is_structured = self.toolbox.surroundings().settings.tools.structured;
+        if let Some(output) = &tool.output {
+            listed = listed.with_raw_output_schema(output.clone());
+        } else if is_structured {
+            listed = listed.with_raw_output_schema(Arc::new(prose_schema()));
+        }
+        listed
+    }
+}
+
+/// The caller's key; a key that is not text is refused, since ignoring it would call twice.
+fn idempotency_key(context: &RequestContext<RoleServer>) -> Result<Option<String>, Failure> {
+    match context.meta.get(IDEMPOTENCY_KEY) {
+        None => Ok(None),
+        Some(Value::String(key)) => Ok(Some(key.clone())),
+        Some(_) => Err(Failure::validation(
+            "/_meta/dev.exai~1idempotency-key",
+            "An idempotency key is a string.",
+        )),
+    }
+}
+
+/// The transport's session, where it keeps one.
+fn session(context: &RequestContext<RoleServer>) -> Option<String> {
+    let parts = context.extensions.get::<Parts>()?;
+    let id = parts.headers.get("mcp-session-id")?.to_str().ok()?;
+    Some(id.to_owned())
+}
+
+/// The output schema of prose tools, where `tools.structured` is on.
+fn prose_schema() -> Map<String, Value> {
+    let schema = json!({
+        "type": "object",
+        "required": ["text"],
+        "properties": { "text": { "type": "string" }, "reply": { "type": "object" } },
+    });
+    match schema {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
+    }
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions()
+            .build();
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("exai", VERSION).with_title("exai"))
+            .with_instructions(INSTRUCTIONS.trim_end())
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = self
+            .toolbox
+            .registry()
+            .tools()
+            .iter()
+            .map(|tool| self.listed(tool))
+            .collect();
+        let (tools, next) = page(tools, request, |tool: &ListedTool| &tool.name)?;
+        let mut result = ListToolsResult::with_all_items(tools)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private);
+        result.next_cursor = next;
+        Ok(result)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let caller = self.caller(&context)?;
+        let correlation_id = caller.correlation_id.clone();
+        let around = self.toolbox.surroundings();
+        let ended = match self.call_of(request, caller, &context) {
+            Ok((call, progress)) => progress.tell(self.toolbox.call(call)).await,
+            Err(failure) => Err(failure),
+        };
+        match ended {
+            Ok(answer) => {
+                let instance = around.identity.instance();
+                let origin = reply::Origin {
+                    instance,
+                    correlation_id: &correlation_id,
+                };
+                Ok(reply::result(answer, &around.settings, origin).into())
+            }
+            Err(failure) if failure.category == Category::ClientError => {
+                Err(reply::protocol_error(&failure, &correlation_id))
+            }
+            Err(failure) => Ok(reply::failed(&failure, &correlation_id).into()),
+        }
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let caller = self.caller(&context)?;
+        let all = resource::list(self.threads(), &caller).await?;
+        let (resources, next) = page(all, request, |one| &one.uri)?;
+        let mut result = ListResourcesResult::with_all_items(resources)
+            .with_ttl_ms(0)
+            .with_cache_scope(CacheScope::Private);
+        result.next_cursor = next;
+        Ok(result)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let (templates, next) = page(resource::templates(), request, |one| &one.uri_template)?;
+        let mut result = ListResourceTemplatesResult::with_all_items(templates)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private);
+        result.next_cursor = next;
+        Ok(result)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let caller = self.caller(&context)?;
+        let contents = resource::read(self.threads(), &caller, &request.uri).await?;
+        Ok(ReadResourceResult::new(vec![contents])
+            .with_ttl_ms(0)
+            .with_cache_scope(CacheScope::Private)
+            .into())
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let (prompts, next) = page(verb::list(), request, |prompt| &prompt.name)?;
+        let mut result = ListPromptsResult::with_all_items(prompts)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private);
+        result.next_cursor = next;
+        Ok(result)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let caller = self.caller(&context)?;
+        let (name, arguments) = (request.name, request.arguments);
+        Ok(verb::get(self.threads(), &caller, &name, arguments)
+            .await?
+            .into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let caller = self.caller(&context)?;
+        let (argument, typed) = (request.argument.name.as_str(), &request.argument.value);
+        let all = match &request.r#ref {
+            Reference::Prompt(prompt) if prompt.name == "continue" && argument == "title" => {
+                verb::titles(self.threads(), &caller, typed).await?
+            }
+            Reference::Resource(one) if one.uri == resource::THREAD_TEMPLATE => {
+                let own = resource::summaries(self.threads(), &caller).await?;
+                let ids = own.into_iter().map(|thread| thread.id);
+                ids.filter(|id| id.starts_with(typed.as_str())).collect()
+            }
+            _ => Vec::new(),
+        };
+        let total = u32::try_from(all.len()).ok();
+        let shown: Vec<String> = all.into_iter().take(CompletionInfo::MAX_VALUES).collect();
+        let has_more = total.is_some_and(|total| total as usize > shown.len());
+        CompletionInfo::with_pagination(shown, total, has_more)
+            .map(CompleteResult::new)
+            .map_err(|error| ErrorData::internal_error(error, None))
+    }
+}

@@ -1,0 +1,220 @@
+//! Handshake, lists, resources, prompts, completions.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::protocol::caller::Caller;
+
+#[tokio::test]
+async fn the_handshake_declares_exactly_what_is_served() {
+    let bench = bench("").await;
+    let mut client = Client::of(Handler::for_pipe(bench.toolbox.clone()));
+    let hello = client.initialize().await;
+    assert_eq!(hello["protocolVersion"], "2025-11-25");
+    assert_eq!(hello["serverInfo"]["name"], "exai");
+    let declared: BTreeSet<&String> = hello["capabilities"].as_object().unwrap().keys().collect();
+    let served = ["completions", "prompts", "resources", "tools"].map(str::to_owned);
+    assert_eq!(declared, served.iter().collect());
+    let instructions = hello["instructions"].as_str().unwrap();
+    assert!(
+        (500..=2000).contains(&instructions.chars().count()),
+        "{}",
+        instructions.len()
+    );
+}
+
+#[tokio::test]
+async fn a_client_of_the_newer_revision_needs_no_handshake() {
+    let bench = bench("").await;
+    let mut client = Client::of(Handler::for_pipe(bench.toolbox.clone()));
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let found = client
+        .ask("server/discover", json!({ "_meta": meta }))
+        .await;
+    let versions = found["result"]["supportedVersions"].to_string();
+    assert!(
+        versions.contains("2026-07-28") && versions.contains("2025-11-25"),
+        "{found}"
+    );
+    assert_eq!(found["result"]["cacheScope"], "private");
+    let list = client.ask("tools/list", json!({ "_meta": meta })).await;
+    assert_eq!(list["result"]["cacheScope"], "private");
+    assert_eq!(list["result"]["resultType"], "complete");
+    let answer = client
+        .call_with("chat", json!({"prompt": "hello"}), meta.clone())
+        .await;
+    assert_eq!(answer["result"]["content"][0]["text"], "re: hello");
+    let handle = &answer["result"]["_meta"]["dev.exai/reply"]["continuation_id"];
+    let next = json!({"prompt": "again", "continuation_id": handle});
+    let answer = client.call_with("chat", next, meta).await;
+    assert_eq!(answer["result"]["_meta"]["dev.exai/reply"]["turn"], 2);
+}
+
+#[tokio::test]
+async fn the_tool_list_is_small_and_every_list_refuses_a_forged_cursor() {
+    let bench = bench("").await;
+    let mut client = Client::legacy(&bench).await;
+    let list = client.ask("tools/list", json!({})).await;
+    let tools = list["result"]["tools"].as_array().unwrap();
+    let names: Vec<&str> = tools
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "analyze",
+            "chat",
+            "consensus",
+            "listmodels",
+            "status",
+            "version"
+        ]
+    );
+    // Twenty tools must fit 40 000 bytes, so these six may take their share and no more.
+    let bytes = list["result"].to_string().len();
+    assert!(bytes <= 16_000, "{bytes} bytes");
+    for tool in tools {
+        assert!(tool["annotations"]["readOnlyHint"].is_boolean());
+        assert_eq!(
+            tool["outputSchema"].is_object(),
+            !is_prose(tool),
+            "{}",
+            tool["name"]
+        );
+    }
+    for method in [
+        "tools/list",
+        "resources/list",
+        "resources/templates/list",
+        "prompts/list",
+    ] {
+        let refused = client.ask(method, json!({"cursor": "forged"})).await;
+        assert_eq!(refused["error"]["code"], -32602, "{method}");
+    }
+}
+
+fn is_prose(tool: &Value) -> bool {
+    ["chat", "analyze", "consensus"].contains(&tool["name"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn own_threads_are_listed_read_and_completed_and_others_are_not_found() {
+    let bench = bench("").await;
+    let mut client = Client::legacy(&bench).await;
+    let answer = client
+        .call("chat", json!({"prompt": "Why is the sky blue?"}))
+        .await;
+    let handle = answer["result"]["_meta"]["dev.exai/reply"]["continuation_id"].clone();
+    let handle = handle.as_str().unwrap();
+    let uri = format!("exai://thread/{handle}");
+    let list = client.ask("resources/list", json!({})).await;
+    assert_eq!(list["result"]["resources"][1]["uri"], uri);
+    assert_eq!(
+        list["result"]["resources"][1]["title"],
+        "Why is the sky blue?"
+    );
+    let read = client.ask("resources/read", json!({"uri": uri})).await;
+    let contents = &read["result"]["contents"][0];
+    assert_eq!(contents["mimeType"], "application/json");
+    let thread: Value = serde_json::from_str(contents["text"].as_str().unwrap()).unwrap();
+    assert_eq!(thread["turns"][0]["user"], "Why is the sky blue?");
+    assert_eq!(thread["turns"][0]["assistant"], "re: Why is the sky blue?");
+    assert_eq!(
+        (&thread["turns_left"], &thread["turns"][0]["turn"]),
+        (&json!(9), &json!(1))
+    );
+
+    let foreign = bench
+        .toolbox
+        .surroundings()
+        .threads
+        .open("eve", None)
+        .await
+        .unwrap();
+    for wrong in [
+        format!("exai://thread/{}", foreign.id),
+        "exai://thread/".into(),
+        "exai://nothing".into(),
+        "file:///etc/passwd".into(),
+    ] {
+        let refused = client.ask("resources/read", json!({"uri": wrong})).await;
+        assert_eq!(refused["error"]["code"], -32602, "{wrong}");
+        assert_eq!(refused["error"]["data"], json!({"uri": wrong}));
+    }
+    let template = json!({"type": "ref/resource", "uri": "exai://thread/{id}"});
+    let typed = json!({"name": "id", "value": &handle[..4]});
+    let found = client
+        .ask(
+            "completion/complete",
+            json!({"ref": template, "argument": typed}),
+        )
+        .await;
+    assert_eq!(found["result"]["completion"]["values"], json!([handle]));
+}
+
+#[tokio::test]
+async fn prompts_expand_to_calls_and_refuse_what_they_do_not_know() {
+    let bench = bench("").await;
+    let mut client = Client::legacy(&bench).await;
+    client
+        .call("chat", json!({"prompt": "About borrow checking"}))
+        .await;
+    let list = client.ask("prompts/list", json!({})).await;
+    let names: Vec<Value> = list["result"]["prompts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["name"].clone())
+        .collect();
+    assert_eq!(names, ["continue", "review", "second_opinion"]);
+    let cases = [
+        ("continue", json!({"title": "BORROW"}), "continuation_id"),
+        ("continue", json!({}), "continuation_id"),
+        ("review", json!({"focus": "locks"}), "locks"),
+        ("second_opinion", json!({"question": "tabs?"}), "tabs?"),
+    ];
+    for (name, arguments, part) in cases {
+        let got = client
+            .ask("prompts/get", json!({"name": name, "arguments": arguments}))
+            .await;
+        let text = got["result"]["messages"][0]["content"]["text"]
+            .as_str()
+            .unwrap();
+        assert!(text.contains(part), "{name}: {text}");
+    }
+    let wrong = [
+        ("absent", json!({})),
+        ("second_opinion", json!({})),
+        ("review", json!({"fokus": "x"})),
+        ("continue", json!({"title": "no such title"})),
+    ];
+    for (name, arguments) in wrong {
+        let got = client
+            .ask("prompts/get", json!({"name": name, "arguments": arguments}))
+            .await;
+        assert_eq!(got["error"]["code"], -32602, "{name}");
+    }
+    let reference = json!({"type": "ref/prompt", "name": "continue"});
+    let typed = json!({"name": "title", "value": "borrow"});
+    let asked = json!({"ref": reference, "argument": typed});
+    let found = client.ask("completion/complete", asked).await;
+    assert_eq!(
+        found["result"]["completion"]["values"],
+        json!(["About borrow checking"])
+    );
+}
+
+#[tokio::test]
+async fn over_the_network_a_request_without_a_caller_is_refused() {
+    let bench = bench("").await;
+    let mut client = Client::of(Handler::for_network(bench.toolbox.clone()));
+    client.initialize().await;
+    let refused = client.call("chat", json!({"prompt": "x"})).await;
+    assert_eq!(refused["error"]["code"], -32603);
+    assert!(bench.questions().is_empty());
+    assert_eq!(&*Caller::local().principal, "local");
+}

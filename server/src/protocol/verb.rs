@@ -1,0 +1,137 @@
+//! Prompts, each a verb that expands to a call of a tool.
+
+use rmcp::ErrorData;
+use rmcp::model::{GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
+use serde_json::{Value, json};
+
+use super::caller::Caller;
+use super::resource::summaries;
+use crate::thread::Threads;
+
+/// All prompts.
+pub fn list() -> Vec<Prompt> {
+    let optional = |name: &str, says: &str| PromptArgument::new(name).with_description(says);
+    let required = |name: &str, says: &str| optional(name, says).with_required(true);
+    vec![
+        Prompt::new(
+            "continue",
+            Some("Go on with an earlier thread, found by its title."),
+            Some(vec![optional(
+                "title",
+                "Part of the title; leave out for the last thread.",
+            )]),
+        )
+        .with_title("Continue a thread"),
+        Prompt::new(
+            "review",
+            Some("Look at the code at hand and have a model review what you find."),
+            Some(vec![optional("focus", "What to look at first.")]),
+        )
+        .with_title("Review this code"),
+        Prompt::new(
+            "second_opinion",
+            Some("Ask another model about the question at hand."),
+            Some(vec![required("question", "The question.")]),
+        )
+        .with_title("Get a second opinion"),
+    ]
+}
+
+/// Expands a prompt.
+///
+/// # Errors
+/// -32602 for an unknown prompt, a missing argument or a title no own thread has.
+pub async fn get(
+    threads: &Threads,
+    caller: &Caller,
+    name: &str,
+    arguments: Option<JsonObject>,
+) -> Result<GetPromptResult, ErrorData> {
+    let arguments = arguments.unwrap_or_default();
+    let Some(prompt) = list().into_iter().find(|prompt| prompt.name == name) else {
+        return Err(invalid("unknown prompt", json!({ "name": name })));
+    };
+    let known = prompt.arguments.unwrap_or_default();
+    if let Some(unknown) = arguments
+        .keys()
+        .find(|key| known.iter().all(|one| one.name != **key))
+    {
+        return Err(invalid("unknown argument", json!({ "argument": unknown })));
+    }
+    let argument = |name: &str| {
+        let given = arguments.get(name).and_then(Value::as_str);
+        given.map(str::trim).filter(|text| !text.is_empty())
+    };
+    let text = match name {
+        "continue" => go_on(threads, caller, argument("title").unwrap_or_default()).await?,
+        "review" => review(argument("focus")),
+        _ => {
+            let question = argument("question");
+            second_opinion(question.ok_or_else(|| {
+                invalid(
+                    "a required argument is missing",
+                    json!({ "argument": "question" }),
+                )
+            })?)
+        }
+    };
+    let messages = vec![PromptMessage::new_text(Role::User, text)];
+    Ok(GetPromptResult::new(messages).with_description(prompt.description.unwrap_or_default()))
+}
+
+/// Titles of own threads that contain what was typed, the newest first.
+///
+/// # Errors
+/// -32603 when the store cannot be reached.
+pub async fn titles(
+    threads: &Threads,
+    caller: &Caller,
+    typed: &str,
+) -> Result<Vec<String>, ErrorData> {
+    let typed = typed.to_lowercase();
+    let own = summaries(threads, caller).await?;
+    Ok(own
+        .into_iter()
+        .map(|thread| thread.title)
+        .filter(|title| title.to_lowercase().contains(&typed))
+        .collect())
+}
+
+async fn go_on(threads: &Threads, caller: &Caller, title: &str) -> Result<String, ErrorData> {
+    let wanted = title.to_lowercase();
+    let own = summaries(threads, caller).await?;
+    let found = own
+        .into_iter()
+        .find(|thread| thread.title.to_lowercase().contains(&wanted));
+    let thread =
+        found.ok_or_else(|| invalid("no thread of this title", json!({ "argument": "title" })))?;
+    Ok(format!(
+        "Go on with the thread \"{}\". Read the resource exai://thread/{} to see what was said. \
+         Then call the tool chat with continuation_id \"{}\" and my next question in prompt.",
+        thread.title, thread.id, thread.id
+    ))
+}
+
+fn review(focus: Option<&str>) -> String {
+    let focus = focus
+        .map(|focus| format!(" Look first at: {focus}."))
+        .unwrap_or_default();
+    format!(
+        "Review the code we are working on.{focus} Read it with your own tools. Then call the tool \
+         analyze once: step_number 1, total_steps 1, next_step_required false, the task in step, \
+         what you found in findings, and every file the reviewer must see in relevant_files as \
+         {{name, content}}. Show me the review and what you would change first."
+    )
+}
+
+fn second_opinion(question: &str) -> String {
+    format!(
+        "Get a second opinion: call the tool chat with everything needed to judge the question in \
+         prompt, and the files that matter in files as {{name, content}}. Then compare the answer \
+         with your own view and tell me where you differ.\n\nThe question: {question}"
+    )
+}
+
+fn invalid(message: &'static str, data: Value) -> ErrorData {
+    ErrorData::invalid_params(message, Some(data))
+}

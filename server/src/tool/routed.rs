@@ -1,0 +1,142 @@
+//! The tools' surroundings in a server: questions go to the router, facts come from it.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use serde::Serialize;
+
+use super::surroundings::{Capabilities, ModelFacts, Settings, Surroundings};
+use crate::config::Config;
+use crate::observe::Metrics;
+use crate::observe::manifest::Identity;
+use crate::provider::model::{Model, ModelStatus, Thinking};
+use crate::router::Router;
+use crate::router::member::ProviderStatus;
+use crate::thread::Threads;
+
+impl Surroundings {
+    /// Surroundings whose questions go to `router`.
+    #[must_use]
+    pub fn routed(
+        router: Arc<Router>,
+        config: &Config,
+        threads: Threads,
+        identity: Identity,
+        metrics: Metrics,
+    ) -> Self {
+        let (asking, rows, catalogue) = (router.clone(), router.clone(), router);
+        Self {
+            ask: Arc::new(move |ask, context| {
+                let router = asking.clone();
+                async move { router.ask(ask, &context).await }.boxed()
+            }),
+            providers: Arc::new(move || rows.providers()),
+            models: Arc::new(move || models(&catalogue)),
+            threads,
+            identity,
+            metrics,
+            settings: Arc::new(Settings::of(config)),
+        }
+    }
+}
+
+/// Every model of every provider row, retired ones with their successor.
+fn models(router: &Router) -> Vec<ModelFacts> {
+    let rows = router.providers();
+    rows.iter().flat_map(|row| models_of(router, row)).collect()
+}
+
+fn models_of(router: &Router, row: &ProviderStatus) -> Vec<ModelFacts> {
+    let roster = router.roster();
+    let served = roster.served.iter().filter(|one| one.name == row.name);
+    let served: Vec<&Model> = served
+        .flat_map(|one| one.models.iter().map(|model| &**model))
+        .collect();
+    // A row without a key still shows what a key would serve.
+    let named = row
+        .models
+        .iter()
+        .filter_map(|name| router.catalogue().find(name));
+    let retired = router.catalogue().models().iter().filter(|model| {
+        model.dialect.name() == row.dialect && model.status == ModelStatus::Retired
+    });
+    let mut all = served;
+    for model in named.chain(retired) {
+        if !all.iter().any(|known| known.name == model.name) {
+            all.push(model);
+        }
+    }
+    all.into_iter()
+        .map(|model| facts(router, row, model))
+        .collect()
+}
+
+fn facts(router: &Router, row: &ProviderStatus, model: &Model) -> ModelFacts {
+    let own = router.roster().aliases.iter();
+    // An alias may name another alias of the model.
+    let is_of_model =
+        |target: &str| target == model.name || model.aliases.iter().any(|alias| alias == target);
+    let own = own
+        .filter(|(_, target)| is_of_model(target))
+        .map(|(alias, _)| alias.clone());
+    ModelFacts {
+        name: model.name.clone(),
+        provider: row.name.clone(),
+        label: row.label.clone(),
+        class: word(model.class),
+        status: word(model.status),
+        available: row.registered,
+        context_tokens: model.context,
+        max_output_tokens: u64::from(model.max_output),
+        aliases: model.aliases.iter().cloned().chain(own).collect(),
+        capabilities: Capabilities {
+            images: model.images,
+            tools: model.tools,
+            thinking: model.thinking != Thinking::None,
+            websearch: model.websearch,
+        },
+        successor: model.successor.clone(),
+    }
+}
+
+/// An enum's wire spelling.
+fn word(value: impl Serialize) -> String {
+    super::surroundings::json(value)
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_is_listed_with_label_and_alias_with_or_without_a_key() {
+        let config = Config::from_toml(
+            "[provider.kimi]\nlabel = \"Moon 7\"\n[models.aliases]\nfav-1 = \"kimi-k2.6\"\n",
+        );
+        let config = config.unwrap();
+        let router = Router::from_config(&config, Metrics::new()).unwrap();
+        let models = models(&router);
+        let known = router.catalogue().models().iter();
+        for model in known.filter(|model| model.dialect.name() == "kimi") {
+            let listed: Vec<&ModelFacts> = models
+                .iter()
+                .filter(|facts| facts.name == model.name)
+                .collect();
+            assert_eq!(listed.len(), 1, "{}", model.name);
+            assert_eq!(
+                (listed[0].label.as_str(), listed[0].available),
+                ("Moon 7", false)
+            );
+            assert_eq!(listed[0].successor.is_some(), model.successor.is_some());
+        }
+        let aliased = models
+            .iter()
+            .find(|facts| facts.name == "kimi-k2.6")
+            .unwrap();
+        assert!(aliased.aliases.contains(&"fav-1".to_owned()), "{aliased:?}");
+        assert!(models.iter().any(|facts| facts.status == "retired"));
+    }
+}
