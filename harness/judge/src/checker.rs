@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod concurrency;
 pub mod failover;
+pub mod recovery;
 pub mod storage;
 
 use crate::criterion::{Criteria, Criterion, Missing};
@@ -58,6 +59,7 @@ pub trait Checker {
 pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Missing> {
     let checker: Box<dyn Checker + 'a> = match brief.criterion.id.as_str() {
         "V.1" => Box::new(answers::Answers::start(brief)?),
+        "V.2" => Box::new(recovery::Recovery::start(brief)?),
         "V.3" => Box::new(concurrency::Concurrency::start(brief)?),
         "V.4" => Box::new(storage::Storage::start(brief)?),
         "V.5" => Box::new(failover::Failover::start(brief)?),

@@ -4,6 +4,7 @@
 //! A checker folds observations into a [`Finding`]; findings fold into criteria and claims.
 
 pub mod bounds;
+pub mod breaker_life;
 pub mod checker;
 pub mod claim;
 pub mod conservation;
@@ -18,6 +19,7 @@ pub mod judge;
 pub mod observation;
 pub mod operation;
 pub mod proof;
+pub mod reaction;
 pub mod recovery_time;
 pub mod run_key;
 pub mod series;

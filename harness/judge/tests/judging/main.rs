@@ -4,5 +4,6 @@ mod answers;
 mod catalogue;
 mod concurrency;
 mod failover;
+mod recovery;
 mod storage;
 mod world;

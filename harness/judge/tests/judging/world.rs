@@ -445,3 +445,38 @@ pub fn all_built() -> Criteria {
         .for_each(|row| row.built = true);
     criteria
 }
+
+impl World {
+    /// A provider request of a call's own tracers that met a fault; gives when it ended.
+    pub fn hit(&mut self, ask: &Ask, call: &Call, fault: &str, times: (u64, u64)) -> u64 {
+        let ProofKind::Keyed { tracers, .. } = &call.proof else {
+            panic!("keyed calls only")
+        };
+        let tracers: Vec<String> = tracers.iter().map(|planted| planted.text.clone()).collect();
+        let mut served = self.serve(ask, times.0, &tracers);
+        self.out.pop();
+        served.fault = Some(fault.to_owned());
+        served.request_sha256 = hex::sha256(format!("body of call {}", call.op).as_bytes());
+        let seq = served.seq.clone();
+        self.push(times.0, Event::Served(served));
+        self.deliver(times.1, &seq, "faulted", None);
+        times.1
+    }
+
+    /// The journal entry that answered a call, to spoil.
+    pub fn entry(&mut self, op: u64) -> &mut Served {
+        let first = self.call(op).answers[0].first.clone();
+        let seq = tracer::read_line(&first).unwrap().seq;
+        let served = self
+            .out
+            .iter_mut()
+            .filter_map(|observation| match &mut observation.event {
+                Event::Served(served) => Some(served),
+                _ => None,
+            });
+        served
+            .into_iter()
+            .find(|served| served.seq == seq)
+            .expect("the entry is in the journal")
+    }
+}

@@ -1,0 +1,49 @@
+//! What V.2 counts.
+
+use crate::finding::Finding;
+use crate::tally::Tally;
+
+/// One tally a check.
+pub(super) struct Rows {
+    pub(super) reaction: Tally,
+    pub(super) next_call: Tally,
+    pub(super) failover: Tally,
+    pub(super) silent: Tally,
+    pub(super) budget: Tally,
+    pub(super) truncated: Tally,
+    pub(super) typed: Tally,
+    pub(super) breaker: Tally,
+    pub(super) thread: Tally,
+}
+
+impl Rows {
+    pub(super) fn new() -> Self {
+        Self {
+            reaction: Tally::new("reaction", "faults not met as their row demands"),
+            next_call: Tally::new("next_call", "sessions whose next call was not good"),
+            failover: Tally::new("failover", "failovers that took too long"),
+            silent: Tally::new("silent", "silent providers left too late"),
+            budget: Tally::new("budget", "calls beyond the retry budget"),
+            truncated: Tally::new("truncated", "truncated answers shown as whole"),
+            typed: Tally::new("typed", "failures without one of the ten categories"),
+            breaker: Tally::new("breaker", "breakers that never open or stay open"),
+            thread: Tally::new("thread", "threads a fault left broken"),
+        }
+    }
+
+    /// Writes the rows; those whose trials another floor counts only when tried.
+    pub(super) fn conclude(self, finding: &mut Finding) {
+        for tally in [
+            self.reaction,
+            self.next_call,
+            self.budget,
+            self.truncated,
+            self.thread,
+        ] {
+            tally.conclude(finding);
+        }
+        for tally in [self.failover, self.silent, self.typed, self.breaker] {
+            tally.conclude_if_tried(finding);
+        }
+    }
+}
