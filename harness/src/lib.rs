@@ -16,5 +16,6 @@ pub mod redis;
 pub mod report;
 pub mod runkey;
 pub mod scratch;
+pub mod simulator;
 pub mod supervisor;
 pub mod token;

@@ -282,6 +282,12 @@ impl Process {
         *self.ended.borrow()
     }
 
+    /// How it ended, to follow without holding the process itself.
+    #[must_use]
+    pub fn until_ended(&self) -> watch::Receiver<Option<Ended>> {
+        self.ended.clone()
+    }
+
     /// Waits until it has ended and been reaped.
     pub async fn wait(&self) -> Ended {
         let mut ended = self.ended.clone();

@@ -1,0 +1,305 @@
+//! One simulated vendor: a `mock-provider` process whose journal becomes part of the history.
+//!
+//! The run key goes to it through a pipe and nowhere else. It runs as ourselves, not as the judged
+//! server's user, so that the server cannot look into it.
+
+mod journal;
+mod key;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use exai_judge::RunKey;
+use exai_mocks::plan::Plan;
+use exai_mocks::provider::Provider;
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
+
+use crate::clock::RunClock;
+use crate::history::Recorder;
+use crate::port;
+use crate::probe::{Ask, ProbeError};
+use crate::process::{Process, ProcessError, Spec, Stdout};
+use crate::supervisor::{Role, Supervisor, SupervisorError, Watch};
+use journal::Journal;
+pub use key::{KeyRow, KeyState};
+
+/// From its start to its `ready` line.
+const START: Duration = Duration::from_secs(10);
+/// One request to its control listener.
+const CONTROL: Duration = Duration::from_secs(5);
+
+/// What a simulator needs.
+#[derive(Clone)]
+pub struct Setup {
+    /// The `mock-provider` executable.
+    pub program: PathBuf,
+    /// Whom to play.
+    pub provider: Provider,
+    /// The run key.
+    pub key: RunKey,
+    /// The vendor's key table.
+    pub keys: Vec<KeyRow>,
+    /// Pace and faults at first.
+    pub plan: Plan,
+    /// Its working directory.
+    pub cwd: PathBuf,
+    /// From a death to the next start.
+    pub restart_delay: Duration,
+    /// The run's clock.
+    pub clock: RunClock,
+    /// Where its journal goes.
+    pub recorder: Recorder,
+}
+
+/// A simulator that did not do as ordered.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// No port.
+    #[error("could not place simulator {0}: {1}")]
+    Port(Provider, port::NoPort),
+    /// Its process did not do as ordered.
+    #[error(transparent)]
+    Process(#[from] SupervisorError),
+    /// It did not say that it is ready.
+    #[error("could not hear simulator {provider} within {limit:?}; last lines:\n{tail}")]
+    Silent {
+        /// Which.
+        provider: Provider,
+        /// How long was waited.
+        limit: Duration,
+        /// What it wrote.
+        tail: String,
+    },
+    /// Its control listener refused or broke.
+    #[error("could not control simulator {provider}: {cause}")]
+    Control {
+        /// Which.
+        provider: Provider,
+        /// Why.
+        cause: ProbeError,
+    },
+}
+
+/// What a simulator counts since this life began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Counters {
+    /// Requests being answered now.
+    pub in_flight: u64,
+    /// The most at once.
+    pub peak: u64,
+    /// Requests received.
+    pub requests: u64,
+    /// By rule id, since the plan in force was installed.
+    #[serde(default)]
+    pub rules: BTreeMap<String, RuleCount>,
+}
+
+/// What one rule of the plan did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct RuleCount {
+    /// Requests it applied to.
+    pub matched: u64,
+    /// Requests its fault landed on.
+    pub fired: u64,
+}
+
+/// A running simulator.
+pub struct Simulator {
+    provider: Provider,
+    listen: SocketAddr,
+    control: SocketAddr,
+    plan: Arc<watch::Sender<Plan>>,
+    ready: watch::Receiver<u64>,
+    journal: Arc<Journal>,
+    supervisor: Supervisor,
+}
+
+impl Simulator {
+    /// Starts it and waits for its `ready` line.
+    ///
+    /// # Errors
+    /// When it does not start or is not ready in time, with its last lines.
+    pub async fn start(setup: Setup) -> Result<Self, SimulatorError> {
+        let provider = setup.provider;
+        let place = || {
+            let port = port::free_port().map_err(|cause| SimulatorError::Port(provider, cause));
+            port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        };
+        let (listen, control) = (place()?, place()?);
+        let (is_ready, ready) = watch::channel(0);
+        let journal = Arc::new(Journal::new(setup.clock, setup.recorder.clone(), is_ready));
+        let (plan, current) = watch::channel(setup.plan.clone());
+        let watch = Watch {
+            name: provider.name().to_owned(),
+            role: Role::Rig,
+            delay: setup.restart_delay,
+            recorder: setup.recorder.clone(),
+        };
+        let birth = Birth {
+            setup,
+            listen,
+            control,
+            journal: Arc::clone(&journal),
+            plan: current,
+        };
+        let starter = Box::new(move |epoch| birth.give(epoch));
+        let supervisor = Supervisor::start(watch, starter).map_err(SupervisorError::from)?;
+        let simulator = Self {
+            provider,
+            listen,
+            control,
+            plan: Arc::new(plan),
+            ready,
+            journal,
+            supervisor,
+        };
+        simulator.wait_ready(1, START).await?;
+        Ok(simulator)
+    }
+
+    /// Whom it plays.
+    #[must_use]
+    pub const fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Where it serves, without a link.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// The base URL of a provider row that reaches it through `edge`.
+    #[must_use]
+    pub fn base_url(&self, edge: SocketAddr) -> String {
+        format!("http://{edge}{}", self.provider.base_path())
+    }
+
+    /// Its process and restart policy.
+    #[must_use]
+    pub const fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Waits until the life `epoch` or a later one is ready.
+    ///
+    /// # Errors
+    /// When it is not within `limit`.
+    pub async fn wait_ready(&self, epoch: u64, limit: Duration) -> Result<(), SimulatorError> {
+        let mut ready = self.ready.clone();
+        let came = tokio::time::timeout(limit, ready.wait_for(|life| *life >= epoch)).await;
+        if matches!(came, Ok(Ok(_))) {
+            return Ok(());
+        }
+        let process = self.supervisor.process().ok();
+        Err(SimulatorError::Silent {
+            provider: self.provider,
+            limit,
+            tail: process.map(|process| process.tail()).unwrap_or_default(),
+        })
+    }
+
+    /// Replaces the plan in force; later lives begin with it too.
+    ///
+    /// # Errors
+    /// When the simulator refuses it or does not answer.
+    pub async fn set_plan(&self, plan: &Plan) -> Result<(), SimulatorError> {
+        let body = serde_json::to_value(plan).unwrap_or(Value::Null);
+        let ask = Ask::json(self.control, Method::PUT, "/plan", &body);
+        self.controlled(ask).await?;
+        self.plan.send_replace(plan.clone());
+        Ok(())
+    }
+
+    /// The plan in force.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        self.plan.borrow().clone()
+    }
+
+    /// What it counts.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn counters(&self) -> Result<Counters, SimulatorError> {
+        let counted = self.controlled(Ask::get(self.control, "/counters")).await?;
+        serde_json::from_value(counted).map_err(|cause| SimulatorError::Control {
+            provider: self.provider,
+            cause: ProbeError::Json(cause),
+        })
+    }
+
+    /// Whether it answers its own probe.
+    pub async fn is_well(&self) -> bool {
+        let ask = Ask::get(self.control, "/probe").send(CONTROL).await;
+        ask.is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// Requests whose journal lines are missing although later ones came, over all lives; anything
+    /// but 0 is a hole in our own evidence. A killed life may lose its last lines without a hole.
+    #[must_use]
+    pub fn missing_lines(&self) -> u64 {
+        self.journal.missing()
+    }
+
+    async fn controlled(&self, ask: Ask) -> Result<Value, SimulatorError> {
+        let failed = |cause| SimulatorError::Control {
+            provider: self.provider,
+            cause,
+        };
+        let answer = ask.send(CONTROL).await.and_then(super::probe::Answer::ok);
+        answer.map_err(failed)?.json().map_err(failed)
+    }
+}
+
+/// Everything a new life is born from.
+struct Birth {
+    setup: Setup,
+    listen: SocketAddr,
+    control: SocketAddr,
+    journal: Arc<Journal>,
+    plan: watch::Receiver<Plan>,
+}
+
+impl Birth {
+    fn give(&self, epoch: u64) -> Result<Process, ProcessError> {
+        let setup = &self.setup;
+        let journal = Arc::clone(&self.journal);
+        let mut spec = Spec::new(setup.provider.name(), &setup.program, &setup.cwd);
+        spec.args = vec![
+            "--provider".into(),
+            setup.provider.name().into(),
+            "--listen".into(),
+            self.listen.to_string().into(),
+            "--control".into(),
+            self.control.to_string().into(),
+        ];
+        spec.stdin = true;
+        spec.stdout = Stdout::Lines(Some(Arc::new(move |line: &str| journal.read(line))));
+        let process = Process::spawn(spec)?;
+        let line = json!({
+            "run_key": setup.key.to_hex(),
+            "epoch": epoch,
+            "keys": setup.keys,
+            "plan": *self.plan.borrow(),
+        });
+        if let Some(mut stdin) = process.take_stdin() {
+            let mut ended = process.until_ended();
+            // Held open while it lives: end of file is its order to stop.
+            tokio::spawn(async move {
+                let written = stdin.write_all(format!("{line}\n").as_bytes()).await;
+                if written.is_ok() {
+                    let _over = ended.wait_for(Option::is_some).await;
+                }
+            });
+        }
+        Ok(process)
+    }
+}
