@@ -292,6 +292,14 @@ pub struct Models {
 pub struct Files {
     /// Folders readable by path.
     pub roots: Vec<PathBuf>,
+    /// Bytes of one file of a call.
+    pub file_bytes: usize,
+    /// Bytes of all files of one call.
+    pub call_bytes: usize,
+    /// Bytes of all images of one call.
+    pub image_bytes: usize,
+    /// Bytes of steps, files and images kept by one workflow.
+    pub workflow_bytes: usize,
 }
 
 /// `[admin]`.

@@ -2,6 +2,7 @@
 
 mod calls;
 mod lists;
+mod routed;
 
 use std::sync::Arc;
 use std::time::Duration;

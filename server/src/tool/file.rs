@@ -9,13 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::config::Files;
 use crate::failure::{Category, Failure};
 use crate::protocol::caller::Transport;
-
-/// Bytes of one file.
-const FILE_BYTES: u64 = 1 << 20;
-/// Bytes of all files of one call.
-const CALL_BYTES: usize = 2 << 20;
 
 /// A file's text and the name a model knows it by.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -32,25 +28,32 @@ pub(super) struct FileBytes {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Which folders a call may read.
+/// Which folders a call may read, and how much.
 #[derive(Debug, Clone)]
 pub struct Reader {
     roots: Vec<PathBuf>,
+    limits: Files,
 }
 
 impl Reader {
     /// The folders for one transport, resolved.
     #[must_use]
-    pub fn new(transport: Transport, configured: &[PathBuf]) -> Self {
+    pub fn new(transport: Transport, configured: &Files) -> Self {
         let own = match transport {
             Transport::Stdio => std::env::current_dir().ok(),
             Transport::Http | Transport::WebSocket => None,
         };
-        let all = own.iter().chain(configured);
-        // A folder that does not exist readable-ises nothing.
-        Self {
-            roots: all.filter_map(|root| root.canonicalize().ok()).collect(),
-        }
+        let all = own.iter().chain(&configured.roots);
+        // A folder that does not exist makes nothing readable.
+        let roots = all.filter_map(|root| root.canonicalize().ok()).collect();
+        let limits = configured.clone();
+        Self { roots, limits }
+    }
+
+    /// Bytes of all images of one call.
+    #[must_use]
+    pub const fn image_bytes(&self) -> usize {
+        self.limits.image_bytes
     }
 
     /// Reads the files of one argument; `at` is its JSON pointer.
@@ -67,22 +70,26 @@ impl Reader {
                     name: one_line(name),
                     text: content.to_owned(),
                 },
-                None => into_text(self.path(item, &at).await?, &at)?,
+                None => into_text(self.path(item, &at, self.limits.file_bytes).await?, &at)?,
             };
             total += file.text.len();
-            if total > CALL_BYTES {
-                return Err(too_large(
-                    &at,
-                    "The files of one call may hold 2 MiB together",
-                ));
+            if total > self.limits.call_bytes {
+                let most = self.limits.call_bytes;
+                let limit = format!("the files of one call may hold {most} bytes together");
+                return Err(too_large(&at, &limit));
             }
             files.push(file);
         }
         Ok(files)
     }
 
-    /// Reads one item that is a path.
-    pub(super) async fn path(&self, item: &Value, at: &str) -> Result<FileBytes, Failure> {
+    /// Reads one item that is a path, `most` bytes at most.
+    pub(super) async fn path(
+        &self,
+        item: &Value,
+        at: &str,
+        most: usize,
+    ) -> Result<FileBytes, Failure> {
         let Some(path) = item.as_str() else {
             return Err(Failure::validation(at, "Give a path or {name, content}."));
         };
@@ -93,8 +100,8 @@ impl Reader {
         let (roots, owned, at) = (self.roots.clone(), PathBuf::from(path), at.to_owned());
         let name = one_line(path);
         // Reading a file blocks; a slow disk must not hold up other calls.
-        let read = tokio::task::spawn_blocking(move || read_inside(&roots, &owned, &at)).await;
-        let bytes = read.map_err(|error| {
+        let read = move || read_inside(&roots, &owned, &at, most);
+        let bytes = tokio::task::spawn_blocking(read).await.map_err(|error| {
             Failure::new(
                 Category::ServerError,
                 "file_reader",
@@ -112,7 +119,7 @@ pub(super) fn inline(item: &Value) -> Option<(&str, &str)> {
     Some((item.get("name")?.as_str()?, item.get("content")?.as_str()?))
 }
 
-fn read_inside(roots: &[PathBuf], path: &Path, at: &str) -> Result<Vec<u8>, Failure> {
+fn read_inside(roots: &[PathBuf], path: &Path, at: &str, most: usize) -> Result<Vec<u8>, Failure> {
     let found = roots.iter().find_map(|root| {
         // Resolved first, so that neither `..` nor a link leads outside.
         let resolved = root.join(path).canonicalize().ok()?;
@@ -125,11 +132,11 @@ fn read_inside(roots: &[PathBuf], path: &Path, at: &str) -> Result<Vec<u8>, Fail
         return Err(not_readable(at));
     };
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES + 1)
+    file.take(most as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| not_readable(at))?;
-    if bytes.len() as u64 > FILE_BYTES {
-        return Err(too_large(at, "One file may hold 1 MiB"));
+    if bytes.len() > most {
+        return Err(too_large(at, &format!("one file may hold {most} bytes")));
     }
     Ok(bytes)
 }
@@ -186,6 +193,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn files(roots: &[&Path]) -> Files {
+        let mut files = crate::config::Config::from_toml("").unwrap().files;
+        files.roots = roots.iter().map(|root| root.to_path_buf()).collect();
+        files
+    }
+
     #[tokio::test]
     async fn only_files_inside_a_root_are_read_and_all_refusals_read_alike() {
         let folder = tempfile::tempdir().unwrap();
@@ -194,7 +207,7 @@ mod tests {
         std::fs::write(root.join("sub/a.rs"), "fn a() {}").unwrap();
         std::fs::write(folder.path().join("secret"), "s").unwrap();
         std::os::unix::fs::symlink(folder.path().join("secret"), root.join("link")).unwrap();
-        let reader = Reader::new(Transport::Http, std::slice::from_ref(&root));
+        let reader = Reader::new(Transport::Http, &files(&[&root]));
         let read = reader.texts(&[json!("sub/a.rs")], "/files").await.unwrap();
         assert_eq!(read[0].text, "fn a() {}");
         let absolute = json!(root.join("sub/../sub/a.rs"));
@@ -215,19 +228,19 @@ mod tests {
 
     #[tokio::test]
     async fn over_http_no_path_is_readable_without_roots() {
-        let reader = Reader::new(Transport::Http, &[]);
+        let reader = Reader::new(Transport::Http, &files(&[]));
         let here = reader
             .texts(&[json!("Cargo.toml")], "/files")
             .await
             .unwrap_err();
         assert_eq!(here.code, "file_not_readable");
-        let stdio = Reader::new(Transport::Stdio, &[]);
+        let stdio = Reader::new(Transport::Stdio, &files(&[]));
         assert!(stdio.texts(&[json!("Cargo.toml")], "/files").await.is_ok());
     }
 
     #[tokio::test]
     async fn content_is_taken_as_it_is_and_limits_hold() {
-        let reader = Reader::new(Transport::Http, &[]);
+        let reader = Reader::new(Transport::Http, &files(&[]));
         let item = json!({"name": "a\nb.rs", "content": "x"});
         let read = reader.texts(&[item], "/files").await.unwrap();
         assert_eq!(
@@ -237,7 +250,7 @@ mod tests {
                 text: "x".into()
             }]
         );
-        let big = json!({"name": "big", "content": "x".repeat(CALL_BYTES + 1)});
+        let big = json!({"name": "big", "content": "x".repeat(2_097_153)});
         let refused = reader.texts(&[big], "/files").await.unwrap_err();
         assert_eq!(refused.code, "file_too_large");
     }

@@ -8,26 +8,24 @@ use super::file::{Reader, inline};
 use crate::failure::Failure;
 use crate::router::ask::Image;
 
-/// Bytes of all images of one call.
-const CALL_BYTES: usize = 3 << 20;
-
 /// Reads the images of one argument; `at` is its JSON pointer.
 ///
 /// # Errors
 /// `image_not_base64`, `image_type`, `image_too_large`, or what reading a path gives.
 pub async fn read(reader: &Reader, items: &[Value], at: &str) -> Result<Vec<Image>, Failure> {
     let mut images = Vec::with_capacity(items.len());
+    let most = reader.image_bytes();
     let mut total = 0;
     for (n, item) in items.iter().enumerate() {
         let at = format!("{at}/{n}");
         let bytes = match (inline(item), item.as_str()) {
             (Some((_, content)), _) => decode(content, &at)?,
             (None, Some(url)) if url.starts_with("data:") => decode(url, &at)?,
-            _ => reader.path(item, &at).await?.bytes,
+            _ => reader.path(item, &at, most).await?.bytes,
         };
         total += bytes.len();
-        if total > CALL_BYTES {
-            let message = format!("{at}: the images of one call may hold 3 MiB together.");
+        if total > most {
+            let message = format!("{at}: the images of one call may hold {most} bytes together.");
             return Err(Failure::validation(at, message).with_code("image_too_large"));
         }
         let Some(media_type) = media_type(&bytes) else {
@@ -73,7 +71,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_type_comes_from_the_bytes() {
-        let reader = Reader::new(Transport::Http, &[]);
+        let reader = Reader::new(
+            Transport::Http,
+            &crate::config::Config::from_toml("").unwrap().files,
+        );
         let png = BASE64_STANDARD.encode(b"\x89PNG\r\n\x1a\nrest");
         for item in [
             json!({"name": "a.jpg", "content": png}),

@@ -46,10 +46,7 @@ impl<'a> Run<'a> {
     /// The files this call may read.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::new(
-            self.call.caller.transport,
-            &self.around.settings.files.roots,
-        )
+        Reader::new(self.call.caller.transport, &self.around.settings.files)
     }
 
     /// The conversation that `continuation_id` names, or a new one.

@@ -21,9 +21,6 @@ use crate::thread::{Conversation, Turn};
 use engine::{Ending, Request};
 use state::{State, Step, StoredImage};
 
-/// Bytes of a workflow's state: steps, files and images.
-const STATE_BYTES: usize = 8 << 20;
-
 /// Runs one step of a workflow tool.
 ///
 /// # Errors
@@ -37,7 +34,7 @@ pub async fn run(run: Run<'_>) -> Result<Reply, Failure> {
     let conversation = run.conversation().await?;
     let before = state_before(&run, &conversation, &request)?;
     let (state, ending) = engine::advance(before, step, &request, run.tool.row.expert);
-    let stored = store_form(&state)?;
+    let stored = store_form(&state, run.around.settings.files.workflow_bytes)?;
 
     let answer = match &ending {
         Ending::Review { .. } => Some(review(&run, &conversation, &state).await?),
@@ -138,13 +135,15 @@ fn state_before(
     }
 }
 
-fn store_form(state: &State) -> Result<String, Failure> {
+fn store_form(state: &State, most: usize) -> Result<String, Failure> {
     let stored = serde_json::to_string(state).map_err(|error| {
         Failure::validation("/step", "The step could not be kept.").with_cause(error)
     })?;
-    if stored.len() > STATE_BYTES {
-        let message = "The steps, files and images of one workflow may hold 8 MiB together. \
-                       Send the parts that matter.";
+    if stored.len() > most {
+        let message = format!(
+            "The steps, files and images of one workflow may hold {most} bytes together. Send the \
+             parts that matter."
+        );
         return Err(Failure::validation("/relevant_files", message).with_code("workflow_too_large"));
     }
     Ok(stored)
