@@ -5,6 +5,7 @@ pub mod client;
 pub mod clock;
 pub mod evidence;
 pub mod history;
+pub mod identity;
 pub mod link;
 pub mod load;
 pub mod operation;

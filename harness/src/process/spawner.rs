@@ -5,12 +5,16 @@
 
 use std::io;
 use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
+
+const BUSY_TRIES: u32 = 50;
+const BUSY_WAIT: Duration = Duration::from_millis(5);
 
 struct Request {
     command: Command,
@@ -40,7 +44,7 @@ fn start() -> mpsc::Sender<Request> {
     let serve = move || {
         while let Ok(mut request) = received.recv() {
             let _runtime = request.runtime.enter();
-            let started = request.command.spawn();
+            let started = execute(&mut request.command);
             // A caller that gave up drops its child, and dropping kills it.
             let _caller_gone = request.reply.send(started);
         }
@@ -50,6 +54,20 @@ fn start() -> mpsc::Sender<Request> {
         .name("spawner".to_owned())
         .spawn(serve);
     requests
+}
+
+/// A binary just copied is busy while a child forked meanwhile, by whichever thread, still holds
+/// the descriptor it was written through; that lasts until this child executes.
+fn execute(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..BUSY_TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(BUSY_WAIT);
+            }
+            started => return started,
+        }
+    }
+    command.spawn()
 }
 
 #[expect(
