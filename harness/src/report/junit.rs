@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use exai_judge::Verdict;
+use exai_judge::{Finding, Verdict};
 use quick_junit::{
     NonSuccessKind, Property, Report as Document, SerializeError, TestCase, TestCaseStatus,
     TestSuite,
@@ -81,9 +81,15 @@ fn case_of(report: &Report, judged: &Judged) -> TestCase {
     let name = format!("{} {}", finding.criterion, judged.title);
     let mut case = TestCase::new(name, status_of(judged));
     case.set_classname(class_of(report));
-    let samples: u64 = finding.checks.iter().map(|check| check.n).sum();
-    case.set_assertions(usize::try_from(samples).unwrap_or(usize::MAX));
+    case.set_assertions(usize::try_from(samples(finding)).unwrap_or(usize::MAX));
     case
+}
+
+/// What stands behind the verdict: samples of its checks, or else the events it saw.
+fn samples(finding: &Finding) -> u64 {
+    let checked: u64 = finding.checks.iter().map(|check| check.n).sum();
+    let seen = finding.floors.iter().map(|floor| floor.seen).sum();
+    if checked > 0 { checked } else { seen }
 }
 
 fn class_of(report: &Report) -> String {

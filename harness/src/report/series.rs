@@ -111,8 +111,8 @@ pub fn under<'a>(
     })
 }
 
-/// Keeps the highest point of each of [`DRAWN_POINTS`] equal parts of the x range; a shorter series
-/// stays whole. Thinning may hide a dip, never a peak.
+/// Keeps the highest point of each of [`DRAWN_POINTS`] equal parts of the x range, and the ends; a
+/// shorter series stays whole. Thinning may hide a dip, never a peak and never how long a run was.
 #[must_use]
 pub fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
@@ -122,7 +122,7 @@ pub fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= DRAWN_POINTS || width <= 0.0 {
         return points.to_vec();
     }
-    let mut kept: Vec<(f64, f64)> = Vec::with_capacity(DRAWN_POINTS);
+    let mut kept: Vec<(f64, f64)> = vec![*first];
     let mut part_of_last = usize::MAX;
     for &point in points {
         let part = part(point.0 - first.0, width);
@@ -136,6 +136,8 @@ pub fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         }
         part_of_last = part;
     }
+    kept.push(*last);
+    kept.dedup();
     kept
 }
 
@@ -159,11 +161,13 @@ mod tests {
         points[4_321].1 = 99.0;
         let thinned = thin(&points);
         assert!(
-            thinned.len() <= DRAWN_POINTS,
+            thinned.len() <= DRAWN_POINTS + 2,
             "{} points left",
             thinned.len()
         );
         assert!(thinned.contains(&(4_321.0, 99.0)));
+        assert_eq!(thinned.first(), points.first());
+        assert_eq!(thinned.last(), points.last());
     }
 
     #[test]

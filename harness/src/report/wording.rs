@@ -201,12 +201,12 @@ pub const fn reason_words(reason: Reason) -> &'static str {
     }
 }
 
-/// Several reasons with their codes: `the run was too short (duration_short)`.
+/// Several reasons with their codes: `duration_short: the run was too short`.
 #[must_use]
 pub fn reasons(reasons: &[Reason]) -> String {
     let said: Vec<String> = reasons
         .iter()
-        .map(|reason| format!("{} ({})", reason_words(*reason), reason_code(*reason)))
+        .map(|reason| format!("{}: {}", reason_code(*reason), reason_words(*reason)))
         .collect();
     said.join("; ")
 }

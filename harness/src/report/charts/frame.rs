@@ -82,7 +82,7 @@ impl Frame {
                         @for label in &self.labels { (draw_label(label)) }
                     }
                     @for lane in &self.lanes { (draw_lane(lane)) }
-                    (draw_below(&self.below))
+                    (below(&self.below))
                 }
             }
         }
@@ -113,8 +113,10 @@ fn draw_lane(lane: &Lane) -> Markup {
     }
 }
 
-/// On a narrow page every second label is left out; the first and the last lean inwards.
-fn draw_below(ticks: &[Tick]) -> Markup {
+/// The lower axis. On a narrow page every second label is left out; the first and the last lean
+/// inwards.
+#[must_use]
+pub fn below(ticks: &[Tick]) -> Markup {
     html! {
         div.below aria-hidden="true" {
             @for (index, tick) in ticks.iter().enumerate() {

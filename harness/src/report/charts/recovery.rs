@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::report::charts::frame::{self, percent};
+use crate::report::charts::frame;
 use crate::report::charts::scale::{Scale, Unit};
 use crate::report::series::{self, SeriesMap};
 
@@ -24,20 +24,12 @@ pub fn recovery(series: &SeriesMap) -> Option<Markup> {
     Some(html! {
         figure.chart.wide {
             figcaption {
-                "From kill to sustained service, " (kills) " kills, one dot each, logarithmic"
+                "From kill to sustained service, one dot a kill (" (kills) "), logarithmic"
                 @if let Some(limit) = limit { "; dashed: limit " (Unit::Seconds.say(limit)) }
             }
             div.strips {
                 @for (component, kills) in &rows { (row(component, kills, &x, limit)) }
-                div.below aria-hidden="true" {
-                    @for (index, tick) in ticks.iter().enumerate() {
-                        @let end = if tick.share < 0.03 { " first" } else if tick.share > 0.97
-                            { " last" } else { "" };
-                        @let spare = if index % 2 == 1 && ticks.len() > 4 { " spare" } else { "" };
-                        span class={ "tick" (end) (spare) }
-                            style={ "left:" (percent(tick.share)) } { (tick.says) }
-                    }
-                }
+                (frame::below(&ticks))
             }
         }
     })

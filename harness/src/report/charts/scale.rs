@@ -143,7 +143,7 @@ impl Scale {
 
     fn log_ticks(&self) -> Vec<f64> {
         let decades = (self.high / self.low).log10();
-        let factors: &[f64] = if decades <= 2.0 {
+        let factors: &[f64] = if decades <= 2.5 {
             &[1.0, 2.0, 5.0]
         } else {
             &[1.0]

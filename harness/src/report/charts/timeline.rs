@@ -55,8 +55,8 @@ pub fn latency(series: &SeriesMap) -> Option<Markup> {
     );
     Some(
         Frame {
-            caption: caption(&lines, !spans.is_empty(), &gaps),
-            described: described(&lines),
+            caption: caption(&lines, &x, !spans.is_empty(), &gaps),
+            described: described(&lines, &x),
             height: HEIGHT,
             left: frame::ticks(&y, y.ticks(), |ms| Unit::Milliseconds.say(ms)),
             below,
@@ -170,24 +170,24 @@ fn highest(line: &Line) -> (f64, f64) {
     )
 }
 
-fn peak(line: &Line) -> String {
+fn peak(line: &Line, x: &Scale) -> String {
     let (at, ms) = highest(line);
     format!(
         "{} at most {} at {}",
         line.name,
         Unit::Milliseconds.say(ms),
-        Unit::Seconds.say(at)
+        clock(at, x.high())
     )
 }
 
-fn caption(lines: &[Line], has_faults: bool, gaps: &Markup) -> Markup {
+fn caption(lines: &[Line], x: &Scale, has_faults: bool, gaps: &Markup) -> Markup {
     html! {
         "Latency from the intended start: "
         @for (index, line) in lines.iter().enumerate() {
             @if index > 0 { ", " }
             span class={ "swatch " (line.class) } {} " " b { (line.name) }
         }
-        @if let Some(line) = lines.last() { "; " (peak(line)) }
+        @if let Some(line) = lines.last() { "; " (peak(line, x)) }
         @if has_faults { "; " span.swatch.fault {} " while a fault is active" }
         (gaps)
         @if lines.iter().any(|line| line.is_thinned) {
@@ -204,7 +204,7 @@ fn gaps_in_words(kinds_left: usize, unnamed: usize) -> Markup {
     }
 }
 
-fn described(lines: &[Line]) -> String {
-    let said: Vec<String> = lines.iter().map(peak).collect();
+fn described(lines: &[Line], x: &Scale) -> String {
+    let said: Vec<String> = lines.iter().map(|line| peak(line, x)).collect();
     format!("Latency over time: {}", said.join("; "))
 }

@@ -100,6 +100,7 @@ fn nothing_overflows_is_cut_or_overlaps_at_any_width() {
         ("go", samples::go()),
         ("no-go", samples::no_go()),
         ("inconclusive", samples::inconclusive()),
+        ("crowded", samples::crowded()),
     ] {
         let page = html::render(&Report::build(evidence));
         if let Some(kept) = std::env::var_os("EXAI_PAGES") {

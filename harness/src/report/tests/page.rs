@@ -25,7 +25,12 @@ fn as_xml(page: &str) -> String {
 }
 
 fn pages() -> Vec<String> {
-    let all: [fn() -> Evidence; 3] = [samples::go, samples::no_go, samples::inconclusive];
+    let all: [fn() -> Evidence; 4] = [
+        samples::go,
+        samples::no_go,
+        samples::inconclusive,
+        samples::crowded,
+    ];
     all.iter()
         .map(|evidence| as_xml(&html::render(&Report::build(evidence()))))
         .collect()
@@ -193,4 +198,13 @@ fn text_from_a_server_stays_text() {
     let document = Document::parse(&page).expect("well formed");
     assert!(!document.descendants().any(|node| node.has_tag_name("img")));
     assert!(text_of(document.root()).contains("<img src=x onerror=alert(1)>"));
+}
+
+#[test]
+fn a_page_of_four_hours_stays_small_and_says_what_it_thinned() {
+    let page = html::render(&Report::build(samples::crowded()));
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    assert!(page.contains("the highest of each 480th of the time"));
+    assert!(page.contains("18 further kinds have no row"));
+    assert!(page.contains("2 faults without a name have no row"));
 }

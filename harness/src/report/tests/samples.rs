@@ -3,6 +3,7 @@
 mod calm;
 mod load;
 mod parts;
+mod soak;
 
 use std::collections::BTreeMap;
 
@@ -128,10 +129,20 @@ pub fn inconclusive() -> Evidence {
     evidence.findings.remove(4);
     evidence.previous = None;
     evidence.run.store = "sqlite".to_owned();
+    evidence.claim.printed =
+        "merge-ready (local driver, embedded store, simulated providers)".to_owned();
     evidence.run.unprivileged = false;
     evidence.run.replay =
         "cargo verify run --profile quick --driver local --store embedded --seed 7".to_owned();
     evidence.identity.harness_sha256 = None;
+    evidence
+}
+
+/// A soak that found too much, with more of everything than a page likes.
+pub fn crowded() -> Evidence {
+    let mut evidence = no_go();
+    evidence.claim.criteria.push("V.7".to_owned());
+    evidence.findings[6] = soak::crowded_soak();
     evidence
 }
 
