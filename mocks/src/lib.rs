@@ -10,6 +10,7 @@ pub mod content;
 pub mod control;
 pub mod desk;
 pub mod fault;
+pub mod impostor;
 pub mod journal;
 pub mod key;
 pub mod model;

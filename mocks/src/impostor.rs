@@ -1,0 +1,16 @@
+//! The impostor: a proxy that makes a good server look bad in one named way, so that each detector
+//! of the judge can be shown to work. It stands between client and server (HTTP or stdio), before
+//! the admin endpoints, or between server and provider; `none` passes everything through.
+
+pub mod admin;
+pub mod call;
+pub mod client;
+pub mod journal;
+pub mod message;
+pub mod params;
+pub mod provider;
+pub mod proxy;
+pub mod registry;
+pub mod spoiler;
+pub mod stdio;
+pub mod trigger;

@@ -1,0 +1,46 @@
+//! What a spoiler needs beyond its name. It holds tokens, so it comes in on standard input.
+
+use serde::Deserialize;
+
+/// Parameters; each spoiler names in the registry what it reads.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// A token the server accepts (`alg-none`, `expired-accepted`).
+    pub token: String,
+    /// A token that may call everything (`rbac-skipped`).
+    pub admin_token: String,
+    /// The tool concerned (`rbac-skipped`).
+    pub tool: String,
+    /// The secret to leak (`secret-in-error`).
+    pub canary: String,
+    /// Accepted tokens of other principals (`no-limit`).
+    pub tokens: Vec<String>,
+    /// Bytes kept for each request (`leak`).
+    pub leak_bytes: usize,
+    /// The usual delay (`slow-tail`), in milliseconds.
+    pub delay_ms: u64,
+    /// The rare delay (`slow-tail`), one in twenty of the usual ones, in milliseconds.
+    pub rare_ms: u64,
+    /// How a file starts in a prompt (`drop-file`).
+    pub file_open: String,
+    /// How a file ends in a prompt (`drop-file`).
+    pub file_close: String,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            token: String::new(),
+            admin_token: String::new(),
+            tool: String::new(),
+            canary: String::new(),
+            tokens: Vec::new(),
+            leak_bytes: 64 * 1024,
+            delay_ms: 6_000,
+            rare_ms: 12_000,
+            file_open: "--- file: ".to_owned(),
+            file_close: "--- end of file: ".to_owned(),
+        }
+    }
+}

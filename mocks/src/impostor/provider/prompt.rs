@@ -1,0 +1,101 @@
+//! Takes a part out of a prompt: a file, an image, or an earlier turn.
+
+use serde_json::Value;
+
+/// Removes the last image, or else the last file that stands between its marks; how many bytes
+/// went, or `None` when the prompt carries neither.
+pub fn drop_file(body: &mut Value, open: &str, close: &str) -> Option<usize> {
+    let messages = body.get_mut("messages")?.as_array_mut()?;
+    messages.iter_mut().rev().find_map(|message| {
+        let content = message.get_mut("content")?;
+        match content {
+            Value::String(text) => drop_marked(text, open, close),
+            Value::Array(parts) => drop_part(parts, open, close),
+            _ => None,
+        }
+    })
+}
+
+fn drop_part(parts: &mut Vec<Value>, open: &str, close: &str) -> Option<usize> {
+    let is_media = |part: &Value| {
+        matches!(
+            part["type"].as_str(),
+            Some("image_url" | "video_url" | "image" | "document")
+        )
+    };
+    if let Some(at) = parts.iter().rposition(is_media) {
+        return Some(parts.remove(at).to_string().len());
+    }
+    parts
+        .iter_mut()
+        .rev()
+        .find_map(|part| match part.get_mut("text") {
+            Some(Value::String(text)) => drop_marked(text, open, close),
+            _ => None,
+        })
+}
+
+/// Cuts from the last opening mark to the end of the line that closes it.
+fn drop_marked(text: &mut String, open: &str, close: &str) -> Option<usize> {
+    let from = text.rfind(open)?;
+    let closing = from + text.get(from..)?.find(close)?;
+    let rest = text.get(closing..)?;
+    let to = closing + rest.find('\n').unwrap_or(rest.len());
+    text.replace_range(from..to, "");
+    Some(to - from)
+}
+
+/// Removes the first user message and the answer to it, when a later user message follows.
+pub fn drop_turn(body: &mut Value) -> Option<usize> {
+    let messages = body.get_mut("messages")?.as_array_mut()?;
+    let role = |message: &Value, role: &str| message["role"] == role;
+    let first = messages.iter().position(|message| role(message, "user"))?;
+    let answered = messages
+        .get(first + 1)
+        .is_some_and(|message| role(message, "assistant"));
+    let goes_on = messages
+        .get(first + 2)
+        .is_some_and(|message| role(message, "user"));
+    if !(answered && goes_on) {
+        return None;
+    }
+    let lost: Vec<Value> = messages.drain(first..first + 2).collect();
+    Some(lost.iter().map(|message| message.to_string().len()).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_last_file_between_marks_goes() {
+        let text = "ask\n\n--- file: a ---\nA\n--- end of file: a ---\n\n--- file: b ---\nB\n\
+            --- end of file: b ---";
+        let mut body = json!({"messages": [{"role": "user", "content": text}]});
+        assert!(drop_file(&mut body, "--- file: ", "--- end of file: ").is_some());
+        let left = body["messages"][0]["content"].as_str().unwrap();
+        assert!(left.contains("\nA\n") && !left.contains("\nB\n"), "{left}");
+        assert!(left.starts_with("ask"));
+    }
+
+    #[test]
+    fn an_image_goes_before_any_file_and_a_bare_prompt_keeps_everything() {
+        let mut body = json!({"messages": [{"role": "user", "content": [
+            {"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "x"}}]}]});
+        assert!(drop_file(&mut body, "--- file: ", "--- end of file: ").is_some());
+        assert_eq!(body["messages"][0]["content"].as_array().unwrap().len(), 1);
+        assert!(drop_file(&mut body, "--- file: ", "--- end of file: ").is_none());
+    }
+
+    #[test]
+    fn only_a_conversation_loses_a_turn() {
+        let user = |text: &str| json!({"role": "user", "content": text});
+        let mut body = json!({"messages": [{"role": "system", "content": "s"}, user("one"),
+            {"role": "assistant", "content": "first"}, user("two")]});
+        assert!(drop_turn(&mut body).is_some());
+        assert_eq!(body["messages"].as_array().unwrap().len(), 2);
+        assert!(drop_turn(&mut body).is_none());
+    }
+}

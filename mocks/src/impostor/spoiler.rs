@@ -1,0 +1,184 @@
+//! The spoilers of calls: each a small state and at most three moments at which it acts. The edges
+//! (HTTP, stdio) call these moments; they know nothing of what is spoiled.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::impostor::call::Call;
+use crate::impostor::journal::Journal;
+use crate::impostor::params::Params;
+use crate::impostor::trigger::Trigger;
+
+mod canned;
+mod crossed;
+mod dies_after_failure;
+mod leak;
+mod limit;
+mod one_lock;
+mod reply;
+mod slow_tail;
+mod thread;
+mod token;
+mod wrong_id;
+
+pub use limit::{RateLimited, Refusal};
+
+/// What happens to a call before it is forwarded.
+pub enum Before {
+    /// Forward it; what is held is let go when its reply has ended.
+    Forward(Option<OwnedMutexGuard<()>>),
+    /// Answer it here with this whole JSON-RPC message.
+    Answer(Value),
+}
+
+/// What every spoiler has at hand.
+pub struct Stage {
+    /// Picks the operations.
+    pub trigger: Trigger,
+    /// Records them.
+    pub journal: Journal,
+    /// The spoiler's parameters.
+    pub params: Params,
+    name: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    None,
+    Canned(canned::Memory),
+    Echo,
+    FailureAsText,
+    Crossed(crossed::Meeting),
+    DiesAfterFailure(dies_after_failure::Dead),
+    EmptySuccess,
+    OneLock(one_lock::Lock),
+    SlowTail,
+    Thread(thread::Spoilt, thread::Chosen),
+    AlgNone,
+    ExpiredAccepted,
+    RbacSkipped,
+    SecretInError,
+    OriginUnchecked,
+    NoLimit(limit::Rotation),
+    SlowRefill(limit::Refused),
+    Leak(leak::Kept),
+    WrongId(wrong_id::Last),
+}
+
+impl Stage {
+    /// The stage of a spoiler; spoilers of other edges act as `none` here.
+    #[must_use]
+    pub fn new(name: &'static str, trigger: Trigger, journal: Journal, params: Params) -> Self {
+        let kind = match name {
+            "canned" => Kind::Canned(canned::Memory::default()),
+            "echo" => Kind::Echo,
+            "failure-as-text" => Kind::FailureAsText,
+            "crossed" => Kind::Crossed(crossed::Meeting::default()),
+            "dies-after-failure" => Kind::DiesAfterFailure(dies_after_failure::Dead::default()),
+            "empty-success" => Kind::EmptySuccess,
+            "one-lock" => Kind::OneLock(one_lock::Lock::default()),
+            "slow-tail" => Kind::SlowTail,
+            "lost-turn" => Kind::Thread(thread::Spoilt::Lost, thread::Chosen::default()),
+            "doubled-turn" => Kind::Thread(thread::Spoilt::Doubled, thread::Chosen::default()),
+            "stale-read" => Kind::Thread(thread::Spoilt::Stale, thread::Chosen::default()),
+            "alg-none" => Kind::AlgNone,
+            "expired-accepted" => Kind::ExpiredAccepted,
+            "rbac-skipped" => Kind::RbacSkipped,
+            "secret-in-error" => Kind::SecretInError,
+            "origin-unchecked" => Kind::OriginUnchecked,
+            "no-limit" => Kind::NoLimit(limit::Rotation::default()),
+            "slow-refill" => Kind::SlowRefill(limit::Refused::default()),
+            "leak" => Kind::Leak(leak::Kept::default()),
+            "wrong-id" => Kind::WrongId(wrong_id::Last::default()),
+            _ => Kind::None,
+        };
+        Self {
+            trigger,
+            journal,
+            params,
+            name,
+            kind,
+        }
+    }
+
+    /// The spoiler's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether requests and replies have to be read. Without that they pass as streams of bytes.
+    #[must_use]
+    pub const fn reads_messages(&self) -> bool {
+        !matches!(
+            self.kind,
+            Kind::None | Kind::AlgNone | Kind::ExpiredAccepted | Kind::OriginUnchecked
+        )
+    }
+
+    /// The moment before a call is forwarded.
+    pub async fn before(self: &Arc<Self>, call: &Call) -> Before {
+        match &self.kind {
+            Kind::Canned(memory) => memory.before(self, call),
+            Kind::DiesAfterFailure(dead) => dead.before(self, call),
+            Kind::OneLock(lock) => lock.before(self, call).await,
+            Kind::SlowTail => slow_tail::before(self, call).await,
+            Kind::Leak(kept) => kept.before(self, call),
+            _ => Before::Forward(None),
+        }
+    }
+
+    /// The moment its reply is there. Returns whether the reply was changed.
+    pub async fn after(&self, call: &Call, reply: &mut Value) -> bool {
+        match &self.kind {
+            Kind::Canned(memory) => memory.after(call, reply),
+            Kind::Echo => reply::echo(self, call, reply),
+            Kind::FailureAsText => reply::failure_as_text(self, call, reply),
+            Kind::Crossed(meeting) => meeting.after(self, call, reply).await,
+            Kind::DiesAfterFailure(dead) => dead.after(call, reply),
+            Kind::EmptySuccess => reply::empty(self, call, reply),
+            Kind::Thread(how, chosen) => chosen.after(self, *how, call, reply),
+            Kind::SecretInError => reply::secret(self, call, reply),
+            Kind::WrongId(last) => last.after(self, call, reply),
+            _ => false,
+        }
+    }
+
+    /// The moment an HTTP request's head has been read; `call` is there when messages are read.
+    pub fn head(&self, parts: &mut Parts, call: Option<&Call>) {
+        match &self.kind {
+            Kind::AlgNone => token::alg_none(self, parts),
+            Kind::ExpiredAccepted => token::expired(self, parts),
+            Kind::RbacSkipped => token::rbac(self, parts, call),
+            Kind::OriginUnchecked => token::origin(self, parts),
+            _ => {}
+        }
+    }
+
+    /// What a spoiler of rate limits wants when the server refuses, or before it is asked.
+    #[must_use]
+    pub const fn limits(&self) -> Option<RateLimited<'_>> {
+        match &self.kind {
+            Kind::NoLimit(rotation) => Some(RateLimited::Lifted(rotation)),
+            Kind::SlowRefill(refused) => Some(RateLimited::Slowed(refused)),
+            _ => None,
+        }
+    }
+
+    /// Records a call as spoiled.
+    pub fn spoiled(&self, call: &Call) {
+        self.record(call.id(), call.detail());
+    }
+
+    /// Records an operation as spoiled.
+    pub fn record(&self, id: &Value, detail: Value) {
+        self.trigger.count_spoiled();
+        self.journal.spoiled(self.name, id, detail);
+    }
+}
+
+#[cfg(test)]
+mod tests;
