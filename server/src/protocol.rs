@@ -6,15 +6,16 @@
 pub mod caller;
 pub mod handler;
 mod page;
+mod pipe;
 mod progress;
 pub mod reply;
 mod resource;
 mod verb;
 
-use rmcp::ServiceExt as _;
 use tokio_util::sync::CancellationToken;
 
 pub use handler::Handler;
+pub use pipe::PipeError;
 
 use crate::tool::Toolbox;
 
@@ -25,35 +26,15 @@ pub fn handler(toolbox: Toolbox) -> Handler {
     Handler::for_network(toolbox)
 }
 
-/// Standard input or output could not be served.
-#[derive(Debug, thiserror::Error)]
-pub enum StdioError {
-    /// The client's first message was no start of a conversation.
-    #[error("begin the conversation on standard input: {0}")]
-    Begin(String),
-    /// The task that served it broke.
-    #[error("serve standard input: {0}")]
-    Task(String),
-}
-
 /// Serves one client over standard input and output until it closes the pipe or `cancel` fires.
+///
+/// A blocked read of standard input cannot be interrupted, so after `cancel` the process should
+/// exit rather than wait for its runtime.
 ///
 /// # Errors
 /// When the first message is not one that begins a conversation. A pipe that closes is no error.
-pub async fn stdio(toolbox: Toolbox, cancel: CancellationToken) -> Result<(), StdioError> {
-    let handler = Handler::for_pipe(toolbox);
-    let transport = rmcp::transport::stdio();
-    let running = match handler.serve_with_ct(transport, cancel.clone()).await {
-        Ok(running) => running,
-        Err(_) if cancel.is_cancelled() => return Ok(()),
-        Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
-        Err(error) => return Err(StdioError::Begin(error.to_string())),
-    };
-    running
-        .waiting()
-        .await
-        .map(drop)
-        .map_err(|error| StdioError::Task(error.to_string()))
+pub async fn stdio(toolbox: Toolbox, cancel: CancellationToken) -> Result<(), PipeError> {
+    pipe::serve(toolbox, tokio::io::stdin(), tokio::io::stdout(), cancel).await
 }
 
 #[cfg(test)]

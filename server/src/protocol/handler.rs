@@ -14,6 +14,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
 use super::page::page;
@@ -39,6 +40,7 @@ const LIST_TTL_MS: u64 = 300_000;
 pub struct Handler {
     toolbox: Toolbox,
     is_pipe: bool,
+    closing: CancellationToken,
 }
 
 impl Handler {
@@ -48,15 +50,17 @@ impl Handler {
         Self {
             toolbox,
             is_pipe: false,
+            closing: CancellationToken::new(),
         }
     }
 
-    /// A handler whose caller is whoever started the process.
+    /// A handler whose caller is whoever started the process; `closing` ends calls in flight.
     #[must_use]
-    pub fn for_pipe(toolbox: Toolbox) -> Self {
+    pub fn for_pipe(toolbox: Toolbox, closing: CancellationToken) -> Self {
         Self {
             toolbox,
             is_pipe: true,
+            closing,
         }
     }
 
@@ -218,7 +222,14 @@ impl ServerHandler for Handler {
         let correlation_id = caller.correlation_id.clone();
         let around = self.toolbox.surroundings();
         let ended = match self.call_of(request, caller, &context) {
-            Ok((call, progress)) => progress.tell(self.toolbox.call(call)).await,
+            Ok((call, progress)) => tokio::select! {
+                ended = progress.tell(self.toolbox.call(call)) => ended,
+                () = self.closing.cancelled() => Err(Failure::new(
+                    Category::ServerError,
+                    "closing",
+                    "This process is ending. Start it again and repeat the call.",
+                )),
+            },
             Err(failure) => Err(failure),
         };
         match ended {

@@ -11,9 +11,15 @@ use rmcp::ServiceExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines};
 use tokio::io::{ReadHalf, WriteHalf};
+use tokio_util::sync::CancellationToken;
 
 use super::Handler;
+use crate::tool::Toolbox;
 use crate::tool::tests::{Bench, Table};
+
+fn pipe(toolbox: &Toolbox) -> Handler {
+    Handler::for_pipe(toolbox.clone(), CancellationToken::new())
+}
 
 /// A client that knows nothing but JSON lines.
 pub(super) struct Client {
@@ -31,6 +37,10 @@ impl Client {
             let running = handler.serve(far).await.unwrap();
             running.waiting().await.unwrap();
         }));
+        Self::over(near)
+    }
+
+    pub(super) fn over(near: DuplexStream) -> Self {
         let (from, to) = tokio::io::split(near);
         Self {
             lines: BufReader::new(from).lines(),
@@ -42,7 +52,7 @@ impl Client {
 
     /// A client of 2025-11-25 that has shaken hands.
     pub(super) async fn legacy(bench: &Bench) -> Self {
-        let mut client = Self::of(Handler::for_pipe(bench.toolbox.clone()));
+        let mut client = Self::of(pipe(&bench.toolbox));
         client.initialize().await;
         client
     }

@@ -183,7 +183,7 @@ async fn streamed_text_arrives_as_rising_progress_before_the_answer() {
         })
     });
     let toolbox = crate::tool::Toolbox::new(around);
-    let mut client = Client::of(Handler::for_pipe(toolbox));
+    let mut client = Client::of(pipe(&toolbox));
     client.initialize().await;
     let asked = json!({"prompt": "x", "stream": true});
     let answer = client
@@ -210,14 +210,14 @@ async fn a_call_that_takes_long_gives_a_sign_of_life_at_least_every_five_seconds
     let mut around = bench.toolbox.surroundings().clone();
     around.ask = Arc::new(|_, _| {
         Box::pin(async {
-            // Paused time: nobody waits.
-            tokio::time::sleep(Duration::from_millis(8_500)).await;
+            let silence = std::future::pending::<()>();
+            let _ = tokio::time::timeout(Duration::from_millis(8_500), silence).await;
             Err(crate::failure::Failure::validation("/prompt", "enough"))
         })
     });
     let toolbox = crate::tool::Toolbox::new(around);
     let (sent, work) = (tokio::time::Instant::now(), toolbox);
-    let mut client = Client::of(Handler::for_pipe(work));
+    let mut client = Client::of(pipe(&work));
     client.initialize().await;
     let params = json!({"prompt": "x", "model": "kimi-k2.6"});
     let answer = client
@@ -237,4 +237,37 @@ async fn a_call_that_takes_long_gives_a_sign_of_life_at_least_every_five_seconds
             "chat · kimi-k2.6 · working 5 s"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_closed_pipe_ends_the_service_and_the_question_of_a_running_call() {
+    let bench = bench("").await;
+    let mut around = bench.toolbox.surroundings().clone();
+    let (asking, mut asked) = tokio::sync::watch::channel(None);
+    around.ask = Arc::new(move |_, context| {
+        asking.send_replace(Some(context.cancel));
+        Box::pin(std::future::pending())
+    });
+    let toolbox = crate::tool::Toolbox::new(around);
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (input, output) = tokio::io::split(far);
+    let cancel = CancellationToken::new();
+    let service = tokio::spawn(crate::protocol::pipe::serve(toolbox, input, output, cancel));
+    let mut client = Client::over(near);
+    client.initialize().await;
+    let params = json!({"name": "chat", "arguments": {"prompt": "x"}});
+    client
+        .send(json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params}))
+        .await;
+    let question = asked
+        .wait_for(Option::is_some)
+        .await
+        .unwrap()
+        .clone()
+        .unwrap();
+    drop(client);
+    let ended = tokio::time::timeout(Duration::from_secs(2), service).await;
+    assert!(ended.is_ok(), "the service outlives its pipe");
+    let stopped = tokio::time::timeout(Duration::from_secs(2), question.cancelled()).await;
+    assert!(stopped.is_ok(), "the question outlives its caller");
 }

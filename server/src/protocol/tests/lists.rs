@@ -8,7 +8,7 @@ use crate::protocol::caller::Caller;
 #[tokio::test]
 async fn the_handshake_declares_exactly_what_is_served() {
     let bench = bench("").await;
-    let mut client = Client::of(Handler::for_pipe(bench.toolbox.clone()));
+    let mut client = Client::of(pipe(&bench.toolbox));
     let hello = client.initialize().await;
     assert_eq!(hello["protocolVersion"], "2025-11-25");
     assert_eq!(hello["serverInfo"]["name"], "exai");
@@ -26,7 +26,7 @@ async fn the_handshake_declares_exactly_what_is_served() {
 #[tokio::test]
 async fn a_client_of_the_newer_revision_needs_no_handshake() {
     let bench = bench("").await;
-    let mut client = Client::of(Handler::for_pipe(bench.toolbox.clone()));
+    let mut client = Client::of(pipe(&bench.toolbox));
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},

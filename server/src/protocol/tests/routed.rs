@@ -5,7 +5,7 @@ use crate::config::{Config, Sources};
 use crate::observe::Metrics;
 use crate::observe::manifest::Identity;
 use crate::router::Router;
-use crate::tool::{Surroundings, Toolbox};
+use crate::tool::Surroundings;
 
 async fn client(demo: bool) -> (Client, Bench) {
     let bench = bench("").await;
@@ -23,7 +23,7 @@ async fn client(demo: bool) -> (Client, Bench) {
         Identity::fresh(),
         Metrics::new(),
     );
-    let mut client = Client::of(Handler::for_pipe(Toolbox::new(around)));
+    let mut client = Client::of(pipe(&Toolbox::new(around)));
     client.initialize().await;
     (client, bench)
 }

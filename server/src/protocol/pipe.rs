@@ -1,0 +1,98 @@
+//! One client over a pair of pipes, and the end of both.
+//!
+//! `rmcp` waits five seconds for calls in flight after the input has ended. A client that has gone
+//! reads no answers, and its next start should not meet this process; so calls get a short grace
+//! and are then ended.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rmcp::ServiceExt as _;
+use rmcp::service::ServerInitializeError;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::CancellationToken;
+
+use super::Handler;
+use crate::tool::Toolbox;
+
+/// What calls in flight have left after the input has ended.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A pair of pipes could not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum PipeError {
+    /// The client's first message was no start of a conversation.
+    #[error("begin the conversation on standard input: {0}")]
+    Begin(String),
+    /// The task that served it broke.
+    #[error("serve standard input: {0}")]
+    Task(String),
+}
+
+/// Serves one client until its input ends or `cancel` fires.
+///
+/// # Errors
+/// When the first message is not one that begins a conversation. A pipe that closes is no error.
+pub async fn serve<R, W>(
+    toolbox: Toolbox,
+    input: R,
+    output: W,
+    cancel: CancellationToken,
+) -> Result<(), PipeError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let (ended, closing) = (CancellationToken::new(), CancellationToken::new());
+    let input = Watched {
+        input,
+        ended: ended.clone(),
+    };
+    let handler = Handler::for_pipe(toolbox, closing.clone());
+    let running = match handler.serve_with_ct((input, output), cancel.clone()).await {
+        Ok(running) => running,
+        Err(_) if cancel.is_cancelled() => return Ok(()),
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        Err(error) => return Err(PipeError::Begin(error.to_string())),
+    };
+    let last_calls = async {
+        ended.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+        closing.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        done = running.waiting() => {
+            done.map(drop).map_err(|error| PipeError::Task(error.to_string()))
+        }
+        () = last_calls => Ok(()),
+    }
+}
+
+/// An input that tells when it has ended.
+struct Watched<R> {
+    input: R,
+    ended: CancellationToken,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Watched<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = (buffer.filled().len(), buffer.remaining());
+        let polled = Pin::new(&mut self.input).poll_read(context, buffer);
+        let is_end = match &polled {
+            Poll::Ready(Ok(())) => before.1 > 0 && buffer.filled().len() == before.0,
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        };
+        if is_end {
+            self.ended.cancel();
+        }
+        polled
+    }
+}
