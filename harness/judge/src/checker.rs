@@ -4,6 +4,7 @@ pub mod answers;
 pub mod concurrency;
 pub mod failover;
 pub mod recovery;
+pub mod security;
 pub mod storage;
 
 use crate::criterion::{Criteria, Criterion, Missing};
@@ -63,6 +64,7 @@ pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Miss
         "V.3" => Box::new(concurrency::Concurrency::start(brief)?),
         "V.4" => Box::new(storage::Storage::start(brief)?),
         "V.5" => Box::new(failover::Failover::start(brief)?),
+        "V.6" => Box::new(security::Security::start(brief)?),
         _ => return Ok(None),
     };
     Ok(Some(checker))

@@ -19,6 +19,7 @@ pub mod judge;
 pub mod observation;
 pub mod operation;
 pub mod proof;
+pub mod rate_window;
 pub mod reaction;
 pub mod recovery_time;
 pub mod run_key;

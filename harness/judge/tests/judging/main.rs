@@ -5,5 +5,6 @@ mod catalogue;
 mod concurrency;
 mod failover;
 mod recovery;
+mod security;
 mod storage;
 mod world;

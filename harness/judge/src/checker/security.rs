@@ -1,0 +1,218 @@
+//! V.6: every attack refused as specified beside its good case, every denial audited once.
+
+mod audit;
+mod healthy;
+mod rates;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::audit::AuditBook;
+use self::healthy::Healthy;
+use self::rates::Rates;
+use super::{Brief, Checker, Seen};
+use crate::criterion::Missing;
+use crate::finding::Finding;
+use crate::observation::{Case, Event};
+use crate::tally::{self, Place, Tally};
+use crate::verdict::Reason;
+
+const CANARY: &str = "canary";
+const CANARIES: &str = "canaries";
+
+/// The checker of V.6.
+pub struct Security<'a> {
+    brief: Brief<'a>,
+    /// Attacks by row and edge: how many were tried.
+    attacks: BTreeMap<(String, String), u64>,
+    accepted: BTreeSet<(String, String)>,
+    tried_rows: BTreeSet<String>,
+    forged: u64,
+    denied: Tally,
+    canary: Tally,
+    searched: u64,
+    audit: AuditBook,
+    rates: Rates,
+    healthy: Healthy,
+}
+
+impl<'a> Security<'a> {
+    /// Reads its numbers.
+    ///
+    /// # Errors
+    /// The catalogue lacks one.
+    pub fn start(brief: Brief<'a>) -> Result<Self, Missing> {
+        Ok(Self {
+            attacks: BTreeMap::new(),
+            accepted: BTreeSet::new(),
+            tried_rows: BTreeSet::new(),
+            forged: 0,
+            denied: Tally::new("denied", "attacks not refused as specified"),
+            canary: Tally::new("canary", "secrets seen in a reply, log, metric or report"),
+            searched: 0,
+            audit: AuditBook::default(),
+            rates: Rates::start(brief.criterion)?,
+            healthy: Healthy::start(brief.criterion)?,
+            brief,
+        })
+    }
+
+    fn case(&mut self, seen: &Seen<'_>, case: &Case) -> Result<(), Missing> {
+        let place = (row_of(&case.id).to_owned(), case.edge.clone());
+        let is_right = case.seen == case.expected;
+        self.audit.reply(case);
+        if case.good {
+            if is_right && !seen.is_tainted {
+                self.accepted.insert(place);
+            }
+            return Ok(());
+        }
+        let says = format!(
+            "{} over {}: {} instead of {}",
+            case.id, case.edge, case.seen, case.expected
+        );
+        let at = Place::Moment(seen.at, &case.edge);
+        self.denied
+            .trial(seen.is_tainted, at, (!is_right).then_some(says));
+        if seen.is_tainted {
+            return Ok(());
+        }
+        let is_forged = self.brief.criterion.list("forged_rows")?.contains(&place.0);
+        self.forged += u64::from(is_forged && is_right);
+        self.tried_rows.insert(place.0.clone());
+        *self.attacks.entry(place).or_default() += 1;
+        if is_right {
+            self.audit.denied(seen.at, case);
+        }
+        Ok(())
+    }
+
+    fn floors(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let rows = self.brief.criterion;
+        let tried: u64 = self.attacks.values().sum();
+        let mut floor = |id: &str, event: &str, seen: u64, reason: Reason| -> Result<(), Missing> {
+            tally::floor(finding, id, event, (rows.floor(id)?, seen), reason);
+            Ok(())
+        };
+        floor("cases", "attacks tried", tried, Reason::BelowFloor)?;
+        floor(
+            "forged",
+            "forged tokens refused",
+            self.forged,
+            Reason::EventNotSeen,
+        )?;
+        floor(
+            "canaries",
+            "searches for the planted secrets",
+            self.searched,
+            Reason::EventNotSeen,
+        )?;
+        let (audited, reasons) = self.audit.counts();
+        floor(
+            "denials_audited",
+            "denials with their audit line",
+            audited,
+            Reason::BelowFloor,
+        )?;
+        floor(
+            "denial_kinds",
+            "kinds of denial audited",
+            reasons,
+            Reason::EventNotSeen,
+        )?;
+        let paired = self
+            .attacks
+            .iter()
+            .filter(|(place, _)| self.accepted.contains(*place));
+        let paired: u64 = paired.map(|(_, count)| *count).sum();
+        let event = "attacks whose paired good case was accepted";
+        tally::floor(
+            finding,
+            "controls",
+            event,
+            (tried.max(1), paired),
+            Reason::ControlNotFired,
+        );
+        for row in rows.list("rows")? {
+            let seen = u64::from(self.tried_rows.contains(row));
+            let event = format!("attacks of row {row}");
+            tally::floor(
+                finding,
+                &format!("row.{row}"),
+                &event,
+                (1, seen),
+                Reason::EventNotSeen,
+            );
+        }
+        for family in rows.list("untried")? {
+            let event = format!("attacks of {family}");
+            let id = format!("family.{}", family.split(' ').next().unwrap_or_default());
+            tally::floor(finding, &id, &event, (1, 0), Reason::NotTestable);
+            finding
+                .not_tested
+                .push(format!("{family} of the security battery"));
+        }
+        Ok(())
+    }
+}
+
+/// `J4` of `J4.NONE`.
+fn row_of(id: &str) -> &str {
+    id.split('.').next().unwrap_or(id)
+}
+
+impl Checker for Security<'_> {
+    fn observe(&mut self, seen: &Seen<'_>) {
+        let id = &self.brief.criterion.id;
+        match seen.event {
+            Event::Case(case) => {
+                if let Err(missing) = self.case(seen, case) {
+                    self.denied
+                        .bad(true, Place::Moment(seen.at, "judge"), missing.to_string());
+                }
+            }
+            Event::Audit(line) => self.audit.line(seen.at, line),
+            Event::Call(call) => {
+                self.audit.call(call);
+                if call.criterion == *id {
+                    self.rates.call(seen, call);
+                    self.healthy.call(self.brief.key, seen, call);
+                }
+            }
+            Event::Critical {
+                what,
+                detail,
+                control: false,
+            } if what == CANARY => {
+                let place = Place::Moment(seen.at, "canary search");
+                self.canary.bad(seen.is_tainted, place, detail.clone());
+            }
+            Event::Figure { name, .. } if name.starts_with(CANARIES) => {
+                self.searched += 1;
+                self.canary.good(seen.is_tainted);
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<Finding, Missing> {
+        let rows = self.brief.criterion;
+        let mut finding = tally::blank(&rows.id);
+        self.floors(&mut finding)?;
+        let (wrong, tried) = (self.denied.count(), self.denied.trials());
+        self.denied.conclude(&mut finding);
+        self.canary.conclude_if_tried(&mut finding);
+        self.audit.conclude(&mut finding);
+        self.rates.conclude(rows, &mut finding)?;
+        self.healthy.conclude(rows, &mut finding)?;
+        finding
+            .not_tested
+            .push("whether Retry-After names the moment of acceptance".to_owned());
+        finding.headline = format!(
+            "{} of {tried} attacks refused, {} rows of the battery",
+            tried - wrong,
+            self.tried_rows.len()
+        );
+        finding.conclude();
+        Ok(finding)
+    }
+}

@@ -1,0 +1,255 @@
+//! V.6 against good, bad and empty histories.
+
+use exai_judge::observation::{AuditSeen, Case, Event};
+use exai_judge::{Finding, Reason};
+
+use crate::catalogue;
+use crate::world::{Ask, MS, S, World, assert_inconclusive, assert_pass, check, failed};
+
+const PROFILE: &str = "selftest";
+const ROWS: [&str; 6] = ["J1", "J3", "J9", "J12", "J13", "H2"];
+const EDGES: [&str; 2] = ["http-2025-11-25", "http-2026-07-28"];
+
+fn case(id: &str, edge: &str, good: bool) -> Case {
+    let refused = if id.starts_with('H') { "403" } else { "401" };
+    let expected = if good { "accepted" } else { refused };
+    Case {
+        id: id.to_owned(),
+        edge: edge.to_owned(),
+        good,
+        expected: expected.to_owned(),
+        seen: expected.to_owned(),
+        audited: !good,
+        correlation_id: Some(format!("{id} {edge} {good}")),
+    }
+}
+
+fn line(case: &Case) -> AuditSeen {
+    AuditSeen {
+        correlation_id: case.correlation_id.clone().unwrap_or_default(),
+        decision: "denied".to_owned(),
+        reason: format!("token_{}", case.id),
+        chained: true,
+    }
+}
+
+/// Each row on each edge with its good case and audit line; a rate kept; traffic beside it.
+fn good() -> World {
+    let mut world = World::new();
+    world.phase("V.6", "main", S, 30 * S);
+    let mut at = 2 * S;
+    for id in ROWS {
+        for edge in EDGES {
+            world.push(at, Event::Case(case(id, edge, true)));
+            let attack = case(id, edge, false);
+            world.push(at + MS, Event::Audit(line(&attack)));
+            world.push(at + 2 * MS, Event::Case(attack));
+            at += 10 * MS;
+        }
+    }
+    rate(&mut world, 10 * S, 50);
+    for index in 0..600 {
+        let (phase, start) = if index < 300 {
+            ("calm", 15 * S)
+        } else {
+            ("hostile", 20 * S)
+        };
+        let jitter = index * 7 % 11 * MS / 10;
+        let ask = Ask {
+            phase: phase.to_owned(),
+            takes: 20 * MS + jitter,
+            ..Ask::new("V.6", start + index % 300 * 10 * MS)
+        };
+        world.chat(&ask);
+    }
+    let name = "canaries searched for in replies, logs and metrics".to_owned();
+    world.push(
+        29 * S,
+        Event::Figure {
+            name,
+            value: 40.0,
+            unit: "texts".to_owned(),
+        },
+    );
+    world
+}
+
+/// Three seconds at 200 a second against a bucket of 50 and that refill.
+fn rate(world: &mut World, start: u64, refill: u64) {
+    let mut tokens = 50.0;
+    for index in 0..600 {
+        let at = start + index * 5 * MS;
+        let ask = Ask {
+            phase: "rate.principal".to_owned(),
+            identity: "hot".to_owned(),
+            takes: MS,
+            ..Ask::new("V.6", at)
+        };
+        tokens = f64::min(50.0, tokens + refill as f64 * 0.005);
+        let call = if tokens >= 1.0 {
+            tokens -= 1.0;
+            world.plain(&ask)
+        } else {
+            world.refused(&ask, "rate_limit_error")
+        };
+        world.record(call);
+        if index % 20 == 0 {
+            let calm = world.plain(&Ask {
+                identity: "neighbour 1".to_owned(),
+                ..ask
+            });
+            world.record(calm);
+        }
+    }
+}
+
+fn judged(world: &World) -> Finding {
+    world.finding(&catalogue::criteria(), PROFILE, "V.6")
+}
+
+fn cases(world: &mut World) -> impl Iterator<Item = &mut Case> {
+    world
+        .out
+        .iter_mut()
+        .filter_map(|observation| match &mut observation.event {
+            Event::Case(case) => Some(case),
+            _ => None,
+        })
+}
+
+#[test]
+fn a_server_that_refuses_and_audits_everything_passes() {
+    assert_pass(&judged(&good()));
+}
+
+#[test]
+fn nothing_tried_has_zero_samples() {
+    let mut idle = World::new();
+    idle.phase("V.6", "main", S, 2 * S);
+    assert_inconclusive(&judged(&idle), Reason::ZeroSamples);
+}
+
+#[test]
+fn families_not_exercised_are_named_and_never_pass() {
+    let finding = good().finding(&catalogue::criteria(), "quick", "V.6");
+    assert_inconclusive(&finding, Reason::NotTestable);
+    assert!(finding.not_tested.iter().any(|line| line.contains("RBAC")));
+}
+
+#[test]
+fn one_forged_token_accepted_on_one_wire_fails() {
+    let mut world = good();
+    let attack = cases(&mut world)
+        .find(|case| case.id == "J3" && !case.good)
+        .unwrap();
+    attack.seen = "accepted".to_owned();
+    let finding = judged(&world);
+    assert_eq!(failed(&finding), ["denied"]);
+    assert!(
+        finding.violations[0]
+            .says
+            .contains("J3 over http-2025-11-25")
+    );
+}
+
+#[test]
+fn a_server_that_refuses_everything_proves_nothing() {
+    let mut world = good();
+    for case in cases(&mut world).filter(|case| case.good) {
+        case.seen = "401".to_owned();
+    }
+    assert_inconclusive(&judged(&world), Reason::ControlNotFired);
+}
+
+#[test]
+fn a_denial_without_its_line_or_with_two_or_invented_fails() {
+    let mut silent = good();
+    let first = silent
+        .out
+        .iter()
+        .position(|seen| matches!(seen.event, Event::Audit(_)))
+        .unwrap();
+    let removed = silent.out.remove(first);
+    assert_eq!(failed(&judged(&silent)), ["audit"]);
+    let mut twice = good();
+    twice.out.push(removed);
+    assert_eq!(failed(&judged(&twice)), ["audit"]);
+    let mut invented = good();
+    let ghost = Case {
+        correlation_id: Some("ghost".to_owned()),
+        ..case("J1", EDGES[0], false)
+    };
+    invented.push(9 * S, Event::Audit(line(&ghost)));
+    assert_eq!(failed(&judged(&invented)), ["invented"]);
+    let mut broken = good();
+    for observation in &mut broken.out {
+        if let Event::Audit(line) = &mut observation.event {
+            line.chained = false;
+            break;
+        }
+    }
+    assert_eq!(failed(&judged(&broken)), ["chain"]);
+}
+
+#[test]
+fn a_secret_seen_anywhere_fails_and_the_detectors_own_proof_does_not() {
+    for control in [false, true] {
+        let mut world = good();
+        let detail = "base64 of a provider key in a log line".to_owned();
+        world.push(
+            9 * S,
+            Event::Critical {
+                what: "canary".to_owned(),
+                detail,
+                control,
+            },
+        );
+        let failed = failed(&judged(&world)).len();
+        assert_eq!(failed, usize::from(!control));
+    }
+}
+
+#[test]
+fn a_limit_too_high_too_low_or_absent_is_seen() {
+    let limited = |refill| {
+        let mut world = good();
+        world.out.retain(|observation| match &observation.event {
+            Event::Call(call) => call.phase != "rate.principal",
+            _ => true,
+        });
+        rate(&mut world, 10 * S, refill);
+        judged(&world)
+    };
+    assert_pass(&limited(50));
+    assert_eq!(failed(&limited(5)), ["refill.principal"]);
+    assert!(failed(&limited(75)).contains(&"rate.principal"));
+    assert_eq!(failed(&limited(1_000)), ["rate.principal"]);
+}
+
+#[test]
+fn a_neighbour_refused_fails() {
+    let mut world = good();
+    let op = world
+        .ops("V.6")
+        .into_iter()
+        .find(|op| world.call(*op).identity == "neighbour 1");
+    world.call(op.unwrap()).outcome = exai_judge::Outcome::Refused;
+    assert_eq!(failed(&judged(&world)), ["neighbours"]);
+}
+
+#[test]
+fn hostile_input_that_slows_healthy_traffic_threefold_fails() {
+    let slowed = |by: u64| {
+        let mut world = good();
+        for op in world.ops("V.6") {
+            let call = world.call(op);
+            if call.phase == "hostile" {
+                call.done_at += by;
+            }
+        }
+        judged(&world)
+    };
+    assert_eq!(failed(&slowed(60 * MS)), ["p99_ratio"]);
+    assert_pass(&slowed(9 * MS));
+    assert_eq!(check(&slowed(9 * MS), "p99_ratio").n, 300);
+}
