@@ -16,6 +16,7 @@ pub mod raw;
 pub mod redis;
 pub mod report;
 pub mod runkey;
+pub mod sample;
 pub mod scratch;
 pub mod simulator;
 pub mod supervisor;

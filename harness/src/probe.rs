@@ -146,7 +146,8 @@ impl Scraper {
     }
 }
 
-/// Flattens `components` of the detail to one status word each: `store`, `kimi`, `disk` ...
+/// Flattens `components` of the detail to one status word each: `store`, `kimi`, `disk` ...; the
+/// store's kind stands beside its word as `store_kind`.
 fn components(detail: &Value) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let rows = detail.get("components").and_then(Value::as_object);
@@ -156,6 +157,9 @@ fn components(detail: &Value) -> BTreeMap<String, String> {
             found.extend(providers.filter_map(|(name, one)| Some((name.clone(), word(one)?))));
         } else if let Some(status) = word(value) {
             found.insert(name.clone(), status);
+        }
+        if let Some(kind) = value.get("kind").and_then(Value::as_str) {
+            found.insert(format!("{name}_kind"), kind.to_owned());
         }
     }
     found

@@ -56,7 +56,8 @@ async fn health_is_flattened_to_a_word_a_component_with_the_instance() {
             ("disk", "healthy"),
             ("glm", "healthy"),
             ("kimi", "unhealthy"),
-            ("store", "healthy")
+            ("store", "healthy"),
+            ("store_kind", "sqlite")
         ]
     );
 }
