@@ -2,7 +2,9 @@
 //!
 //! This file is the table of contents; each module is named after the noun it holds.
 
+pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod failure;
 pub mod observe;

@@ -10,6 +10,7 @@ pub mod door;
 pub mod envelope;
 pub mod gate;
 pub mod held;
+pub mod mcp;
 pub mod origin;
 mod passage;
 pub mod patience;

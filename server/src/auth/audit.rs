@@ -93,7 +93,8 @@ pub fn harmless(text: &str) -> String {
 fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 enum Order {
@@ -246,7 +247,8 @@ fn cut_torn_line(path: &Path) -> io::Result<()> {
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
     if whole < bytes.len() {
-        tracing::warn!(path = %path.display(), bytes = bytes.len() - whole, "cut a torn audit line");
+        let torn = bytes.len() - whole;
+        tracing::warn!(path = %path.display(), bytes = torn, "cut a torn audit line");
         std::fs::File::options()
             .write(true)
             .open(path)?

@@ -59,7 +59,13 @@ async fn round(health: &Health, probes: &[Probe], deadline: Duration) {
     futures::future::join_all(asking).await;
 }
 
-/// Free space of the state folder's file system: degraded below 15 %, unhealthy below 5 % or
+/// Below this the store and the audit file cannot be trusted to grow.
+const TOO_LITTLE: u64 = 32 << 20;
+
+/// A nearly full file system is no worry while this much is left.
+const SCARCE: u64 = 1 << 30;
+
+/// Free space of the state folder's file system: degraded below 5 % and 1 GiB, unhealthy below
 /// 32 MiB.
 #[must_use]
 pub fn disk(folder: &Path) -> Probe {
@@ -86,10 +92,9 @@ fn disk_report(folder: &Path) -> Report {
     let free = figures.blocks_available() * unit;
     let total = (figures.blocks() * unit).max(1);
     let percent = free * 100 / total;
-    let status = match percent {
-        _ if free < 32 << 20 => Status::Unhealthy,
-        0..5 => Status::Unhealthy,
-        5..15 => Status::Degraded,
+    let status = match free {
+        0..TOO_LITTLE => Status::Unhealthy,
+        _ if percent < 5 && free < SCARCE => Status::Degraded,
         _ => Status::Healthy,
     };
     let detail = match status {

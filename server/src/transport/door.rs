@@ -119,6 +119,12 @@ impl Threshold {
         }
     }
 
+    /// The proxies whose connections count in the total alone.
+    #[must_use]
+    pub fn trusted(&self) -> Arc<[Cidr]> {
+        Arc::clone(&self.trusted)
+    }
+
     /// A place for a connection; what it holds is given back when dropped. A trusted proxy speaks
     /// for many clients, so only the total counts for it.
     fn enter(&self, peer: IpAddr) -> Result<(Counted<()>, Option<Counted<IpAddr>>), &'static str> {
@@ -264,7 +270,8 @@ async fn turn_away(
     }
     let text = format!(
         "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-         exai-correlation-id: {correlation_id}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+         exai-correlation-id: {correlation_id}\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
         body.len()
     );
     let telling = async {

@@ -3,8 +3,8 @@
 //! Balancers and clients give up on a connection that says nothing for a minute, and the protocol
 //! library sends no head before a stateless call has its first message. So the call is raced with a
 //! clock: when the clock wins, the head of an event stream goes out, a comment follows at once and
-//! every few seconds, and the answer comes as an event when it is there. Dropping the response drops
-//! the call.
+//! every few seconds, and the answer comes as an event when it is there. Dropping the response
+//! drops the call.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

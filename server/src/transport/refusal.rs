@@ -16,6 +16,7 @@ use super::rate::OverRate;
 use crate::auth::audit::{Audit, Denial};
 use crate::failure::{Category, Failure};
 use crate::observe::Metrics;
+use crate::protocol::reply;
 
 /// Why a request goes no further.
 #[derive(Debug, Clone)]
@@ -177,18 +178,12 @@ impl Refusal {
     /// The JSON-RPC error, with the one failure object as its data.
     #[must_use]
     pub fn to_json(&self, id: &Value, correlation_id: &str) -> Value {
-        let failure = &self.failure;
-        let mut data = json!({
-            "category": failure.category.name(),
-            "code": failure.code,
-            "message": failure.message,
-            "retryable": failure.retryable,
-            "correlation_id": correlation_id,
-        });
-        if let Some(wait) = failure.retry_after {
-            // Rounded up: a caller that waits exactly this long is not early.
-            data["retry_after_ms"] = (wait.as_micros().div_ceil(1000) as u64).into();
-        }
+        let mut failure = (*self.failure).clone();
+        // Rounded up to the millisecond on the wire: who waits exactly this long is not early.
+        failure.retry_after = failure
+            .retry_after
+            .map(|wait| Duration::from_millis(wait.as_micros().div_ceil(1000) as u64));
+        let data = reply::error_object(&failure, correlation_id);
         json!({
             "jsonrpc": "2.0",
             "id": id,

@@ -1,0 +1,239 @@
+//! Assembly: a checked configuration becomes the parts, in stages that are timed and recorded.
+//!
+//! `serve` and `stdio` run what is built here; the order of the ending is in `app/serve.rs`.
+
+mod manifest;
+mod serve;
+mod signals;
+mod stdio;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::runtime::Runtime;
+
+use crate::cli::{BUG, USAGE};
+use crate::config::{Config, StoreKind};
+use crate::observe::manifest::Identity;
+use crate::observe::stage::Stages;
+use crate::observe::{Health, Metrics, log};
+use crate::router::Router;
+use crate::store::{Home, Operation, Store, StoreError, ThreadLimits};
+use crate::thread::Threads;
+use crate::tool::{Surroundings, Toolbox};
+
+/// How long the runtime's own tasks may take to end after everything was told to.
+const ENDING: Duration = Duration::from_millis(500);
+
+/// A stage that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("could not start: {stage}: {cause}")]
+pub struct AppError {
+    stage: &'static str,
+    cause: String,
+    code: u8,
+}
+
+impl AppError {
+    /// Something outside is wrong and the caller can mend it.
+    pub(crate) fn theirs(stage: &'static str, cause: impl std::fmt::Display) -> Self {
+        Self {
+            stage,
+            cause: cause.to_string(),
+            code: USAGE,
+        }
+    }
+
+    /// Something of ours failed.
+    pub(crate) fn ours(stage: &'static str, cause: impl std::fmt::Display, code: u8) -> Self {
+        Self {
+            stage,
+            cause: cause.to_string(),
+            code,
+        }
+    }
+
+    /// The process's exit code.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        self.code
+    }
+}
+
+/// The parts of a running server.
+#[derive(Clone)]
+pub struct App {
+    /// What everything was built from.
+    pub config: Arc<Config>,
+    /// Counters and gauges.
+    pub metrics: Metrics,
+    /// Component states.
+    pub health: Health,
+    /// What this process is.
+    pub identity: Identity,
+    /// What really ran at the start.
+    pub stages: Stages,
+    /// Providers behind one question.
+    pub router: Arc<Router>,
+    /// Hot state.
+    pub store: Store,
+    /// The tools and one way to run them.
+    pub toolbox: Toolbox,
+}
+
+impl App {
+    /// Builds every part that both transports need.
+    ///
+    /// # Errors
+    /// The stage that failed and why.
+    pub async fn build(config: Config) -> Result<Self, AppError> {
+        let stages = Stages::default();
+        let config = Arc::new(config);
+        let metrics = Metrics::new();
+        let identity = Identity::fresh();
+        let health = Health::new(&config.ready_require);
+        let folder = config.server.state_dir();
+        let prepared = async { prepare_state_dir(&folder) };
+        stages.run("state_dir", prepared).await.map_err(|error| {
+            let folder = folder.display();
+            AppError::theirs(
+                "state_dir",
+                format!("{folder}: {error}; set server.state_dir"),
+            )
+        })?;
+        let opening = open_store(&config, Some(metrics.clone()));
+        let store = stages
+            .run("store", opening)
+            .await
+            .map_err(|e| AppError::theirs("store", e))?;
+        let building = async { Router::from_config(&config, metrics.clone()) };
+        let router = stages.run("providers", building).await;
+        let router = Arc::new(router.map_err(|error| AppError::theirs("providers", error))?);
+        let threads = Threads::new(store.clone(), thread_limits(&config));
+        let loading = async {
+            let around = Surroundings::routed(
+                Arc::clone(&router),
+                &config,
+                threads,
+                identity.clone(),
+                metrics.clone(),
+            );
+            Ok::<_, std::convert::Infallible>(Toolbox::new(around))
+        };
+        let toolbox = match stages.run("tools", loading).await {
+            Ok(toolbox) => toolbox,
+            Err(never) => match never {},
+        };
+        Ok(Self {
+            config,
+            metrics,
+            health,
+            identity,
+            stages,
+            router,
+            store,
+            toolbox,
+        })
+    }
+}
+
+/// Creates the state folder for its owner alone and makes sure it can be written.
+///
+/// # Errors
+/// When it cannot.
+pub(crate) fn prepare_state_dir(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let access = nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK);
+    access.map_err(std::io::Error::from)
+}
+
+fn thread_limits(config: &Config) -> ThreadLimits {
+    ThreadLimits {
+        exchanges: config.thread.exchanges,
+        ttl_ms: u64::try_from(config.thread.ttl.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Opens the configured store; its operations are counted where metrics are given.
+///
+/// # Errors
+/// What kept it from opening. A Redis that does not answer is none.
+pub(crate) async fn open_store(
+    config: &Config,
+    metrics: Option<Metrics>,
+) -> Result<Store, StoreError> {
+    let row = &config.store;
+    let home = match row.kind {
+        StoreKind::Sqlite => {
+            let path = match row.path.as_str() {
+                "" => config.server.state_dir().join("exai.sqlite"),
+                path => PathBuf::from(path),
+            };
+            Home::Embedded {
+                path,
+                busy_timeout: row.busy_timeout,
+            }
+        }
+        StoreKind::Redis => Home::Redis {
+            url: SecretString::from(row.url.as_str()),
+            connect_timeout: row.connect_timeout,
+            command_timeout: row.command_timeout,
+        },
+    };
+    let watch = move |operation: Operation| {
+        let Some(metrics) = &metrics else { return };
+        metrics.store_operation(operation.name, operation.elapsed);
+        if operation.is_outage {
+            metrics.store_error();
+        }
+    };
+    Store::open(home, thread_limits(config), Arc::new(watch)).await
+}
+
+fn runtime() -> Result<Runtime, AppError> {
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    built.map_err(|error| AppError::ours("runtime", error, BUG))
+}
+
+fn start_log(filter: &str) -> Result<(), AppError> {
+    log::start(filter).map_err(|error| AppError::theirs("log", format!("server.log: {error}")))
+}
+
+/// `exai serve`.
+///
+/// # Errors
+/// A stage that failed, or a drain cut short by a second signal.
+pub fn run_serve(config: Config) -> Result<(), AppError> {
+    start_log(&config.server.log)?;
+    let runtime = runtime()?;
+    let ended = runtime.block_on(serve::serve(config));
+    runtime.shutdown_timeout(ENDING);
+    ended
+}
+
+/// `exai stdio`.
+///
+/// # Errors
+/// A stage that failed.
+pub fn run_stdio(config: Config) -> Result<(), AppError> {
+    // A client shows its server's stderr to a person; unless asked for, only trouble belongs there.
+    let filter = if config.server.log == "info" {
+        "warn"
+    } else {
+        &config.server.log
+    };
+    start_log(filter)?;
+    let runtime = runtime()?;
+    let ended = runtime.block_on(stdio::serve(config));
+    // The reader of standard input is a thread that cannot be interrupted; it is left behind.
+    runtime.shutdown_timeout(ENDING);
+    ended
+}

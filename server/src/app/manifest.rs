@@ -1,0 +1,35 @@
+//! `/manifest`: what is running, drawn up anew for each request.
+
+use serde_json::{Value, json};
+
+use super::App;
+use crate::observe::manifest::Build;
+
+/// The manifest of a running server.
+pub(super) async fn draw(app: &App) -> Value {
+    let build = Build::with_executable(app.identity.executable_sha256().await);
+    let config = &app.config;
+    let private = config.providers.values().filter(|row| row.allow_private);
+    json!({
+        "name": build.name,
+        "version": build.version,
+        "commit": build.commit,
+        "dirty": build.dirty,
+        "executable_sha256": build.executable_sha256,
+        "policy_digest": config.digests.policy,
+        "site_digest": config.digests.site,
+        "instance": app.identity.instance(),
+        "instance_name": config.server.instance,
+        "started_at": app.identity.started_at(),
+        "pid": std::process::id(),
+        "auth": config.auth.mode.name(),
+        "metrics_open": config.metrics_open,
+        "demo": config.demo,
+        "store": app.store.kind(),
+        "stages": app.stages.list(),
+        "providers": app.router.providers(),
+        "private_providers": private.map(|row| &row.name).collect::<Vec<_>>(),
+        "tools": app.toolbox.registry().loadings(),
+        "not_built": ["websocket", "tasks", "jwks", "jti revocation", "forwarded and PROXY v2"],
+    })
+}

@@ -1,0 +1,373 @@
+//! `exai serve`: spawn and drain.
+//!
+//! The order of the ending: readiness off, stop accepting, wait for calls in flight (bounded), end
+//! the protocol's streams, close what is left, put the record on disk. A second signal cuts it
+//! short.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router as Routes;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::signals::Signals;
+use super::{App, AppError, manifest};
+use crate::auth::audit::Audit;
+use crate::auth::token::TokenCheck;
+use crate::cli::BUG;
+use crate::config::{AuthMode, Config};
+use crate::observe::health::{Report, Status};
+use crate::observe::probe::{self, Asking, Probe};
+
+use crate::transport::admin::{self, Admin};
+use crate::transport::door::{Door, Threshold};
+use crate::transport::gate::Gate;
+use crate::transport::mcp;
+use crate::transport::origin::Origins;
+use crate::transport::public;
+use crate::transport::rate::Rates;
+use crate::transport::refusal::Desk;
+use crate::transport::session::Sessions;
+
+/// How long streams may take to end after the calls have.
+const STREAMS: Duration = Duration::from_secs(2);
+
+/// Everything that was spawned, and the handles to end it.
+struct Running {
+    calls: TaskTracker,
+    connections: TaskTracker,
+    admin_connections: TaskTracker,
+    doors: Vec<JoinHandle<()>>,
+    background: TaskTracker,
+    stop: CancellationToken,
+    admin_stop: CancellationToken,
+    kill: CancellationToken,
+    protocol: CancellationToken,
+    ending: CancellationToken,
+}
+
+impl Running {
+    fn new() -> Self {
+        Self {
+            calls: TaskTracker::new(),
+            connections: TaskTracker::new(),
+            admin_connections: TaskTracker::new(),
+            doors: Vec::new(),
+            background: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            admin_stop: CancellationToken::new(),
+            kill: CancellationToken::new(),
+            protocol: CancellationToken::new(),
+            ending: CancellationToken::new(),
+        }
+    }
+}
+
+/// The listeners, bound before anything is served.
+struct Bound {
+    public: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+impl Bound {
+    async fn bind(config: &Config) -> Result<Self, AppError> {
+        let listen = |key: &'static str, address| async move {
+            TcpListener::bind(address).await.map_err(|error| {
+                let fix = "stop what listens there, or choose another address";
+                AppError::theirs(key, format!("{address}: {error}; {fix}"))
+            })
+        };
+        let public = listen("server.listen", config.server.listen).await?;
+        let admin = match config.server.is_shared_listener() {
+            true => None,
+            false => Some(listen("server.admin", config.server.admin).await?),
+        };
+        Ok(Self { public, admin })
+    }
+
+    fn addresses(&self) -> std::io::Result<(std::net::SocketAddr, std::net::SocketAddr)> {
+        let public = self.public.local_addr()?;
+        let admin = self
+            .admin
+            .as_ref()
+            .map_or(Ok(public), TcpListener::local_addr)?;
+        Ok((public, admin))
+    }
+}
+
+/// Runs until a signal, then drains.
+pub(super) async fn serve(config: Config) -> Result<(), AppError> {
+    let mut signals = Signals::listen()?;
+    let app = App::build(config).await?;
+    let (audit, writer) = open_audit(&app).await?;
+    let bound = app.stages.run("listen", Bound::bind(&app.config)).await?;
+    let (public, admin) = bound
+        .addresses()
+        .map_err(|error| AppError::ours("listen", error, BUG))?;
+    let mut running = Running::new();
+    let desk = Desk {
+        metrics: app.metrics.clone(),
+        audit: Some(audit.clone()),
+    };
+    let gate = gate(&app, &running, desk, &[public, admin])?;
+    open_doors(&app, gate, bound, &mut running);
+    spawn_background(&app, &running);
+    if app.config.auth.mode == AuthMode::None {
+        tracing::warn!("authentication is off: whoever reaches the loopback address is admin");
+    }
+    tracing::info!(%public, %admin, pid = std::process::id(), "listening");
+    let signal = signals.next().await;
+    tracing::info!(signal, "draining");
+    let code = tokio::select! {
+        () = drain(&app, running, &audit) => 0,
+        second = signals.next() => if second == "SIGINT" { 130 } else { 143 },
+    };
+    drop(audit);
+    if code == 0 {
+        // Connection tasks hold handles on the record; all of them are gone now.
+        let _ = tokio::time::timeout(STREAMS, writer).await;
+        tracing::info!("stopped");
+        return Ok(());
+    }
+    Err(AppError::ours(
+        "drain",
+        "cut short by a second signal",
+        code,
+    ))
+}
+
+async fn open_audit(app: &App) -> Result<(Audit, JoinHandle<()>), AppError> {
+    let path = match app.config.audit.file.as_str() {
+        "" => app.config.server.state_dir().join("audit.jsonl"),
+        path => path.into(),
+    };
+    let opening = Audit::open(&path, app.config.audit.queue, app.health.clone());
+    app.stages
+        .run("audit", opening)
+        .await
+        .map_err(|error| AppError::theirs("audit", format!("{}: {error}", path.display())))
+}
+
+fn gate(
+    app: &App,
+    running: &Running,
+    desk: Desk,
+    bound: &[std::net::SocketAddr],
+) -> Result<Gate, AppError> {
+    let config = &app.config;
+    let policy = Arc::new(config.policy.clone());
+    let tokens = match config.auth.mode {
+        AuthMode::None => None,
+        AuthMode::Jwt => {
+            let check = TokenCheck::new(config, Arc::clone(&policy));
+            Some(Arc::new(
+                check.map_err(|error| AppError::theirs("auth", error))?,
+            ))
+        }
+    };
+    let limits = &config.limits;
+    Ok(Gate {
+        desk,
+        origins: Arc::new(Origins::new(&config.server, bound)),
+        tokens,
+        policy,
+        rates: Arc::new(Rates::new(&limits.rate)),
+        sessions: Sessions::new(limits.sessions, limits.session_idle, app.metrics.clone()),
+        trusted: config.server.trusted_proxies.clone().into(),
+        limits: Arc::new(limits.clone()),
+        calls: running.calls.clone(),
+        epoch: Instant::now(),
+    })
+}
+
+fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
+    let config = &app.config;
+    let instance: Arc<str> = app.identity.instance().into();
+    let issuer = gate.tokens.as_ref().map(|_| config.auth.jwt.issuer.clone());
+    let protocol = mcp::service(&app.toolbox, config, running.protocol.clone());
+    let pages = admin_routes(app, &gate);
+    let desk = gate.desk.clone();
+    let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted));
+    let public_routes = public::routes(protocol, gate, issuer);
+    let finish = |routes: Routes| public::finished(routes, desk.clone(), Arc::clone(&instance));
+    let door =
+        |listener, router, threshold, connections: &TaskTracker, stop: &CancellationToken| Door {
+            listener,
+            router,
+            threshold,
+            desk: desk.clone(),
+            connections: connections.clone(),
+            stop: stop.clone(),
+            kill: running.kill.clone(),
+        };
+    let mut doors = Vec::new();
+    match bound.admin {
+        None => {
+            let router = finish(public_routes.merge(pages));
+            doors.push(door(
+                bound.public,
+                router,
+                threshold,
+                &running.connections,
+                &running.stop,
+            ));
+        }
+        Some(listener) => {
+            // Counts of its own: a flood at the public listener must not blind this one.
+            let own = Threshold::new(&config.limits, threshold.trusted());
+            let router = finish(public_routes);
+            doors.push(door(
+                bound.public,
+                router,
+                threshold,
+                &running.connections,
+                &running.stop,
+            ));
+            let (tracker, stop) = (&running.admin_connections, &running.admin_stop);
+            doors.push(door(listener, finish(pages), own, tracker, stop));
+        }
+    }
+    running.doors = doors
+        .into_iter()
+        .map(|door| tokio::spawn(door.run()))
+        .collect();
+}
+
+fn admin_routes(app: &App, gate: &Gate) -> Routes {
+    let drawn = app.clone();
+    let mut gate = gate.clone();
+    // Scrapers and probes share an address with callers on one host; their rates are apart.
+    gate.rates = Arc::new(Rates::new(&app.config.limits.rate));
+    admin::routes(Admin {
+        gate,
+        health: app.health.clone(),
+        identity: app.identity.clone(),
+        manifest: Arc::new(move || {
+            let app = drawn.clone();
+            Box::pin(async move { manifest::draw(&app).await })
+        }),
+        metrics_open: app.config.metrics_open,
+        scrape_token: app.config.secrets.metrics.clone(),
+    })
+}
+
+fn spawn_background(app: &App, running: &Running) {
+    let interval = app.config.health.interval;
+    let probing = probe::run(
+        app.health.clone(),
+        probes(app),
+        interval,
+        running.ending.clone(),
+    );
+    running.background.spawn(probing);
+    let (router, ending) = (Arc::clone(&app.router), running.ending.clone());
+    running
+        .background
+        .spawn(async move { router.watch(ending).await });
+    running.background.close();
+}
+
+fn probes(app: &App) -> Vec<Probe> {
+    let store = app.store.clone();
+    let toolbox = app.toolbox.clone();
+    let mut probes = vec![
+        probe::disk(&app.config.server.state_dir()),
+        probe("store", move || {
+            let store = store.clone();
+            Box::pin(async move { store_report(&store).await })
+        }),
+        probe("in_flight", move || {
+            let permits = toolbox.permits();
+            let report = Report::new(Status::Healthy, "");
+            let report = report
+                .fact("current", permits.current())
+                .fact("limit", permits.limit());
+            Box::pin(async move { report })
+        }),
+    ];
+    for row in app
+        .router
+        .providers()
+        .into_iter()
+        .filter(|row| row.registered)
+    {
+        let (router, name) = (Arc::clone(&app.router), row.name.clone());
+        let ask = move || -> Asking {
+            let report = router.report(&name);
+            Box::pin(async move {
+                report.unwrap_or_else(|| Report::new(Status::Unhealthy, "unknown provider"))
+            })
+        };
+        probes.push(Probe {
+            name: row.name,
+            is_provider: true,
+            ask: Arc::new(ask),
+        });
+    }
+    probes
+}
+
+fn probe(name: &str, ask: impl Fn() -> Asking + Send + Sync + 'static) -> Probe {
+    Probe {
+        name: name.to_owned(),
+        is_provider: false,
+        ask: Arc::new(ask),
+    }
+}
+
+async fn store_report(store: &crate::store::Store) -> Report {
+    let report = match store.probe().await {
+        Ok(()) => Report::new(Status::Healthy, ""),
+        Err(error) => {
+            tracing::debug!(cause = %error, "store probe failed");
+            Report::new(Status::Unhealthy, "the store does not answer")
+        }
+    };
+    let report = report.fact("kind", store.kind());
+    if store.kind() == "sqlite" {
+        report.local()
+    } else {
+        report
+    }
+}
+
+async fn drain(app: &App, running: Running, audit: &Audit) {
+    app.health.drain();
+    running.stop.cancel();
+    running.calls.close();
+    let deadline = app.config.server.drain;
+    if tokio::time::timeout(deadline, running.calls.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            calls = running.calls.len(),
+            "calls in flight were cut by the drain limit"
+        );
+    }
+    running.protocol.cancel();
+    end(&running.connections, &running.kill).await;
+    running.admin_stop.cancel();
+    end(&running.admin_connections, &running.kill).await;
+    for door in running.doors {
+        let _ = door.await;
+    }
+    running.ending.cancel();
+    let _ = tokio::time::timeout(STREAMS, running.background.wait()).await;
+    audit.flush().await;
+}
+
+/// Waits for connections to end by themselves, then ends them.
+async fn end(connections: &TaskTracker, kill: &CancellationToken) {
+    connections.close();
+    if tokio::time::timeout(STREAMS, connections.wait())
+        .await
+        .is_err()
+    {
+        kill.cancel();
+        let _ = tokio::time::timeout(STREAMS, connections.wait()).await;
+    }
+}

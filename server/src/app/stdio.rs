@@ -1,0 +1,26 @@
+//! `exai stdio`: the protocol over standard input and output, one client, no listeners.
+//!
+//! Ends when the client closes the pipe or at a signal. Standard output carries the protocol alone.
+
+use tokio_util::sync::CancellationToken;
+
+use super::signals::Signals;
+use super::{App, AppError};
+use crate::config::Config;
+use crate::protocol;
+
+pub(super) async fn serve(config: Config) -> Result<(), AppError> {
+    let mut signals = Signals::listen()?;
+    let app = App::build(config).await?;
+    let ending = CancellationToken::new();
+    let (router, watched) = (app.router.clone(), ending.clone());
+    let watching = tokio::spawn(async move { router.watch(watched).await });
+    let serving = protocol::stdio(app.toolbox.clone(), ending.clone());
+    let served = tokio::select! {
+        served = serving => served,
+        _ = signals.next() => Ok(()),
+    };
+    ending.cancel();
+    let _ = watching.await;
+    served.map_err(|error| AppError::theirs("stdio", error))
+}

@@ -1,0 +1,247 @@
+//! The command line: parse, run one command, turn its end into an exit code.
+//!
+//! Exit codes: 0 done, 64 the caller's mistake (arguments, configuration, a port in use), 70 ours,
+//! 130 and 143 when a second signal cut the drain short.
+
+mod check;
+mod doctor;
+mod token;
+mod version;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::{self, AppError};
+use crate::config::{Config, Faults, Flag, Sources};
+
+/// The caller's mistake.
+pub const USAGE: u8 = 64;
+
+/// Our mistake.
+pub const BUG: u8 = 70;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "exai",
+    version,
+    about = "AI tools over several LLM providers, for MCP clients"
+)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve MCP over HTTP, with health, metrics and manifest on the admin address
+    Serve(Serve),
+    /// Serve MCP over standard input and output
+    Stdio(Layers),
+    /// Check the configuration and print every fault at once
+    Check(Layers),
+    /// Say which build this is
+    Version {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a development token from EXAI_JWT_SECRET
+    Token(token::Wish),
+    /// Look for what keeps the server from working, and name the fix
+    Doctor {
+        #[command(flatten)]
+        layers: Layers,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    layers: Layers,
+    /// Address of the public listener (server.listen)
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Address of the admin listener (server.admin)
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// Answer from the embedded demo provider, clearly marked
+    #[arg(long)]
+    demo: bool,
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Args)]
+struct Layers {
+    /// Configuration file, TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One key, such as --set thread.ttl=1h; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+impl Layers {
+    fn sources(self) -> Sources {
+        let text = |part: OsString| part.into_string().ok();
+        let pairs =
+            std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+        let flag = |(key, value): (String, String)| Flag {
+            flag: format!("--set {key}"),
+            key,
+            value,
+        };
+        Sources {
+            file: self.config,
+            environment: pairs.collect(),
+            flags: self.set.into_iter().map(flag).collect(),
+            demo: false,
+        }
+    }
+}
+
+impl Serve {
+    fn sources(self) -> Sources {
+        let mut sources = self.layers.sources();
+        let named = [
+            ("--listen", "server.listen", self.listen),
+            ("--admin", "server.admin", self.admin),
+        ];
+        for (flag, key, value) in named {
+            let set = |value| Flag {
+                flag: flag.to_owned(),
+                key: key.to_owned(),
+                value,
+            };
+            sources.flags.extend(value.map(set));
+        }
+        sources.demo = self.demo;
+        sources
+    }
+}
+
+/// How a command ended when not well.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(#[from] Faults),
+    /// The caller asked for something that cannot be; one paragraph with the fix.
+    #[error("{0}")]
+    Usage(String),
+    /// The server could not be started or run.
+    #[error("{0}")]
+    App(#[from] AppError),
+    /// What was asked for was told already, and the answer is no.
+    #[error("")]
+    Told,
+}
+
+impl Failed {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Usage(_) | Self::Told => USAGE,
+            Self::App(error) => error.exit_code(),
+        }
+    }
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Two crypto backends could be compiled in by accident; this names the one in use.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    match std::panic::catch_unwind(|| run(line.command)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failed)) => {
+            let text = failed.to_string();
+            if !text.is_empty() {
+                let _ = writeln!(std::io::stderr(), "exai: {text}");
+            }
+            ExitCode::from(failed.code())
+        }
+        Err(_) => {
+            let _ = writeln!(
+                std::io::stderr(),
+                "exai: this is a bug of exai; please report it"
+            );
+            ExitCode::from(BUG)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failed> {
+    match command {
+        Command::Serve(serve) => Ok(app::run_serve(Config::load(&serve.sources())?)?),
+        Command::Stdio(layers) => Ok(app::run_stdio(Config::load(&layers.sources())?)?),
+        Command::Check(layers) => check::run(&layers.sources()),
+        Command::Version { json } => version::run(json),
+        Command::Token(wish) => token::run(wish),
+        Command::Doctor { layers, json } => doctor::run(&layers.sources(), json),
+    }
+}
+
+/// Prints to standard output. A reader that went away is not our fault.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Line::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_keys_with_their_own_layer() {
+        let words = [
+            "exai",
+            "serve",
+            "--listen",
+            "127.0.0.1:1",
+            "--set",
+            "thread.ttl=1h",
+            "--demo",
+        ];
+        let Command::Serve(serve) = Line::parse_from(words).command else {
+            panic!("not serve")
+        };
+        let sources = serve.sources();
+        let flags: Vec<_> = sources
+            .flags
+            .iter()
+            .map(|f| (f.flag.as_str(), f.key.as_str()))
+            .collect();
+        assert_eq!(
+            flags,
+            [
+                ("--set thread.ttl", "thread.ttl"),
+                ("--listen", "server.listen")
+            ]
+        );
+        assert!(sources.demo);
+    }
+}

@@ -1,0 +1,105 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::process::{PATIENCE, call, call_headers, parse, serve, serve_jwt, token, wait_for};
+
+#[test]
+fn a_hot_principal_is_told_when_to_come_back_and_its_neighbour_is_not_disturbed() {
+    let server = serve_jwt(&["--demo", "limits.rate.principal=5"]);
+    let bearer = |name: &str| format!("Bearer {}", token(name, &["user"]));
+    let (hot, calm) = (bearer("hot"), bearer("calm"));
+    let ask = |who: &str| {
+        let mut headers = call_headers("version");
+        headers.push(("authorization", who));
+        server.post(&call("version", json!({})), &headers)
+    };
+    let refused = wait_for("a refusal", || {
+        let reply = ask(&hot);
+        assert!(matches!(reply.status, 200 | 429), "{reply:?}");
+        (reply.status == 429).then_some(reply)
+    });
+    assert!(
+        refused
+            .header("retry-after")
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            >= 1
+    );
+    let said = refused.json();
+    assert_eq!(said["error"]["data"]["category"], "rate_limit_error");
+    assert!(
+        said["error"]["data"]["retry_after_ms"].as_u64().unwrap() <= 200,
+        "{said}"
+    );
+    assert_eq!(ask(&calm).status, 200);
+    wait_for("the hot one to be let in again", || {
+        (ask(&hot).status == 200).then_some(())
+    });
+    let denials = server.admin(
+        "/metrics",
+        &[("authorization", "Bearer 0a9b8c7d6e5f40312233445566778899")],
+    );
+    assert!(
+        denials
+            .body
+            .contains("exai_denials_total{reason=\"rate_principal\"}")
+    );
+}
+
+#[test]
+fn one_connection_too_many_from_an_address_is_told_so() {
+    let server = serve(&["--demo", "limits.connections_per_address=3"], &[]);
+    let held: Vec<TcpStream> = (0..3)
+        .map(|_| TcpStream::connect(server.public).unwrap())
+        .collect();
+    let mut fourth = TcpStream::connect(server.public).unwrap();
+    fourth.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = Vec::new();
+    fourth.read_to_end(&mut answer).unwrap();
+    let reply = parse(&answer);
+    assert_eq!(reply.status, 429, "{reply:?}");
+    assert_eq!(
+        reply.json()["error"]["data"]["code"],
+        "connections_per_address"
+    );
+    drop(held);
+    wait_for("a place", || {
+        let reply = server.post(&call("version", json!({})), &call_headers("version"));
+        (reply.status == 200).then_some(())
+    });
+}
+
+#[test]
+fn the_session_after_the_last_is_refused() {
+    let server = serve(&["--demo", "limits.sessions=2"], &[]);
+    let (_first, second) = (server.session(&[]), server.session(&[]));
+    let refused = server.post(&super::process::initialize(), &[]);
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert_eq!(refused.json()["error"]["data"]["code"], "too_many_sessions");
+    let delete = [("mcp-session-id", second.as_str())];
+    let ended = super::process::request(server.public, "DELETE", "/mcp", &delete, b"");
+    assert!((200..300).contains(&ended.status), "{ended:?}");
+    server.session(&[]);
+}
+
+#[test]
+fn a_head_that_never_ends_is_cut_at_its_clock() {
+    let server = serve(&["--demo", "limits.header_timeout=1s"], &[]);
+    let mut stream = TcpStream::connect(server.public).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(b"POST /mcp HTTP/1.1\r\nhost: localhost\r\n")
+        .unwrap();
+    let started = Instant::now();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    let waited = started.elapsed();
+    assert!(
+        waited > Duration::from_millis(500) && waited < Duration::from_secs(10),
+        "{waited:?}"
+    );
+}
