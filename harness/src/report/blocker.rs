@@ -11,7 +11,7 @@ use crate::report::wording;
 pub fn blockers(claim: &ClaimAnswer, criteria: &[Judged]) -> Vec<Blocker> {
     let mut found: Vec<Blocker> = criteria
         .iter()
-        .filter(|judged| judged.finding.verdict != Verdict::Pass)
+        .filter(|judged| judged.finding.verdict != Verdict::Pass && !judged.tolerated)
         .map(of_criterion)
         .collect();
     // A stable sort: within one verdict the claim's own order stays.

@@ -52,11 +52,11 @@ impl Report {
             .criteria
             .iter()
             .map(|id| found.remove(id).unwrap_or_else(|| never_judged(id)))
-            .map(|finding| catalogue.judged(finding))
+            .map(|finding| catalogue.judged(finding, &evidence.claim.tolerates))
             .collect();
         let mut outside_claim: Vec<Judged> = found
             .into_values()
-            .map(|finding| catalogue.judged(finding))
+            .map(|finding| catalogue.judged(finding, &[]))
             .collect();
         outside_claim.sort_by_key(|judged| catalogue.position(&judged.finding.criterion));
 
@@ -133,7 +133,8 @@ impl Catalogue<'_> {
             .unwrap_or(usize::MAX)
     }
 
-    fn judged(&self, finding: Finding) -> Judged {
+    fn judged(&self, finding: Finding, tolerates: &[Reason]) -> Judged {
+        let finding = settle(finding);
         let row = self.texts.iter().find(|text| text.id == finding.criterion);
         let (title, text) = row.map_or_else(
             || ("not in the catalogue".to_owned(), String::new()),
@@ -144,9 +145,20 @@ impl Catalogue<'_> {
             text,
             anchor: anchor(&finding.criterion),
             repeat: repeat(self.replay, &finding.criterion),
-            finding: settle(finding),
+            tolerated: is_tolerated(&finding, tolerates),
+            finding,
         }
     }
+}
+
+/// Only a reason makes an Inconclusive tolerable; one without any is not.
+fn is_tolerated(finding: &Finding, tolerates: &[Reason]) -> bool {
+    finding.verdict == Verdict::Inconclusive
+        && !finding.reasons.is_empty()
+        && finding
+            .reasons
+            .iter()
+            .all(|reason| tolerates.contains(reason))
 }
 
 fn anchor(criterion: &str) -> String {
@@ -202,7 +214,8 @@ fn answer(
             "a self-test run ({spoiler}) is evidence for nothing"
         ));
     }
-    let of_criteria = criteria.iter().map(|judged| judged.finding.verdict);
+    let deciding = criteria.iter().filter(|judged| !judged.tolerated);
+    let of_criteria = deciding.map(|judged| judged.finding.verdict);
     let of_rules = reasons.iter().map(|_| Verdict::Inconclusive);
     let verdict = Verdict::worst(of_criteria.chain(of_rules).chain([asked.verdict]));
     let exit = if nothing_ran {
@@ -216,6 +229,7 @@ fn answer(
         verdict,
         exit_code: exit as u8,
         reasons,
+        rules: asked.rules,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is known about a run before any finding: what ran, where, on what, and vouched for by whom.
 
-use exai_judge::Verdict;
+use exai_judge::claim::{Claim, ClaimVerdict};
+use exai_judge::{Reason, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -112,10 +113,40 @@ pub struct ClaimAsked {
     pub printed: String,
     /// The criteria that carry it.
     pub criteria: Vec<String>,
+    /// Reasons of Inconclusive that the claim tolerates.
+    pub tolerates: Vec<Reason>,
+    /// How many floors and checks the claim names beside its criteria.
+    pub rules: usize,
     /// What the claim's rules say; the report never improves on it.
     pub verdict: Verdict,
     /// The claim's own rules that were not met, one sentence each.
     pub reasons: Vec<String>,
+}
+
+impl ClaimAsked {
+    /// The claim of the catalogue as the judge answered it. `printed` is its name with the
+    /// conditions it holds under.
+    #[must_use]
+    pub fn answered(claim: &Claim, answer: &ClaimVerdict, printed: String) -> Self {
+        // What the judge says of a criterion, the report says from its finding.
+        let is_rule = |because: &&String| {
+            let of = |id: &String| because.strip_prefix(id.as_str()).is_some_and(has_word);
+            !claim.criteria.iter().any(of)
+        };
+        Self {
+            name: claim.id.clone(),
+            printed,
+            criteria: claim.criteria.clone(),
+            tolerates: claim.tolerates.clone(),
+            rules: claim.floors.len() + claim.checks.len(),
+            verdict: answer.verdict,
+            reasons: answer.because.iter().filter(is_rule).cloned().collect(),
+        }
+    }
+}
+
+fn has_word(rest: &str) -> bool {
+    rest.starts_with(' ')
 }
 
 /// A criterion's name and text, from the catalogue.

@@ -1,7 +1,9 @@
 //! JUnit XML. `junit.xml` holds exactly the claim's criteria, so that a viewer is red exactly when
 //! the exit code is not 0; those outside the claim stand in a file of their own and as properties.
 //!
-//! Inconclusive and HarnessError are `error` elements: most viewers draw `skipped` in green.
+//! Inconclusive and HarnessError are `error` elements: most viewers draw `skipped` in green. An
+//! Inconclusive that its claim tolerates does not decide, so it stands with those outside; the
+//! claim's own floors and checks, which must hold all the same, are a test case instead.
 
 use std::time::Duration;
 
@@ -19,27 +21,44 @@ use crate::report::wording;
 /// # Errors
 /// When the document cannot be written as XML.
 pub fn render(report: &Report) -> Result<String, SerializeError> {
-    let mut suite = suite_of(report, &report.criteria, &report.claim.name);
-    for rule in report
+    let deciding = report.criteria.iter().filter(|judged| !judged.tolerated);
+    let mut suite = suite_of(report, deciding, &report.claim.name);
+    let rules = report
         .blockers
         .iter()
-        .filter(|blocker| blocker.anchor.is_none())
-    {
-        suite.add_test_case(case_of_rule(report, rule, suite.tests));
+        .filter(|blocker| blocker.anchor.is_none());
+    for (number, rule) in (1..).zip(rules) {
+        suite.add_test_case(case_of_rule(report, rule, number));
     }
-    for judged in &report.outside_claim {
-        suite.add_property(Property::new("outside_claim", outside_line(judged)));
+    if report.claim.rules > 0 && report.claim.reasons.is_empty() {
+        suite.add_test_case(case_of_rules(report));
+    }
+    for judged in not_deciding(report) {
+        let name = if judged.tolerated {
+            "tolerated"
+        } else {
+            "outside_claim"
+        };
+        suite.add_property(Property::new(name, outside_line(judged)));
     }
     document(report, suite)
 }
 
-/// The criteria outside the claim; for people, not for gates.
+fn not_deciding(report: &Report) -> impl Iterator<Item = &Judged> {
+    report
+        .criteria
+        .iter()
+        .filter(|judged| judged.tolerated)
+        .chain(&report.outside_claim)
+}
+
+/// The criteria that do not decide; for people, not for gates.
 ///
 /// # Errors
 /// When the document cannot be written as XML.
 pub fn render_outside(report: &Report) -> Result<String, SerializeError> {
     let name = format!("outside {}", report.claim.name);
-    document(report, suite_of(report, &report.outside_claim, &name))
+    document(report, suite_of(report, not_deciding(report), &name))
 }
 
 fn document(report: &Report, mut suite: TestSuite) -> Result<String, SerializeError> {
@@ -70,9 +89,13 @@ fn document(report: &Report, mut suite: TestSuite) -> Result<String, SerializeEr
     document.to_string()
 }
 
-fn suite_of(report: &Report, criteria: &[Judged], name: &str) -> TestSuite {
+fn suite_of<'a>(
+    report: &Report,
+    criteria: impl Iterator<Item = &'a Judged>,
+    name: &str,
+) -> TestSuite {
     let mut suite = TestSuite::new(name);
-    suite.add_test_cases(criteria.iter().map(|judged| case_of(report, judged)));
+    suite.add_test_cases(criteria.map(|judged| case_of(report, judged)));
     suite
 }
 
@@ -193,8 +216,18 @@ fn case_of_rule(report: &Report, rule: &Blocker, number: usize) -> TestCase {
     };
     let mut status = TestCaseStatus::non_success(kind);
     status.set_message(rule.says.as_str()).set_type(class);
-    let first = report.criteria.len();
-    let mut case = TestCase::new(format!("rule {} of the claim", number + 1 - first), status);
+    let mut case = TestCase::new(format!("rule {number} of the claim"), status);
     case.set_classname(class_of(report));
+    case
+}
+
+fn case_of_rules(report: &Report) -> TestCase {
+    let name = format!(
+        "{} floors and checks named by the claim",
+        report.claim.rules
+    );
+    let mut case = TestCase::new(name, TestCaseStatus::success());
+    case.set_classname(class_of(report));
+    case.set_assertions(report.claim.rules);
     case
 }

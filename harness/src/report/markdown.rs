@@ -113,7 +113,8 @@ fn identity(report: &Report) -> String {
 fn criteria_table(report: &Report) -> String {
     let mut out = "| Criterion | Verdict | What | Found |\n|---|---|---|---|\n".to_owned();
     for judged in &report.criteria {
-        out.push_str(&criterion_row(judged, ""));
+        let note = if judged.tolerated { " (tolerated)" } else { "" };
+        out.push_str(&criterion_row(judged, note));
     }
     for judged in &report.outside_claim {
         out.push_str(&criterion_row(judged, " (outside the claim)"));

@@ -85,6 +85,8 @@ pub struct ClaimAnswer {
     pub exit_code: u8,
     /// The claim's own rules that were not met, such as evidence on the other store.
     pub reasons: Vec<String>,
+    /// How many floors and checks the claim names beside its criteria.
+    pub rules: usize,
 }
 
 /// Verdicts counted, for the claim's criteria and for the others.
@@ -168,6 +170,8 @@ pub struct Judged {
     pub text: String,
     /// The anchor of this criterion in the page, unique and stable: `V4`, `V8g`.
     pub anchor: String,
+    /// Inconclusive for reasons that the claim tolerates: neither carried by it nor in its way.
+    pub tolerated: bool,
     /// The one command that repeats this criterion under this run's conditions.
     pub repeat: String,
 }

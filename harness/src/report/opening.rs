@@ -54,6 +54,17 @@ fn line(label: &str, text: String) -> Line {
 fn counts(report: &Report) -> String {
     let (claim, outside) = (report.counts.claim, report.counts.outside_claim);
     let mut said = format!("{} decide: {}", claim.selected, claim.in_words());
+    let tolerated = report
+        .criteria
+        .iter()
+        .filter(|judged| judged.tolerated)
+        .count();
+    if tolerated > 0 {
+        said.push_str(&format!(
+            "; {} tolerates {tolerated} of them",
+            report.claim.name
+        ));
+    }
     if outside.selected > 0 {
         let words = outside.in_words();
         said.push_str(&format!(

@@ -20,7 +20,10 @@ pub(super) fn card(judged: &Judged) -> Markup {
             aria-labelledby={ (judged.anchor) "-title" } {
             (head(judged))
             @if !finding.reasons.is_empty() {
-                p.why { "Why: " (wording::reasons(&finding.reasons)) "." }
+                p.why {
+                    "Why: " (wording::reasons(&finding.reasons)) "."
+                    @if judged.tolerated { " The claim asked for tolerates this." }
+                }
             }
             (violations(judged))
             div.pair {

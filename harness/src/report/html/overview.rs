@@ -71,6 +71,11 @@ fn eyebrow(report: &Report) -> String {
 /// What decided, in one sentence.
 fn lead(report: &Report) -> Markup {
     let counts = report.counts.claim;
+    let tolerated = report
+        .criteria
+        .iter()
+        .filter(|judged| judged.tolerated)
+        .count();
     html! {
         (word(report.claim.verdict))
         " · "
@@ -79,6 +84,7 @@ fn lead(report: &Report) -> Markup {
         } @else {
             (counts.pass) " of the " (counts.selected) " criteria it needs passed"
             @if counts.pass < counts.selected { " (" (counts.in_words()) ")" }
+            @if tolerated > 0 { ", " (tolerated) " tolerated by this claim" }
         }
         " · exit " (report.claim.exit_code)
     }

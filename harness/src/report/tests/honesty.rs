@@ -1,9 +1,11 @@
 //! No format is kinder than the findings: nothing inconclusive is green, nothing is dropped.
 
+use exai_judge::claim::Claims;
 use exai_judge::{Reason, Verdict};
 use roxmltree::Document;
 
 use super::samples;
+use crate::report::facts::ClaimAsked;
 use crate::report::files::{self, Format, WriteError};
 use crate::report::secrets::Secrets;
 use crate::report::{Evidence, Report};
@@ -301,4 +303,58 @@ fn every_file_is_written_whole() {
     }
     let left = std::fs::read_dir(folder.path()).expect("a folder").count();
     assert_eq!(left, Format::ALL.len(), "no half-written file is left");
+}
+
+#[test]
+fn a_tolerated_inconclusive_neither_blocks_nor_turns_green() {
+    let mut evidence = samples::inconclusive();
+    let claim = "[[claim]]\nid = \"wired\"\ntext = \"\"\nprofile = \"smoke\"\nmax_age_days = 7\n\
+                 criteria = [\"V.1\", \"V.3\"]\nfloors = [\"V.1/providers_reached\"]\n\
+                 tolerates = [\"below_floor\", \"dropped_arrivals\"]\n";
+    let claims = Claims::parse(claim).expect("a claim");
+    let wired = claims.find("wired").expect("wired");
+    let answer = wired.judge(&evidence.findings);
+    assert_eq!(answer.verdict, Verdict::Pass, "{:?}", answer.because);
+    evidence.claim = ClaimAsked::answered(wired, &answer, "wired (sample)".to_owned());
+    let report = Report::build(evidence);
+    assert_eq!((report.opening.go, report.claim.exit_code), (true, 0));
+    assert_eq!(report.counts.claim.inconclusive, 1);
+    assert!(report.blockers.is_empty(), "{:?}", report.blockers);
+
+    let render = |format: Format| format.render(&report).expect("rendered");
+    let junit = render(Format::Junit);
+    assert!(
+        !junit.contains("<error") && !junit.contains("<testcase name=\"V.3"),
+        "{junit}"
+    );
+    assert!(
+        junit.contains("name=\"tolerated\" value=\"V.3:INCONCLUSIVE:"),
+        "{junit}"
+    );
+    assert!(
+        junit.contains("1 floors and checks named by the claim"),
+        "{junit}"
+    );
+    assert!(render(Format::JunitOutside).contains("<testcase name=\"V.3"));
+    assert!(render(Format::Html).contains(r##"class="tile inconclusive" href="#V3""##));
+    assert!(render(Format::Terminal).contains("wired tolerates 1 of them"));
+}
+
+#[test]
+fn a_rule_of_the_claim_that_is_not_met_blocks_beside_its_criteria() {
+    let mut evidence = samples::inconclusive();
+    let claim = "[[claim]]\nid = \"wired\"\ntext = \"\"\nprofile = \"smoke\"\nmax_age_days = 7\n\
+                 criteria = [\"V.1\", \"V.3\"]\nfloors = [\"V.1/no_such_floor\"]\n";
+    let claims = Claims::parse(claim).expect("a claim");
+    let wired = claims.find("wired").expect("wired");
+    let answer = wired.judge(&evidence.findings);
+    evidence.claim = ClaimAsked::answered(wired, &answer, "wired (sample)".to_owned());
+    let report = Report::build(evidence);
+    let blocking: Vec<&str> = report
+        .blockers
+        .iter()
+        .map(|blocker| blocker.criterion.as_str())
+        .collect();
+    assert_eq!(blocking, ["V.3", "claim"], "{:?}", report.blockers);
+    assert_eq!((report.opening.go, report.claim.exit_code), (false, 2));
 }

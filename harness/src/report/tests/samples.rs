@@ -197,6 +197,8 @@ fn claim(verdict: Verdict) -> ClaimAsked {
         name: "merge-ready".to_owned(),
         printed: "merge-ready (local driver, redis store, simulated providers)".to_owned(),
         criteria: criteria.map(str::to_owned).to_vec(),
+        tolerates: Vec::new(),
+        rules: 0,
         verdict,
         reasons: Vec::new(),
     }
