@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Frame;
@@ -136,7 +136,8 @@ impl ClientEdge {
             let mut known = self.instance.lock().unwrap_or_else(PoisonError::into_inner);
             *known = Some(instance.clone());
         }
-        if content_type(reply.headers()).contains("event-stream") {
+        let events = content_type(reply.headers()).contains("event-stream");
+        if events && !reply.headers().contains_key(CONTENT_LENGTH) {
             let (parts, body) = reply.into_parts();
             return Ok(Response::from_parts(parts, self.events(body, call, held)));
         }
@@ -156,7 +157,11 @@ impl ClientEdge {
                 },
             );
         }
-        let changed = rewritten(&self.stage, &call, &bytes).await;
+        let changed = if events {
+            rewritten_events(&self.stage, &call, &bytes).await
+        } else {
+            rewritten(&self.stage, &call, &bytes).await
+        };
         if let Some(changed) = changed {
             set_length(&mut parts.headers, changed.len());
             return Ok(Response::from_parts(parts, whole(changed)));
@@ -236,10 +241,22 @@ async fn spoiled_event(stage: &Stage, call: &Call, event: Bytes) -> Bytes {
     event
 }
 
-async fn rewritten(stage: &Stage, call: &Call, bytes: &[u8]) -> Option<String> {
+/// Events of a body whose length was announced: they are all there.
+async fn rewritten_events(stage: &Stage, call: &Call, bytes: &[u8]) -> Option<Bytes> {
+    let mut reader = Events::default();
+    let mut out = Vec::with_capacity(bytes.len());
+    for event in reader.push(bytes) {
+        out.extend_from_slice(&spoiled_event(stage, call, event).await);
+    }
+    out.extend_from_slice(&reader.rest());
+    (out != bytes).then(|| Bytes::from(out))
+}
+
+async fn rewritten(stage: &Stage, call: &Call, bytes: &[u8]) -> Option<Bytes> {
     let mut reply: Value = serde_json::from_slice(bytes).ok()?;
     let is_reply = message::is_reply_to(&reply, call.id());
-    (is_reply && stage.after(call, &mut reply).await).then(|| reply.to_string())
+    let changed = is_reply && stage.after(call, &mut reply).await;
+    changed.then(|| Bytes::from(reply.to_string()))
 }
 
 fn content_type(headers: &HeaderMap) -> &str {

@@ -1,0 +1,16 @@
+//! The impostor over real sockets and pipes: what passes through unchanged, and what does not.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may fail by panicking, its rig too"
+)]
+
+#[path = "impostor/http.rs"]
+mod http;
+#[path = "impostor/provider.rs"]
+mod provider;
+#[path = "impostor/rig.rs"]
+mod rig;
+#[path = "impostor/stdio.rs"]
+mod stdio;
