@@ -1,7 +1,8 @@
 //! Reports: one value built from findings and run facts, and one writer per format that reads
 //! nothing else.
 //!
-//! [`model::Report::build`] folds [`build::Evidence`]; [`files::write`] writes every format.
+//! In order: [`plots::Plots`] adds to the findings what only an eye needs, [`Report::build`] folds
+//! [`Evidence`], [`files::write`] writes every format. [`progress`] is what is shown meanwhile.
 
 pub mod blocker;
 pub mod build;
@@ -14,6 +15,7 @@ pub mod junit;
 pub mod markdown;
 pub mod model;
 pub mod opening;
+pub mod plots;
 pub mod progress;
 pub mod secrets;
 pub mod series;

@@ -12,7 +12,7 @@ use crate::report::model::{
     ClaimAnswer, Comparison, Counts, Figure, FigureChange, Judged, NotTested, Previous, Report,
     SCHEMA, Tally, VerdictChange,
 };
-use crate::report::{blocker, opening, wording};
+use crate::report::{blocker, opening, series, wording};
 
 /// Everything a report is built from.
 #[derive(Debug, Clone, PartialEq)]
@@ -182,6 +182,7 @@ fn repeat(replay: &str, criterion: &str) -> String {
 /// Removes points that are no numbers, and takes the Pass from a finding whose own floors or checks
 /// do not carry it.
 fn settle(mut finding: Finding) -> Finding {
+    series::rename(&mut finding.series);
     for points in finding.series.values_mut() {
         points.retain(|(x, y)| x.is_finite() && y.is_finite());
     }

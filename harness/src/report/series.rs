@@ -49,6 +49,21 @@ pub const RECOVERY: &str = "recovery.";
 /// The most points of a line that are drawn; more are thinned by [`thin`].
 pub const DRAWN_POINTS: usize = 480;
 
+/// Names the checkers use for the same thing, with the name of the charts.
+const ALIASES: [(&str, &str); 2] = [("in_flight", INFLIGHT), ("ttsr.", RECOVERY)];
+
+/// Brings a finding's series under the names of this module.
+pub fn rename(series: &mut SeriesMap) {
+    let renamed = std::mem::take(series).into_iter().map(|(name, points)| {
+        let drawn = ALIASES.iter().find_map(|(alias, chart)| {
+            let rest = name.strip_prefix(alias)?;
+            Some(format!("{chart}{rest}"))
+        });
+        (drawn.unwrap_or(name), points)
+    });
+    *series = renamed.collect();
+}
+
 /// An interval in which a fault was active.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultSpan {

@@ -4,4 +4,5 @@ mod browser;
 mod formats;
 mod honesty;
 mod page;
+mod plots;
 mod samples;
