@@ -144,7 +144,7 @@ impl Plots {
         drawn.insert(series::THROUGHPUT.to_owned(), calls.rate());
     }
 
-    /// Faults belong to the criterion in whose phases they fell; without phases it saw the whole run.
+    /// Faults belong to the criterion in whose phases they fell; without phases it saw them all.
     fn draw_faults(&self, criterion: &str, drawn: &mut SeriesMap) {
         let (begin, end) = self
             .phases
