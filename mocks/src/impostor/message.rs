@@ -98,7 +98,9 @@ mod tests {
         fn events_are_the_same_however_the_bytes_arrive(
             cuts in prop::collection::vec(1_usize..7, 1..60), crlf in any::<bool>(),
         ) {
-            let mut text = ": hi\n\nevent: message\ndata: {\"a\":1}\n\nid: 3\ndata: 数据\n\n".to_owned();
+            let mut text = String::from(
+                ": hi\n\nevent: message\ndata: {\"a\":1}\n\nid: 3\ndata: 数据\n\n",
+            );
             if crlf {
                 text = text.replace('\n', "\r\n");
             }

@@ -1,7 +1,6 @@
 //! The client and admin edges.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -60,7 +59,6 @@ async fn the_control_passes_every_kind_of_exchange_through_unchanged() {
 async fn events_pass_as_they_come_and_the_address_is_kept() {
     let (upstream, received) = upstream().await;
     let impostor = Impostor::start("client", "none", &upstream, None);
-    let start = Instant::now();
     let from: IpAddr = "127.0.0.9".parse().unwrap();
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -74,10 +72,11 @@ async fn events_pass_as_they_come_and_the_address_is_kept() {
         .unwrap();
     let first = reply.chunk().await.unwrap().unwrap();
     assert_eq!(first, "data: one\n\n");
-    assert!(
-        start.elapsed() < Duration::from_millis(300),
-        "the first event was held back"
-    );
+    client
+        .get(format!("{upstream}/release"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(reply.chunk().await.unwrap().unwrap(), "data: two\n\n");
     assert_eq!(received.lock().unwrap()[0]["peer"], "127.0.0.9");
     impostor.end();

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use exai_mocks::impostor::journal::Line;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use tokio::sync::Notify;
 
 /// Requests the upstream received.
 pub type Received = Arc<Mutex<Vec<Value>>>;
@@ -21,7 +22,7 @@ pub async fn upstream() -> (String, Received) {
     let received = Received::default();
     let router = Router::new()
         .fallback(answer)
-        .with_state(Arc::clone(&received));
+        .with_state((Arc::clone(&received), Arc::<Notify>::default()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -30,7 +31,7 @@ pub async fn upstream() -> (String, Received) {
 }
 
 async fn answer(
-    State(received): State<Received>,
+    State((received, released)): State<(Received, Arc<Notify>)>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
@@ -48,7 +49,11 @@ async fn answer(
     match parts.uri.path() {
         "/health" | "/metrics" => format!("look {number}").into_response(),
         "/teapot" => (StatusCode::IM_A_TEAPOT, "short").into_response(),
-        "/slow" => slow().into_response(),
+        "/slow" => slow(released).into_response(),
+        "/release" => {
+            released.notify_one();
+            "released".into_response()
+        }
         _ => mcp(&message, number),
     }
 }
@@ -64,27 +69,15 @@ fn headers(headers: &HeaderMap) -> Value {
         .into()
 }
 
-/// Two events with a pause between them, to see whether the first is passed on alone.
-fn slow() -> impl IntoResponse {
-    let stream = async_events(["data: one\n\n", "data: two\n\n"]);
-    (
-        [("content-type", "text/event-stream")],
-        Body::from_stream(stream),
-    )
-}
-
-fn async_events(
-    events: [&'static str; 2],
-) -> impl futures::Stream<Item = Result<&'static str, std::convert::Infallible>> {
-    use futures::StreamExt;
-    futures::stream::iter(events)
-        .enumerate()
-        .then(|(place, event)| async move {
-            if place > 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(400)).await;
-            }
-            Ok(event)
-        })
+/// Two events, the second only once `/release` was asked for: proof that the first passes alone.
+fn slow(released: Arc<Notify>) -> impl IntoResponse {
+    let first = futures::stream::iter([Ok::<_, std::convert::Infallible>("data: one\n\n")]);
+    let second = futures::stream::once(async move {
+        released.notified().await;
+        Ok("data: two\n\n")
+    });
+    let body = Body::from_stream(futures::StreamExt::chain(first, second));
+    ([("content-type", "text/event-stream")], body)
 }
 
 fn mcp(message: &Value, number: usize) -> Response {

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use crate::rig::{call, text};
 
 /// Answers each request line with a success under its id.
-const SERVER: &str = r#"s/.*"id":([0-9]+).*/{"jsonrpc":"2.0","id":\1,"result":{"content":[{"type":"text","text":"answer kimi.1.\1 x"}]}}/"#;
+const SERVER: &str = concat!(
+    r#"s/.*"id":([0-9]+).*/{"jsonrpc":"2.0","id":\1,"#,
+    r#""result":{"content":[{"type":"text","text":"answer kimi.1.\1 x"}]}}/"#
+);
 
 fn run(spoil: &str, server: &[&str], lines: &[String]) -> (Vec<String>, Vec<Line>, Option<i32>) {
     let folder = tempfile();

@@ -188,7 +188,7 @@ impl Rig {
                 "{:?}",
                 self.entries()
             );
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Saboteurs 9, 10 and 11: threads read wrongly. A turn is chosen when it is acknowledged and stays
-//! spoiled in every later read, as a lost or doubled turn would; a stale read spoils that read only.
+//! Saboteurs 9, 10 and 11: threads read wrongly. A turn is chosen when it is acknowledged and
+//! stays spoiled in every later read, as a lost or doubled turn would; a stale read spoils that
+//! read only.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
