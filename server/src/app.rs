@@ -225,7 +225,7 @@ pub fn run_serve(config: Config) -> Result<(), AppError> {
 /// A stage that failed.
 pub fn run_stdio(config: Config) -> Result<(), AppError> {
     // A client shows its server's stderr to a person; unless asked for, only trouble belongs there.
-    let filter = if config.server.log == "info" {
+    let filter = if config.server.log.starts_with("info") {
         "warn"
     } else {
         &config.server.log

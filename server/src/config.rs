@@ -11,6 +11,7 @@ pub mod fault;
 pub mod layer;
 pub mod limits;
 pub mod provider;
+pub mod reference;
 mod relations;
 pub mod schema;
 pub mod secret;

@@ -23,7 +23,7 @@ use crate::observe::health::{Report, Status};
 use crate::observe::probe::{self, Asking, Probe};
 
 use crate::transport::admin::{self, Admin};
-use crate::transport::door::{Door, Threshold};
+use crate::transport::door::{Counts, Door, Threshold};
 use crate::transport::gate::Gate;
 use crate::transport::mcp;
 use crate::transport::origin::Origins;
@@ -177,6 +177,7 @@ fn gate(
         rates: Arc::new(Rates::new(&limits.rate)),
         sessions: Sessions::new(limits.sessions, limits.session_idle, app.metrics.clone()),
         trusted: config.server.trusted_proxies.clone().into(),
+        behind: Counts::new(limits.connections_per_address),
         limits: Arc::new(limits.clone()),
         calls: running.calls.clone(),
         epoch: Instant::now(),

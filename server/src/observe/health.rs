@@ -110,6 +110,8 @@ pub struct Detail {
     pub status: Status,
     /// By name; providers are one level deeper.
     pub components: serde_json::Value,
+    /// Why readiness is red, when it is.
+    pub not_ready: Option<String>,
 }
 
 impl Health {
@@ -164,7 +166,7 @@ impl Health {
             .max()
             .unwrap_or(Status::Healthy);
         let why = self.why_not_ready(&state);
-        let status = match why {
+        let status = match &why {
             Some(_) => Status::Unhealthy,
             None => worst.min(Status::Degraded),
         };
@@ -173,12 +175,10 @@ impl Health {
             components.insert(name.clone(), serde_json::json!(report));
         }
         components.insert("providers".to_owned(), serde_json::json!(state.providers));
-        if let Some(why) = why {
-            components.insert("not_ready".to_owned(), why.into());
-        }
         Detail {
             status,
             components: components.into(),
+            not_ready: why,
         }
     }
 

@@ -155,6 +155,7 @@ impl Admin {
         let page = json!({
             "status": detail.status,
             "components": detail.components,
+            "not_ready": detail.not_ready,
             "version": VERSION,
             "instance": self.identity.instance(),
             "timestamp_utc": now_utc(),

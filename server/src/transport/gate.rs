@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use super::door::{Counted, Counts};
 use super::envelope::Envelope;
 use super::origin::Origins;
 use super::rate::Rates;
@@ -50,6 +51,8 @@ pub struct Gate {
     pub sessions: Sessions,
     /// Peers whose forwarding header is believed.
     pub trusted: Arc<[Cidr]>,
+    /// Requests at once of each client behind a trusted proxy, whose own connections do not count.
+    pub behind: Arc<Counts<IpAddr>>,
     /// Sizes and clocks.
     pub limits: Arc<Limits>,
     /// Calls being answered, for the drain.
@@ -62,6 +65,8 @@ pub struct Gate {
 pub(super) struct Admitted {
     pub(super) principal: Principal,
     pub(super) asked: Asked,
+    /// A place for a client behind a proxy, kept until the answer has been sent.
+    pub(super) place: Option<Counted<IpAddr>>,
 }
 
 type Checked<T> = Result<T, Box<(Refusal, Asked)>>;
@@ -129,8 +134,36 @@ impl Gate {
         match (authenticated, paced) {
             (_, Err(over)) => Err(Box::new((Refusal::over_rate(over), asked))),
             (Err(refusal), Ok(())) => Err(Box::new((refusal, asked))),
-            (Ok(principal), Ok(())) => Ok(Admitted { principal, asked }),
+            (Ok(principal), Ok(())) => match self.place_behind(request, source) {
+                Ok(place) => Ok(Admitted {
+                    principal,
+                    asked,
+                    place,
+                }),
+                Err(refusal) => Err(Box::new((refusal, asked))),
+            },
         }
+    }
+
+    /// A proxy's connections carry many clients, so the limit of connections an address is kept
+    /// here, by requests.
+    fn place_behind(
+        &self,
+        request: &Request,
+        source: IpAddr,
+    ) -> Result<Option<Counted<IpAddr>>, Refusal> {
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .map(|peer| peer.0.ip().to_canonical());
+        if peer == Some(source) || peer.is_none() {
+            return Ok(None);
+        }
+        let message = "Too many requests at once from one address; let one end and try again.";
+        let place = self.behind.take(source);
+        place
+            .map(Some)
+            .ok_or_else(|| Refusal::over_count("connections_per_address", message))
     }
 
     fn may(principal: &Principal, envelope: &Envelope) -> bool {

@@ -98,7 +98,11 @@ async fn pass_message(
     (envelope, place): (Envelope, Option<Place>),
     (mut request, next): (Request, Next),
 ) -> Response {
-    let Admitted { principal, asked } = admitted;
+    let Admitted {
+        principal,
+        asked,
+        place: behind,
+    } = admitted;
     request
         .extensions_mut()
         .insert(Gate::caller(&principal, &asked.correlation_id));
@@ -121,7 +125,7 @@ async fn pass_message(
         place.take(&id, principal.name(), Instant::now());
     }
     let (parts, body) = response.into_parts();
-    Response::from_parts(parts, Held::body(body, token))
+    Response::from_parts(parts, Held::body(body, (token, behind)))
 }
 
 /// GET and DELETE: the standing stream and the end of a session.
@@ -133,7 +137,9 @@ async fn pass_other(gate: &Gate, admitted: Admitted, request: Request, next: Nex
     if let Some(id) = ending.filter(|_| response.status().is_success()) {
         gate.sessions.end(&id);
     }
-    explain(&gate.desk, response, admitted.asked).await
+    let response = explain(&gate.desk, response, admitted.asked).await;
+    let (parts, body) = response.into_parts();
+    Response::from_parts(parts, Held::body(body, admitted.place))
 }
 
 fn session_of(headers: &HeaderMap) -> Option<String> {

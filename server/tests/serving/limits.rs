@@ -103,3 +103,41 @@ fn a_head_that_never_ends_is_cut_at_its_clock() {
         "{waited:?}"
     );
 }
+
+#[test]
+fn a_client_behind_a_trusted_proxy_is_held_to_its_own_limit() {
+    let settings = [
+        "--demo",
+        "server.trusted_proxies=127.0.0.1",
+        "limits.rate.address=3",
+    ];
+    let server = serve(&settings, &[]);
+    let ask = |forwarded: &str| {
+        let mut headers = call_headers("version");
+        headers.push(("x-forwarded-for", forwarded));
+        server.post(&call("version", json!({})), &headers).status
+    };
+    wait_for("a refusal of the hot one", || {
+        (ask("198.51.100.1") == 429).then_some(())
+    });
+    // What stands left of the proxy's own entry was written by the client.
+    let mut forged = 0;
+    wait_for("a refusal of the forger", || {
+        forged += 1;
+        (ask(&format!("203.0.113.{forged}, 198.51.100.1")) == 429).then_some(())
+    });
+    assert_eq!(ask("198.51.100.2"), 200);
+}
+
+#[test]
+fn an_untrusted_peer_cannot_speak_for_others() {
+    let server = serve(&["--demo", "limits.rate.address=3"], &[]);
+    let mut spoken = 0;
+    wait_for("a refusal in spite of ever new names", || {
+        spoken += 1;
+        let name = format!("198.51.100.{}", spoken % 250);
+        let mut headers = call_headers("version");
+        headers.push(("x-forwarded-for", &name));
+        (server.post(&call("version", json!({})), &headers).status == 429).then_some(())
+    });
+}

@@ -228,3 +228,53 @@ fn roles_that_are_no_list_grant_nothing() {
         assert!(!caller.may_call("chat"), "{roles} was granted chat");
     }
 }
+
+/// A fresh Ed25519 key: the PEM of its public half and what signs with the private one.
+fn ed25519(dir: &std::path::Path) -> (String, EncodingKey) {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use base64::engine::general_purpose::STANDARD;
+    let pair = Ed25519KeyPair::generate().unwrap();
+    let mut public = vec![
+        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+    ];
+    public.extend_from_slice(pair.public_key().as_ref());
+    let body = STANDARD.encode(public);
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+    let path = dir.join("public.pem");
+    std::fs::write(&path, &pem).unwrap();
+    let private = pair.to_pkcs8v1().unwrap();
+    (
+        path.display().to_string(),
+        EncodingKey::from_ed_der(private.as_ref()),
+    )
+}
+
+#[test]
+fn an_eddsa_token_is_accepted_and_its_public_key_is_no_hmac_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, private) = ed25519(dir.path());
+    let mut config = config();
+    config.auth.jwt.algorithms = vec![Algorithm::EdDsa];
+    config.auth.jwt.public_key_file = path.clone();
+    let check = TokenCheck::new(&config, Arc::new(Policy::load("").unwrap())).unwrap();
+    let sign = |alg: &str, key: &EncodingKey, signature: Signature| {
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let header = format!("{{\"alg\":\"{alg}\",\"typ\":\"JWT\"}}");
+        let signed = format!("{}.{}", encode(&header), encode(&claims().to_string()));
+        let proof = crypto::sign(signed.as_bytes(), key, signature).unwrap();
+        format!("{signed}.{proof}")
+    };
+    let good = sign("EdDSA", &private, Signature::EdDSA);
+    assert_eq!(check.check(&good, NOW).unwrap().name(), "alice");
+    let pem = std::fs::read(path).unwrap();
+    let confused = sign("HS256", &EncodingKey::from_secret(&pem), Signature::HS256);
+    assert_eq!(
+        check.check(&confused, NOW).unwrap_err().0,
+        "token_algorithm"
+    );
+    let mislabelled = sign("EdDSA", &EncodingKey::from_secret(&pem), Signature::HS256);
+    assert_eq!(
+        check.check(&mislabelled, NOW).unwrap_err().0,
+        "token_signature"
+    );
+}
