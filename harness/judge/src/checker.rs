@@ -1,10 +1,12 @@
 //! A checker folds a history into one finding. One file a criterion.
 
 pub mod answers;
+pub mod benchmark;
 pub mod concurrency;
 pub mod failover;
 pub mod recovery;
 pub mod security;
+pub mod soak;
 pub mod storage;
 
 use crate::criterion::{Criteria, Criterion, Missing};
@@ -65,6 +67,8 @@ pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Miss
         "V.4" => Box::new(storage::Storage::start(brief)?),
         "V.5" => Box::new(failover::Failover::start(brief)?),
         "V.6" => Box::new(security::Security::start(brief)?),
+        "V.7" | "V.7m" => Box::new(soak::Soak::start(brief)?),
+        "V.8g" | "V.8t" => Box::new(benchmark::Benchmark::start(brief)?),
         _ => return Ok(None),
     };
     Ok(Some(checker))

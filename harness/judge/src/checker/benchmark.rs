@@ -1,0 +1,260 @@
+//! V.8g and V.8t: the benchmark tiers. The worst repetition counts; none is averaged away.
+
+use std::collections::BTreeMap;
+
+use super::{Brief, Checker, Seen};
+use crate::bounds;
+use crate::conservation::Conservation;
+use crate::criterion::Missing;
+use crate::finding::{Check, Finding};
+use crate::generator::Generator;
+use crate::observation::{Event, LoadAccount};
+use crate::operation::Call;
+use crate::proof;
+use crate::series;
+use crate::tally::{self, Latency, Place, Rate};
+use crate::timeline::Timeline;
+use crate::verdict::{Reason, Verdict};
+
+/// Both tiers belong to this criterion's workload.
+const BENCHMARK: &str = "V.8";
+const BASELINE: &str = "null server";
+
+/// The checker of one tier.
+pub struct Benchmark<'a> {
+    brief: Brief<'a>,
+    generator: Generator,
+    tier: String,
+    line: u64,
+    least: u64,
+    errors: f64,
+    late: f64,
+    repetitions: BTreeMap<u32, Repetition>,
+    conservation: Conservation,
+    baseline: u64,
+}
+
+struct Repetition {
+    latencies: Vec<(u64, u64)>,
+    stays: Vec<(u64, u64)>,
+    errors: Rate,
+    available: Rate,
+    load: Option<LoadAccount>,
+}
+
+impl<'a> Benchmark<'a> {
+    /// Reads its numbers.
+    ///
+    /// # Errors
+    /// The catalogue lacks one.
+    pub fn start(brief: Brief<'a>) -> Result<Self, Missing> {
+        let rows = brief.criterion;
+        Ok(Self {
+            generator: Generator::start(rows)?,
+            tier: rows.list("phase")?.first().cloned().unwrap_or_default(),
+            line: rows.nanos("p95_ms")?,
+            least: rows.count("least")?,
+            errors: rows.limit("errors")?,
+            late: rows.limit("availability_errors")?,
+            repetitions: BTreeMap::new(),
+            conservation: Conservation::default(),
+            baseline: 0,
+            brief,
+        })
+    }
+
+    /// The repetition a phase such as `gate.2` names; None for another tier's.
+    fn repetition(&mut self, phase: &str) -> Option<&mut Repetition> {
+        let (tier, number) = phase.split_once('.')?;
+        let number: u32 = number.parse().ok().filter(|_| tier == self.tier)?;
+        let (errors, late) = (self.errors, self.late);
+        Some(
+            self.repetitions
+                .entry(number)
+                .or_insert_with(|| Repetition {
+                    latencies: Vec::new(),
+                    stays: Vec::new(),
+                    errors: Rate::new(&format!("errors.{number}"), "calls not right", errors),
+                    available: Rate::new(
+                        &format!("availability.{number}"),
+                        "calls not right within their deadline",
+                        late,
+                    ),
+                    load: None,
+                }),
+        )
+    }
+
+    fn call(&mut self, seen: &Seen<'_>, call: &Call) {
+        let wrong = proof::prove(self.brief.key, seen.journal, call).wrong();
+        let is_tainted = seen.is_tainted;
+        let Some(repetition) = self.repetition(&call.phase) else {
+            return;
+        };
+        let late = (call.latency() > call.deadline)
+            .then(|| format!("operation {} came after its deadline", call.op));
+        let unavailable = wrong.clone().or(late);
+        repetition
+            .errors
+            .trial(is_tainted, Place::Call(call), wrong);
+        repetition
+            .available
+            .trial(is_tainted, Place::Call(call), unavailable);
+        if !is_tainted {
+            repetition
+                .latencies
+                .push((call.intended_at, call.latency()));
+            repetition.stays.push((call.sent_at, call.done_at));
+        }
+    }
+
+    fn floors(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let rows = self.brief.criterion;
+        let mut floor = |id: &str, event: &str, seen: u64, reason: Reason| -> Result<(), Missing> {
+            tally::floor(finding, id, event, (rows.floor(id)?, seen), reason);
+            Ok(())
+        };
+        let count = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
+        let each = || self.repetitions.values();
+        floor(
+            "repetitions",
+            "repetitions",
+            count(self.repetitions.len()),
+            Reason::BelowFloor,
+        )?;
+        let fewest = each()
+            .map(|one| count(one.latencies.len()))
+            .min()
+            .unwrap_or_default();
+        floor(
+            "operations",
+            "operations of the smallest repetition",
+            fewest,
+            Reason::BelowFloor,
+        )?;
+        let peak = |one: &Repetition| Timeline::new(one.stays.iter().copied()).peak();
+        let at_once = each().map(peak).min().unwrap_or_default();
+        floor(
+            "concurrency",
+            "calls open at once at the clients",
+            at_once,
+            Reason::BelowFloor,
+        )?;
+        floor(
+            "baseline",
+            "figures of the null server in this run",
+            self.baseline,
+            Reason::EventNotSeen,
+        )?;
+        let loads = || each().filter_map(|one| one.load.as_ref());
+        let offered = loads()
+            .map(|load| load.rate)
+            .reduce(f64::min)
+            .unwrap_or_default();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate"
+        )]
+        let offered = libm::round(offered) as u64;
+        let needed = rows.count("rate")?;
+        let event = "operations a second offered, in the slowest repetition";
+        tally::floor(
+            finding,
+            "rate",
+            event,
+            (needed, offered),
+            Reason::BelowFloor,
+        );
+        let shortest = loads()
+            .map(|load| load.until.saturating_sub(load.from))
+            .min();
+        let shortest = shortest.unwrap_or_default();
+        let needed = rows.nanos("seconds_s")?;
+        finding.checks.push(Check {
+            id: "duration".to_owned(),
+            name: "shortest repetition".to_owned(),
+            measured: tally::millis(shortest),
+            limit: format!("≥ {}", tally::millis(needed)),
+            verdict: if shortest >= needed {
+                Verdict::Pass
+            } else {
+                Verdict::Inconclusive
+            },
+            reason: (shortest < needed).then_some(Reason::DurationShort),
+            n: count(self.repetitions.len()),
+        });
+        Ok(())
+    }
+}
+
+impl Checker for Benchmark<'_> {
+    fn observe(&mut self, seen: &Seen<'_>) {
+        match seen.event {
+            Event::Call(call) => {
+                self.conservation.call(call);
+                if call.criterion.starts_with(BENCHMARK) {
+                    self.call(seen, call);
+                }
+            }
+            Event::Metrics { mark, values } => {
+                let (moment, of) = series::mark(mark);
+                if of == Some(BENCHMARK) {
+                    self.conservation.scrape(seen.at, moment, values);
+                }
+            }
+            Event::Load(load) if load.criterion.starts_with(BENCHMARK) => {
+                if let Some(repetition) = self.repetition(&load.phase) {
+                    repetition.load = Some(load.clone());
+                }
+            }
+            Event::Figure { name, .. } if name.starts_with(BASELINE) => self.baseline += 1,
+            _ => {}
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<Finding, Missing> {
+        let rows = self.brief.criterion;
+        let mut finding = tally::blank(&rows.id);
+        self.floors(&mut finding)?;
+        let judges_availability = self.late < 1.0;
+        let mut worst: Option<bounds::Quantile> = None;
+        let mut loads = Vec::new();
+        for (number, repetition) in self.repetitions {
+            let latency = Latency {
+                id: format!("p95.{number}"),
+                name: format!("p95 with providers that answer at once, repetition {number}"),
+                quantile: bounds::P95,
+                line: self.line,
+                least: self.least,
+            };
+            latency.conclude(&repetition.latencies, &mut finding);
+            let mut sorted: Vec<u64> = repetition.latencies.iter().map(|(_, took)| *took).collect();
+            sorted.sort_unstable();
+            let seen = bounds::quantile(&sorted, bounds::P95);
+            worst = worst
+                .into_iter()
+                .chain(seen)
+                .max_by_key(|quantile| quantile.value);
+            repetition.errors.conclude(&mut finding);
+            if judges_availability {
+                repetition.available.conclude(&mut finding);
+            }
+            loads.extend(repetition.load);
+        }
+        self.generator.conclude(&loads, &mut finding);
+        self.conservation.conclude(&mut finding);
+        let is_indicative = rows.limit("indicative")? > 0.0;
+        finding.headline = format!(
+            "p95 {} in the worst repetition (< {}){}",
+            worst.map_or_else(
+                || "not measured".to_owned(),
+                |worst| tally::millis(worst.value)
+            ),
+            tally::millis(self.line),
+            if is_indicative { ", indicative" } else { "" }
+        );
+        finding.conclude();
+        Ok(finding)
+    }
+}

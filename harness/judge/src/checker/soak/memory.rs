@@ -1,0 +1,226 @@
+//! Memory and descriptors over the longest piece.
+
+use crate::criterion::{Criterion, Missing};
+use crate::finding::{Check, Finding};
+use crate::ground::Ground;
+use crate::slope::{self, Reduction, Slope};
+use crate::tally::Place;
+use crate::verdict::{Reason, Verdict};
+
+const QUIET: &str = "quiet";
+const KIB: f64 = 1_024.0;
+const MIB: f64 = 1_048_576.0;
+
+/// One sample of the server's process tree.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point {
+    pub(super) at: u64,
+    pub(super) pid: u32,
+    pub(super) resident: u64,
+    pub(super) descriptors: u64,
+}
+
+/// What judges them.
+pub(super) struct Memory<'a> {
+    pub(super) rows: &'a Criterion,
+    pub(super) ground: &'a Ground,
+    pub(super) piece: &'a [Point],
+}
+
+impl Memory<'_> {
+    pub(super) fn conclude(&self, finding: &mut Finding) -> Result<(), Missing> {
+        #[expect(clippy::cast_precision_loss, reason = "for drawing")]
+        let chart = self
+            .piece
+            .iter()
+            .map(|point| (point.at as f64 / 1e9, point.resident as f64 / MIB));
+        finding
+            .series
+            .insert("resident_mib".to_owned(), chart.collect());
+        if self.rows.limit("memory_quiet")? > 0.0 {
+            self.quiet_memory(finding)?;
+        } else {
+            self.slope(finding)?;
+        }
+        if self.rows.limit("descriptors_judged")? > 0.0 {
+            self.descriptors(finding)?;
+        }
+        Ok(())
+    }
+
+    fn slope(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let rows = self.rows;
+        let reduction = Reduction {
+            minute: rows.nanos("minute_s")?,
+            warm_up: rows.nanos("warm_up_s")?,
+            block: rows.nanos("block_s")?,
+            blocks: usize::try_from(rows.count("blocks")?).unwrap_or(usize::MAX),
+        };
+        let samples: Vec<(u64, u64)> = self
+            .piece
+            .iter()
+            .map(|point| (point.at, point.resident))
+            .collect();
+        let Some(slope) = slope::slope(&samples, reduction) else {
+            let text = "too few blocks".to_owned();
+            row(
+                finding,
+                "memory",
+                (text, String::new()),
+                Verdict::Inconclusive,
+                Reason::DurationShort,
+            );
+            return Ok(());
+        };
+        let allowed =
+            (rows.limit("slope_share")? * slope.level).max(rows.limit("slope_floor_kib")? * KIB);
+        let hours = rows.limit("extrapolate_h")?;
+        let ceiling = rows.limit("memory_mib")? * MIB * rows.limit("memory_share")?;
+        let verdict = decide(&slope, allowed, slope.level + hours * slope.upper < ceiling);
+        let measured = format!(
+            "{:.2} MiB/h ({:.2} to {:.2})",
+            slope.per_hour / MIB,
+            slope.lower / MIB,
+            slope.upper / MIB
+        );
+        let limit = format!("≤ {:.2} MiB/h", allowed / MIB);
+        if verdict == Verdict::Fail {
+            let says = format!("resident memory rose by {measured}, allowed {limit}");
+            let at = self.piece.last().map_or(0, |point| point.at);
+            finding
+                .violations
+                .push(Place::Moment(at, "sampler").violation("memory", says));
+        }
+        row(
+            finding,
+            "memory",
+            (measured, limit),
+            verdict,
+            Reason::SlopeUndecided,
+        );
+        finding.series.insert("memory_blocks_mib".to_owned(), {
+            slope
+                .medians
+                .iter()
+                .map(|(hour, level)| (*hour, level / MIB))
+                .collect()
+        });
+        Ok(())
+    }
+
+    /// The points inside each quiet phase, skipping phases outside the piece.
+    fn quiet(&self) -> Vec<Vec<Point>> {
+        let spans = self
+            .ground
+            .summary
+            .spans
+            .iter()
+            .filter(|span| span.phase == QUIET);
+        let points = spans.map(|span| {
+            let until = span.until.unwrap_or(u64::MAX);
+            let inside = self
+                .piece
+                .iter()
+                .filter(|point| span.from <= point.at && point.at <= until);
+            inside.copied().collect::<Vec<_>>()
+        });
+        points.filter(|points| !points.is_empty()).collect()
+    }
+
+    fn quiet_memory(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let quiet = self.quiet();
+        let level = |points: &Vec<Point>| {
+            let mut resident: Vec<u64> = points.iter().map(|point| point.resident).collect();
+            resident.sort_unstable();
+            resident[resident.len() / 2]
+        };
+        let (Some(first), Some(last)) = (quiet.first().map(level), quiet.last().map(level)) else {
+            let text = "no quiet points".to_owned();
+            row(
+                finding,
+                "memory",
+                (text, String::new()),
+                Verdict::Inconclusive,
+                Reason::DurationShort,
+            );
+            return Ok(());
+        };
+        #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^53")]
+        let (first, last) = (first as f64, last as f64);
+        let share = self.rows.limit("quiet_share")? * first;
+        let allowed = share.max(self.rows.limit("quiet_floor_mib")? * MIB);
+        let is_alone = quiet.len() <= 1;
+        let verdict = match (is_alone, last - first <= allowed) {
+            (true, _) => Verdict::Inconclusive,
+            (false, true) => Verdict::Pass,
+            (false, false) => Verdict::Fail,
+        };
+        let measured = format!("{:+.2} MiB between quiet points", (last - first) / MIB);
+        let limit = format!("≤ {:.2} MiB", allowed / MIB);
+        row(
+            finding,
+            "memory",
+            (measured, limit),
+            verdict,
+            Reason::DurationShort,
+        );
+        Ok(())
+    }
+
+    fn descriptors(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let quiet = self.quiet();
+        let least = |points: &Vec<Point>| points.iter().map(|point| point.descriptors).min();
+        let levels: Vec<u64> = quiet.iter().filter_map(least).collect();
+        let spread = levels
+            .iter()
+            .max()
+            .zip(levels.iter().min())
+            .map(|(most, least)| most - least);
+        let allowed = self.rows.count("descriptors_allowed")?;
+        let verdict = match spread.filter(|_| levels.len() > 1) {
+            None => Verdict::Inconclusive,
+            Some(spread) if spread <= allowed => Verdict::Pass,
+            Some(_) => Verdict::Fail,
+        };
+        let measured = format!("{levels:?} open at quiet points");
+        let limit = format!("equal within {allowed}");
+        row(
+            finding,
+            "descriptors",
+            (measured, limit),
+            verdict,
+            Reason::DurationShort,
+        );
+        Ok(())
+    }
+}
+
+/// Both opinions must agree: the bounds of the slope and Mann-Kendall's.
+fn decide(slope: &Slope, allowed: f64, fits: bool) -> Verdict {
+    if slope.upper <= allowed && fits {
+        return Verdict::Pass;
+    }
+    if slope.lower > allowed && slope.rises {
+        Verdict::Fail
+    } else {
+        Verdict::Inconclusive
+    }
+}
+
+fn row(
+    finding: &mut Finding,
+    id: &str,
+    (measured, limit): (String, String),
+    verdict: Verdict,
+    reason: Reason,
+) {
+    finding.checks.push(Check {
+        id: id.to_owned(),
+        name: format!("{id} over the longest piece"),
+        measured,
+        limit,
+        verdict,
+        reason: (verdict == Verdict::Inconclusive).then_some(reason),
+        n: 1,
+    });
+}

@@ -1,0 +1,153 @@
+//! V.8g, V.8t and V.8 against good, bad and empty histories.
+
+use std::collections::BTreeMap;
+
+use exai_judge::observation::{Event, LoadAccount};
+use exai_judge::operation::Outcome;
+use exai_judge::{Finding, Reason, Verdict};
+
+use crate::catalogue;
+use crate::world::{Ask, MS, S, World, assert_inconclusive, assert_pass, check, failed};
+
+const PROFILE: &str = "quick";
+
+fn scrape(world: &mut World, at: u64, mark: &str, count: u64) {
+    let series = r#"exai_requests_total{tool="chat",transport="stdio",status="ok"}"#;
+    let values = BTreeMap::from([(series.to_owned(), count as f64)]);
+    world.push(
+        at,
+        Event::Metrics {
+            mark: mark.to_owned(),
+            values,
+        },
+    );
+}
+
+/// Three repetitions of the tier at that many calls a second for five seconds.
+fn good(tier: &str, rate: u64) -> World {
+    let mut world = World::new();
+    world.phase("V.8", "main", S, 40 * S);
+    scrape(&mut world, S, "before V.8", 5);
+    let name = "null server, operations a second".to_owned();
+    world.push(
+        S,
+        Event::Figure {
+            name,
+            value: 20_000.0,
+            unit: "req/s".to_owned(),
+        },
+    );
+    for repetition in 1..=3_u32 {
+        let from = 2 * S + u64::from(repetition) * 6 * S;
+        for index in 0..rate * 5 {
+            let ask = Ask {
+                phase: format!("{tier}.{repetition}"),
+                takes: 20 * MS + index % 7 * MS,
+                ..Ask::new("V.8", from + index * S / rate)
+            };
+            let call = world.plain(&ask);
+            world.record(call);
+        }
+        for index in 0..50 {
+            let phase = format!("{tier}.{repetition}");
+            let ask = Ask {
+                phase,
+                takes: 30 * MS,
+                ..Ask::new("V.8", from + 5 * S - MS - index)
+            };
+            let call = world.plain(&ask);
+            world.record(call);
+        }
+        let load = LoadAccount {
+            criterion: "V.8".to_owned(),
+            phase: format!("{tier}.{repetition}"),
+            repetition,
+            planned: rate * 5,
+            sent: rate * 5,
+            dropped: 0,
+            lag_p99: MS,
+            rate: rate as f64,
+            ceiling: Some(20_000.0),
+            from,
+            until: from + 5 * S,
+        };
+        world.push(from + 5 * S, Event::Load(load));
+    }
+    scrape(&mut world, 40 * S, "after V.8", 5 + 3 * (rate * 5 + 50));
+    world
+}
+
+fn gate(world: &World) -> Finding {
+    world.finding(&catalogue::criteria(), PROFILE, "V.8g")
+}
+
+/// Changes every k-th call of the second repetition.
+fn spoiled(every: usize, spoil: impl Fn(&mut exai_judge::Call)) -> Finding {
+    let mut world = good("gate", 200);
+    let mut ops = world.ops("V.8");
+    ops.retain(|op| world.call(*op).phase == "gate.2");
+    for op in ops.into_iter().step_by(every) {
+        spoil(world.call(op));
+    }
+    gate(&world)
+}
+
+#[test]
+fn a_quick_enough_server_passes_and_says_it_is_indicative() {
+    let finding = gate(&good("gate", 200));
+    assert_pass(&finding);
+    assert!(finding.headline.contains("indicative"));
+}
+
+#[test]
+fn the_target_tier_passes_at_its_rate_and_misses_its_floor_below() {
+    let criteria = catalogue::criteria();
+    assert_pass(&good("target", 1_000).finding(&criteria, PROFILE, "V.8t"));
+    let slow = good("target", 600).finding(&criteria, PROFILE, "V.8t");
+    assert_inconclusive(&slow, Reason::BelowFloor);
+}
+
+#[test]
+fn nothing_run_has_nothing_to_say() {
+    let mut idle = World::new();
+    idle.phase("V.8", "main", S, 2 * S);
+    assert_inconclusive(&gate(&idle), Reason::BelowFloor);
+}
+
+#[test]
+fn one_slow_repetition_fails_although_the_others_are_fast() {
+    let finding = spoiled(10, |call| call.done_at += 6 * S);
+    assert_eq!(failed(&finding), ["p95.2"]);
+    assert_eq!(check(&finding, "p95.1").verdict, Verdict::Pass);
+}
+
+#[test]
+fn errors_in_one_repetition_fail_it() {
+    let finding = spoiled(25, |call| call.outcome = Outcome::Unknown);
+    assert!(failed(&finding).contains(&"errors.2"));
+}
+
+#[test]
+fn frozen_metrics_fail_both_tiers_and_their_fold() {
+    let mut world = good("gate", 200);
+    world
+        .out
+        .retain(|seen| !matches!(&seen.event, Event::Metrics { mark, .. } if mark == "after V.8"));
+    scrape(&mut world, 40 * S, "after V.8", 5);
+    assert_eq!(failed(&gate(&world)), ["conservation"]);
+    let fold = world.finding(&catalogue::criteria(), PROFILE, "V.8");
+    assert_eq!(fold.verdict, Verdict::Fail);
+    assert!(failed(&fold).contains(&"V.8g"));
+}
+
+#[test]
+fn the_fold_is_the_worse_of_its_tiers() {
+    let fold = good("gate", 200).finding(&catalogue::criteria(), PROFILE, "V.8");
+    assert_eq!(check(&fold, "V.8g").verdict, Verdict::Pass);
+    assert_eq!(fold.verdict, check(&fold, "V.8t").verdict);
+    assert_eq!(
+        fold.verdict,
+        Verdict::Inconclusive,
+        "the target tier was not run"
+    );
+}
