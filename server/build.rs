@@ -21,8 +21,10 @@ fn main() {
         _ => "unknown".to_owned(),
     };
     let commit = commit.unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo::rustc-env=EXAI_COMMIT={commit}");
-    println!("cargo::rustc-env=EXAI_DIRTY={dirty}");
+    // Not named EXAI_*: `cargo run` puts these into the environment, where they would be taken
+    // for configuration keys.
+    println!("cargo::rustc-env=BUILT_FROM_COMMIT={commit}");
+    println!("cargo::rustc-env=BUILT_FROM_DIRTY={dirty}");
     for path in [
         "src",
         "Cargo.toml",

@@ -12,12 +12,12 @@ use crate::config::digest::hex;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The commit the sources were at; `unknown` outside a repository.
-pub const COMMIT: &str = env!("EXAI_COMMIT");
+pub const COMMIT: &str = env!("BUILT_FROM_COMMIT");
 
 /// Whether the sources differed from that commit, `reports/` aside; `None` when unknown.
 #[must_use]
 pub fn is_dirty() -> Option<bool> {
-    env!("EXAI_DIRTY").parse().ok()
+    env!("BUILT_FROM_DIRTY").parse().ok()
 }
 
 /// What one process is, fixed at its start; cheap to clone.
