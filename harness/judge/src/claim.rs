@@ -74,7 +74,8 @@ impl Claims {
         self.rows.iter().find(|claim| claim.id == id)
     }
 
-    /// The claim a run of this profile asks for when it names no criteria: the first of its profile.
+    /// The claim a run of this profile asks for when it names no criteria: the first of its profile
+    /// in the order of the file.
     #[must_use]
     pub fn of_profile(&self, profile: &str) -> Option<&Claim> {
         self.rows.iter().find(|claim| claim.profile == profile)

@@ -227,6 +227,10 @@ impl<'a> Seat<'a> {
         }
     }
 
+    #[expect(
+        clippy::panic,
+        reason = "a checker told to panic is the proof that panics are caught"
+    )]
     fn hear(&mut self, seen: &Seen<'_>) {
         let heard = catch_unwind(AssertUnwindSafe(|| match &mut self.holds {
             Holds::Checker(checker) => checker.observe(seen),

@@ -29,6 +29,7 @@ pub mod tally;
 pub mod thread_model;
 pub mod timeline;
 pub mod tracer;
+pub mod units;
 pub mod verdict;
 
 pub use claim::Claims;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Finding;
-use crate::journal::Journal;
+use crate::journal::{Attempt, Journal};
 use crate::operation::{AnswerSeen, Call, Outcome, Planted, ProofKind};
 use crate::run_key::RunKey;
 use crate::tally::{Place, Tally};
-use crate::tracer::{self, Flaw};
+use crate::tracer::{self, AnswerLine, Flaw};
 
 /// Slots whose tracer belongs to one model's question only.
 const STANCE: &str = "stance.";
@@ -161,22 +161,10 @@ fn keyed(
             format!("{name} carries {count} keyed answers, not {sets}"),
         );
     }
+    let is_stance = |planted: &&Planted| planted.slot.starts_with(STANCE);
     let mut stances_seen = 0;
     for answer in &call.answers {
-        let Some(line) = tracer::read_line(&answer.first) else {
-            proof.flaw(
-                "keyed",
-                format!("the answer of {name} {}", Flaw::NotKeyed.says()),
-            );
-            continue;
-        };
-        proof.seqs.push(line.seq.clone());
-        let Some(entry) = journal.entry(&line.seq) else {
-            let seq = &line.seq;
-            proof.flaw(
-                "keyed",
-                format!("{name} names {seq}, which no simulator received"),
-            );
+        let Some((line, entry)) = entry_of(proof, journal, answer, &name) else {
             continue;
         };
         let served = &entry.served;
@@ -184,31 +172,43 @@ fn keyed(
             tracer::answer_mac(key, &served.provider, &served.model, &planted.text)
         };
         let of_this_model = |planted: &&Planted| {
-            sets == 1 || !planted.slot.starts_with(STANCE) || line.macs.contains(&mac(planted))
+            sets == 1 || !is_stance(planted) || line.macs.contains(&mac(planted))
         };
         let declared: Vec<Planted> = tracers.iter().filter(of_this_model).cloned().collect();
-        stances_seen += declared
-            .iter()
-            .filter(|planted| planted.slot.starts_with(STANCE))
-            .count();
-        let flaws = tracer::flaws(key, answer, &declared, (served, entry.delivered()));
-        for flaw in flaws {
-            proof.flaw(
-                check_of(&flaw),
-                format!("the answer of {name} {}", flaw.says()),
-            );
+        stances_seen += declared.iter().filter(is_stance).count();
+        for flaw in tracer::flaws(key, answer, &declared, (served, entry.delivered())) {
+            let says = format!("the answer of {name} {}", flaw.says());
+            proof.flaw(check_of(&flaw), says);
         }
     }
-    let stances = tracers
-        .iter()
-        .filter(|planted| planted.slot.starts_with(STANCE))
-        .count();
+    let stances = tracers.iter().filter(is_stance).count();
     if sets > 1 && stances_seen != stances {
-        proof.flaw(
-            "lost_input",
-            format!("{name} planted {stances} stances and {stances_seen} arrived"),
-        );
+        let says = format!("{name} planted {stances} stances and {stances_seen} arrived");
+        proof.flaw("lost_input", says);
     }
+}
+
+/// The journal's entry an answer names; a flaw where there is none.
+fn entry_of<'a>(
+    proof: &mut Proof,
+    journal: &'a Journal,
+    answer: &AnswerSeen,
+    name: &str,
+) -> Option<(AnswerLine, &'a Attempt)> {
+    let Some(line) = tracer::read_line(&answer.first) else {
+        proof.flaw(
+            "keyed",
+            format!("the answer of {name} {}", Flaw::NotKeyed.says()),
+        );
+        return None;
+    };
+    proof.seqs.push(line.seq.clone());
+    let entry = journal.entry(&line.seq);
+    if entry.is_none() {
+        let says = format!("{name} names {}, which no simulator received", line.seq);
+        proof.flaw("keyed", says);
+    }
+    Some((line, entry?))
 }
 
 const fn check_of(flaw: &Flaw) -> &'static str {

@@ -288,13 +288,11 @@ impl Latency {
     }
 }
 
-/// One figure against an inclusive limit.
+/// One figure with its unit against an inclusive limit.
 pub fn at_most(
     finding: &mut Finding,
-    id: &str,
-    name: &str,
-    seen: Option<f64>,
-    unit: &str,
+    (id, name): (&str, &str),
+    (seen, unit): (Option<f64>, &str),
     limit: f64,
 ) {
     let verdict = match seen {

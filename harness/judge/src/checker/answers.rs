@@ -181,36 +181,66 @@ impl<'a> Answers<'a> {
 
     fn floors(&self, finding: &mut Finding) -> Result<(), Missing> {
         let rows = self.brief.criterion;
-        let answers = rows.floor("answers")?;
+        self.tool_floors(finding)?;
+        self.transport_floors(finding)?;
+        for provider in rows.list("providers")? {
+            let seen = self.providers.get(provider).copied().unwrap_or_default();
+            let count = (rows.floor("provider")?, seen);
+            let event = format!("proven answers from {provider}");
+            let id = format!("provider.{provider}");
+            tally::floor(finding, &id, &event, count, Reason::EventNotSeen);
+        }
+        for kind in ["repeats_same", "repeats_other", "repeats_near"] {
+            let seen = self.repeats.get(kind).copied().unwrap_or_default();
+            let event = format!("proven {}", kind.replace('_', ", "));
+            let count = (rows.floor(kind)?, seen);
+            tally::floor(finding, kind, &event, count, Reason::BelowFloor);
+        }
+        Ok(())
+    }
+
+    fn is_built(&self, tool: &str) -> bool {
+        self.brief
+            .criteria
+            .tools
+            .get(tool)
+            .is_some_and(|row| row.built)
+    }
+
+    fn is_spoken(&self, transport: &str) -> bool {
+        self.brief
+            .criteria
+            .transports
+            .get(transport)
+            .is_some_and(|row| row.built)
+    }
+
+    /// A cell for each tool and transport that are built, one row for each tool that is not.
+    fn tool_floors(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let answers = self.brief.criterion.floor("answers")?;
         for tool in &self.tools {
-            let is_built = self
-                .brief
-                .criteria
-                .tools
-                .get(tool)
-                .is_some_and(|row| row.built);
-            for transport in &self.transports {
-                let spoken = self.brief.criteria.transports.get(transport);
-                if !is_built || !spoken.is_some_and(|row| row.built) {
-                    continue;
-                }
-                let cell = self
-                    .cells
-                    .iter()
-                    .find(|((name, over), _)| name == tool && over == transport);
+            if !self.is_built(tool) {
+                self.not_built(finding, "tool", tool, answers);
+                continue;
+            }
+            for transport in self.transports.iter().filter(|name| self.is_spoken(name)) {
+                let is_cell = |cell: &(String, &str)| cell.0 == *tool && cell.1 == transport;
+                let cell = self.cells.iter().find(|(cell, _)| is_cell(cell));
                 let seen = cell.map_or(0, |(_, seen)| *seen);
                 let id = format!("cell.{tool}.{transport}");
                 let event = format!("proven answers of {tool} over {transport}");
                 tally::floor(finding, &id, &event, (answers, seen), Reason::BelowFloor);
             }
-            if !is_built {
-                self.not_built(finding, "tool", tool, answers);
-            }
         }
+        Ok(())
+    }
+
+    /// Lists and refusals on each transport that is built, one row for each that is not.
+    fn transport_floors(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let rows = self.brief.criterion;
         for transport in &self.transports {
-            let row = self.brief.criteria.transports.get(transport);
-            if !row.is_some_and(|row| row.built) {
-                self.not_built(finding, "transport", transport, answers);
+            if !self.is_spoken(transport) {
+                self.not_built(finding, "transport", transport, rows.floor("answers")?);
                 continue;
             }
             let lists = self
@@ -219,52 +249,16 @@ impl<'a> Answers<'a> {
                 .copied()
                 .unwrap_or_default();
             let event = format!("tool lists read over {transport}");
-            tally::floor(
-                finding,
-                &format!("list.{transport}"),
-                &event,
-                (1, lists),
-                Reason::EventNotSeen,
-            );
+            let id = format!("list.{transport}");
+            tally::floor(finding, &id, &event, (1, lists), Reason::EventNotSeen);
             for kind in ["unknown_tool", "bad_argument"] {
-                let found = self
-                    .refusals
-                    .iter()
-                    .find(|((name, over), _)| *name == kind && over == transport);
-                let seen = found.map_or(0, |(_, seen)| *seen);
+                let is_it = |of: &(&str, &str)| of.0 == kind && of.1 == transport;
+                let found = self.refusals.iter().find(|(of, _)| is_it(of));
+                let count = (rows.floor(kind)?, found.map_or(0, |(_, seen)| *seen));
                 let id = format!("{kind}.{transport}");
                 let event = format!("{} refused over {transport}", kind.replace('_', " "));
-                tally::floor(
-                    finding,
-                    &id,
-                    &event,
-                    (rows.floor(kind)?, seen),
-                    Reason::EventNotSeen,
-                );
+                tally::floor(finding, &id, &event, count, Reason::EventNotSeen);
             }
-        }
-        for provider in rows.list("providers")? {
-            let seen = self.providers.get(provider).copied().unwrap_or_default();
-            let count = (rows.floor("provider")?, seen);
-            let event = format!("proven answers from {provider}");
-            tally::floor(
-                finding,
-                &format!("provider.{provider}"),
-                &event,
-                count,
-                Reason::EventNotSeen,
-            );
-        }
-        for kind in ["repeats_same", "repeats_other", "repeats_near"] {
-            let seen = self.repeats.get(kind).copied().unwrap_or_default();
-            let event = format!("proven {}", kind.replace('_', ", "));
-            tally::floor(
-                finding,
-                kind,
-                &event,
-                (rows.floor(kind)?, seen),
-                Reason::BelowFloor,
-            );
         }
         Ok(())
     }
@@ -342,10 +336,8 @@ impl Checker for Answers<'_> {
         sequence.conclude(&mut finding);
         refused.conclude(&mut finding);
         list.conclude(&mut finding);
-        finding.headline = format!(
-            "{answers} proven answers; {met} of {all} cells reached their floor, {unbuilt} tools or \
-             transports not built"
-        );
+        finding.headline =
+            format!("{answers} proven answers; {met} of {all} cells full; not built: {unbuilt}");
         finding.conclude();
         Ok(finding)
     }

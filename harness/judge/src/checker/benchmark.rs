@@ -146,7 +146,17 @@ impl<'a> Benchmark<'a> {
             self.baseline,
             Reason::EventNotSeen,
         )?;
-        let loads = || each().filter_map(|one| one.load.as_ref());
+        self.offer(finding)
+    }
+
+    /// The rate that was offered and for how long.
+    fn offer(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let rows = self.brief.criterion;
+        let loads = || {
+            self.repetitions
+                .values()
+                .filter_map(|one| one.load.as_ref())
+        };
         let offered = loads()
             .map(|load| load.rate)
             .reduce(f64::min)
@@ -156,33 +166,25 @@ impl<'a> Benchmark<'a> {
             clippy::cast_sign_loss,
             reason = "a rate"
         )]
-        let offered = libm::round(offered) as u64;
-        let needed = rows.count("rate")?;
+        let count = (rows.count("rate")?, libm::round(offered) as u64);
         let event = "operations a second offered, in the slowest repetition";
-        tally::floor(
-            finding,
-            "rate",
-            event,
-            (needed, offered),
-            Reason::BelowFloor,
-        );
-        let shortest = loads()
-            .map(|load| load.until.saturating_sub(load.from))
-            .min();
-        let shortest = shortest.unwrap_or_default();
+        tally::floor(finding, "rate", event, count, Reason::BelowFloor);
+        let spans = loads().map(|load| load.until.saturating_sub(load.from));
+        let shortest = spans.min().unwrap_or_default();
         let needed = rows.nanos("seconds_s")?;
+        let is_short = shortest < needed;
         finding.checks.push(Check {
             id: "duration".to_owned(),
             name: "shortest repetition".to_owned(),
             measured: tally::millis(shortest),
             limit: format!("≥ {}", tally::millis(needed)),
-            verdict: if shortest >= needed {
-                Verdict::Pass
-            } else {
+            verdict: if is_short {
                 Verdict::Inconclusive
+            } else {
+                Verdict::Pass
             },
-            reason: (shortest < needed).then_some(Reason::DurationShort),
-            n: count(self.repetitions.len()),
+            reason: is_short.then_some(Reason::DurationShort),
+            n: u64::try_from(self.repetitions.len()).unwrap_or(u64::MAX),
         });
         Ok(())
     }

@@ -13,13 +13,13 @@ use crate::proof::{self, Proof, ProofTallies, Usage};
 use crate::series;
 use crate::tally::{self, Latency, Place, Rate, Tally};
 use crate::timeline::Timeline;
+use crate::units::{CHART_BIN, MIB};
 use crate::verdict::Reason;
 
 const HOT: &str = "hot";
 const WARM_UP: &str = "warm-up";
 const SERVER: &str = "server";
 const RATE_LIMIT: &str = "rate_limit_error";
-const MIB: u32 = 1 << 20;
 
 /// The checker of V.3.
 pub struct Concurrency<'a> {
@@ -299,9 +299,6 @@ impl<'a> Concurrency<'a> {
     }
 }
 
-/// Bins of the chart of operations in flight, ns.
-const CHART_BIN: u64 = 1 << 28;
-
 impl Checker for Concurrency<'_> {
     fn observe(&mut self, seen: &Seen<'_>) {
         let id = self.brief.criterion.id.as_str();
@@ -351,23 +348,15 @@ impl Checker for Concurrency<'_> {
             .then(|| f64::from(u32::try_from(self.pids.len()).unwrap_or(u32::MAX)));
         tally::at_most(
             &mut finding,
-            "pid",
-            "server processes seen",
-            pids,
-            "process",
+            ("pid", "server processes seen"),
+            (pids, "process"),
             1.0,
         );
         #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^53")]
-        let mib = (self.samples > 0).then(|| self.most_resident as f64 / f64::from(MIB));
+        let mib = (self.samples > 0).then(|| self.most_resident as f64 / MIB);
         let most = limits.memory_mib * limits.memory_share;
-        tally::at_most(
-            &mut finding,
-            "memory",
-            "resident memory of the process tree",
-            mib,
-            "MiB",
-            most,
-        );
+        let tree = ("memory", "resident memory of the process tree");
+        tally::at_most(&mut finding, tree, (mib, "MiB"), most);
         limits.generator.conclude(&self.loads, &mut finding);
         finding.headline = format!(
             "{level} in flight held (floor {}), {} of {} calls wrong",

@@ -18,6 +18,7 @@ use crate::proof::{self, Proof};
 use crate::recovery_time::{Probe, Window, sustained};
 use crate::tally::{self, Place, Tally};
 use crate::thread_model::{ThreadModel, ThreadRules};
+use crate::units;
 use crate::verdict::{Reason, Verdict};
 
 const PROBE: &str = "probe.";
@@ -232,28 +233,16 @@ impl<'a> Failover<'a> {
             .map(|(_, time)| time.unwrap_or(u64::MAX))
             .collect();
         known.sort_unstable();
-        let text = |nanos: u64| {
-            if nanos == u64::MAX {
-                "never".to_owned()
-            } else {
-                tally::millis(nanos)
-            }
-        };
-        let middle = known.get(known.len().saturating_sub(1) / 2).copied();
-        let (measured, verdict) = match (known.first(), middle, known.last()) {
-            (Some(least), Some(middle), Some(most)) => (
-                format!(
-                    "min {}, p50 {}, max {}",
-                    text(*least),
-                    text(middle),
-                    text(*most)
-                ),
-                if *most < limit {
+        let (measured, verdict) = match (known.first(), units::middle(&known), known.last()) {
+            (Some(least), Some(middle), Some(most)) => {
+                let [least, middle, longest] = [*least, middle, *most].map(took);
+                let verdict = if *most < limit {
                     Verdict::Pass
                 } else {
                     Verdict::Fail
-                },
-            ),
+                };
+                (format!("min {least}, p50 {middle}, max {longest}"), verdict)
+            }
             _ => ("no kill".to_owned(), Verdict::Inconclusive),
         };
         finding.checks.push(Check {
@@ -266,19 +255,19 @@ impl<'a> Failover<'a> {
             n: u64::try_from(times.len()).unwrap_or(u64::MAX),
         });
         let mut points = Vec::new();
-        for (index, (dead, time)) in times.iter().enumerate() {
-            let took = time.unwrap_or(u64::MAX);
-            if took >= limit {
+        let mut number = 0.0;
+        for (dead, time) in times {
+            number += 1.0;
+            let nanos = time.unwrap_or(u64::MAX);
+            if nanos >= limit {
                 let says = format!(
-                    "kill {} of {component} was survived after: {}",
-                    index + 1,
-                    text(took)
+                    "kill {number} of {component} was survived after: {}",
+                    took(nanos)
                 );
                 let place = Place::Moment(*dead, "probes");
                 finding.violations.push(place.violation(&id, says));
             }
-            #[expect(clippy::cast_precision_loss, reason = "for drawing")]
-            points.extend(time.map(|time| ((index + 1) as f64, time as f64 / 1e9)));
+            points.extend(time.map(|time| (number, units::seconds(time))));
         }
         finding.series.insert(id, points);
     }
@@ -340,6 +329,14 @@ impl<'a> Failover<'a> {
             Reason::BelowFloor,
         );
         Ok(())
+    }
+}
+
+fn took(nanos: u64) -> String {
+    if nanos == u64::MAX {
+        "never".to_owned()
+    } else {
+        tally::millis(nanos)
     }
 }
 

@@ -264,16 +264,45 @@ impl<'a> Recovery<'a> {
 
     fn floors(&self, cycles: u64, finding: &mut Finding) -> Result<(), Missing> {
         let rows = self.brief.criterion;
-        let needed = rows.floor("landed")?;
-        let list = rows.list("faults")?;
+        self.fault_floors(finding)?;
+        for category in rows.list("categories")? {
+            let seen = self.categories.get(category).copied().unwrap_or_default();
+            let count = (rows.floor("category")?, seen);
+            let event = format!("failures of category {category}");
+            let id = format!("category.{category}");
+            tally::floor(finding, &id, &event, count, Reason::EventNotSeen);
+        }
+        let counted = [
+            (
+                "failovers",
+                "failovers in the simulators' journals",
+                self.failovers,
+            ),
+            (
+                "breaker_cycles",
+                "breakers seen closed, open, probing, closed",
+                cycles,
+            ),
+            (
+                "next_calls",
+                "calls after a fault in the same session",
+                self.next_calls,
+            ),
+        ];
+        for (id, event, seen) in counted {
+            let count = (rows.floor(id)?, seen);
+            tally::floor(finding, id, event, count, Reason::EventNotSeen);
+        }
+        Ok(())
+    }
+
+    /// One row for each fault id the profile asks for.
+    fn fault_floors(&self, finding: &mut Finding) -> Result<(), Missing> {
+        let needed = self.brief.criterion.floor("landed")?;
+        let list = self.brief.criterion.list("faults")?;
         let is_all = list.iter().any(|name| name == ALL);
-        let wanted = self
-            .brief
-            .criteria
-            .faults
-            .iter()
-            .filter(|(id, _)| is_all || list.contains(id));
-        for (id, row) in wanted {
+        let faults = self.brief.criteria.faults.iter();
+        for (id, row) in faults.filter(|(id, _)| is_all || list.contains(id)) {
             let seen = self.landed.get(id).copied().unwrap_or_default();
             let is_absent = seen == 0 && !row.exercised;
             let reason = if is_absent {
@@ -290,43 +319,11 @@ impl<'a> Recovery<'a> {
                 reason,
             );
             if is_absent {
-                finding
-                    .not_tested
-                    .push(format!("fault {id} ({}) is not exercised yet", row.title));
+                let what = format!("fault {id} ({}) is not exercised yet", row.title);
+                finding.not_tested.push(what);
             }
         }
-        for category in rows.list("categories")? {
-            let seen = self.categories.get(category).copied().unwrap_or_default();
-            let count = (rows.floor("category")?, seen);
-            let event = format!("failures of category {category}");
-            let id = format!("category.{category}");
-            tally::floor(finding, &id, &event, count, Reason::EventNotSeen);
-        }
-        let mut floor = |id: &str, event: &str, seen: u64| -> Result<(), Missing> {
-            tally::floor(
-                finding,
-                id,
-                event,
-                (rows.floor(id)?, seen),
-                Reason::EventNotSeen,
-            );
-            Ok(())
-        };
-        floor(
-            "failovers",
-            "failovers in the simulators' journals",
-            self.failovers,
-        )?;
-        floor(
-            "breaker_cycles",
-            "breakers seen closed, open, probing, closed",
-            cycles,
-        )?;
-        floor(
-            "next_calls",
-            "calls after a fault in the same session",
-            self.next_calls,
-        )
+        Ok(())
     }
 }
 

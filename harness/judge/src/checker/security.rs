@@ -89,63 +89,48 @@ impl<'a> Security<'a> {
     fn floors(&self, finding: &mut Finding) -> Result<(), Missing> {
         let rows = self.brief.criterion;
         let tried: u64 = self.attacks.values().sum();
-        let mut floor = |id: &str, event: &str, seen: u64, reason: Reason| -> Result<(), Missing> {
-            tally::floor(finding, id, event, (rows.floor(id)?, seen), reason);
-            Ok(())
-        };
-        floor("cases", "attacks tried", tried, Reason::BelowFloor)?;
-        floor(
-            "forged",
-            "forged tokens refused",
-            self.forged,
-            Reason::EventNotSeen,
-        )?;
-        floor(
-            "canaries",
-            "searches for the planted secrets",
-            self.searched,
-            Reason::EventNotSeen,
-        )?;
-        let (audited, reasons) = self.audit.counts();
-        floor(
-            "denials_audited",
-            "denials with their audit line",
-            audited,
-            Reason::BelowFloor,
-        )?;
-        floor(
-            "denial_kinds",
-            "kinds of denial audited",
-            reasons,
-            Reason::EventNotSeen,
-        )?;
-        let paired = self
+        let (audited, kinds) = self.audit.counts();
+        let counted = [
+            ("cases", "attacks tried", tried),
+            ("forged", "forged tokens refused", self.forged),
+            (
+                "canaries",
+                "searches for the planted secrets",
+                self.searched,
+            ),
+            ("denials_audited", "denials with their audit line", audited),
+            ("denial_kinds", "kinds of denial audited", kinds),
+        ];
+        for (id, event, seen) in counted {
+            let count = (rows.floor(id)?, seen);
+            let reason = if seen == 0 {
+                Reason::EventNotSeen
+            } else {
+                Reason::BelowFloor
+            };
+            tally::floor(finding, id, event, count, reason);
+        }
+        let accepted = self
             .attacks
             .iter()
             .filter(|(place, _)| self.accepted.contains(*place));
-        let paired: u64 = paired.map(|(_, count)| *count).sum();
+        let paired = (tried.max(1), accepted.map(|(_, count)| *count).sum());
         let event = "attacks whose paired good case was accepted";
-        tally::floor(
-            finding,
-            "controls",
-            event,
-            (tried.max(1), paired),
-            Reason::ControlNotFired,
-        );
+        tally::floor(finding, "controls", event, paired, Reason::ControlNotFired);
         for row in rows.list("rows")? {
-            let seen = u64::from(self.tried_rows.contains(row));
+            let count = (1, u64::from(self.tried_rows.contains(row)));
             let event = format!("attacks of row {row}");
             tally::floor(
                 finding,
                 &format!("row.{row}"),
                 &event,
-                (1, seen),
+                count,
                 Reason::EventNotSeen,
             );
         }
-        for family in rows.list("untried")? {
+        for (index, family) in rows.list("untried")?.iter().enumerate() {
             let event = format!("attacks of {family}");
-            let id = format!("family.{}", family.split(' ').next().unwrap_or_default());
+            let id = format!("family.{index}");
             tally::floor(finding, &id, &event, (1, 0), Reason::NotTestable);
             finding
                 .not_tested

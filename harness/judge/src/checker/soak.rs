@@ -1,4 +1,4 @@
-//! V.7 and V.7m: hours without a critical error, a leak, or slowing down. Watched over the whole run.
+//! V.7 and V.7m: hours without a critical error, a leak, or slowing down.
 
 mod memory;
 
@@ -14,6 +14,7 @@ use crate::observation::{Event, Sample};
 use crate::operation::Call;
 use crate::proof::{self, ProofTallies};
 use crate::tally::{self, Place, Rate, Tally};
+use crate::units::{HOUR_S, SECOND};
 use crate::verdict::{Reason, Verdict};
 
 /// The open-loop stream of either soak is planned under this name.
@@ -21,7 +22,6 @@ const SOAK: &str = "V.7";
 const SERVER: &str = "server";
 const EXPIRED: &str = "threads expired";
 const SERVER_ERROR: &str = "server_error";
-const NANOS_A_SECOND: u64 = 1_000_000_000;
 
 /// The checker of V.7 or V.7m.
 pub struct Soak<'a> {
@@ -79,7 +79,7 @@ impl<'a> Soak<'a> {
         if !is_tainted {
             let second = self
                 .seconds
-                .entry(call.intended_at / NANOS_A_SECOND)
+                .entry(call.intended_at / SECOND)
                 .or_insert(true);
             *second &= wrong.is_none();
             self.latencies.push((call.intended_at, call.latency()));
@@ -148,12 +148,12 @@ impl<'a> Soak<'a> {
             return Ok(());
         }
         let mut seconds = Rate::new("seconds", "seconds without a right operation", line);
-        for second in first.at / NANOS_A_SECOND + 1..last.at / NANOS_A_SECOND {
-            let at = second * NANOS_A_SECOND;
+        for second in first.at / SECOND + 1..last.at / SECOND {
+            let at = second * SECOND;
             let is_good = self.seconds.get(&second).copied().unwrap_or_default();
             let says = format!("second {second} was not available");
             let place = Place::Moment(at, "open-loop stream");
-            let is_tainted = self.brief.ground.is_tainted(at, at + NANOS_A_SECOND);
+            let is_tainted = self.brief.ground.is_tainted(at, at + SECOND);
             seconds.trial(is_tainted, place, (!is_good).then_some(says));
         }
         seconds.conclude(finding);
@@ -213,9 +213,6 @@ impl<'a> Soak<'a> {
         Ok(())
     }
 }
-
-/// Seconds of an hour.
-const HOUR_S: f64 = 3_600.0;
 
 fn class_of(life: &FaultLife) -> &'static str {
     match life.fault.component.as_str() {
@@ -299,8 +296,8 @@ impl Checker for Soak<'_> {
         finding.checks.push(Check {
             id: "duration".to_owned(),
             name: "longest piece of one process without a gap".to_owned(),
-            measured: format!("{} s", bounds::grouped(seen / NANOS_A_SECOND)),
-            limit: format!("≥ {} s", bounds::grouped(needed / NANOS_A_SECOND)),
+            measured: format!("{} s", bounds::grouped(seen / SECOND)),
+            limit: format!("≥ {} s", bounds::grouped(needed / SECOND)),
             verdict: if seen >= needed {
                 Verdict::Pass
             } else {
@@ -335,8 +332,8 @@ impl Checker for Soak<'_> {
         }
         finding.headline = format!(
             "{criticals} critical errors, {} s of {} s in one piece",
-            bounds::grouped(seen / NANOS_A_SECOND),
-            bounds::grouped(needed / NANOS_A_SECOND)
+            bounds::grouped(seen / SECOND),
+            bounds::grouped(needed / SECOND)
         );
         finding.conclude();
         Ok(finding)

@@ -353,14 +353,15 @@ impl Checker for Storage<'_> {
         match seen.event {
             Event::Call(call) if call.criterion == self.brief.criterion.id => self.call(seen, call),
             Event::Health(health) => self.health(seen.at, health),
-            Event::Figure { name, value, unit } if name.starts_with(RECONNECT) && unit == "s" => {
-                if self
-                    .brief
-                    .ground
-                    .is_within(&self.brief.criterion.id, seen.at)
-                {
-                    self.reconnects.push((seen.at, *value));
-                }
+            Event::Figure { name, value, unit }
+                if name.starts_with(RECONNECT)
+                    && unit == "s"
+                    && self
+                        .brief
+                        .ground
+                        .is_within(&self.brief.criterion.id, seen.at) =>
+            {
+                self.reconnects.push((seen.at, *value));
             }
             _ => {}
         }

@@ -7,7 +7,8 @@ use exai_judge::operation::{ProofKind, Repeat, Transport};
 use exai_judge::{Criteria, Reason, Verdict, hex, tracer};
 
 use crate::catalogue;
-use crate::world::{Ask, MS, S, World, all_built, assert_inconclusive, assert_pass, check, failed};
+use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
+use crate::world::{Ask, MS, S, World, all_built};
 
 const PROFILE: &str = "smoke";
 

@@ -7,7 +7,8 @@ use exai_judge::operation::Outcome;
 use exai_judge::{Finding, Reason, Verdict};
 
 use crate::catalogue;
-use crate::world::{Ask, MS, S, World, assert_inconclusive, assert_pass, check, failed};
+use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
+use crate::world::{Ask, MS, S, World};
 
 const PROFILE: &str = "quick";
 

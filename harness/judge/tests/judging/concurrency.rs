@@ -7,9 +7,8 @@ use exai_judge::operation::{Outcome, Transport};
 use exai_judge::{Reason, Verdict};
 
 use crate::catalogue;
-use crate::world::{
-    Ask, MS, PID, S, World, all_built, assert_inconclusive, assert_pass, check, failed,
-};
+use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
+use crate::world::{Ask, MS, PID, S, World, all_built};
 
 const PROFILE: &str = "selftest";
 const CALLS: u64 = 1_600;

@@ -5,7 +5,8 @@ use exai_judge::observation::Event;
 use exai_judge::{Criteria, Judgement, Observation, Reason, Verdict};
 
 use crate::catalogue;
-use crate::world::{Ask, MS, S, World, all_built, assert_inconclusive, key};
+use crate::verdicts::assert_inconclusive;
+use crate::world::{Ask, MS, S, World, all_built, key};
 
 /// Good answers of three tools, enough to have something to judge.
 fn run() -> World {

@@ -5,9 +5,8 @@ use exai_judge::observation::{Event, HealthSeen};
 use exai_judge::{Finding, Outcome, Reason, Verdict};
 
 use crate::catalogue;
-use crate::world::{
-    Ask, INSTANCE, MS, PID, S, World, assert_inconclusive, assert_pass, check, failed, proven,
-};
+use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
+use crate::world::{Ask, INSTANCE, MS, PID, S, World, proven};
 
 const PROFILE: &str = "selftest";
 const NEXT: &str = "instance-2";
@@ -36,62 +35,28 @@ fn health(world: &mut World, at: u64, status: u16, kimi: &str) {
     world.push(at, Event::Health(seen));
 }
 
+const fn is_down(kill: u64, at: u64) -> bool {
+    kill <= at && at < kill + OUTAGE
+}
+
 /// Probes of server and kimi, appends beside them, a kill of each with an outage of three seconds.
 fn good() -> World {
     let mut world = World::new();
     world.phase("V.5", "main", S, END);
-    world.fault(
-        "server.kill.1",
-        "server",
-        FaultKind::Kill,
-        &proven(KILL_SERVER, KILL_SERVER + 4 * S),
-    );
-    world.fault(
-        "kimi.kill.1",
-        "kimi",
-        FaultKind::Kill,
-        &proven(KILL_KIMI, KILL_KIMI + 4 * S),
-    );
+    for (id, component, at) in [
+        ("server.kill.1", "server", KILL_SERVER),
+        ("kimi.kill.1", "kimi", KILL_KIMI),
+    ] {
+        world.fault(id, component, FaultKind::Kill, &proven(at, at + 4 * S));
+    }
     world.identify(KILL_SERVER + OUTAGE, "restart", NEXT, PID + 1);
-    let is_down = |kill: u64, at: u64| kill <= at && at < kill + OUTAGE;
     let mut at = 2 * S;
     let mut count = 0;
     while at < END - S {
-        let instance = if at < KILL_SERVER { INSTANCE } else { NEXT };
         if is_down(KILL_SERVER, at) {
-            for phase in ["probe.server", "probe.kimi"] {
-                let mut call = world.plain(&ask(phase, at));
-                call.outcome = Outcome::Unknown;
-                call.replies = 0;
-                call.instance = None;
-                world.record(call);
-            }
-            health(&mut world, at, 0, "healthy");
+            refuse(&mut world, at);
         } else {
-            let kimi_down = is_down(KILL_KIMI, at);
-            let probes = [
-                ("probe.server", "glm"),
-                ("probe.kimi", if kimi_down { "glm" } else { "kimi" }),
-            ];
-            for (phase, provider) in probes {
-                let op = world.chat(&Ask {
-                    provider,
-                    ..ask(phase, at)
-                });
-                world.call(op).instance = Some(instance.to_owned());
-            }
-            let turn = Ask {
-                provider: "glm",
-                ..ask("traffic", at + MS)
-            };
-            let op = world.append(&turn, &format!("thread {}", count / 10));
-            world.call(op).instance = Some(instance.to_owned());
-            health(
-                &mut world,
-                at,
-                200,
-                if kimi_down { "unhealthy" } else { "healthy" },
-            );
+            answer(&mut world, at, &format!("thread {}", count / 10));
             count += 1;
         }
         at += 100 * MS;
@@ -104,6 +69,44 @@ fn good() -> World {
         world.call(op).instance = Some(NEXT.to_owned());
     }
     world
+}
+
+/// The server is dead: probes fail and health does not answer.
+fn refuse(world: &mut World, at: u64) {
+    for phase in ["probe.server", "probe.kimi"] {
+        let mut call = world.plain(&ask(phase, at));
+        call.outcome = Outcome::Unknown;
+        call.replies = 0;
+        call.instance = None;
+        world.record(call);
+    }
+    health(world, at, 0, "healthy");
+}
+
+/// Probes and an append that are answered, by another provider while kimi is dead.
+fn answer(world: &mut World, at: u64, thread: &str) {
+    let instance = if at < KILL_SERVER { INSTANCE } else { NEXT };
+    let kimi_down = is_down(KILL_KIMI, at);
+    let provider = if kimi_down { "glm" } else { "kimi" };
+    for (phase, provider) in [("probe.server", "glm"), ("probe.kimi", provider)] {
+        let op = world.chat(&Ask {
+            provider,
+            ..ask(phase, at)
+        });
+        world.call(op).instance = Some(instance.to_owned());
+    }
+    let turn = Ask {
+        provider: "glm",
+        ..ask("traffic", at + MS)
+    };
+    let op = world.append(&turn, thread);
+    world.call(op).instance = Some(instance.to_owned());
+    health(
+        world,
+        at,
+        200,
+        if kimi_down { "unhealthy" } else { "healthy" },
+    );
 }
 
 fn judged(world: &World) -> Finding {

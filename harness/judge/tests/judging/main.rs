@@ -1,4 +1,10 @@
 //! The judge judged: three histories a checker, edges of thresholds, mutations and properties.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what a test builds itself is there; where it is not, the test should stop"
+)]
 
 mod answers;
 mod benchmark;
@@ -11,4 +17,5 @@ mod recovery;
 mod security;
 mod soak;
 mod storage;
+mod verdicts;
 mod world;

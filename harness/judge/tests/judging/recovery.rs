@@ -5,7 +5,8 @@ use exai_judge::operation::{Outcome, ProofKind};
 use exai_judge::{Finding, Reason, tracer};
 
 use crate::catalogue;
-use crate::world::{Ask, MS, S, World, assert_inconclusive, assert_pass, check, failed, key};
+use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
+use crate::world::{Ask, MS, S, World, key};
 
 const PROFILE: &str = "selftest";
 
@@ -49,7 +50,7 @@ fn refused(world: &mut World, fault: &str, provider: &'static str, at: u64) -> u
     world.record(call)
 }
 
-/// Every fault of the self-test met as demanded, each with a good next call; a breaker's whole life.
+/// Every fault of the self-test met as demanded, each with a good next call, and a breaker's life.
 fn good() -> World {
     let mut world = World::new();
     world.phase("V.2", "main", S, 60 * S);

@@ -4,7 +4,8 @@ use exai_judge::observation::{AuditSeen, Case, Event};
 use exai_judge::{Finding, Reason};
 
 use crate::catalogue;
-use crate::world::{Ask, MS, S, World, assert_inconclusive, assert_pass, check, failed};
+use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
+use crate::world::{Ask, MS, S, World};
 
 const PROFILE: &str = "selftest";
 const ROWS: [&str; 6] = ["J1", "J3", "J9", "J12", "J13", "H2"];

@@ -6,9 +6,8 @@ use exai_judge::operation::Outcome;
 use exai_judge::{Finding, Reason, Verdict};
 
 use crate::catalogue;
-use crate::world::{
-    Ask, MS, PID, S, World, assert_inconclusive, assert_pass, check, failed, proven,
-};
+use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
+use crate::world::{Ask, MS, PID, S, World, proven};
 
 const MIB: u64 = 1 << 20;
 

@@ -6,7 +6,8 @@ use exai_judge::operation::{Outcome, ThreadAction, TurnSeen};
 use exai_judge::{Finding, Reason, Verdict, hex};
 
 use crate::catalogue;
-use crate::world::{Ask, MS, S, World, assert_inconclusive, assert_pass, check, failed, proven};
+use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
+use crate::world::{Ask, MS, S, World, proven};
 
 const PROFILE: &str = "selftest";
 const THREADS: u64 = 32;

@@ -1,19 +1,19 @@
-//! A small history builder: an honest server, its simulators and its witnesses, one event at a time.
+//! A small history builder: an honest server, its simulators and its witnesses.
+
+mod fault;
+mod thread;
 
 use std::collections::BTreeMap;
 
-use exai_judge::fault::{Fault, FaultKind, Step};
-use exai_judge::finding::{Check, Finding};
+use exai_judge::Finding;
 use exai_judge::hex;
 use exai_judge::judge::{Judgement, judge};
-use exai_judge::observation::{
-    Delivered, Event, IdentitySeen, MessageSeen, Observation, PhaseMark, Served,
-};
-use exai_judge::operation::{
-    Call, FailureSeen, Outcome, Planted, ProofKind, ReplyMeta, ThreadAction, ThreadUse, Transport,
-};
+use exai_judge::observation::{Delivered, Event, IdentitySeen, Observation, PhaseMark, Served};
+use exai_judge::operation::{Call, FailureSeen, Outcome, Planted, ProofKind, ReplyMeta, Transport};
 use exai_judge::tracer;
-use exai_judge::{Criteria, Reason, RunKey, Verdict};
+use exai_judge::{Criteria, RunKey};
+
+pub use fault::proven;
 
 pub const MS: u64 = 1_000_000;
 pub const S: u64 = 1_000 * MS;
@@ -216,73 +216,6 @@ impl World {
         self.record(call)
     }
 
-    /// A keyed append on a thread, with the history in the provider's request; recorded.
-    pub fn append(&mut self, ask: &Ask, thread: &str) -> u64 {
-        let mut call = self.keyed(ask);
-        let user = hex::sha256(format!("user text {}", call.op).as_bytes());
-        let answer = call
-            .answers
-            .first()
-            .map(|answer| answer.text_sha256.clone());
-        let turns = self.threads.entry(thread.to_owned()).or_default();
-        let turn = u32::try_from(turns.len() + 1).unwrap();
-        let mut messages = vec![];
-        for (user, answer) in turns.iter() {
-            messages.push(message("user", user));
-            messages.push(message("assistant", answer));
-        }
-        messages.push(message("user", &user));
-        turns.push((user.clone(), answer.clone().unwrap_or_default()));
-        let action = if turn == 1 {
-            ThreadAction::Create
-        } else {
-            ThreadAction::Append
-        };
-        call.thread = Some(ThreadUse {
-            thread: thread.to_owned(),
-            action,
-            key: Some(format!("key {}", call.op)),
-            user_sha256: Some(user),
-        });
-        if let Some(meta) = &mut call.meta {
-            meta.continuation_id = Some(format!("id of {thread}"));
-            meta.turn = Some(turn);
-        }
-        let seq = tracer::read_line(&call.answers[0].first).unwrap().seq;
-        for observation in self.out.iter_mut().rev() {
-            if let Event::Served(served) = &mut observation.event
-                && served.seq == seq
-            {
-                served.messages = messages;
-                break;
-            }
-        }
-        self.record(call)
-    }
-
-    /// A read of a thread as it stands; recorded.
-    pub fn read(&mut self, ask: &Ask, thread: &str) -> u64 {
-        let mut call = self.plain(ask);
-        call.tool = "resources/read".to_owned();
-        call.proof = ProofKind::Read;
-        call.thread = Some(ThreadUse {
-            thread: thread.to_owned(),
-            action: ThreadAction::Read,
-            key: None,
-            user_sha256: None,
-        });
-        let turns = self.threads.get(thread).cloned().unwrap_or_default();
-        let shown = turns.iter().enumerate().map(|(index, (user, answer))| {
-            exai_judge::operation::TurnSeen {
-                turn: u32::try_from(index + 1).unwrap(),
-                user_sha256: user.clone(),
-                answer_sha256: Some(answer.clone()),
-            }
-        });
-        call.turns = Some(shown.collect());
-        self.record(call)
-    }
-
     /// A call refused with a typed failure; the caller records it.
     pub fn refused(&mut self, ask: &Ask, category: &str) -> Call {
         let mut call = self.plain(ask);
@@ -296,23 +229,6 @@ impl World {
             message: "refused".to_owned(),
         });
         call
-    }
-
-    pub fn fault(&mut self, id: &str, component: &str, kind: FaultKind, steps: &[(u64, Step)]) {
-        let fault = Fault {
-            id: id.to_owned(),
-            component: component.to_owned(),
-            kind,
-        };
-        for (at, step) in steps {
-            self.push(
-                *at,
-                Event::Fault {
-                    fault: fault.clone(),
-                    step: step.clone(),
-                },
-            );
-        }
     }
 
     /// The recorded call of an operation, to spoil.
@@ -367,74 +283,6 @@ impl World {
     }
 }
 
-pub fn message(role: &str, sha256: &str) -> MessageSeen {
-    MessageSeen {
-        role: role.to_owned(),
-        sha256: sha256.to_owned(),
-    }
-}
-
-/// Proven steps of a fault: injected, cause, effect, healed.
-pub fn proven(injected: u64, healed: u64) -> Vec<(u64, Step)> {
-    vec![
-        (injected, Step::Injected),
-        (
-            injected + MS,
-            Step::Cause {
-                proof: "gone".to_owned(),
-            },
-        ),
-        (
-            injected + 2 * MS,
-            Step::Effect {
-                proof: "refused".to_owned(),
-            },
-        ),
-        (healed, Step::Healed),
-    ]
-}
-
-pub fn check<'a>(finding: &'a Finding, id: &str) -> &'a Check {
-    let found = finding.checks.iter().find(|check| check.id == id);
-    found.unwrap_or_else(|| panic!("{} has no check {id}: {finding:#?}", finding.criterion))
-}
-
-/// The ids of the checks that failed.
-pub fn failed(finding: &Finding) -> Vec<&str> {
-    let failed = finding
-        .checks
-        .iter()
-        .filter(|check| check.verdict == Verdict::Fail);
-    failed.map(|check| check.id.as_str()).collect()
-}
-
-/// Asserts a Pass and shows what stands in its way.
-pub fn assert_pass(finding: &Finding) {
-    let unmet: Vec<_> = finding
-        .floors
-        .iter()
-        .filter(|floor| !floor.is_met())
-        .collect();
-    let checks: Vec<_> = finding
-        .checks
-        .iter()
-        .filter(|check| check.verdict != Verdict::Pass)
-        .collect();
-    assert_eq!(
-        finding.verdict,
-        Verdict::Pass,
-        "{} {:?}\nunmet {unmet:#?}\nchecks {checks:#?}\nviolations {:#?}",
-        finding.criterion,
-        finding.reasons,
-        finding.violations
-    );
-}
-
-pub fn assert_inconclusive(finding: &Finding, reason: Reason) {
-    assert_eq!(finding.verdict, Verdict::Inconclusive, "{finding:#?}");
-    assert!(finding.reasons.contains(&reason), "{:?}", finding.reasons);
-}
-
 /// The committed catalogue as if every tool and transport were built.
 pub fn all_built() -> Criteria {
     let mut criteria = crate::catalogue::criteria();
@@ -444,39 +292,4 @@ pub fn all_built() -> Criteria {
         .values_mut()
         .for_each(|row| row.built = true);
     criteria
-}
-
-impl World {
-    /// A provider request of a call's own tracers that met a fault; gives when it ended.
-    pub fn hit(&mut self, ask: &Ask, call: &Call, fault: &str, times: (u64, u64)) -> u64 {
-        let ProofKind::Keyed { tracers, .. } = &call.proof else {
-            panic!("keyed calls only")
-        };
-        let tracers: Vec<String> = tracers.iter().map(|planted| planted.text.clone()).collect();
-        let mut served = self.serve(ask, times.0, &tracers);
-        self.out.pop();
-        served.fault = Some(fault.to_owned());
-        served.request_sha256 = hex::sha256(format!("body of call {}", call.op).as_bytes());
-        let seq = served.seq.clone();
-        self.push(times.0, Event::Served(served));
-        self.deliver(times.1, &seq, "faulted", None);
-        times.1
-    }
-
-    /// The journal entry that answered a call, to spoil.
-    pub fn entry(&mut self, op: u64) -> &mut Served {
-        let first = self.call(op).answers[0].first.clone();
-        let seq = tracer::read_line(&first).unwrap().seq;
-        let served = self
-            .out
-            .iter_mut()
-            .filter_map(|observation| match &mut observation.event {
-                Event::Served(served) => Some(served),
-                _ => None,
-            });
-        served
-            .into_iter()
-            .find(|served| served.seq == seq)
-            .expect("the entry is in the journal")
-    }
 }

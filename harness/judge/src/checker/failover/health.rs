@@ -49,7 +49,7 @@ impl HealthLog {
         }
         let turned =
             |(at, reading): &&(u64, Reading)| *at <= soon && reading.is_red(component, good);
-        if !during.iter().any(|reading| turned(reading)) {
+        if !during.iter().any(turned) {
             return Ok(Some(Err(format!(
                 "health did not show the kill of {component} in time"
             ))));

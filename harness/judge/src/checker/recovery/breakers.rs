@@ -6,9 +6,7 @@ use crate::breaker_life::{Arrival, Arrived, BreakerRules, live};
 use crate::ground::Ground;
 use crate::observation::{Delivered, Served};
 use crate::tally::{self, Place, Tally};
-
-/// HTTP statuses from here on are the provider's own failures.
-const SERVER_ERRORS: u16 = 500;
+use crate::units::SERVER_ERRORS;
 
 /// Arrivals by provider, and the calls that wanted it.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use crate::checker::Seen;
 use crate::criterion::{Criterion, Missing};
 use crate::finding::{Check, Finding};
 use crate::operation::{Call, Outcome};
-use crate::rate_window::{Accepted, excess, stretches};
+use crate::rate_window::{Accepted, Stretch, excess, stretches};
 use crate::tally::{self, Place, Tally};
 use crate::verdict::{Reason, Verdict};
 
@@ -90,61 +90,66 @@ impl Rates {
 
     pub(super) fn conclude(self, rows: &Criterion, finding: &mut Finding) -> Result<(), Missing> {
         for scope in rows.list("rate_scopes")? {
-            let rate = rows.limit(&format!("rate_{scope}"))?;
-            let most = rows.limit(&format!("burst_{scope}"))? + rows.limit("burst_grace")?;
-            let share = rows.limit("accepted_share")?;
-            let none = BTreeMap::new();
-            let offers = self.offers.get(scope).unwrap_or(&none);
-            let stretches: Vec<_> = offers
-                .values()
-                .flat_map(|offer| {
-                    stretches(&offer.accepted, &offer.refused, (self.pause, self.least))
-                })
-                .collect();
-            let longest = stretches
-                .iter()
-                .map(|stretch| stretch.seconds)
-                .fold(0.0, f64::max);
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "seconds"
-            )]
-            let count = (rows.floor("window_seconds")?, libm::ceil(longest) as u64);
-            let event = format!("seconds under unbroken refusals of scope {scope}");
-            tally::floor(
-                finding,
-                &format!("window.{scope}"),
-                &event,
-                count,
-                Reason::BelowFloor,
-            );
-            if offers.is_empty() {
-                continue;
-            }
-            let seen = offers.values().map(|offer| excess(&offer.accepted, rate));
-            let seen = seen.fold(0.0, f64::max);
-            let n: u64 = offers.values().map(|offer| offer.sent).sum();
-            let text = |value: f64| format!("{value:.1} above rate × time");
-            let row = (
-                format!("rate.{scope}"),
-                format!("fullest window of scope {scope}"),
-                n,
-            );
-            judge(finding, row, (text(seen), text(most)), seen <= most);
-            let shares = stretches.iter().map(|stretch| {
-                #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-                let accepted = stretch.accepted as f64;
-                accepted / (rate * stretch.seconds)
-            });
-            let Some(least) = shares.reduce(f64::min) else {
-                continue;
-            };
-            let row = (
-                format!("refill.{scope}"),
-                format!("share of the rate let through in scope {scope}"),
-                n,
-            );
+            self.scope(scope, rows, finding)?;
+        }
+        self.neighbours.conclude_if_tried(finding);
+        Ok(())
+    }
+
+    fn pressed(&self, offer: &Offer) -> Vec<Stretch> {
+        stretches(&offer.accepted, &offer.refused, (self.pause, self.least))
+    }
+
+    fn scope(&self, scope: &str, rows: &Criterion, finding: &mut Finding) -> Result<(), Missing> {
+        let rate = rows.limit(&format!("rate_{scope}"))?;
+        let most = rows.limit(&format!("burst_{scope}"))? + rows.limit("burst_grace")?;
+        let share = rows.limit("accepted_share")?;
+        let of = self.offers.get(scope);
+        let offers: Vec<&Offer> = of.into_iter().flat_map(BTreeMap::values).collect();
+        let pressed: Vec<Stretch> = offers
+            .iter()
+            .flat_map(|offer| self.pressed(offer))
+            .collect();
+        let longest = pressed
+            .iter()
+            .map(|stretch| stretch.seconds)
+            .fold(0.0, f64::max);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "seconds"
+        )]
+        let count = (rows.floor("window_seconds")?, libm::ceil(longest) as u64);
+        let event = format!("seconds under unbroken refusals of scope {scope}");
+        tally::floor(
+            finding,
+            &format!("window.{scope}"),
+            &event,
+            count,
+            Reason::BelowFloor,
+        );
+        if offers.is_empty() {
+            return Ok(());
+        }
+        let seen = offers
+            .iter()
+            .map(|offer| excess(&offer.accepted, rate))
+            .fold(0.0, f64::max);
+        let n: u64 = offers.iter().map(|offer| offer.sent).sum();
+        let text = |value: f64| format!("{value:.1} above rate × time");
+        let row = (
+            format!("rate.{scope}"),
+            format!("fullest window of scope {scope}"),
+            n,
+        );
+        judge(finding, row, (text(seen), text(most)), seen <= most);
+        if let Some(least) = pressed
+            .iter()
+            .map(|stretch| let_through(stretch, rate))
+            .reduce(f64::min)
+        {
+            let name = format!("share of the rate let through in scope {scope}");
+            let row = (format!("refill.{scope}"), name, n);
             judge(
                 finding,
                 row,
@@ -152,9 +157,15 @@ impl Rates {
                 least >= share,
             );
         }
-        self.neighbours.conclude_if_tried(finding);
         Ok(())
     }
+}
+
+/// What was accepted under unbroken refusals, as a share of what the rate promises.
+fn let_through(stretch: &Stretch, rate: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let accepted = stretch.accepted as f64;
+    accepted / (rate * stretch.seconds)
 }
 
 fn judge(

@@ -5,11 +5,10 @@ use crate::finding::{Check, Finding};
 use crate::ground::Ground;
 use crate::slope::{self, Reduction, Slope};
 use crate::tally::Place;
+use crate::units::{self, KIB, MIB};
 use crate::verdict::{Reason, Verdict};
 
 const QUIET: &str = "quiet";
-const KIB: f64 = 1_024.0;
-const MIB: f64 = 1_048_576.0;
 
 /// One sample of the server's process tree.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +32,7 @@ impl Memory<'_> {
         let chart = self
             .piece
             .iter()
-            .map(|point| (point.at as f64 / 1e9, point.resident as f64 / MIB));
+            .map(|point| (units::seconds(point.at), point.resident as f64 / MIB));
         finding
             .series
             .insert("resident_mib".to_owned(), chart.collect());
@@ -132,9 +131,11 @@ impl Memory<'_> {
         let level = |points: &Vec<Point>| {
             let mut resident: Vec<u64> = points.iter().map(|point| point.resident).collect();
             resident.sort_unstable();
-            resident[resident.len() / 2]
+            units::middle(&resident)
         };
-        let (Some(first), Some(last)) = (quiet.first().map(level), quiet.last().map(level)) else {
+        let (Some(first), Some(last)) =
+            (quiet.first().and_then(level), quiet.last().and_then(level))
+        else {
             let text = "no quiet points".to_owned();
             row(
                 finding,
