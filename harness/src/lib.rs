@@ -8,6 +8,7 @@ pub mod history;
 pub mod identity;
 pub mod link;
 pub mod load;
+pub mod nemesis;
 pub mod operation;
 pub mod port;
 pub mod probe;

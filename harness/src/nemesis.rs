@@ -1,0 +1,203 @@
+//! Breaks things on purpose and proves it: that the order was given, that a witness saw the thing
+//! break, that the judge's own probe felt it, and that it is whole again (judging.md §7).
+//!
+//! A fault without proof of cause is NotLanded and counts for nothing. What we broke and cannot
+//! heal within ten seconds is our own trouble and taints the rest of the run. Exposure, whether
+//! anybody needed the broken part, is counted by the judge from the history.
+
+pub mod edge;
+pub mod embedded;
+mod kill;
+mod pause;
+mod probe;
+mod refusal;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use exai_judge::Event;
+use exai_judge::fault::{Fault, FaultKind, Step};
+use tokio::time::{Instant, sleep};
+
+use crate::history::Recorder;
+use crate::link::LinkError;
+use crate::process::ProcessError;
+use crate::redis::RedisError;
+use crate::supervisor::{Role, SupervisorError};
+pub use probe::{Probe, answers_http, pong, writes};
+
+/// Right probes in a row that prove a thing whole.
+const RIGHT_PROBES: u32 = 3;
+/// Between two of them, and between two looks for an effect.
+const PROBE_EVERY: Duration = Duration::from_millis(20);
+/// How long healing may take before it is our own fault.
+pub const HEALED: Duration = Duration::from_secs(10);
+
+/// The rig could not break or heal something.
+#[derive(Debug, thiserror::Error)]
+pub enum NemesisError {
+    /// A process could not be ordered about.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// A process could not be signalled or started.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A link did not heal.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The store did not take an order of ours.
+    #[error(transparent)]
+    Store(#[from] RedisError),
+    /// The thing was not whole again in time.
+    #[error("could not heal {fault} within {limit:?}: {last}")]
+    NotHealed {
+        /// The fault's id.
+        fault: String,
+        /// How long was waited.
+        limit: Duration,
+        /// What the last probe said.
+        last: String,
+    },
+}
+
+/// What became of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Landed {
+    /// It broke something, provably, and was healed.
+    Yes,
+    /// It broke nothing that could be proven; the history says why.
+    No,
+}
+
+/// Who breaks things in a run. Fault ids are unique within it.
+pub struct Nemesis {
+    recorder: Recorder,
+    numbers: Mutex<BTreeMap<String, u64>>,
+    /// The saboteur whose kill reports success and kills nothing.
+    is_toothless: bool,
+    /// How long healing may take.
+    patience: Duration,
+}
+
+impl Nemesis {
+    /// A nemesis that says what it does in the history.
+    #[must_use]
+    pub const fn new(recorder: Recorder) -> Self {
+        Self {
+            recorder,
+            numbers: Mutex::new(BTreeMap::new()),
+            is_toothless: false,
+            patience: HEALED,
+        }
+    }
+
+    /// The saboteur: its kills kill nothing, and the proof of cause must notice.
+    #[must_use]
+    pub const fn toothless(mut self) -> Self {
+        self.is_toothless = true;
+        self
+    }
+
+    /// A fault of the next number of its name.
+    fn deed(&self, component: &str, kind: FaultKind) -> Deed {
+        let name = format!("{component}.{}", kind.name());
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = numbers.entry(name.clone()).or_default();
+        *number += 1;
+        Deed {
+            recorder: self.recorder.clone(),
+            patience: self.patience,
+            fault: Fault {
+                id: format!("{name}.{number}"),
+                component: component.to_owned(),
+                kind,
+            },
+        }
+    }
+}
+
+/// One fault being carried out, and its steps in the history.
+struct Deed {
+    recorder: Recorder,
+    patience: Duration,
+    fault: Fault,
+}
+
+impl Deed {
+    fn step(&self, step: Step) {
+        self.step_at(self.recorder.now(), step);
+    }
+
+    fn step_at(&self, at: u64, step: Step) {
+        let fault = self.fault.clone();
+        self.recorder.record_at(at, Event::Fault { fault, step });
+    }
+
+    fn injected(&self) {
+        self.step(Step::Injected);
+    }
+
+    fn cause(&self, proof: impl Into<String>) {
+        let proof = proof.into();
+        self.step(Step::Cause { proof });
+    }
+
+    fn effect(&self, proof: impl Into<String>) {
+        let proof = proof.into();
+        self.step(Step::Effect { proof });
+    }
+
+    fn not_landed(&self, why: impl Into<String>) {
+        let why = why.into();
+        self.step(Step::NotLanded { why });
+    }
+
+    /// Looks for a symptom until `until`; the first one is the effect.
+    async fn feel(&self, probe: &Probe, until: Instant) {
+        while Instant::now() < until {
+            if let Err(symptom) = probe().await {
+                self.effect(symptom);
+                return;
+            }
+            sleep(PROBE_EVERY).await;
+        }
+    }
+
+    /// Three right probes in a row, then Healed. A rig component that does not heal taints all that
+    /// follows; that the judged server does not come back is its own failure.
+    async fn heal(&self, probe: &Probe, role: Role) -> Result<(), NemesisError> {
+        let until = Instant::now() + self.patience;
+        let mut right = 0;
+        let mut last = String::new();
+        while Instant::now() < until {
+            match probe().await {
+                Ok(()) => right += 1,
+                Err(symptom) => {
+                    right = 0;
+                    last = symptom;
+                }
+            }
+            if right >= RIGHT_PROBES {
+                self.step(Step::Healed);
+                return Ok(());
+            }
+            sleep(PROBE_EVERY).await;
+        }
+        if role == Role::Rig {
+            self.recorder.record(Event::Rig {
+                what: "not_healed".to_owned(),
+                until: u64::MAX,
+                detail: format!("{}: {last}", self.fault.id),
+            });
+        }
+        Err(NemesisError::NotHealed {
+            fault: self.fault.id.clone(),
+            limit: self.patience,
+            last,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
