@@ -20,14 +20,6 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Whether the simulator sent a whole answer.
-    #[must_use]
-    pub fn is_answered(&self) -> bool {
-        self.ended
-            .as_ref()
-            .is_some_and(|(_, delivered)| delivered.outcome == "answered")
-    }
-
     /// How the simulator ended it, if the journal says.
     #[must_use]
     pub fn delivered(&self) -> Option<&Delivered> {

@@ -123,7 +123,7 @@ fn refusal(proof: &mut Proof, call: &Call, category: &str, name: &str) {
         .failure
         .as_ref()
         .map_or("", |failure| failure.category.as_str());
-    if call.outcome != Outcome::Refused || seen != category {
+    if call.outcome == Outcome::Ok || seen != category {
         let came = if call.outcome == Outcome::Ok {
             "an answer".to_owned()
         } else {

@@ -64,7 +64,8 @@ pub struct Observed {
     elsewhere: usize,
     is_whole: bool,
     is_flagged: bool,
-    is_refused: bool,
+    /// A typed failure, whether or not it proves that nothing was done.
+    is_failed: bool,
 }
 
 /// Looks at the attempts of a call in order; None when the fault landed on none of them.
@@ -95,7 +96,7 @@ pub fn observe(call: &Call, attempts: &[&Attempt], proof: &Proof, fault: &str) -
         elsewhere: later.len() - at_provider.len(),
         is_whole: call.outcome == Outcome::Ok && proof.is_right(),
         is_flagged: call.outcome == Outcome::Ok && is_flagged,
-        is_refused: call.outcome == Outcome::Refused && is_typed,
+        is_failed: call.outcome != Outcome::Ok && is_typed,
     })
 }
 
@@ -110,10 +111,10 @@ impl Observed {
         let has = |code| codes.contains(&code);
         let only_once = self.at_provider == 1;
         if has(Code::Configuration) {
-            return only_once && self.elsewhere == 0 && self.is_refused;
+            return only_once && self.elsewhere == 0 && self.is_failed;
         }
         if has(Code::Partial) {
-            return self.is_whole || self.is_flagged || self.is_refused;
+            return self.is_whole || self.is_flagged || self.is_failed;
         }
         if has(Code::Normalise) {
             return only_once && self.elsewhere == 0 && self.is_whole;
@@ -124,7 +125,7 @@ impl Observed {
             } else {
                 self.elsewhere == 0
             };
-            return self.unchanged == 1 && elsewhere && (self.is_whole || self.is_refused);
+            return self.unchanged == 1 && elsewhere && (self.is_whole || self.is_failed);
         }
         match (has(Code::Retry), has(Code::FailOver)) {
             (true, true) => self.is_whole,
@@ -141,7 +142,7 @@ impl Observed {
             "gave a proven answer"
         } else if self.is_flagged {
             "gave a partial answer and said so"
-        } else if self.is_refused {
+        } else if self.is_failed {
             "gave a typed failure"
         } else {
             "gave no proven answer"
@@ -163,11 +164,11 @@ mod tests {
         elsewhere: 0,
         is_whole: true,
         is_flagged: false,
-        is_refused: false,
+        is_failed: false,
     };
-    const REFUSED: Observed = Observed {
+    const FAILED: Observed = Observed {
         is_whole: false,
-        is_refused: true,
+        is_failed: true,
         ..WHOLE
     };
 
@@ -197,15 +198,15 @@ mod tests {
             ..WHOLE
         };
         let table: [(&str, &[Observed], &[Observed]); 9] = [
-            ("R", &[retried], &[WHOLE, moved, REFUSED, silent]),
-            ("F", &[moved], &[WHOLE, retried, REFUSED]),
-            ("R F", &[retried, moved, WHOLE], &[REFUSED, silent, flagged]),
-            ("X", &[REFUSED, repaired], &[retried, moved, silent]),
-            ("X B F", &[moved], &[REFUSED, retried]),
-            ("P", &[WHOLE, flagged, REFUSED], &[silent]),
-            ("N", &[WHOLE], &[retried, moved, REFUSED, flagged]),
-            ("C", &[REFUSED], &[WHOLE, moved, retried]),
-            ("X | N", &[REFUSED, WHOLE], &[retried]),
+            ("R", &[retried], &[WHOLE, moved, FAILED, silent]),
+            ("F", &[moved], &[WHOLE, retried, FAILED]),
+            ("R F", &[retried, moved, WHOLE], &[FAILED, silent, flagged]),
+            ("X", &[FAILED, repaired], &[retried, moved, silent]),
+            ("X B F", &[moved], &[FAILED, retried]),
+            ("P", &[WHOLE, flagged, FAILED], &[silent]),
+            ("N", &[WHOLE], &[retried, moved, FAILED, flagged]),
+            ("C", &[FAILED], &[WHOLE, moved, retried]),
+            ("X | N", &[FAILED, WHOLE], &[retried]),
         ];
         for (codes, right, wrong) in table {
             let alternatives = parse(codes);

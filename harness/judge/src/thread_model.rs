@@ -8,8 +8,11 @@ mod spine;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::criterion::{Criterion, Missing};
+use crate::finding::Finding;
 use crate::journal::Journal;
 use crate::operation::{Call, Outcome, ThreadAction};
+use crate::tally::{Place, Tally};
 
 pub use spine::Anomaly;
 
@@ -46,6 +49,20 @@ pub struct ThreadRules {
     pub ttl: u64,
     /// What clocks may differ by, ns.
     pub epsilon: u64,
+}
+
+impl ThreadRules {
+    /// Reads `exchanges`, `ttl_s` and `clock_s`.
+    ///
+    /// # Errors
+    /// The catalogue lacks one.
+    pub fn read(rows: &Criterion) -> Result<Self, Missing> {
+        Ok(Self {
+            exchanges: rows.count("exchanges")?,
+            ttl: rows.nanos("ttl_s")?,
+            epsilon: rows.nanos("clock_s")?,
+        })
+    }
 }
 
 /// Everything done to threads.
@@ -137,6 +154,24 @@ pub struct ThreadReport {
     pub reads: u64,
     /// Reads through the history in a provider's request.
     pub contexts: u64,
+}
+
+impl ThreadReport {
+    /// Writes a row for each anomaly, tried once for each acknowledged turn.
+    pub fn conclude(&self, finding: &mut Finding) {
+        for (id, name) in ANOMALIES {
+            let mut tally = Tally::new(id, name);
+            let of_name = |anomaly: &&Anomaly| anomaly.name == id;
+            let found: Vec<_> = self.anomalies.iter().filter(of_name).collect();
+            let bad = u64::try_from(found.len()).unwrap_or(u64::MAX);
+            (bad..self.acknowledged).for_each(|_| tally.good(false));
+            for anomaly in found {
+                let place = Place::Operation(anomaly.op, anomaly.at, "thread model");
+                tally.bad(anomaly.is_tainted, place, anomaly.says.clone());
+            }
+            tally.conclude(finding);
+        }
+    }
 }
 
 impl ThreadModel {

@@ -5,7 +5,6 @@ mod health;
 use std::collections::BTreeMap;
 
 use self::health::HealthLog;
-use super::storage::{anomalies, thread_rules};
 use super::{Brief, Checker, Seen};
 use crate::bounds;
 use crate::criterion::{Criterion, Missing};
@@ -64,7 +63,7 @@ impl<'a> Failover<'a> {
     pub fn start(brief: Brief<'a>) -> Result<Self, Missing> {
         let rows = brief.criterion;
         Ok(Self {
-            rules: thread_rules(rows)?,
+            rules: ThreadRules::read(rows)?,
             window: Window {
                 length: rows.nanos("window_s")?,
                 least: rows.floor("probes")?,
@@ -368,7 +367,7 @@ impl Checker for Failover<'_> {
         let settled = (report.threads.max(1), report.settled);
         let event = "threads read after their last acknowledged turn";
         tally::floor(&mut finding, "settled", event, settled, Reason::BelowFloor);
-        anomalies(&report, &mut finding);
+        report.conclude(&mut finding);
         std::mem::replace(&mut self.doubled, Tally::new("", "")).conclude(&mut finding);
         finding
             .not_tested

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use self::breakers::Breakers;
 use self::rows::Rows;
-use super::storage::thread_rules;
 use super::{Brief, Checker, Seen};
 use crate::bounds;
 use crate::breaker_life::BreakerRules;
@@ -70,7 +69,7 @@ impl Limits {
                 open: rows.nanos("breaker_open_s")?,
                 stuck: rows.nanos("breaker_stuck_s")?,
             },
-            threads: thread_rules(rows)?,
+            threads: ThreadRules::read(rows)?,
         })
     }
 }
@@ -116,17 +115,14 @@ impl<'a> Recovery<'a> {
                 .truncated
                 .trial(seen.is_tainted, Place::Call(call), is_cut.then_some(says));
         }
-        if call.outcome == Outcome::Refused {
-            let category = call
-                .failure
-                .as_ref()
-                .map_or("", |failure| failure.category.as_str());
+        if let Some(failure) = &call.failure {
             let known = self
                 .brief
                 .criterion
                 .list("known_categories")
                 .unwrap_or_default();
-            let is_known = known.iter().any(|known| known == category);
+            let is_known = known.contains(&failure.category);
+            let category = &failure.category;
             let says = format!("operation {} failed with category \"{category}\"", call.op);
             let place = Place::Call(call);
             self.rows
@@ -362,6 +358,18 @@ impl Checker for Recovery<'_> {
                 .bad(anomaly.is_tainted, place, anomaly.says.clone());
         }
         (0..report.acknowledged).for_each(|_| self.rows.thread.good(false));
+        let turns = (
+            self.brief.criterion.floor("thread_turns")?,
+            report.acknowledged,
+        );
+        let event = "turns acknowledged in sessions with faults";
+        tally::floor(
+            &mut finding,
+            "thread_turns",
+            event,
+            turns,
+            Reason::EventNotSeen,
+        );
         self.floors(cycles, &mut finding)?;
         finding
             .not_tested

@@ -11,7 +11,7 @@ use crate::observation::{Event, HealthSeen};
 use crate::operation::{Call, Outcome, ThreadAction};
 use crate::proof;
 use crate::tally::{self, Latency, Place, Tally};
-use crate::thread_model::{ANOMALIES, ThreadModel, ThreadReport, ThreadRules};
+use crate::thread_model::{ThreadModel, ThreadReport, ThreadRules};
 use crate::verdict::{Reason, Verdict};
 
 const WITH: &str = "with_thread";
@@ -42,38 +42,6 @@ pub struct Storage<'a> {
     store_seen: Option<String>,
 }
 
-/// The thread rules of a criterion.
-///
-/// # Errors
-/// The catalogue lacks one.
-pub fn thread_rules(rows: &Criterion) -> Result<ThreadRules, Missing> {
-    Ok(ThreadRules {
-        exchanges: rows.count("exchanges")?,
-        ttl: rows.nanos("ttl_s")?,
-        epsilon: rows.nanos("clock_s")?,
-    })
-}
-
-/// Writes a row for each anomaly of threads.
-pub fn anomalies(report: &ThreadReport, finding: &mut Finding) {
-    for (id, name) in ANOMALIES {
-        let mut tally = Tally::new(id, name);
-        let mut found = report
-            .anomalies
-            .iter()
-            .filter(|anomaly| anomaly.name == id)
-            .peekable();
-        if found.peek().is_none() {
-            (0..report.acknowledged).for_each(|_| tally.good(false));
-        }
-        for anomaly in found {
-            let place = Place::Operation(anomaly.op, anomaly.at, "thread model");
-            tally.bad(anomaly.is_tainted, place, anomaly.says.clone());
-        }
-        tally.conclude(finding);
-    }
-}
-
 impl<'a> Storage<'a> {
     /// Reads its numbers.
     ///
@@ -81,7 +49,7 @@ impl<'a> Storage<'a> {
     /// The catalogue lacks one.
     pub fn start(brief: Brief<'a>) -> Result<Self, Missing> {
         Ok(Self {
-            rules: thread_rules(brief.criterion)?,
+            rules: ThreadRules::read(brief.criterion)?,
             model: ThreadModel::default(),
             operations: 0,
             after_fault: 0,
@@ -322,7 +290,18 @@ impl<'a> Storage<'a> {
             let place = Place::Moment(self.brief.ground.summary.until, "clients");
             tally.trial(false, place, is_lost.then_some(says));
         }
-        tally.conclude(finding);
+        tally.conclude_if_tried(finding);
+        let proven = self.mine().filter(|life| life.is_proven()).count();
+        let proven = u64::try_from(proven).unwrap_or(u64::MAX);
+        let timed = u64::try_from(self.reconnects.len()).unwrap_or(u64::MAX);
+        let event = "faults after which the way back to the store was timed";
+        tally::floor(
+            finding,
+            "reconnects",
+            event,
+            (proven, timed),
+            Reason::EventNotSeen,
+        );
         Ok(())
     }
 
@@ -371,7 +350,7 @@ impl Checker for Storage<'_> {
         let mut finding = tally::blank(&self.brief.criterion.id);
         let report = std::mem::take(&mut self.model).finish(self.rules);
         self.floors(&report, &mut finding)?;
-        anomalies(&report, &mut finding);
+        report.conclude(&mut finding);
         self.timing(&mut finding)?;
         self.named(&mut finding);
         finding

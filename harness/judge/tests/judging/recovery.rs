@@ -46,6 +46,8 @@ fn refused(world: &mut World, fault: &str, provider: &'static str, at: u64) -> u
         sets: 1,
     };
     call.fault = Some(fault.to_owned());
+    // A typed failure of a provider does not prove that nothing was done.
+    call.outcome = Outcome::Unknown;
     world.hit(&ask, &call, fault, (at + MS, at + 10 * MS));
     world.record(call)
 }

@@ -33,16 +33,16 @@ impl Rows {
 
     /// Writes the rows; those whose trials another floor counts only when tried.
     pub(super) fn conclude(self, finding: &mut Finding) {
-        for tally in [
-            self.reaction,
-            self.next_call,
-            self.budget,
-            self.truncated,
-            self.thread,
-        ] {
+        for tally in [self.reaction, self.next_call, self.budget, self.truncated] {
             tally.conclude(finding);
         }
-        for tally in [self.failover, self.silent, self.typed, self.breaker] {
+        for tally in [
+            self.thread,
+            self.failover,
+            self.silent,
+            self.typed,
+            self.breaker,
+        ] {
             tally.conclude_if_tried(finding);
         }
     }
