@@ -19,6 +19,7 @@ pub mod report;
 pub mod runkey;
 pub mod sample;
 pub mod scratch;
+pub mod server;
 pub mod simulator;
 pub mod supervisor;
 pub mod token;

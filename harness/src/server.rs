@@ -1,0 +1,326 @@
+//! The server under judgement: started as production starts it, kept running by a restart policy,
+//! watched through its log and its audit file, and identified in each of its lives.
+
+pub mod audit;
+mod log;
+pub mod settings;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use exai_judge::Event;
+use exai_judge::observation::IdentitySeen;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::history::Recorder;
+use crate::identity::{self, Expected, Reported};
+use crate::port;
+use crate::probe::{Bearer, Scraper};
+use crate::process::{Ended, LineSink, Nobody, Process, ProcessError, Spec, Stdout};
+use crate::scratch::Scratch;
+use crate::supervisor::{Role, Supervisor, SupervisorError, Watch};
+pub use settings::Settings;
+
+/// From a start to readiness.
+pub const READY: Duration = Duration::from_secs(15);
+/// The server's own drain (20 s) and a little more.
+pub const DRAIN: Duration = Duration::from_secs(25);
+const POLL: Duration = Duration::from_millis(20);
+/// Servers on pipes at most; each has a configuration file of its own.
+const PIPES: u32 = 4_096;
+
+/// How the server is started.
+pub struct Setup {
+    /// The executable, in a copy of the run's own.
+    pub program: PathBuf,
+    /// SHA-256 of the binary that was to be judged.
+    pub expected_sha256: String,
+    /// Whom it runs as.
+    pub user: Option<Nobody>,
+    /// Its whole environment.
+    pub env: Vec<(String, String)>,
+    /// Its configuration on top of the embedded defaults; listeners, state folder and audit file
+    /// are set here.
+    pub settings: Settings,
+    /// Tokens of role admin for our own probes.
+    pub bearer: Bearer,
+    /// From a death to the next start.
+    pub restart_delay: Duration,
+    /// Sees each line of its log, for the record.
+    pub log: Option<LineSink>,
+    /// Where its faults are told.
+    pub recorder: Recorder,
+}
+
+/// A server that did not do as ordered.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// No port.
+    #[error("could not place the server: {0}")]
+    Port(#[from] port::NoPort),
+    /// Its files could not be written.
+    #[error("could not write the server's files: {0}")]
+    Files(#[from] std::io::Error),
+    /// Its process did not do as ordered.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// A process on a pipe did not start.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// It runs and is not ready.
+    #[error("could not see the server ready within {limit:?}; last lines:\n{tail}")]
+    NotReady {
+        /// How long was waited.
+        limit: Duration,
+        /// What it wrote.
+        tail: String,
+    },
+}
+
+/// The running server.
+pub struct Server {
+    public: SocketAddr,
+    admin: SocketAddr,
+    files: Files,
+    expected: Expected,
+    supervisor: Supervisor,
+    scraper: Scraper,
+    recorder: Recorder,
+    pipes: Mutex<u32>,
+}
+
+/// What every life is born from.
+#[derive(Clone)]
+struct Files {
+    program: PathBuf,
+    user: Option<Nobody>,
+    env: Vec<(String, String)>,
+    settings: Settings,
+    work: PathBuf,
+    state: PathBuf,
+    audit: PathBuf,
+    scratch: Arc<Scratch>,
+}
+
+impl Server {
+    /// Starts it on two free ports and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not start or is not ready in time, with its last lines.
+    pub async fn start(setup: Setup, scratch: Arc<Scratch>) -> Result<Self, ServerError> {
+        let place = || port::free_port().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let (public, admin) = (place()?, place()?);
+        let state = scratch.folder("state")?;
+        let audit = state.join("audit.jsonl");
+        let settings = setup
+            .settings
+            .with("server.listen", public.to_string())
+            .with("server.admin", admin.to_string())
+            .with("server.state_dir", state.display().to_string())
+            .with("audit.file", audit.display().to_string());
+        let files = Files {
+            program: setup.program,
+            user: setup.user,
+            env: setup.env.clone(),
+            settings,
+            work: scratch.folder("work")?,
+            state,
+            audit,
+            scratch,
+        };
+        files.configure("exai.toml", &Settings::default())?;
+        let watch = Watch {
+            name: "server".to_owned(),
+            role: Role::Judged,
+            delay: setup.restart_delay,
+            recorder: setup.recorder.clone(),
+        };
+        let (birth, recorder, kept) = (files.clone(), setup.recorder.clone(), setup.log);
+        let starter = Box::new(move |_life| {
+            let mut spec = birth.spec("server", "serve", "exai.toml");
+            let (recorder, kept) = (recorder.clone(), kept.clone());
+            spec.on_stderr = Some(Arc::new(move |line: &str| {
+                log::heed(line, &recorder);
+                if let Some(kept) = &kept {
+                    kept(line);
+                }
+            }));
+            Process::spawn(spec)
+        });
+        let supervisor = Supervisor::start(watch, starter).map_err(SupervisorError::from)?;
+        let server = Self {
+            public,
+            admin,
+            files,
+            expected: Expected {
+                sha256: setup.expected_sha256,
+                env: setup.env,
+                ports: vec![public.port(), admin.port()],
+            },
+            supervisor,
+            scraper: Scraper::new(admin, setup.bearer, setup.recorder.clone()),
+            recorder: setup.recorder,
+            pipes: Mutex::new(0),
+        };
+        server.wait_ready(READY).await?;
+        Ok(server)
+    }
+
+    /// Its public listener, without link or impostor.
+    #[must_use]
+    pub const fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Its admin listener, without impostor.
+    #[must_use]
+    pub const fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Its process and restart policy.
+    #[must_use]
+    pub const fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Looks at its admin listener.
+    #[must_use]
+    pub const fn scraper(&self) -> &Scraper {
+        &self.scraper
+    }
+
+    /// The file of the embedded store.
+    #[must_use]
+    pub fn store_file(&self) -> PathBuf {
+        self.files.state.join("exai.sqlite")
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit_file(&self) -> PathBuf {
+        self.files.audit.clone()
+    }
+
+    /// Its last log lines.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let process = self.supervisor.process();
+        process.map_or_else(|error| error.to_string(), |process| process.tail())
+    }
+
+    /// Waits until `/health/ready` answers 200.
+    ///
+    /// # Errors
+    /// When it does not within `limit`.
+    pub async fn wait_ready(&self, limit: Duration) -> Result<(), ServerError> {
+        let until = Instant::now() + limit;
+        let mut tail = String::new();
+        while Instant::now() < until {
+            if self.scraper.is_ready().await {
+                return Ok(());
+            }
+            // A life that died of its configuration has the reason; the next one has nothing yet.
+            if let Ok(process) = self.supervisor.process() {
+                let said = process.tail();
+                tail = if said.is_empty() { tail } else { said };
+            }
+            sleep(POLL).await;
+        }
+        Err(ServerError::NotReady { limit, tail })
+    }
+
+    /// Who runs now, by the kernel and by its own word; recorded.
+    ///
+    /// # Errors
+    /// When nothing runs.
+    pub async fn identify(&self, moment: &str) -> Result<IdentitySeen, ServerError> {
+        let pair = self.supervisor.process()?.pair();
+        let at = self.recorder.now();
+        let manifest = self.scraper.manifest().await.unwrap_or(Value::Null);
+        let word = |name: &str| manifest[name].as_str().map(str::to_owned);
+        let reported = Reported {
+            sha256: word("executable_sha256"),
+            instance: word("instance"),
+        };
+        let (moment, expected) = (moment.to_owned(), self.expected.clone());
+        let looking = move || identity::look(&moment, pair, &expected, reported);
+        let seen = tokio::task::spawn_blocking(looking)
+            .await
+            .map_err(std::io::Error::other)?;
+        self.recorder.record_at(at, Event::Identity(seen.clone()));
+        Ok(seen)
+    }
+
+    /// Ends it by SIGTERM and starts it with `overrides` on top of its configuration; an empty list
+    /// is the configuration it had at first. Ready and identified afterwards.
+    ///
+    /// # Errors
+    /// When it did not end within its drain or is not ready in time.
+    pub async fn restart_with(&self, overrides: &Settings) -> Result<Ended, ServerError> {
+        let life = self.supervisor.lives().borrow().number;
+        let ended = self.supervisor.hold(DRAIN).await;
+        let written = self.files.configure("exai.toml", overrides);
+        self.supervisor.release();
+        let ended = ended?;
+        written?;
+        self.supervisor.next_life(life, READY).await?;
+        self.wait_ready(READY).await?;
+        self.identify("restart").await?;
+        Ok(ended)
+    }
+
+    /// Starts `exai stdio` on pipes, on the same store, under `wrapper` if there is one (an
+    /// executable and its arguments, to which the server's command line is appended).
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn on_pipes(&self, wrapper: Option<&[String]>) -> Result<Process, ServerError> {
+        let number = {
+            let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
+            *pipes = (*pipes + 1) % PIPES;
+            *pipes
+        };
+        let name = format!("stdio-{number}");
+        let mut spec = self.files.spec(&name, "stdio", "exai.toml");
+        if let Some([program, rest @ ..]) = wrapper {
+            let inner = std::mem::replace(&mut spec.program, PathBuf::from(program));
+            let own = std::mem::take(&mut spec.args);
+            spec.args = rest.iter().map(Into::into).collect();
+            spec.args.push(inner.into());
+            spec.args.extend(own);
+        }
+        spec.stdin = true;
+        spec.stdout = Stdout::Piped;
+        let recorder = self.recorder.clone();
+        spec.on_stderr = Some(Arc::new(move |line: &str| log::heed(line, &recorder)));
+        Ok(Process::spawn(spec)?)
+    }
+
+    /// Ends it for good, by SIGTERM.
+    ///
+    /// # Errors
+    /// When it did not end within its drain; it is killed then.
+    pub async fn stop(&self) -> Result<Ended, ServerError> {
+        Ok(self.supervisor.stop(DRAIN).await?)
+    }
+}
+
+impl Files {
+    fn configure(&self, name: &str, overrides: &Settings) -> std::io::Result<PathBuf> {
+        let text = self.settings.merged(overrides).text();
+        self.scratch.file(name, text.as_bytes())
+    }
+
+    fn spec(&self, name: &str, verb: &str, config: &str) -> Spec {
+        let mut spec = Spec::new(name, &self.program, &self.work);
+        let config = self.scratch.path().join(config);
+        spec.args = vec![verb.into(), "--config".into(), config.into()];
+        spec.env = self.env.clone();
+        spec.user = self.user;
+        spec
+    }
+}
