@@ -1,4 +1,4 @@
-//! The rate limiter, which every request takes once: the bucket alone and the three scopes together.
+//! The rate limiter, which every request takes once: a bucket alone, then three scopes together.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
