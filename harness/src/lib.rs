@@ -23,3 +23,4 @@ pub mod server;
 pub mod simulator;
 pub mod supervisor;
 pub mod token;
+pub mod topology;

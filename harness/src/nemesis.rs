@@ -99,6 +99,12 @@ impl Nemesis {
         self
     }
 
+    /// Says in the history that a fault cannot be injected here, and why.
+    pub fn cannot(&self, component: &str, kind: FaultKind, why: &str) -> Landed {
+        self.deed(component, kind).not_landed(why);
+        Landed::No
+    }
+
     /// A fault of the next number of its name.
     fn deed(&self, component: &str, kind: FaultKind) -> Deed {
         let name = format!("{component}.{}", kind.name());

@@ -16,8 +16,10 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use procfs::process::ProcState;
+use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::monotonic;
 pub use capture::{LineSink, Tail};
@@ -266,6 +268,21 @@ impl Process {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// Writes `first` to its standard input and holds it open until the child has ended or
+    /// `release` is cancelled: end of file is the order to stop. Nothing without a piped input.
+    pub fn feed(&self, first: String, release: CancellationToken) {
+        let Some(mut stdin) = self.take_stdin() else {
+            return;
+        };
+        let mut ended = self.until_ended();
+        tokio::spawn(async move {
+            if stdin.write_all(first.as_bytes()).await.is_ok() {
+                let over = ended.wait_for(Option::is_some);
+                let _released = release.run_until_cancelled(over).await;
+            }
+        });
     }
 
     /// Its standard output, once, if it was asked for as [`Stdout::Piped`].

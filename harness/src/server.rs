@@ -71,7 +71,7 @@ pub enum ServerError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// It runs and is not ready.
-    #[error("could not see the server ready within {limit:?}; last lines:\n{tail}")]
+    #[error("could not see the server ready within {limit:?}; its last lines:\n{tail}")]
     NotReady {
         /// How long was waited.
         limit: Duration,
@@ -165,7 +165,15 @@ impl Server {
             recorder: setup.recorder,
             pipes: Mutex::new(0),
         };
-        server.wait_ready(READY).await?;
+        // A life that ends before it was ever ready would do so for ever: say why at once.
+        let first = server.supervisor.process()?;
+        tokio::select! {
+            ready = server.wait_ready(READY) => ready?,
+            _ended = first.wait() => return Err(ServerError::NotReady {
+                limit: READY,
+                tail: first.tail(),
+            }),
+        }
         Ok(server)
     }
 

@@ -18,8 +18,8 @@ use exai_mocks::provider::Provider;
 use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::RunClock;
 use crate::history::Recorder;
@@ -32,6 +32,8 @@ pub use key::{KeyRow, KeyState};
 
 /// From its start to its `ready` line.
 const START: Duration = Duration::from_secs(10);
+/// From the end of its input to its own.
+const STOP: Duration = Duration::from_secs(5);
 /// One request to its control listener.
 const CONTROL: Duration = Duration::from_secs(5);
 
@@ -119,6 +121,7 @@ pub struct Simulator {
     ready: watch::Receiver<u64>,
     journal: Arc<Journal>,
     supervisor: Supervisor,
+    release: CancellationToken,
 }
 
 impl Simulator {
@@ -135,6 +138,7 @@ impl Simulator {
         let (listen, control) = (place()?, place()?);
         let (is_ready, ready) = watch::channel(0);
         let journal = Arc::new(Journal::new(setup.clock, setup.recorder.clone(), is_ready));
+        let release = CancellationToken::new();
         let (plan, current) = watch::channel(setup.plan.clone());
         let watch = Watch {
             name: provider.name().to_owned(),
@@ -148,6 +152,7 @@ impl Simulator {
             control,
             journal: Arc::clone(&journal),
             plan: current,
+            release: release.clone(),
         };
         let starter = Box::new(move |epoch| birth.give(epoch));
         let supervisor = Supervisor::start(watch, starter).map_err(SupervisorError::from)?;
@@ -159,6 +164,7 @@ impl Simulator {
             ready,
             journal,
             supervisor,
+            release,
         };
         simulator.wait_ready(1, START).await?;
         Ok(simulator)
@@ -242,11 +248,21 @@ impl Simulator {
         ask.is_ok_and(|answer| answer.status == 200)
     }
 
-    /// Requests whose journal lines are missing although later ones came, over all lives; anything
-    /// but 0 is a hole in our own evidence. A killed life may lose its last lines without a hole.
+    /// Requests of the last life whose journal lines are missing although later ones came; anything
+    /// but 0 is a hole in our own evidence.
     #[must_use]
     pub fn missing_lines(&self) -> u64 {
         self.journal.missing()
+    }
+
+    /// Closes its input, on which it writes out its journal and ends.
+    ///
+    /// # Errors
+    /// When it was not running or did not end in time; it is killed then.
+    pub async fn stop(&self) -> Result<(), SimulatorError> {
+        self.release.cancel();
+        self.supervisor.retire(STOP).await?;
+        Ok(())
     }
 
     async fn controlled(&self, ask: Ask) -> Result<Value, SimulatorError> {
@@ -266,6 +282,7 @@ struct Birth {
     control: SocketAddr,
     journal: Arc<Journal>,
     plan: watch::Receiver<Plan>,
+    release: CancellationToken,
 }
 
 impl Birth {
@@ -290,16 +307,7 @@ impl Birth {
             "keys": setup.keys,
             "plan": *self.plan.borrow(),
         });
-        if let Some(mut stdin) = process.take_stdin() {
-            let mut ended = process.until_ended();
-            // Held open while it lives: end of file is its order to stop.
-            tokio::spawn(async move {
-                let written = stdin.write_all(format!("{line}\n").as_bytes()).await;
-                if written.is_ok() {
-                    let _over = ended.wait_for(Option::is_some).await;
-                }
-            });
-        }
+        process.feed(format!("{line}\n"), self.release.clone());
         Ok(process)
     }
 }

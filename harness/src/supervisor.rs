@@ -200,6 +200,25 @@ impl Supervisor {
         self.end(limit).await
     }
 
+    /// No next life, and waits for the process to end by itself: its input was closed.
+    ///
+    /// # Errors
+    /// When it was not running, or did not end within `limit` (it is killed then).
+    pub async fn retire(&self, limit: Duration) -> Result<Ended, SupervisorError> {
+        self.stop.cancel();
+        let process = self.process()?;
+        let ended = tokio::time::timeout(limit, process.wait()).await;
+        ended.map_err(|_elapsed| {
+            process.kill_group();
+            SupervisorError::Process(ProcessError::StillRunning {
+                name: self.name.clone(),
+                pid: process.pair().pid,
+                limit,
+                tail: process.tail(),
+            })
+        })
+    }
+
     async fn end(&self, limit: Duration) -> Result<Ended, SupervisorError> {
         let process = self.process()?;
         self.ordered.store(true, Ordering::SeqCst);

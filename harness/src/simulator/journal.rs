@@ -68,11 +68,12 @@ impl Journal {
         }
     }
 
-    /// Numbers below the highest that never came.
+    /// Numbers below the highest that never came, in the last life: an earlier one was killed, and
+    /// what it had not yet written by then is no hole.
     pub(super) fn missing(&self) -> u64 {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let lives = seen.values();
-        lives.map(|(count, top)| top.saturating_sub(*count)).sum()
+        let last = seen.last_key_value();
+        last.map_or(0, |(_, (count, top))| top.saturating_sub(*count))
     }
 
     fn delivered(&self, ended: Ended) -> Delivered {

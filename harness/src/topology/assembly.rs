@@ -1,0 +1,219 @@
+//! Assembling the rig, in order: each part stands before the next is started on top of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use exai_mocks::provider::Provider;
+use tokio_util::task::TaskTracker;
+
+use super::impostor::{Place, params};
+use super::{
+    Credentials, Impostor, Launcher, Setup, Site, Spoil, Store, Topology, TopologyError, Vendor,
+};
+use crate::identity::Subject;
+use crate::link::Link;
+use crate::nemesis::Nemesis;
+use crate::nemesis::embedded::Holder;
+use crate::probe::Scraper;
+use crate::process::Nobody;
+use crate::redis::which;
+use crate::scratch::Scratch;
+use crate::server::{self, Server, Settings};
+use crate::simulator;
+
+/// What every process of a production host has in its environment.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl Topology {
+    /// Brings everything up and waits until the server is ready and identified.
+    ///
+    /// # Errors
+    /// When a part does not come up, with its last lines, or on Ctrl-C; what had been started is
+    /// gone then.
+    pub async fn start(setup: Setup) -> Result<Self, TopologyError> {
+        let stop = setup.stop.clone();
+        let assembled = stop.run_until_cancelled(assemble(setup)).await;
+        assembled.unwrap_or(Err(TopologyError::Interrupted))
+    }
+}
+
+async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
+    let files = |what: &'static str| move |cause| TopologyError::Files { what, cause };
+    let user = Nobody::when_root();
+    let scratch = Arc::new(Scratch::new(user).map_err(files("the run's folder"))?);
+    let vendors = vendors(&setup, scratch.path()).await?;
+    let policy = (setup.restart_delay, setup.recorder.clone());
+    let folder = scratch.path().join("redis");
+    let store = Store::start(setup.store, &folder, user, policy).await?;
+    let executable = files("a copy of the server's binary");
+    let subject = Subject::take(&setup.binaries.exai, &scratch).map_err(executable)?;
+    let launched = if setup.launcher == Launcher::ForeignBuild {
+        Subject::foreign(&setup.binaries.exai, &scratch).map_err(executable)?
+    } else {
+        subject.clone()
+    };
+    let credentials = Credentials::draw(&scratch)?;
+    let site = Site::draw(subject.sha256())?;
+    let server = server::Setup {
+        program: launched.path().to_path_buf(),
+        expected_sha256: subject.sha256().to_owned(),
+        user,
+        env: environment(&setup, &vendors, &store, &credentials),
+        settings: settings(&site, &vendors, &store, &credentials).merged(&setup.settings),
+        bearer: credentials.bearer(),
+        restart_delay: setup.restart_delay,
+        log: setup.log.clone(),
+        recorder: setup.recorder.clone(),
+    };
+    let server = Server::start(server, Arc::clone(&scratch)).await?;
+    let impostor = impostor(&setup, &server, &vendors, &credentials).await?;
+    let on_edge = |edge: &str| impostor.as_ref().filter(|impostor| impostor.edge() == edge);
+    let front = on_edge("client").map_or_else(|| server.public(), Impostor::address);
+    let admin = on_edge("admin").map_or_else(|| server.admin(), Impostor::address);
+    let client_link = Link::start("client-server", front).await?;
+    let nemesis = Nemesis::new(setup.recorder.clone());
+    let is_toothless = setup.launcher == Launcher::KillsNothing;
+    let holder = Holder {
+        program: setup.binaries.lock_holder.clone(),
+        file: server.store_file(),
+        clock: setup.clock,
+    };
+    let topology = Topology {
+        client_link,
+        scraper: Scraper::new(admin, credentials.bearer(), setup.recorder.clone()),
+        nemesis: if is_toothless {
+            nemesis.toothless()
+        } else {
+            nemesis
+        },
+        holder,
+        impostor,
+        server,
+        store,
+        vendors,
+        site,
+        credentials,
+        recorder: setup.recorder,
+        clock: setup.clock,
+        watchers: TaskTracker::new(),
+        watching: setup.stop.child_token(),
+        pipes: pipes(setup.spoil.as_ref(), &setup.binaries.impostor, &scratch),
+        scratch,
+    };
+    topology.server.identify("start").await?;
+    topology.watch();
+    Ok(topology)
+}
+
+async fn vendors(setup: &Setup, cwd: &Path) -> Result<Vec<Vendor>, TopologyError> {
+    let starting = Provider::ALL.map(|provider| {
+        Vendor::start(simulator::Setup {
+            program: setup.binaries.mock_provider.clone(),
+            provider,
+            key: setup.key.clone(),
+            keys: Vec::new(),
+            plan: setup.plan.clone(),
+            cwd: cwd.to_path_buf(),
+            restart_delay: setup.restart_delay,
+            clock: setup.clock,
+            recorder: setup.recorder.clone(),
+        })
+    });
+    futures::future::try_join_all(starting).await
+}
+
+/// Cleared and rebuilt: what production would have, and nothing that names a judge.
+fn environment(
+    setup: &Setup,
+    vendors: &[Vendor],
+    store: &Store,
+    credentials: &Credentials,
+) -> Vec<(String, String)> {
+    let plain = [("PATH", PATH), ("LANG", "C.UTF-8")];
+    let is_given = |vendor: &&Vendor| {
+        setup.launcher != Launcher::Unregistered || vendor.provider() != Provider::Glm
+    };
+    let keys = vendors.iter().filter(is_given);
+    let keys = keys.map(|vendor| (vendor.variable().to_owned(), vendor.key().to_owned()));
+    let plain = plain.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let all = plain.into_iter().chain(keys);
+    all.chain(store.environment())
+        .chain(credentials.environment())
+        .collect()
+}
+
+/// The shipped defaults and site keys alone: what is judged is what ships.
+fn settings(site: &Site, vendors: &[Vendor], store: &Store, credentials: &Credentials) -> Settings {
+    let base = credentials
+        .settings()
+        .with("server.instance", site.instance.clone())
+        .with("store.kind", store.word())
+        .with(
+            &format!("models.aliases.{}", site.alias),
+            site.aliased.clone(),
+        );
+    vendors.iter().fold(base, |settings, vendor| {
+        let name = vendor.provider().name();
+        settings
+            .with(&format!("provider.{name}.base_url"), vendor.base_url())
+            .with(&format!("provider.{name}.label"), site.label_of(name))
+            .with(&format!("provider.{name}.allow_private"), true)
+    })
+}
+
+async fn impostor(
+    setup: &Setup,
+    server: &Server,
+    vendors: &[Vendor],
+    credentials: &Credentials,
+) -> Result<Option<Impostor>, TopologyError> {
+    let Some(spoil) = setup.spoil.as_ref().filter(|spoil| spoil.edge != "stdio") else {
+        return Ok(None);
+    };
+    let vendor = vendors
+        .iter()
+        .find(|vendor| vendor.provider().name() == spoil.edge);
+    let (edge, upstream) = match (spoil.edge.as_str(), vendor) {
+        ("client", _) => ("client", server.public()),
+        ("admin", _) => ("admin", server.admin()),
+        (_, Some(vendor)) => ("provider", vendor.simulator().address()),
+        (other, None) => {
+            return Err(TopologyError::Impostor {
+                edge: other.to_owned(),
+                why: "there is no such edge".to_owned(),
+            });
+        }
+    };
+    let canary = vendors.first().map_or("", Vendor::key);
+    let place = Place {
+        program: &setup.binaries.impostor,
+        spoil,
+        edge,
+        upstream,
+        params: params(credentials, canary),
+    };
+    let impostor = Impostor::start(place, setup.recorder.clone()).await?;
+    if let Some(vendor) = vendor {
+        vendor.link().retarget(impostor.address());
+        // Connections opened so far go past the impostor.
+        let _cut = vendor.link().reset();
+    }
+    Ok(Some(impostor))
+}
+
+/// The command line that goes before a server on pipes when the impostor's edge is `stdio`.
+fn pipes(spoil: Option<&Spoil>, program: &Path, scratch: &Scratch) -> Option<Vec<String>> {
+    let spoil = spoil.filter(|spoil| spoil.edge == "stdio")?;
+    let journal = scratch.path().join("state").join("pipes.ndjson");
+    Some(super::impostor::wrapper(program, spoil, &journal))
+}
+
+/// The store `auto` stands for: Redis when `redis-server` is on PATH, else the embedded one.
+#[must_use]
+pub fn auto_store() -> super::StoreKind {
+    if which("redis-server").is_some() {
+        super::StoreKind::Redis
+    } else {
+        super::StoreKind::Embedded
+    }
+}

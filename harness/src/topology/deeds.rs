@@ -1,0 +1,145 @@
+//! What the nemesis can do to this topology, by component and kind.
+
+use std::time::Duration;
+
+use exai_judge::fault::FaultKind;
+
+use super::{Store, Topology, TopologyError};
+use crate::link::Link;
+use crate::nemesis::edge::Slow;
+use crate::nemesis::embedded::Pattern;
+use crate::nemesis::{self, Landed, Probe};
+use crate::server::READY;
+use crate::supervisor::Role;
+
+/// How long a pause, a refusal or a full store lasts (CRITERIA, Store faults).
+const WINDOW: Duration = Duration::from_secs(2);
+/// Added to each direction of a slow edge.
+const SLOW: Slow = Slow {
+    each_way: Duration::from_millis(75),
+    window: WINDOW,
+};
+/// The server's shipped `store.busy_timeout`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Topology {
+    /// Kills a component, `server`, `store` or a provider, and waits until it is whole again. The
+    /// embedded store is killed with its server.
+    ///
+    /// # Errors
+    /// When there is no such component, or the rig cannot kill or heal it.
+    pub async fn kill(&self, component: &str) -> Result<Landed, TopologyError> {
+        if component == "server" || (component == "store" && self.store.supervisor().is_none()) {
+            let landed = self
+                .nemesis
+                .kill(
+                    component,
+                    self.server.supervisor(),
+                    Role::Judged,
+                    &self.server_probe(),
+                )
+                .await?;
+            self.server.wait_ready(READY).await?;
+            self.server.identify("restart").await?;
+            return Ok(landed);
+        }
+        let (supervisor, probe) = match (component, &self.store) {
+            ("store", Store::Redis { link, redis }) => (
+                redis.supervisor(),
+                nemesis::pong(link.address(), redis.password()),
+            ),
+            _ => {
+                let vendor = self.vendor(component)?;
+                let probe = nemesis::answers_http(vendor.link().address(), "/", None);
+                (vendor.simulator().supervisor(), probe)
+            }
+        };
+        Ok(self
+            .nemesis
+            .kill(component, supervisor, Role::Rig, &probe)
+            .await?)
+    }
+
+    /// Right when the server answers on its public listener, past link and impostor.
+    fn server_probe(&self) -> Probe {
+        nemesis::answers_http(self.server.admin(), "/health/ready", Some(200))
+    }
+
+    /// Breaks the store in one way for its window and heals it.
+    ///
+    /// # Errors
+    /// When the rig cannot do it, or it does not heal in time.
+    pub async fn break_store(&self, kind: FaultKind) -> Result<Landed, TopologyError> {
+        if kind == FaultKind::Kill {
+            return self.kill("store").await;
+        }
+        match &self.store {
+            Store::Embedded => self.lock_store(kind).await,
+            Store::Redis { link, redis } => {
+                let probe = nemesis::pong(link.address(), redis.password());
+                Ok(match kind {
+                    FaultKind::Pause => {
+                        let supervisor = redis.supervisor();
+                        self.nemesis
+                            .pause("store", supervisor, WINDOW, &probe)
+                            .await?
+                    }
+                    FaultKind::Full => self.nemesis.fill(redis, WINDOW).await?,
+                    FaultKind::ReadOnly => self.nemesis.make_read_only(redis, WINDOW).await?,
+                    _ => self.break_edge("store", link, kind, &probe).await?,
+                })
+            }
+        }
+    }
+
+    async fn lock_store(&self, kind: FaultKind) -> Result<Landed, TopologyError> {
+        let pattern = match kind {
+            FaultKind::Pause => Pattern::PAUSE,
+            FaultKind::Slow => Pattern::SLOW,
+            FaultKind::Refuse => Pattern::refuse(BUSY_TIMEOUT),
+            other => {
+                let why = format!(
+                    "{} of an embedded store needs a small file system",
+                    other.name()
+                );
+                return Ok(self.nemesis.cannot("store", other, &why));
+            }
+        };
+        Ok(self.nemesis.lock(&self.holder, pattern).await?)
+    }
+
+    /// Breaks the edge to a provider for its window and heals it: reset, refuse or slow.
+    ///
+    /// # Errors
+    /// When there is no such provider, or the edge does not heal in time.
+    pub async fn break_provider(
+        &self,
+        provider: &str,
+        kind: FaultKind,
+    ) -> Result<Landed, TopologyError> {
+        if kind == FaultKind::Kill {
+            return self.kill(provider).await;
+        }
+        let link = self.vendor(provider)?.link();
+        let probe = nemesis::answers_http(link.address(), "/", None);
+        self.break_edge(provider, link, kind, &probe).await
+    }
+
+    async fn break_edge(
+        &self,
+        component: &str,
+        link: &Link,
+        kind: FaultKind,
+        probe: &Probe,
+    ) -> Result<Landed, TopologyError> {
+        Ok(match kind {
+            FaultKind::Reset => self.nemesis.reset(component, link, probe).await?,
+            FaultKind::Refuse => self.nemesis.refuse(component, link, WINDOW, probe).await?,
+            FaultKind::Slow => self.nemesis.slow(component, link, SLOW, probe).await?,
+            other => {
+                let why = format!("{} is no fault of a link", other.name());
+                self.nemesis.cannot(component, other, &why)
+            }
+        })
+    }
+}

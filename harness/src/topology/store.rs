@@ -1,0 +1,115 @@
+//! The store behind the server: inside its process, or a local Redis behind a link.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::TopologyError;
+use crate::history::Recorder;
+use crate::link::Link;
+use crate::process::Nobody;
+use crate::redis::{self, RedisStore};
+use crate::supervisor::Supervisor;
+
+/// The kinds of store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// SQLite inside the server's process.
+    Embedded,
+    /// A local `redis-server`.
+    Redis,
+}
+
+impl StoreKind {
+    /// The name on the command line and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Redis => "redis",
+        }
+    }
+}
+
+/// A running store.
+pub enum Store {
+    /// The server's own file.
+    Embedded,
+    /// Redis, and the edge `server-store`.
+    Redis {
+        /// The edge.
+        link: Link,
+        /// The process.
+        redis: Box<RedisStore>,
+    },
+}
+
+impl Store {
+    pub(super) async fn start(
+        kind: StoreKind,
+        folder: &Path,
+        user: Option<Nobody>,
+        policy: (Duration, Recorder),
+    ) -> Result<Self, TopologyError> {
+        if kind == StoreKind::Embedded {
+            return Ok(Self::Embedded);
+        }
+        let (restart_delay, recorder) = policy;
+        let redis = RedisStore::start(redis::Setup {
+            folder,
+            user,
+            restart_delay,
+            recorder,
+        });
+        let redis = Box::new(redis.await?);
+        let link = Link::start("server-store", redis.address()).await?;
+        Ok(Self::Redis { link, redis })
+    }
+
+    /// The server's environment for it: the URL holds a password and is a secret.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Embedded => Vec::new(),
+            Self::Redis { link, redis } => {
+                vec![("EXAI_STORE__URL".to_owned(), redis.url(link.address()))]
+            }
+        }
+    }
+
+    /// The server's word for it.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Embedded => "sqlite",
+            Self::Redis { .. } => "redis",
+        }
+    }
+
+    /// Which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> StoreKind {
+        match self {
+            Self::Embedded => StoreKind::Embedded,
+            Self::Redis { .. } => StoreKind::Redis,
+        }
+    }
+
+    /// The edge to it, if there is one.
+    #[must_use]
+    pub const fn link(&self) -> Option<&Link> {
+        match self {
+            Self::Embedded => None,
+            Self::Redis { link, .. } => Some(link),
+        }
+    }
+
+    /// Its process, if it has one of its own.
+    #[must_use]
+    pub fn supervisor(&self) -> Option<&Supervisor> {
+        match self {
+            Self::Embedded => None,
+            Self::Redis { redis, .. } => Some(redis.supervisor()),
+        }
+    }
+}
