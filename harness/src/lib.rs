@@ -3,6 +3,7 @@
 pub mod canonical;
 pub mod client;
 pub mod clock;
+pub mod doctor;
 pub mod evidence;
 pub mod history;
 pub mod identity;

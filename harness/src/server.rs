@@ -7,7 +7,8 @@ pub mod settings;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use exai_judge::Event;
@@ -21,7 +22,7 @@ use crate::port;
 use crate::probe::{Bearer, Scraper};
 use crate::process::{Ended, LineSink, Nobody, Process, ProcessError, Spec, Stdout};
 use crate::scratch::Scratch;
-use crate::supervisor::{Role, Supervisor, SupervisorError, Watch};
+use crate::supervisor::{Role, Starter, Supervisor, SupervisorError, Watch};
 pub use settings::Settings;
 
 /// From a start to readiness.
@@ -29,8 +30,8 @@ pub const READY: Duration = Duration::from_secs(15);
 /// The server's own drain (20 s) and a little more.
 pub const DRAIN: Duration = Duration::from_secs(25);
 const POLL: Duration = Duration::from_millis(20);
-/// Servers on pipes at most; each has a configuration file of its own.
-const PIPES: u32 = 4_096;
+/// The configuration file's name.
+const CONFIG: &str = "exai.toml";
 
 /// How the server is started.
 pub struct Setup {
@@ -89,7 +90,7 @@ pub struct Server {
     supervisor: Supervisor,
     scraper: Scraper,
     recorder: Recorder,
-    pipes: Mutex<u32>,
+    pipes: AtomicU64,
 }
 
 /// What every life is born from.
@@ -131,25 +132,14 @@ impl Server {
             audit,
             scratch,
         };
-        files.configure("exai.toml", &Settings::default())?;
+        files.configure(CONFIG, &Settings::default())?;
         let watch = Watch {
             name: "server".to_owned(),
             role: Role::Judged,
             delay: setup.restart_delay,
             recorder: setup.recorder.clone(),
         };
-        let (birth, recorder, kept) = (files.clone(), setup.recorder.clone(), setup.log);
-        let starter = Box::new(move |_life| {
-            let mut spec = birth.spec("server", "serve", "exai.toml");
-            let (recorder, kept) = (recorder.clone(), kept.clone());
-            spec.on_stderr = Some(Arc::new(move |line: &str| {
-                log::heed(line, &recorder);
-                if let Some(kept) = &kept {
-                    kept(line);
-                }
-            }));
-            Process::spawn(spec)
-        });
+        let starter = starter(files.clone(), setup.recorder.clone(), setup.log);
         let supervisor = Supervisor::start(watch, starter).map_err(SupervisorError::from)?;
         let server = Self {
             public,
@@ -163,18 +153,22 @@ impl Server {
             supervisor,
             scraper: Scraper::new(admin, setup.bearer, setup.recorder.clone()),
             recorder: setup.recorder,
-            pipes: Mutex::new(0),
+            pipes: AtomicU64::new(0),
         };
-        // A life that ends before it was ever ready would do so for ever: say why at once.
-        let first = server.supervisor.process()?;
+        server.first_ready().await?;
+        Ok(server)
+    }
+
+    /// A life that ends before it was ever ready would do so for ever: say why at once.
+    async fn first_ready(&self) -> Result<(), ServerError> {
+        let first = self.supervisor.process()?;
         tokio::select! {
-            ready = server.wait_ready(READY) => ready?,
-            _ended = first.wait() => return Err(ServerError::NotReady {
+            ready = self.wait_ready(READY) => ready,
+            _ended = first.wait() => Err(ServerError::NotReady {
                 limit: READY,
                 tail: first.tail(),
             }),
         }
-        Ok(server)
     }
 
     /// Its public listener, without link or impostor.
@@ -271,7 +265,7 @@ impl Server {
     pub async fn restart_with(&self, overrides: &Settings) -> Result<Ended, ServerError> {
         let life = self.supervisor.lives().borrow().number;
         let ended = self.supervisor.hold(DRAIN).await;
-        let written = self.files.configure("exai.toml", overrides);
+        let written = self.files.configure(CONFIG, overrides);
         self.supervisor.release();
         let ended = ended?;
         written?;
@@ -287,13 +281,9 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn on_pipes(&self, wrapper: Option<&[String]>) -> Result<Process, ServerError> {
-        let number = {
-            let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
-            *pipes = (*pipes + 1) % PIPES;
-            *pipes
-        };
+        let number = self.pipes.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("stdio-{number}");
-        let mut spec = self.files.spec(&name, "stdio", "exai.toml");
+        let mut spec = self.files.spec(&name, "stdio", CONFIG);
         if let Some([program, rest @ ..]) = wrapper {
             let inner = std::mem::replace(&mut spec.program, PathBuf::from(program));
             let own = std::mem::take(&mut spec.args);
@@ -315,6 +305,20 @@ impl Server {
     pub async fn stop(&self) -> Result<Ended, ServerError> {
         Ok(self.supervisor.stop(DRAIN).await?)
     }
+}
+
+fn starter(files: Files, recorder: Recorder, kept: Option<LineSink>) -> Starter {
+    Box::new(move |_life| {
+        let mut spec = files.spec("server", "serve", CONFIG);
+        let (recorder, kept) = (recorder.clone(), kept.clone());
+        spec.on_stderr = Some(Arc::new(move |line: &str| {
+            log::heed(line, &recorder);
+            if let Some(kept) = &kept {
+                kept(line);
+            }
+        }));
+        Process::spawn(spec)
+    })
 }
 
 impl Files {

@@ -115,3 +115,54 @@ async fn as_root_a_child_can_be_nobody() {
     tokio::time::timeout(LIMIT, process.wait()).await.unwrap();
     assert_eq!(process.tail(), "65534\n65534\n65534");
 }
+
+/// Set for the run of this test binary that is to be killed.
+const VICTIM: &str = "PROCESS_TEST_VICTIM";
+
+/// Not a check by itself: the body that the next test runs in a process of its own.
+#[tokio::test]
+async fn a_victim_starts_a_child_and_waits_for_its_own_death() {
+    if std::env::var_os(VICTIM).is_none() {
+        return;
+    }
+    let process = Process::spawn(shell("exec sleep 600")).unwrap();
+    println!("child {}", process.pair().pid);
+    process.wait().await;
+}
+
+#[tokio::test]
+async fn a_child_dies_with_us_even_when_we_are_killed() {
+    let found = Arc::new(Mutex::new(None));
+    let sink = Arc::clone(&found);
+    let own = std::env::current_exe().unwrap();
+    let mut spec = Spec::new("victim", &own, Path::new("/"));
+    let test = "process::tests::a_victim_starts_a_child_and_waits_for_its_own_death";
+    spec.args = vec!["--exact".into(), test.into(), "--nocapture".into()];
+    spec.env = vec![(VICTIM.to_owned(), "1".to_owned())];
+    spec.stdout = Stdout::Lines(Some(Arc::new(move |line: &str| {
+        let pid = line
+            .split_once("child ")
+            .and_then(|(_, pid)| pid.parse::<u32>().ok());
+        if let Some((start_ticks, _)) = pid.and_then(look_up) {
+            let pid = pid.unwrap_or_default();
+            *sink.lock().unwrap() = Some(Pair { pid, start_ticks });
+        }
+    })));
+    let victim = Process::spawn(spec).unwrap();
+    let began = std::time::Instant::now();
+    let child = loop {
+        if let Some(child) = *found.lock().unwrap() {
+            break child;
+        }
+        assert!(began.elapsed() < LIMIT, "{}", victim.tail());
+        tokio::task::yield_now().await;
+    };
+    assert!(child.is_alive());
+    // The victim alone, as an out-of-memory killer would: its child leads a group of its own.
+    victim.kill(LIMIT).await.unwrap();
+    let began = std::time::Instant::now();
+    while child.is_alive() {
+        assert!(began.elapsed() < LIMIT, "{child:?} outlives the run");
+        tokio::task::yield_now().await;
+    }
+}
