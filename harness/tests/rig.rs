@@ -292,7 +292,7 @@ async fn the_control_passes_through_on_every_edge_and_a_spoiler_keeps_a_record()
         topology.stop().await.expect("an orderly end");
     }
     let run = Run::new();
-    let spoil = spoil("canned", "client");
+    let spoil = spoil("empty-success", "client");
     let topology = run
         .start(Setup {
             spoil,
