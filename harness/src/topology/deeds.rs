@@ -60,7 +60,7 @@ impl Topology {
             .await?)
     }
 
-    /// Right when the server answers on its public listener, past link and impostor.
+    /// Right when the server itself says it is ready, with no link or impostor in between.
     fn server_probe(&self) -> Probe {
         nemesis::answers_http(self.server.admin(), "/health/ready", Some(200))
     }
