@@ -1,277 +1,189 @@
-//! Looks at the ground before anything starts: what this machine has, what that is needed for, and
-//! the command that mends it. Nothing here fails a run; what is absent makes its criteria
-//! Inconclusive, and says so.
+//! Looks at the ground before anything starts: what is missing here, and what to do about it.
 
-use std::io::{Read, Write};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 
-use crate::process::Nobody;
-use crate::redis::{PACKAGE, which};
-
-/// Below this the generator, the simulators and the server share one core.
-const CORES: usize = 2;
-/// A hundred and fifty calls in flight, each with a connection at client, link, server and vendor.
-const DESCRIPTORS: u64 = 8_192;
-/// Room for the histories of some runs, MiB.
-const DISK_MIB: u64 = 1_024;
-/// Memory that the server, the rig and a Redis need together, MiB.
-const MEMORY_MIB: u64 = 2_048;
-/// Where an engine listens.
-const ENGINE: &str = "/var/run/docker.sock";
-const ENGINE_LIMIT: Duration = Duration::from_secs(2);
-
-/// How the ground is in one respect.
+/// How a row stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// As needed.
-    Good,
-    /// There, and less than needed.
-    Low,
-    /// Not there.
-    Absent,
+    /// As it should be.
+    Ok,
+    /// Not there; what needs it is Inconclusive.
+    Missing,
+    /// There, and not enough of it.
+    Short,
 }
 
-/// One row of the doctor's table.
+/// One thing looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// Stable id, such as `redis-server`.
-    pub id: &'static str,
-    /// How it is.
-    pub state: State,
-    /// What was found, for people.
+    /// Such as `redis-server`.
+    pub what: String,
+    /// What was found.
     pub found: String,
-    /// What it is needed for.
-    pub needed_for: &'static str,
-    /// What to do; empty when nothing is.
-    pub fix: String,
+    /// How it stands.
+    pub state: State,
+    /// What it is for, or the fix.
+    pub note: String,
 }
 
 impl Row {
-    fn new(id: &'static str, needed_for: &'static str, (state, found): (State, String)) -> Self {
-        Self {
-            id,
-            state,
-            found,
-            needed_for,
-            fix: String::new(),
-        }
-    }
-
-    /// The same with what to do unless all is good.
-    fn or(mut self, fix: impl Into<String>) -> Self {
-        if self.state != State::Good {
-            self.fix = fix.into();
-        }
-        self
+    fn new(what: &str, found: impl Into<String>, state: State, note: &str) -> Self {
+        Self { what: what.to_owned(), found: found.into(), state, note: note.to_owned() }
     }
 }
 
-/// Looks at everything; `evidence` is where histories will be written, there or not.
+/// Descriptors that the full profile's load needs.
+const DESCRIPTORS: u64 = 4_096;
+/// Bytes free that a quick run's record may need.
+const DISK_BYTES: u64 = 2 << 30;
+/// Cores below which every timed phase is at the mercy of the machine.
+const CORES: usize = 2;
+const GIB: u64 = 1 << 30;
+
+/// Looks at this machine; `reports` is where records will be written.
 #[must_use]
-pub fn look(evidence: &Path) -> Vec<Row> {
-    let mut rows = vec![
-        Row::new("cores", "every timed criterion", cores()).or("use a machine with two cores"),
-        Row::new("memory", "every criterion", memory()).or("stop what else runs here"),
-        Row::new("descriptors", "V.3, V.8", descriptors())
-            .or(format!("ulimit -n {DESCRIPTORS}, or raise the hard limit")),
-        Row::new("disk", "the record of a run", disk(evidence))
-            .or(format!("free {DISK_MIB} MiB at {}", evidence.display())),
-        Row::new("loopback", "many client addresses (V.3, V.6)", loopback())
-            .or("judge on Linux, where 127.0.0.0/8 is one interface"),
-        Row::new(
-            "user",
-            "hiding evidence and run key from the server",
-            user(),
-        )
-        .or("run as root, so that the server runs as nobody"),
-        Row::new(
-            "redis-server",
-            "--store redis; release claims",
-            version("redis-server"),
-        )
-        .or(format!("apt-get install {PACKAGE}")),
-        Row::new("engine", "--driver container; production claims", engine())
-            .or("start a container engine, or use --driver local"),
-    ];
-    let tests = [
-        (
-            "postgres",
-            "tests of the archive",
-            "apt-get install postgresql",
-        ),
-        (
-            "chromium",
-            "tests of the report in a browser",
-            "apt-get install chromium",
-        ),
-        (
-            "node",
-            "the TypeScript client in CI",
-            "apt-get install nodejs",
-        ),
-        (
-            "python3",
-            "the Python client in CI",
-            "apt-get install python3",
-        ),
-    ];
-    rows.extend(
-        tests.map(|(name, needed_for, fix)| Row::new(name, needed_for, version(name)).or(fix)),
-    );
-    rows
+pub fn look(reports: &Path) -> Vec<Row> {
+    vec![
+        version_of("rustc", "rust", "builds the server"),
+        redis(),
+        engine(),
+        descriptors(),
+        cores(),
+        disk(reports),
+        loopback(),
+        program("python3", "the Python client of the conformance tests", "python3-venv"),
+        program("node", "the TypeScript client of the conformance tests", "npm, then node@22"),
+        program("chromium", "screenshots of the report", "chromium"),
+    ]
 }
 
-/// The table for a terminal: one line a row, and its fix below it.
+/// The path of a program on PATH.
+#[must_use]
+pub fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+fn version_of(name: &str, what: &str, note: &str) -> Row {
+    match output(name, &["--version"]) {
+        Some(found) => Row::new(what, found, State::Ok, note),
+        None => Row::new(what, "not on PATH", State::Missing, note),
+    }
+}
+
+fn output(name: &str, words: &[&str]) -> Option<String> {
+    let output = Command::new(name).args(words).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn redis() -> Row {
+    let found = output("redis-server", &["--version"]);
+    let version = found.as_deref().and_then(|line| {
+        line.split_whitespace().find_map(|word| word.strip_prefix("v="))
+    });
+    match version {
+        Some(version) => Row::new("redis-server", version, State::Ok, "V.4 and V.5 on Redis"),
+        None => Row::new(
+            "redis-server",
+            "not on PATH",
+            State::Missing,
+            "V.4 and V.5 run on the embedded store. For Redis: apt-get install redis-server",
+        ),
+    }
+}
+
+/// Asks the engine's socket for a ping; a client alone is no engine.
+fn engine() -> Row {
+    const SOCKET: &str = "/var/run/docker.sock";
+    let answers = UnixStream::connect(SOCKET).is_ok_and(|mut stream| {
+        let limit = Some(std::time::Duration::from_secs(2));
+        let _ = stream.set_read_timeout(limit);
+        let asked = stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n").is_ok();
+        let mut reply = [0_u8; 12];
+        asked && std::io::Read::read_exact(&mut stream, &mut reply).is_ok()
+    });
+    if answers {
+        Row::new("container engine", "answering", State::Ok, "the container driver")
+    } else {
+        let note = "V.4 and V.5 in containers are not tested here. Start it, or: \
+            apt-get install docker.io";
+        Row::new("container engine", "not answering", State::Missing, note)
+    }
+}
+
+fn descriptors() -> Row {
+    use nix::sys::resource::{Resource, getrlimit};
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
+    if soft >= DESCRIPTORS {
+        Row::new("descriptors", soft.to_string(), State::Ok, "enough for the full profile")
+    } else {
+        let note = "raise to 4096 for the full profile: ulimit -n 4096";
+        Row::new("descriptors", soft.to_string(), State::Short, note)
+    }
+}
+
+fn cores() -> Row {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let state = if cores >= CORES { State::Ok } else { State::Short };
+    Row::new("cores", cores.to_string(), state, "the server needs one to itself in V.3 and V.8")
+}
+
+fn disk(reports: &Path) -> Row {
+    let existing = reports.ancestors().find(|folder| folder.exists()).unwrap_or(reports);
+    let free = nix::sys::statvfs::statvfs(existing)
+        .map_or(0, |stat| stat.blocks_available().saturating_mul(stat.fragment_size()));
+    let state = if free >= DISK_BYTES { State::Ok } else { State::Short };
+    Row::new("disk", format!("{} GiB free", free / GIB), state, "a record may take 2 GiB")
+}
+
+/// Many identities speak from many loopback addresses.
+fn loopback() -> Row {
+    match TcpListener::bind((Ipv4Addr::new(127, 77, 0, 1), 0)) {
+        Ok(_) => Row::new("loopback", "127.0.0.0/8", State::Ok, "many client addresses"),
+        Err(error) => Row::new(
+            "loopback",
+            error.to_string(),
+            State::Missing,
+            "every client shares one address; V.3 and V.6 need 127.0.0.0/8, as on Linux",
+        ),
+    }
+}
+
+fn program(name: &str, purpose: &str, package: &str) -> Row {
+    match which(name) {
+        Some(path) => Row::new(name, path.display().to_string(), State::Ok, purpose),
+        None => {
+            let note = format!("{purpose}; package {package}");
+            Row::new(name, "not on PATH", State::Missing, &note)
+        }
+    }
+}
+
+/// The rows as lines for people.
 #[must_use]
 pub fn lines(rows: &[Row]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for row in rows {
-        let word = match row.state {
-            State::Good => "good",
-            State::Low => "low",
-            State::Absent => "absent",
-        };
-        let Row {
-            id,
-            found,
-            needed_for,
-            fix,
-            ..
-        } = row;
-        lines.push(format!("{id:<13} {word:<7} {found}  (for {needed_for})"));
-        if !fix.is_empty() {
-            lines.push(format!("{:<13} {:<7} {fix}", "", "->"));
-        }
-    }
-    lines
-}
-
-/// Raises the soft limit of descriptors to the hard one, for us and what we start, and says what it
-/// is then.
-#[must_use]
-pub fn raise_descriptors() -> u64 {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return 0;
+    let width = |column: fn(&Row) -> &str| {
+        rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0).min(40)
     };
-    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
-        return hard;
-    }
-    soft
-}
-
-fn least(found: u64, needed: u64, unit: &str) -> (State, String) {
-    let state = if found >= needed {
-        State::Good
-    } else {
-        State::Low
-    };
-    (state, format!("{found} {unit} of {needed}"))
-}
-
-fn cores() -> (State, String) {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let state = if cores >= CORES {
-        State::Good
-    } else {
-        State::Low
-    };
-    (state, format!("{cores} of {CORES}"))
-}
-
-fn memory() -> (State, String) {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    match kib {
-        Some(kib) => least(kib / 1_024, MEMORY_MIB, "MiB"),
-        None => (State::Absent, "/proc/meminfo does not say".to_owned()),
-    }
-}
-
-fn descriptors() -> (State, String) {
-    // The soft limit is raised at the start of a run; the hard one decides.
-    let hard = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(_, hard)| hard);
-    least(hard, DESCRIPTORS, "descriptors")
-}
-
-fn disk(folder: &Path) -> (State, String) {
-    let existing = folder.ancestors().find(|path| path.exists());
-    let Some(found) = existing.and_then(|path| statvfs(path).ok()) else {
-        return (State::Absent, "the disk does not say".to_owned());
-    };
-    // The widths of the fields differ between platforms.
-    #[expect(
-        clippy::useless_conversion,
-        reason = "c_ulong is 32 bits wide on some targets"
-    )]
-    let (blocks, size) = (
-        u64::from(found.blocks_available()),
-        u64::from(found.fragment_size()),
-    );
-    least(blocks.saturating_mul(size) >> 20, DISK_MIB, "MiB")
-}
-
-fn loopback() -> (State, String) {
-    match TcpListener::bind((Ipv4Addr::new(127, 77, 0, 1), 0)) {
-        Ok(_bound) => (State::Good, "127.77.0.1 can be bound".to_owned()),
-        Err(error) => (State::Absent, format!("127.77.0.1: {error}")),
-    }
-}
-
-fn user() -> (State, String) {
-    match Nobody::when_root() {
-        Some(nobody) => (
-            State::Good,
-            format!("the server runs as user {}", nobody.uid),
-        ),
-        None => (State::Low, "the server runs as ourselves".to_owned()),
-    }
-}
-
-/// The first line an executable prints for `--version`.
-fn version(name: &str) -> (State, String) {
-    let Some(program) = which(name) else {
-        return (State::Absent, "not on PATH".to_owned());
-    };
-    let said = Command::new(&program).arg("--version").output().ok();
-    let text = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned());
-    let first = text.as_deref().and_then(|text| text.lines().next());
-    let line: String = first.unwrap_or("").chars().take(60).collect();
-    let place: PathBuf = program;
-    let found = if line.is_empty() {
-        place.display().to_string()
-    } else {
-        line
-    };
-    (State::Good, found)
-}
-
-/// Asks the engine's socket; milliseconds when nobody is there.
-fn engine() -> (State, String) {
-    let asked = UnixStream::connect(ENGINE).and_then(|mut stream| {
-        stream.set_read_timeout(Some(ENGINE_LIMIT))?;
-        stream.set_write_timeout(Some(ENGINE_LIMIT))?;
-        stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")?;
-        let mut answer = [0; 64];
-        let read = stream.read(&mut answer)?;
-        Ok(String::from_utf8_lossy(answer.get(..read).unwrap_or_default()).into_owned())
-    });
-    match asked {
-        Ok(answer) if answer.contains(" 200 ") => (State::Good, format!("answers at {ENGINE}")),
-        Ok(_other) => (State::Absent, format!("something else answers at {ENGINE}")),
-        Err(error) => (State::Absent, format!("{ENGINE}: {error}")),
-    }
+    let (what, found) = (width(|row| &row.what), width(|row| &row.found));
+    rows.iter()
+        .map(|row| {
+            let mark = match row.state {
+                State::Ok => "ok     ",
+                State::Missing => "missing",
+                State::Short => "short  ",
+            };
+            format!("{:<what$}  {mark}  {:<found$}  {}", row.what, row.found, row.note)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -279,37 +191,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_that_is_not_good_says_what_to_do_and_good_ones_do_not() {
-        let rows = look(Path::new("/no/such/folder/yet"));
-        assert!(rows.len() >= 8);
-        for row in &rows {
-            assert_eq!(row.fix.is_empty(), row.state == State::Good, "{row:?}");
-            assert!(!row.found.is_empty(), "{row:?}");
+    fn a_missing_thing_names_its_fix() {
+        for row in look(Path::new("/")) {
+            let is_silent = row.state != State::Ok && row.note.len() < 10;
+            assert!(!is_silent, "{row:?} does not say what to do");
         }
-        let mut ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-        ids.dedup();
-        assert_eq!(ids.len(), rows.len());
     }
 
     #[test]
-    fn an_absent_thing_is_shown_with_its_fix_below_it() {
-        let row = Row::new(
-            "redis-server",
-            "V.4",
-            (State::Absent, "not on PATH".to_owned()),
-        );
-        let lines = lines(&[row.or("apt-get install redis-server")]);
-        assert_eq!(lines.len(), 2);
-        assert!(
-            lines[0].contains("absent") && lines[0].contains("V.4"),
-            "{lines:?}"
-        );
-        assert!(lines[1].ends_with("-> apt-get install redis-server") || lines[1].contains("->"));
+    fn columns_stand_under_each_other() {
+        let rows = [
+            Row::new("disk", "82 GiB free", State::Ok, "a record may take 2 GiB"),
+            Row::new("descriptors", "1024", State::Short, "raise it"),
+        ];
+        let lines = lines(&rows);
+        assert_eq!(lines[0], "disk         ok       82 GiB free  a record may take 2 GiB");
+        assert_eq!(lines[1], "descriptors  short    1024         raise it");
     }
 
     #[test]
-    fn a_program_on_path_is_found_with_its_version_and_a_made_up_one_is_absent() {
-        assert_eq!(version("sh").0, State::Good);
-        assert_eq!(version("no-such-program-here").0, State::Absent);
+    fn a_program_that_is_not_there_is_not_found() {
+        assert!(which("sh").is_some());
+        assert!(which("no-such-program-anywhere").is_none());
     }
 }

@@ -5,7 +5,6 @@
 //! kills its whole group. The environment is cleared and rebuilt from the given pairs alone.
 
 mod capture;
-mod pair;
 mod spawner;
 
 use std::ffi::OsString;
@@ -16,6 +15,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use procfs::process::ProcState;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
@@ -23,8 +23,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::monotonic;
 pub use capture::{LineSink, Tail};
-pub use pair::Pair;
-use pair::look_up;
 
 /// The unprivileged user that judged processes run as when we are root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +140,44 @@ pub enum ProcessError {
         /// The last lines it wrote.
         tail: String,
     },
+}
+
+/// A process told apart from any other that ever had its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pair {
+    /// Process id.
+    pub pid: u32,
+    /// Start time in clock ticks since boot.
+    pub start_ticks: u64,
+}
+
+impl Pair {
+    /// The process that has this id now; None when none has.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        look_up(pid).map(|(start_ticks, _)| Self { pid, start_ticks })
+    }
+
+    /// Whether that very process still exists and is not a zombie.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        let found = look_up(self.pid);
+        found.is_some_and(|(ticks, state)| ticks == self.start_ticks && state != ProcState::Zombie)
+    }
+
+    /// Whether it is stopped (state T) at the moment.
+    #[must_use]
+    pub fn is_stopped(self) -> bool {
+        look_up(self.pid)
+            .is_some_and(|(ticks, state)| ticks == self.start_ticks && state == ProcState::Stopped)
+    }
+}
+
+fn look_up(pid: u32) -> Option<(u64, ProcState)> {
+    let pid = i32::try_from(pid).ok()?;
+    let stat = procfs::process::Process::new(pid).ok()?.stat().ok()?;
+    let state = stat.state().ok()?;
+    Some((stat.starttime, state))
 }
 
 /// How a child ended.

@@ -7,8 +7,7 @@ pub mod settings;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use exai_judge::Event;
@@ -22,7 +21,7 @@ use crate::port;
 use crate::probe::{Bearer, Scraper};
 use crate::process::{Ended, LineSink, Nobody, Process, ProcessError, Spec, Stdout};
 use crate::scratch::Scratch;
-use crate::supervisor::{Role, Starter, Supervisor, SupervisorError, Watch};
+use crate::supervisor::{Role, Supervisor, SupervisorError, Watch};
 pub use settings::Settings;
 
 /// From a start to readiness.
@@ -30,8 +29,8 @@ pub const READY: Duration = Duration::from_secs(15);
 /// The server's own drain (20 s) and a little more.
 pub const DRAIN: Duration = Duration::from_secs(25);
 const POLL: Duration = Duration::from_millis(20);
-/// The configuration file's name.
-const CONFIG: &str = "exai.toml";
+/// Servers on pipes at most; each has a configuration file of its own.
+const PIPES: u32 = 4_096;
 
 /// How the server is started.
 pub struct Setup {
@@ -90,7 +89,7 @@ pub struct Server {
     supervisor: Supervisor,
     scraper: Scraper,
     recorder: Recorder,
-    pipes: AtomicU64,
+    pipes: Mutex<u32>,
 }
 
 /// What every life is born from.
@@ -132,14 +131,25 @@ impl Server {
             audit,
             scratch,
         };
-        files.configure(CONFIG, &Settings::default())?;
+        files.configure("exai.toml", &Settings::default())?;
         let watch = Watch {
             name: "server".to_owned(),
             role: Role::Judged,
             delay: setup.restart_delay,
             recorder: setup.recorder.clone(),
         };
-        let starter = starter(files.clone(), setup.recorder.clone(), setup.log);
+        let (birth, recorder, kept) = (files.clone(), setup.recorder.clone(), setup.log);
+        let starter = Box::new(move |_life| {
+            let mut spec = birth.spec("server", "serve", "exai.toml");
+            let (recorder, kept) = (recorder.clone(), kept.clone());
+            spec.on_stderr = Some(Arc::new(move |line: &str| {
+                log::heed(line, &recorder);
+                if let Some(kept) = &kept {
+                    kept(line);
+                }
+            }));
+            Process::spawn(spec)
+        });
         let supervisor = Supervisor::start(watch, starter).map_err(SupervisorError::from)?;
         let server = Self {
             public,
@@ -153,22 +163,18 @@ impl Server {
             supervisor,
             scraper: Scraper::new(admin, setup.bearer, setup.recorder.clone()),
             recorder: setup.recorder,
-            pipes: AtomicU64::new(0),
+            pipes: Mutex::new(0),
         };
-        server.first_ready().await?;
-        Ok(server)
-    }
-
-    /// A life that ends before it was ever ready would do so for ever: say why at once.
-    async fn first_ready(&self) -> Result<(), ServerError> {
-        let first = self.supervisor.process()?;
+        // A life that ends before it was ever ready would do so for ever: say why at once.
+        let first = server.supervisor.process()?;
         tokio::select! {
-            ready = self.wait_ready(READY) => ready,
-            _ended = first.wait() => Err(ServerError::NotReady {
+            ready = server.wait_ready(READY) => ready?,
+            _ended = first.wait() => return Err(ServerError::NotReady {
                 limit: READY,
                 tail: first.tail(),
             }),
         }
+        Ok(server)
     }
 
     /// Its public listener, without link or impostor.
@@ -265,7 +271,7 @@ impl Server {
     pub async fn restart_with(&self, overrides: &Settings) -> Result<Ended, ServerError> {
         let life = self.supervisor.lives().borrow().number;
         let ended = self.supervisor.hold(DRAIN).await;
-        let written = self.files.configure(CONFIG, overrides);
+        let written = self.files.configure("exai.toml", overrides);
         self.supervisor.release();
         let ended = ended?;
         written?;
@@ -281,9 +287,13 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn on_pipes(&self, wrapper: Option<&[String]>) -> Result<Process, ServerError> {
-        let number = self.pipes.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = {
+            let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
+            *pipes = (*pipes + 1) % PIPES;
+            *pipes
+        };
         let name = format!("stdio-{number}");
-        let mut spec = self.files.spec(&name, "stdio", CONFIG);
+        let mut spec = self.files.spec(&name, "stdio", "exai.toml");
         if let Some([program, rest @ ..]) = wrapper {
             let inner = std::mem::replace(&mut spec.program, PathBuf::from(program));
             let own = std::mem::take(&mut spec.args);
@@ -305,20 +315,6 @@ impl Server {
     pub async fn stop(&self) -> Result<Ended, ServerError> {
         Ok(self.supervisor.stop(DRAIN).await?)
     }
-}
-
-fn starter(files: Files, recorder: Recorder, kept: Option<LineSink>) -> Starter {
-    Box::new(move |_life| {
-        let mut spec = files.spec("server", "serve", CONFIG);
-        let (recorder, kept) = (recorder.clone(), kept.clone());
-        spec.on_stderr = Some(Arc::new(move |line: &str| {
-            log::heed(line, &recorder);
-            if let Some(kept) = &kept {
-                kept(line);
-            }
-        }));
-        Process::spawn(spec)
-    })
 }
 
 impl Files {

@@ -1,13 +1,8 @@
 //! The whole rig on this machine, against the real server: assembled, used, broken, taken down.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking, as tests do"
-)]
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use exai_harness::client::{Http, HttpTarget, Identity, Request, Revision, Stdio};
@@ -18,9 +13,7 @@ use exai_harness::redis::which;
 use exai_harness::runkey::{self, Tracers};
 use exai_harness::server::Settings;
 use exai_harness::token::Signature;
-use exai_harness::topology::{
-    Binaries, Launcher, Setup, Spoil, StoreKind, Topology, TopologyError,
-};
+use exai_harness::topology::{Binaries, Launcher, Setup, StoreKind, Topology};
 use exai_judge::{Event, RunKey};
 use exai_mocks::plan::Plan;
 use serde_json::json;
@@ -74,24 +67,21 @@ impl Run {
         }
     }
 
-    fn setup(&self, store: StoreKind) -> Setup {
-        Setup {
+    async fn start(&self, store: StoreKind, launcher: Launcher) -> Topology {
+        let setup = Setup {
             binaries: binaries(),
             store,
             key: self.key.clone(),
             plan: Plan::default(),
             spoil: None,
-            launcher: Launcher::Honest,
+            launcher,
             settings: Settings::default(),
             restart_delay: Duration::from_millis(200),
             log: None,
             clock: self.clock,
             recorder: self.recorder.clone(),
             stop: CancellationToken::new(),
-        }
-    }
-
-    async fn start(&self, setup: Setup) -> Topology {
+        };
         match Topology::start(setup).await {
             Ok(topology) => topology,
             Err(error) => panic!("{error}"),
@@ -146,7 +136,7 @@ async fn ask_on_pipes(run: &Run, topology: &Topology, prompt: &str) -> String {
 
 async fn works(store: StoreKind) {
     let run = Run::new();
-    let topology = run.start(run.setup(store)).await;
+    let topology = run.start(store, Launcher::Honest).await;
     let tracers = Tracers::new(run.key.clone()).expect("random bytes");
     let (first, second, third) = (tracers.issue(), tracers.issue(), tracers.issue());
     let answer = ask_over_http(&run, &topology, &first).await;
@@ -232,13 +222,7 @@ async fn the_rig_on_redis_works_breaks_heals_and_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_build_is_seen_by_the_kernels_word_and_its_own() {
     let run = Run::new();
-    let launcher = Launcher::ForeignBuild;
-    let topology = run
-        .start(Setup {
-            launcher,
-            ..run.setup(StoreKind::Embedded)
-        })
-        .await;
+    let topology = run.start(StoreKind::Embedded, Launcher::ForeignBuild).await;
     let seen = topology.server().identify("now").await.expect("it runs");
     assert_ne!(seen.running_sha256, seen.expected_sha256);
     assert_eq!(seen.reported_sha256.as_ref(), Some(&seen.running_sha256));
@@ -247,71 +231,27 @@ async fn a_foreign_build_is_seen_by_the_kernels_word_and_its_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_cannot_start_is_reported_with_its_last_lines() {
     let run = Run::new();
-    let binaries = Binaries {
-        exai: not_a_server(run.folder.path()),
-        ..binaries()
-    };
-    let restart_delay = Duration::from_secs(600);
     let setup = Setup {
-        binaries,
-        restart_delay,
-        ..run.setup(StoreKind::Embedded)
+        binaries: Binaries {
+            exai: not_a_server(run.folder.path()),
+            ..binaries()
+        },
+        store: StoreKind::Embedded,
+        key: run.key.clone(),
+        plan: Plan::default(),
+        spoil: None,
+        launcher: Launcher::Honest,
+        settings: Settings::default(),
+        restart_delay: Duration::from_secs(600),
+        log: Some(Arc::new(|_line: &str| {})),
+        clock: run.clock,
+        recorder: run.recorder.clone(),
+        stop: CancellationToken::new(),
     };
     let Err(error) = Topology::start(setup).await else {
         panic!("it started");
     };
     assert!(error.to_string().contains("no listener for me"), "{error}");
-}
-
-fn spoil(name: &str, edge: &str) -> Option<Spoil> {
-    let (name, edge) = (name.to_owned(), edge.to_owned());
-    Some(Spoil {
-        name,
-        edge,
-        every: 1,
-        offset: 0,
-    })
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_control_passes_through_on_every_edge_and_a_spoiler_keeps_a_record() {
-    for edge in ["client", "admin", "stdio", "glm"] {
-        let run = Run::new();
-        let spoil = spoil("none", edge);
-        let topology = run
-            .start(Setup {
-                spoil,
-                ..run.setup(StoreKind::Embedded)
-            })
-            .await;
-        let answer = ask_over_http(&run, &topology, "good morning").await;
-        assert!(answer.contains("seal "), "{edge}: {answer}");
-        let answer = ask_on_pipes(&run, &topology, "good evening").await;
-        assert!(answer.contains("seal "), "{edge}: {answer}");
-        assert!(topology.scraper().health().await.ready, "{edge}");
-        topology.stop().await.expect("an orderly end");
-    }
-    let run = Run::new();
-    let spoil = spoil("empty-success", "client");
-    let topology = run
-        .start(Setup {
-            spoil,
-            ..run.setup(StoreKind::Embedded)
-        })
-        .await;
-    let answer = ask_over_http(&run, &topology, "good night").await;
-    assert!(!answer.contains("seal "), "{answer}");
-    let account = topology.impostor().expect("an impostor").account();
-    assert_eq!(account.count, 1, "{account:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_interrupt_ends_the_assembly_and_leaves_nothing() {
-    let run = Run::new();
-    let setup = run.setup(StoreKind::Embedded);
-    setup.stop.cancel();
-    let ended = Topology::start(setup).await;
-    assert!(matches!(ended, Err(TopologyError::Interrupted)));
 }
 
 fn not_a_server(folder: &Path) -> PathBuf {

@@ -34,7 +34,11 @@ pub fn build(server: Option<&Path>) -> Result<Built, Ending> {
         return Err(Ending::Usage(says));
     }
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--release", "--locked", "-p", "exai-mocks"]);
+    command.args(["build", "--locked", "-p", "exai-mocks"]);
+    // The executables are looked for beside this one, so they are built in its profile.
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
     if server.is_none() {
         command.args(["-p", "exai-server"]);
     }

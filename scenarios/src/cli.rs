@@ -1,6 +1,10 @@
 //! The command line: parse, dispatch, and turn every ending into a named exit code.
 
 pub mod arguments;
+pub mod doctor;
+pub mod explain;
+pub mod list;
+pub mod record;
 
 use std::process::ExitCode;
 
@@ -71,10 +75,33 @@ fn finish(result: Result<Exit, Ending>) -> Exit {
 }
 
 fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
-    let command = arguments
-        .command
-        .unwrap_or_else(|| Command::Run(RunArguments::default()));
+    let command = arguments.command.unwrap_or_else(|| Command::Run(RunArguments::default()));
     match command {
-        Command::Run(_) => Err(Ending::Harness("not wired yet".to_owned())),
+        Command::Run(arguments) => crate::run::run(&arguments),
+        Command::Selftest(arguments) => crate::selftest::selftest(&arguments),
+        Command::Judge(arguments) => record::judge(&arguments),
+        Command::Report(arguments) => record::report(&arguments),
+        Command::List(arguments) => list::list(&arguments),
+        Command::Explain { criterion } => explain::explain(&criterion),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::HoldLock(arguments) => crate::hold_lock::hold(&arguments),
     }
+}
+
+/// How to draw on standard output.
+#[must_use]
+pub fn style() -> exai_harness::report::terminal::Style {
+    use std::io::IsTerminal as _;
+    let is_terminal = std::io::stdout().is_terminal();
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let variable = |name: &str| std::env::var(name).ok();
+    exai_harness::report::terminal::Style::choose(is_terminal, columns, variable)
+}
+
+/// Data goes to standard output, everything else to standard error. A reader that closed the pipe
+/// has seen enough.
+pub fn print(text: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", text.trim_end());
 }

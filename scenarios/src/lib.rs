@@ -1,6 +1,18 @@
 //! The catalogue: what is tried, on which ground, and the command line that runs it.
 
 pub mod binaries;
+pub mod catalogue;
 pub mod cli;
+pub mod conclude;
+pub mod facts;
+pub mod ground;
+pub mod hold_lock;
+pub mod run;
 pub mod saboteur;
+pub mod screen;
+pub mod selftest;
+pub mod signal;
+pub mod site;
+pub mod stage;
 pub mod vector;
+pub mod workload;

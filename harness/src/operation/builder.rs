@@ -218,11 +218,12 @@ impl Builder {
             let stance_prompt = self.plant(&mut planted, format!("stance.{index}"), Size::Short);
             asked.push(json!({"model": model, "stance": stance, "stance_prompt": stance_prompt}));
         }
-        let sets = u32::try_from(models.len()).unwrap_or(u32::MAX);
+        // One answer a model, and the synthesis of them all.
+        let sets = u32::try_from(models.len() + 1).unwrap_or(u32::MAX);
         let mut arguments = Map::new();
         arguments.insert("step".into(), step.into());
         arguments.insert("step_number".into(), 1.into());
-        arguments.insert("total_steps".into(), sets.into());
+        arguments.insert("total_steps".into(), models.len().into());
         arguments.insert("next_step_required".into(), false.into());
         arguments.insert("models".into(), asked.into());
         self.keyed(("consensus", arguments), planted, sets, shape.deadline)
@@ -264,7 +265,7 @@ impl Builder {
         if !exact && let Ask::Tool { arguments, .. } = &mut plan.ask {
             for field in ["prompt", "step"] {
                 if let Some(Value::String(text)) = arguments.get_mut(field) {
-                    text.push('.');
+                    text.push_str(" .");
                 }
             }
         }

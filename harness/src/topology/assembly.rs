@@ -45,8 +45,13 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let policy = (setup.restart_delay, setup.recorder.clone());
     let folder = scratch.path().join("redis");
     let store = Store::start(setup.store, &folder, user, policy).await?;
-    let copied = subjects(&setup, &scratch);
-    let (subject, launched) = copied.map_err(files("a copy of the server's binary"))?;
+    let executable = files("a copy of the server's binary");
+    let subject = Subject::take(&setup.binaries.exai, &scratch).map_err(executable)?;
+    let launched = if setup.launcher == Launcher::ForeignBuild {
+        Subject::foreign(&setup.binaries.exai, &scratch).map_err(executable)?
+    } else {
+        subject.clone()
+    };
     let credentials = Credentials::draw(&scratch)?;
     let site = Site::draw(subject.sha256())?;
     let server = server::Setup {
@@ -66,15 +71,22 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let front = on_edge("client").map_or_else(|| server.public(), Impostor::address);
     let admin = on_edge("admin").map_or_else(|| server.admin(), Impostor::address);
     let client_link = Link::start("client-server", front).await?;
+    let nemesis = Nemesis::new(setup.recorder.clone());
+    let is_toothless = setup.launcher == Launcher::KillsNothing;
+    let holder = Holder {
+        program: setup.binaries.lock_holder.clone(),
+        file: server.store_file(),
+        clock: setup.clock,
+    };
     let topology = Topology {
         client_link,
         scraper: Scraper::new(admin, credentials.bearer(), setup.recorder.clone()),
-        nemesis: nemesis(&setup),
-        holder: Holder {
-            program: setup.binaries.lock_holder.clone(),
-            file: server.store_file(),
-            clock: setup.clock,
+        nemesis: if is_toothless {
+            nemesis.toothless()
+        } else {
+            nemesis
         },
+        holder,
         impostor,
         server,
         store,
@@ -91,25 +103,6 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     topology.server.identify("start").await?;
     topology.watch();
     Ok(topology)
-}
-
-/// The binary to be judged, and the one that is launched: the same unless a saboteur launches.
-fn subjects(setup: &Setup, scratch: &Scratch) -> std::io::Result<(Subject, Subject)> {
-    let subject = Subject::take(&setup.binaries.exai, scratch)?;
-    let launched = if setup.launcher == Launcher::ForeignBuild {
-        Subject::foreign(&setup.binaries.exai, scratch)?
-    } else {
-        subject.clone()
-    };
-    Ok((subject, launched))
-}
-
-fn nemesis(setup: &Setup) -> Nemesis {
-    let nemesis = Nemesis::new(setup.recorder.clone());
-    if setup.launcher == Launcher::KillsNothing {
-        return nemesis.toothless();
-    }
-    nemesis
 }
 
 async fn vendors(setup: &Setup, cwd: &Path) -> Result<Vec<Vendor>, TopologyError> {

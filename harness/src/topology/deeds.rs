@@ -60,7 +60,7 @@ impl Topology {
             .await?)
     }
 
-    /// Right when the server itself says it is ready, with no link or impostor in between.
+    /// Right when the server answers on its public listener, past link and impostor.
     fn server_probe(&self) -> Probe {
         nemesis::answers_http(self.server.admin(), "/health/ready", Some(200))
     }

@@ -25,6 +25,95 @@ const EXIT_CODES: &str = "Exit codes: 0 pass, 1 fail, 2 inconclusive, 3 harness 
 pub enum Command {
     /// Boots, breaks and judges; writes reports/latest/.
     Run(RunArguments),
+    /// Shows every detector at work on its saboteur, and none on an honest server.
+    Selftest(SelftestArguments),
+    /// Judges a stored record again: the same verdicts from the record alone.
+    Judge(RecordArguments),
+    /// Renders a stored record.
+    Report(ReportArguments),
+    /// Lists the criteria and what each profile may take.
+    List(ListArguments),
+    /// Says what a criterion asks for, with every number.
+    Explain {
+        /// Such as V.4.
+        criterion: String,
+    },
+    /// Checks the ground: what is missing here, and what to do about it.
+    Doctor(DoctorArguments),
+    /// Holds a lock on a store file in a pattern; the nemesis starts it as a process of its own.
+    #[command(hide = true)]
+    HoldLock(HoldLockArguments),
+}
+
+/// Which rows of the self-test, and how.
+#[derive(Debug, Clone, Args)]
+pub struct SelftestArguments {
+    /// Rows by number, such as 4 or 2b; all when none is named.
+    pub rows: Vec<String>,
+    /// The seed of every row.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Print the table as JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the honest control's vector to this file instead of comparing it.
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub record_honest: Option<PathBuf>,
+}
+
+/// A stored record.
+#[derive(Debug, Clone, Args)]
+pub struct RecordArguments {
+    /// The run's folder, such as reports/runs/RUN.
+    pub run: PathBuf,
+    /// Print the findings as JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A stored record and a format.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArguments {
+    /// The run's folder, such as reports/runs/RUN.
+    pub run: PathBuf,
+    /// One of html, json, junit, md, terminal.
+    #[arg(long, default_value = "terminal")]
+    pub format: String,
+}
+
+/// How to list.
+#[derive(Debug, Clone, Args)]
+pub struct ListArguments {
+    /// Add the seconds every profile plans and may take.
+    #[arg(long)]
+    pub budget: bool,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to look around.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArguments {
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A lock to hold.
+#[derive(Debug, Clone, Args)]
+pub struct HoldLockArguments {
+    /// The database file.
+    pub file: PathBuf,
+    /// Milliseconds held, then milliseconds let go, again and again; 0 let go holds once.
+    #[arg(long)]
+    pub hold_ms: u64,
+    /// Milliseconds between two holds.
+    #[arg(long)]
+    pub rest_ms: u64,
+    /// Milliseconds in all.
+    #[arg(long)]
+    pub for_ms: u64,
 }
 
 /// What to run, on which ground.
@@ -57,6 +146,43 @@ pub struct RunArguments {
     /// Only the final screen, no progress.
     #[arg(long)]
     pub quiet: bool,
+    /// Where runs, the ledger and the latest report go, instead of the workspace's reports/.
+    #[arg(long, value_name = "DIR")]
+    pub reports: Option<PathBuf>,
+    /// Put a saboteur on an edge: NAME@EDGE, or NAME@EDGE:EVERY+OFFSET.
+    #[arg(long, value_name = "NAME@EDGE", hide = true)]
+    pub spoil: Option<SpoilWord>,
+}
+
+/// A saboteur as named on the command line.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SpoilWord {
+    /// The spoiler.
+    pub name: String,
+    /// The edge.
+    pub edge: String,
+    /// Every k-th eligible operation.
+    pub every: u64,
+    /// The first one.
+    pub offset: u64,
+}
+
+impl std::str::FromStr for SpoilWord {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let shape = || format!("{word:?} is not NAME@EDGE or NAME@EDGE:EVERY+OFFSET");
+        let (name, rest) = word.split_once('@').ok_or_else(shape)?;
+        let (edge, counts) = rest.split_once(':').unwrap_or((rest, "1+0"));
+        let (every, offset) = counts.split_once('+').ok_or_else(shape)?;
+        let number = |text: &str| text.parse::<u64>().map_err(|_| shape());
+        Ok(Self {
+            name: name.to_owned(),
+            edge: edge.to_owned(),
+            every: number(every)?.max(1),
+            offset: number(offset)?,
+        })
+    }
 }
 
 impl Default for RunArguments {
@@ -71,6 +197,8 @@ impl Default for RunArguments {
             claim: None,
             json: false,
             quiet: false,
+            reports: None,
+            spoil: None,
         }
     }
 }

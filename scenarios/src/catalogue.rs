@@ -1,0 +1,66 @@
+//! The committed rows: criteria, claims, and the words a person may name them by.
+
+use exai_judge::claim::{Claim, Claims};
+use exai_judge::criterion::{Criteria, Criterion};
+
+use crate::cli::Ending;
+use crate::cli::arguments::RunArguments;
+
+/// What is judged, with every number.
+pub const CRITERIA: &str = include_str!("../criteria.toml");
+/// What may be claimed, and what carries it.
+pub const CLAIMS: &str = include_str!("../claims.toml");
+
+/// Reads the embedded criteria.
+///
+/// # Errors
+/// [`Ending::Bug`]: the embedded text is ours.
+pub fn criteria() -> Result<Criteria, Ending> {
+    Criteria::parse(CRITERIA).map_err(|error| Ending::Bug(error.to_string()))
+}
+
+/// Reads the embedded claims.
+///
+/// # Errors
+/// [`Ending::Bug`]: the embedded text is ours.
+pub fn claims() -> Result<Claims, Ending> {
+    Claims::parse(CLAIMS).map_err(|error| Ending::Bug(error.to_string()))
+}
+
+/// The criteria of a profile, in the order of the reports.
+///
+/// # Errors
+/// [`Ending::Bug`] when the catalogue lacks the profile.
+pub fn of_profile(criteria: &Criteria, profile: &str) -> Result<Vec<Criterion>, Ending> {
+    criteria.of_profile(profile).map_err(|error| Ending::Bug(error.to_string()))
+}
+
+/// The claim a run answers for: the one named, else its profile's.
+///
+/// # Errors
+/// [`Ending::Usage`] for an unknown claim, with those that are.
+pub fn claim(arguments: &RunArguments) -> Result<Claim, Ending> {
+    let claims = claims()?;
+    let name = arguments.claim.as_deref().unwrap_or_else(|| arguments.profile.claim());
+    claims.find(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = claims.rows.iter().map(|row| row.id.as_str()).collect();
+        Ending::Usage(format!("there is no claim \"{name}\". Known: {}.", known.join(", ")))
+    })
+}
+
+/// Checks the criteria a person named.
+///
+/// # Errors
+/// [`Ending::Usage`] for a name that is none, with those that are.
+pub fn check_names(criteria: &Criteria, named: &[String]) -> Result<(), Ending> {
+    let known: Vec<&str> = criteria.ids().collect();
+    for name in named {
+        if !known.contains(&name.as_str()) {
+            return Err(Ending::Usage(format!(
+                "there is no criterion \"{name}\". Known: {} (cargo verify list).",
+                known.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}

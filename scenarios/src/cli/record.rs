@@ -1,0 +1,96 @@
+//! `verify judge` and `verify report`: from a stored record alone.
+
+use std::path::Path;
+
+use exai_harness::evidence::{Evidence, EvidenceError, Record};
+use exai_harness::report::files::Format;
+use exai_harness::report::{Report, terminal};
+use exai_judge::Finding;
+use exai_judge::verdict::{Exit, Verdict};
+
+use super::arguments::{RecordArguments, ReportArguments};
+use super::{Ending, print};
+use crate::{catalogue, conclude};
+
+fn open(folder: &Path) -> Result<Record, Ending> {
+    if !folder.is_dir() {
+        return Err(Ending::Usage(format!(
+            "there is no record at {}. Runs are listed in reports/runs/.",
+            folder.display()
+        )));
+    }
+    Evidence::open(folder).map_err(|error| match error {
+        EvidenceError::Refused { .. } => Ending::Refused(error.to_string()),
+        other => Ending::Harness(other.to_string()),
+    })
+}
+
+/// Judges a record again and compares with what was found then.
+///
+/// # Errors
+/// [`Ending::Refused`] when the record was touched, or gives other verdicts than it claims.
+pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
+    let record = open(&arguments.run)?;
+    let criteria = catalogue::criteria()?;
+    let same_text = record.plan["criteria_sha256"]
+        == exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes());
+    if !same_text {
+        return Err(Ending::Refused(
+            "the record was judged by another text of the criteria".to_owned(),
+        ));
+    }
+    let profile = record.plan["profile"].as_str().unwrap_or_default().to_owned();
+    let stored: Vec<Finding> = serde_json::from_value(record.findings.clone())
+        .map_err(|error| Ending::Refused(format!("findings.json: {error}")))?;
+    let again = conclude::judge(&criteria, &profile, &record.key, &record.history)?;
+    let again: Vec<&Finding> = again
+        .iter()
+        .filter(|finding| stored.iter().any(|then| then.criterion == finding.criterion))
+        .collect();
+    let differs = again.iter().zip(&stored).find(|(now, then)| **now != *then);
+    // A rig that stopped early adds its own check to every finding; the record cannot show that.
+    let had_trouble =
+        stored.iter().any(|finding| finding.checks.iter().any(|check| check.id == "rig"));
+    if let Some((now, _)) = differs.filter(|_| !had_trouble) {
+        return Err(Ending::Refused(format!(
+            "{}: the record gives another finding than it claims",
+            now.criterion
+        )));
+    }
+    if arguments.json {
+        let text = serde_json::to_string(&stored).map_err(|error| Ending::Bug(error.to_string()))?;
+        print(&text);
+    } else {
+        for finding in &stored {
+            let (id, word) = (&finding.criterion, finding.verdict.word());
+            print(&format!("{id:<5} {word:<13} {}", finding.headline));
+        }
+        print(&format!("root  {}", record.digests.root));
+    }
+    Ok(Verdict::worst(stored.iter().map(|finding| finding.verdict)).exit())
+}
+
+/// Renders a record in one format.
+///
+/// # Errors
+/// [`Ending::Usage`] for an unknown format, [`Ending::Refused`] for a touched record.
+pub fn report(arguments: &ReportArguments) -> Result<Exit, Ending> {
+    let format = Format::named(&arguments.format).ok_or_else(|| {
+        let known: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+        Ending::Usage(format!(
+            "there is no format \"{}\". Known: {}.",
+            arguments.format,
+            known.join(", ")
+        ))
+    })?;
+    let record = open(&arguments.run)?;
+    let mut report: Report = serde_json::from_value(record.report.clone())
+        .map_err(|error| Ending::Refused(format!("report.json: {error}")))?;
+    report.identity.merkle_root = Some(record.digests.root.clone());
+    if format == Format::Terminal {
+        print(&terminal::render(&report, super::style()));
+    } else {
+        print(&format.render(&report).map_err(|error| Ending::Bug(error.to_string()))?);
+    }
+    Ok(Exit::Pass)
+}

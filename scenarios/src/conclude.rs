@@ -1,0 +1,218 @@
+//! From a record to findings, a report and an exit code: judged from what was written, never from
+//! what is remembered.
+
+use std::collections::BTreeMap;
+
+use exai_harness::evidence::Evidence;
+use exai_harness::history::History;
+use exai_harness::report::build;
+use exai_harness::report::facts::{ClaimAsked, CriterionText, Identity, RunFacts, Signature};
+use exai_harness::report::model::{Figure, NotTested};
+use exai_harness::report::plots::Plots;
+use exai_harness::report::secrets::Secrets;
+use exai_harness::report::{Report, files};
+use exai_judge::claim::Claim;
+use exai_judge::criterion::Criteria;
+use exai_judge::finding::Check;
+use exai_judge::verdict::Exit;
+use exai_judge::{Event, Finding, Reason, RunKey, Verdict};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cli::Ending;
+use crate::cli::arguments::RunArguments;
+use crate::facts::Facts;
+use crate::run::reports_folder;
+
+/// A finished run, about to be judged.
+pub struct Conclusion<'a> {
+    /// Its folder.
+    pub evidence: &'a Evidence,
+    /// Its key, not revealed yet.
+    pub key: &'a RunKey,
+    /// What is judged.
+    pub criteria: &'a Criteria,
+    /// What is asked.
+    pub claim: &'a Claim,
+    /// What was asked for.
+    pub arguments: &'a RunArguments,
+    /// What is known.
+    pub facts: &'a Facts,
+    /// Why the rig stopped early, if it did.
+    pub trouble: Option<String>,
+}
+
+/// What was asked beside the workload: told by the history itself.
+#[derive(Default)]
+struct Sidelines {
+    figures: Vec<Figure>,
+    not_tested: Vec<NotTested>,
+    observations: u64,
+    plots: Plots,
+}
+
+impl Conclusion<'_> {
+    /// Reveals the key, judges the record, writes save 3 and every report.
+    ///
+    /// # Errors
+    /// When the record or a report cannot be written.
+    pub fn write(&self) -> Result<(Report, String), Ending> {
+        let harness = |error: &dyn std::fmt::Display| Ending::Harness(error.to_string());
+        self.evidence.reveal(self.key).map_err(|error| harness(&error))?;
+        let history = History::in_folder(self.evidence.folder());
+        let judged = judge(self.criteria, self.facts.profile, self.key, &history)?;
+        let findings = self.with_trouble(self.selected(judged));
+        let mut report = self.report(findings.clone(), sidelines(&history), None);
+        let texts = criteria_texts(self.criteria, self.facts.profile)?;
+        let root = self
+            .evidence
+            .seal(&as_json(&findings)?, &as_json(&report)?, texts)
+            .map_err(|error| harness(&error))?;
+        report.identity.merkle_root = Some(root.clone());
+        let secrets = self.facts.secrets.get().into_iter().flatten();
+        let secrets = Secrets::new(secrets.map(String::as_str));
+        let secrets = secrets.map_err(|error| Ending::Bug(error.to_string()))?;
+        let latest = reports_folder(self.arguments).join("latest");
+        files::write(&report, &latest, &secrets).map_err(|error| harness(&error))?;
+        Ok((report, root))
+    }
+
+    /// Findings of the criteria asked for; the others were not tried and say so.
+    fn selected(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        let named = &self.arguments.criteria;
+        let is_named = |id: &str| {
+            named.is_empty() || named.iter().any(|name| id.starts_with(name.as_str()))
+        };
+        findings.into_iter().filter(|finding| is_named(&finding.criterion)).collect()
+    }
+
+    /// A rig that stopped early leaves no criterion passed: what did not fail is a HarnessError.
+    fn with_trouble(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        let Some(trouble) = &self.trouble else { return findings };
+        for finding in &mut findings {
+            finding.checks.push(Check {
+                id: "rig".to_owned(),
+                name: "the rig ran to its end".to_owned(),
+                measured: trouble.clone(),
+                limit: "no trouble".to_owned(),
+                verdict: Verdict::HarnessError,
+                reason: None,
+                n: 0,
+            });
+            finding.conclude();
+        }
+        findings
+    }
+
+    fn report(&self, mut findings: Vec<Finding>, aside: Sidelines, root: Option<String>) -> Report {
+        let texts = self.criteria.of_profile(self.facts.profile).unwrap_or_default();
+        aside.plots.add_to(&mut findings, &texts);
+        let claim = narrowed(self.claim, self.criteria, self.arguments);
+        let printed = format!("{} ({})", claim.id, self.facts.conditions());
+        let asked = ClaimAsked::answered(&claim, &claim.judge(&findings), printed);
+        Report::build(build::Evidence {
+            run: self.run_facts(),
+            identity: Identity { merkle_root: root, ..self.facts.identity(aside.observations) },
+            claim: asked,
+            texts: texts
+                .into_iter()
+                .map(|row| CriterionText { id: row.id, title: row.title, text: row.text })
+                .collect(),
+            findings,
+            not_tested: aside.not_tested,
+            figures: aside.figures,
+            signature: Signature::Unsigned,
+            previous: None,
+        })
+    }
+
+    fn run_facts(&self) -> RunFacts {
+        let folder = format!("reports/runs/{}", self.evidence.intent().run);
+        self.facts.run_facts(&self.evidence.intent().run, folder, self.arguments)
+    }
+}
+
+/// A run that names criteria answers for exactly those, under the claim's rules about them.
+fn narrowed(claim: &Claim, criteria: &Criteria, arguments: &RunArguments) -> Claim {
+    let mut claim = claim.clone();
+    if arguments.criteria.is_empty() {
+        return claim;
+    }
+    let is_named = |id: &str| arguments.criteria.iter().any(|name| id == name);
+    claim.criteria = criteria.ids().filter(|id| is_named(id)).map(str::to_owned).collect();
+    let is_about = |path: &String| path.split('/').next().is_some_and(is_named);
+    claim.floors.retain(is_about);
+    claim.checks.retain(is_about);
+    claim
+}
+
+/// Judges a record.
+///
+/// # Errors
+/// [`Ending::Refused`] when the record breaks off or holds lines that are no observation.
+pub fn judge(
+    criteria: &Criteria,
+    profile: &str,
+    key: &RunKey,
+    history: &History,
+) -> Result<Vec<Finding>, Ending> {
+    let judgement = exai_judge::judge::judge(criteria, profile, key, || history.observations());
+    if let Some(broken) = history.broken() {
+        return Err(Ending::Refused(broken.to_string()));
+    }
+    judgement.map(|judgement| judgement.findings).map_err(|error| Ending::Bug(error.to_string()))
+}
+
+fn sidelines(history: &History) -> Sidelines {
+    let mut aside = Sidelines::default();
+    for observation in history.observations() {
+        aside.observations += 1;
+        aside.plots.observe(&observation);
+        match observation.event {
+            Event::Figure { name, value, unit } => {
+                aside.figures.push(Figure { name, value, unit });
+            }
+            Event::NotTested { criterion, what } => {
+                aside.not_tested.push(NotTested { criterion, what });
+            }
+            _ => {}
+        }
+    }
+    aside
+}
+
+/// Each criterion's text digest: what the evidence binds.
+fn criteria_texts(criteria: &Criteria, profile: &str) -> Result<BTreeMap<String, String>, Ending> {
+    let rows = criteria.of_profile(profile).map_err(|error| Ending::Bug(error.to_string()))?;
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row.text_sha256())).collect())
+}
+
+fn as_json(value: &impl Serialize) -> Result<Value, Ending> {
+    serde_json::to_value(value).map_err(|error| Ending::Bug(error.to_string()))
+}
+
+/// Criterion to verdict and reasons, for the ledger.
+#[must_use]
+pub fn verdicts(report: &Report) -> Value {
+    let entries = report.judged().map(|judged| {
+        let finding = &judged.finding;
+        let reasons: Vec<Reason> = finding.reasons.clone();
+        (finding.criterion.clone(), json!({"verdict": finding.verdict, "reasons": reasons}))
+    });
+    Value::Object(entries.collect())
+}
+
+/// The process' exit code: the claim's verdict, or 4 when nothing was observed.
+#[must_use]
+pub fn exit(report: &Report) -> Exit {
+    let known = [
+        Exit::Pass,
+        Exit::Fail,
+        Exit::Inconclusive,
+        Exit::HarnessError,
+        Exit::NothingRan,
+        Exit::Refused,
+    ];
+    let code = report.claim.exit_code;
+    known.into_iter().find(|exit| *exit as u8 == code).unwrap_or(Exit::Bug)
+}

@@ -1,0 +1,188 @@
+//! What is known about a run before any finding: what was built, where it runs, who asked.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use exai_harness::evidence::RunName;
+use exai_harness::report::facts::{HostFacts, Identity, Override, RunFacts};
+use jiff::Timestamp;
+
+use crate::binaries::{Built, workspace};
+use crate::catalogue;
+use crate::cli::arguments::RunArguments;
+use crate::cli::list::CEILINGS;
+
+/// What the running server said of itself at the start.
+#[derive(Debug, Clone, Default)]
+pub struct Learned {
+    /// `/manifest`.
+    pub version: String,
+    /// `/manifest`.
+    pub policy_digest: Option<String>,
+    /// `/manifest`.
+    pub site_digest: Option<String>,
+    /// Whether the server runs as another user than this process.
+    pub unprivileged: bool,
+}
+
+/// The facts of one run.
+#[derive(Debug)]
+pub struct Facts {
+    /// Begin, UTC.
+    pub started_at: Timestamp,
+    /// The commit, in full; `unknown` outside version control.
+    pub commit: String,
+    /// Whether anything but `reports/` differs from that commit.
+    pub dirty: bool,
+    /// SHA-256 (hex) of the binary to be judged.
+    pub server_sha256: String,
+    /// SHA-256 (hex) of this executable.
+    pub harness_sha256: String,
+    /// The profile.
+    pub profile: &'static str,
+    /// The store.
+    pub store: &'static str,
+    /// Seconds from save 1 to the end of the server.
+    pub measured_seconds: u64,
+    /// What the server said; set once it is up.
+    pub learned: OnceLock<Learned>,
+    /// Settings changed for some checks.
+    pub overrides: Vec<Override>,
+    /// What no output may contain.
+    pub secrets: OnceLock<Vec<String>>,
+}
+
+impl Facts {
+    /// Looks around.
+    #[must_use]
+    pub fn gather(arguments: &RunArguments, built: &Built, store: &'static str) -> Self {
+        let own = std::env::current_exe().unwrap_or_default();
+        Self {
+            started_at: Timestamp::now(),
+            commit: git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned()),
+            dirty: git(&["status", "--porcelain", "--", ".", ":!reports"])
+                .is_none_or(|changed| !changed.is_empty()),
+            server_sha256: sha256_of(&built.exai),
+            harness_sha256: sha256_of(&own),
+            profile: arguments.profile.name(),
+            store,
+            measured_seconds: 0,
+            learned: OnceLock::new(),
+            overrides: Vec::new(),
+            secrets: OnceLock::new(),
+        }
+    }
+
+    /// A run's name that no folder has yet; two runs of one second wait for the next.
+    pub fn claim_name(&mut self, seed: u64, runs: &Path) -> RunName {
+        loop {
+            let name = RunName {
+                utc: self.started_at.strftime("%Y%m%dT%H%M%SZ").to_string(),
+                commit7: self.commit.chars().take(7).collect(),
+                seed,
+            };
+            if !runs.join(name.folder()).exists() {
+                return name;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            self.started_at = Timestamp::now();
+        }
+    }
+
+    /// The conditions a claim holds under.
+    #[must_use]
+    pub fn conditions(&self) -> String {
+        format!("local driver, {} store, simulated providers", self.store)
+    }
+
+    /// What was judged, as far as it is known.
+    #[must_use]
+    pub fn identity(&self, observations: u64) -> Identity {
+        let learned = self.learned.get().cloned().unwrap_or_default();
+        Identity {
+            server_sha256: Some(self.server_sha256.clone()),
+            policy_digest: learned.policy_digest,
+            site_digest: learned.site_digest,
+            criteria_digest: Some(exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes())),
+            harness_sha256: Some(self.harness_sha256.clone()),
+            merkle_root: None,
+            observations,
+        }
+    }
+
+    /// How long the profile may take; a row of the self-test is planned for half a minute.
+    #[must_use]
+    pub fn planned(&self) -> Duration {
+        let ceiling = CEILINGS.iter().find(|(profile, _)| *profile == self.profile);
+        Duration::from_secs(ceiling.map_or(30, |(_, seconds)| *seconds))
+    }
+
+    /// The run's own row of the report.
+    #[must_use]
+    pub fn run_facts(&self, id: &str, folder: String, arguments: &RunArguments) -> RunFacts {
+        let learned = self.learned.get().cloned().unwrap_or_default();
+        RunFacts {
+            run_id: id.to_owned(),
+            folder,
+            version: learned.version,
+            commit: self.commit.chars().take(7).collect(),
+            dirty: self.dirty,
+            started_at: self.started_at,
+            ended_at: Timestamp::now(),
+            seed: arguments.seed,
+            profile: self.profile.to_owned(),
+            driver: "local".to_owned(),
+            store: self.store.to_owned(),
+            replay: replay(arguments, self.store),
+            planned_seconds: self.planned().as_secs(),
+            measured_seconds: self.measured_seconds,
+            host: host(),
+            overrides: self.overrides.clone(),
+            spoiler: arguments.spoil.as_ref().map(|spoil| spoil.name.clone()),
+            unprivileged: learned.unprivileged,
+        }
+    }
+}
+
+/// The one command that repeats this run.
+#[must_use]
+pub fn replay(arguments: &RunArguments, store: &str) -> String {
+    let mut words = vec!["cargo verify run".to_owned()];
+    words.extend(arguments.criteria.iter().cloned());
+    words.push(format!("--profile {}", arguments.profile.name()));
+    words.push(format!("--store {store} --seed {}", arguments.seed));
+    if let Some(server) = &arguments.server {
+        words.push(format!("--server {}", server.display()));
+    }
+    words.join(" ")
+}
+
+fn host() -> HostFacts {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let meminfo = read("/proc/meminfo");
+    let kib = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    HostFacts {
+        cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
+        memory_bytes: kib.unwrap_or(0) * 1024,
+        kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
+        load_before: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()),
+    }
+}
+
+fn git(words: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(words).current_dir(workspace()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// SHA-256 (hex) of a file; `unreadable` when it cannot be read, which no digest equals.
+#[must_use]
+pub fn sha256_of(path: &Path) -> String {
+    std::fs::read(path)
+        .map_or_else(|_| "unreadable".to_owned(), |bytes| exai_judge::hex::sha256(&bytes))
+}

@@ -1,0 +1,294 @@
+//! One run: intent, boot, workloads, calm, exit, judgement, reports.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use exai_harness::clock::RunClock;
+use exai_harness::evidence::ledger::{Ledger, Told};
+use exai_harness::evidence::Evidence;
+use exai_harness::history::{Recorder, Written};
+use exai_harness::operation::builder::Numbering;
+use exai_harness::report::progress::{self, Beginning, Progress, Teller};
+use exai_harness::report::Report;
+use exai_harness::report::secrets::Secrets;
+use exai_harness::runkey::{self, Tracers};
+use exai_judge::claim::Claim;
+use exai_judge::criterion::Criteria;
+use exai_judge::verdict::Exit;
+use exai_judge::{Event, RunKey};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::binaries::{self, Built};
+use crate::catalogue;
+use crate::cli::Ending;
+use crate::cli::arguments::RunArguments;
+use crate::conclude;
+use crate::facts::Facts;
+use crate::screen;
+use crate::ground::{Ground, Plan, StoreKind};
+use crate::signal::{self, Ended};
+use crate::stage::{Stage, Trouble};
+use crate::workload;
+
+/// Where runs, the ledger and the latest report go.
+#[must_use]
+pub fn reports_folder(arguments: &RunArguments) -> PathBuf {
+    let own = || binaries::workspace().join("reports");
+    arguments.reports.clone().unwrap_or_else(own)
+}
+
+/// Runs, judges and reports.
+///
+/// # Errors
+/// The user's mistakes, a rig that could not work, or a bug of ours.
+pub fn run(arguments: &RunArguments) -> Result<Exit, Ending> {
+    let criteria = catalogue::criteria()?;
+    catalogue::check_names(&criteria, &arguments.criteria)?;
+    let claim = catalogue::claim(arguments)?;
+    let store = crate::ground::choose_store(arguments.store)?;
+    let built = binaries::build(arguments.server.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Ending::Harness(format!("could not start a runtime: {error}")))?;
+    let inside = runtime.enter();
+    let begun = Begun::open(arguments, &claim.id, &built, store)?;
+    drop(inside);
+    let (teller, events) = progress::channel();
+    let watching = runtime.spawn(screen::follow(events, arguments.quiet, begun.clock));
+    teller.tell(Progress::Began(begun.beginning(arguments, &claim)));
+    let tried = try_everything(&begun, arguments, &criteria, (built, teller));
+    let (ended, trouble) = runtime.block_on(tried);
+    // The screen ends when the last teller has gone; it owes nobody an answer.
+    let _ = runtime.block_on(watching);
+    begun.close(arguments, &criteria, &claim, ended, trouble)
+}
+
+/// A run after save 1.
+pub struct Begun {
+    /// The evidence folder.
+    pub evidence: Evidence,
+    /// The history.
+    pub recorder: Recorder,
+    /// The run key.
+    pub key: RunKey,
+    /// What is known before the first observation.
+    pub facts: Facts,
+    ledger: Ledger,
+    store: StoreKind,
+    clock: RunClock,
+}
+
+impl Begun {
+    fn open(
+        arguments: &RunArguments,
+        claim: &str,
+        built: &Built,
+        store: StoreKind,
+    ) -> Result<Self, Ending> {
+        let harness = |error: &dyn std::fmt::Display| Ending::Harness(error.to_string());
+        let reports = reports_folder(arguments);
+        let mut facts = Facts::gather(arguments, built, store.name());
+        let key = runkey::draw().map_err(|error| harness(&error))?;
+        let name = facts.claim_name(arguments.seed, &reports.join("runs"));
+        let plan = json!({
+            "schema": "exai-verify-plan/1",
+            "profile": arguments.profile.name(),
+            "driver": "local",
+            "store": store.name(),
+            "seed": arguments.seed.to_string(),
+            "claim": claim,
+            "criteria": arguments.criteria,
+            "spoiler": arguments.spoil,
+            "server_sha256": facts.server_sha256,
+            "criteria_sha256": exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes()),
+        });
+        let evidence = Evidence::create(&reports.join("runs"), &name, &plan, &key);
+        let evidence = evidence.map_err(|error| harness(&error))?;
+        let ledger = Ledger::at(&reports.join("ledger"));
+        let intent = serde_json::to_value(evidence.intent()).map_err(|error| harness(&error))?;
+        ledger
+            .append(Told::Intent, &name.folder(), &facts.started_at.to_string(), intent)
+            .map_err(|error| harness(&error))?;
+        let clock = RunClock::start();
+        let recorder = Recorder::open(evidence.folder(), clock.as_now());
+        let recorder = recorder.map_err(|error| harness(&error))?;
+        Ok(Self { evidence, recorder, key, facts, ledger, store, clock })
+    }
+
+    fn beginning(&self, arguments: &RunArguments, claim: &Claim) -> Beginning {
+        let named = &arguments.criteria;
+        let criteria = if named.is_empty() { &claim.criteria } else { named };
+        Beginning {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: self.facts.commit.chars().take(7).collect(),
+            profile: arguments.profile.name().to_owned(),
+            driver: "local".to_owned(),
+            store: self.store.name().to_owned(),
+            seed: arguments.seed,
+            claim: claim.id.clone(),
+            criteria: criteria.clone(),
+            planned: self.facts.planned(),
+        }
+    }
+
+    /// Save 3 and the reports; the exit code is the claim's.
+    fn close(
+        mut self,
+        arguments: &RunArguments,
+        criteria: &Criteria,
+        claim: &Claim,
+        ended: Ended,
+        trouble: Option<Trouble>,
+    ) -> Result<Exit, Ending> {
+        self.facts.measured_seconds = self.clock.now() / 1_000_000_000;
+        let concluded = conclude::Conclusion {
+            evidence: &self.evidence,
+            key: &self.key,
+            criteria,
+            claim,
+            arguments,
+            facts: &self.facts,
+            trouble: trouble.map(|trouble| trouble.to_string()),
+        };
+        let (report, root) = concluded.write()?;
+        let outcome = json!({
+            "root": root,
+            "claim": claim.id,
+            "verdicts": conclude::verdicts(&report),
+            "server_sha256": self.facts.server_sha256,
+        });
+        let run = self.evidence.intent().run.clone();
+        self.ledger
+            .append(Told::Outcome, &run, &jiff::Timestamp::now().to_string(), outcome)
+            .map_err(|error| Ending::Harness(error.to_string()))?;
+        show(arguments, &report)?;
+        Ok(match ended {
+            Ended::Interrupted => Exit::Interrupted,
+            Ended::Terminated => Exit::Terminated,
+            Ended::Finished => conclude::exit(&report),
+        })
+    }
+}
+
+fn show(arguments: &RunArguments, report: &Report) -> Result<(), Ending> {
+    let text = if arguments.json {
+        exai_harness::report::json::render(report).map_err(|error| Ending::Bug(error.to_string()))?
+    } else {
+        exai_harness::report::terminal::render(report, crate::cli::style())
+    };
+    crate::cli::print(&text);
+    Ok(())
+}
+
+/// Boots, runs the workloads, and takes everything down again, whatever happened.
+async fn try_everything(
+    begun: &Begun,
+    arguments: &RunArguments,
+    criteria: &Criteria,
+    (built, teller): (Built, Teller),
+) -> (Ended, Option<Trouble>) {
+    let stop = CancellationToken::new();
+    let watcher = signal::watch(stop.clone());
+    let outcome = boot_and_run(begun, arguments, criteria, (built, teller, &stop)).await;
+    let written = begun.recorder.close().await;
+    let trouble = outcome.err().or_else(|| lost(written));
+    (watcher.ended(), trouble.filter(|trouble| !matches!(trouble, Trouble::Interrupted)))
+}
+
+/// A record with holes is the rig's fault.
+fn lost(
+    written: Result<Written, exai_harness::history::HistoryError>,
+) -> Option<Trouble> {
+    match written {
+        Ok(written) if written.lost == 0 => None,
+        Ok(written) => Some(Trouble::Rig(format!("the record lost {} events", written.lost))),
+        Err(error) => Some(Trouble::Rig(error.to_string())),
+    }
+}
+
+async fn boot_and_run(
+    begun: &Begun,
+    arguments: &RunArguments,
+    criteria: &Criteria,
+    (built, teller, stop): (Built, Teller, &CancellationToken),
+) -> Result<(), Trouble> {
+    let tracers = Tracers::new(begun.key.clone());
+    let tracers = Arc::new(tracers.map_err(|error| Trouble::Rig(error.to_string()))?);
+    let plan = Plan {
+        built,
+        store: begun.store,
+        key: begun.key.clone(),
+        seed: arguments.seed,
+        spoil: arguments.spoil.clone(),
+        clock: begun.clock,
+        stop: stop.clone(),
+    };
+    let (ground, site) = Ground::boot(plan, &tracers, &begun.recorder).await?;
+    let took_ms = Some(begun.clock.now() / 1_000_000);
+    teller.tell(Progress::BootStep { what: "server, store and simulators".to_owned(), took_ms });
+    // The first boot of a run is the only one; nobody else sets this.
+    let _ = begun.facts.learned.set(ground.learn().await);
+    let secrets = ground.secrets();
+    let canaries = Secrets::new(secrets.iter().map(String::as_str));
+    let canaries = canaries.map_err(|error| Trouble::Rig(error.to_string()))?;
+    let _ = begun.facts.secrets.set(secrets);
+    let stage = Stage {
+        ground,
+        teller,
+        canaries,
+        recorder: begun.recorder.clone(),
+        tracers,
+        numbering: Numbering::default(),
+        criteria: criteria.clone(),
+        profile: arguments.profile.name(),
+        seed: arguments.seed,
+        site,
+        stop: stop.clone(),
+    };
+    let outcome = workloads(&stage, arguments).await;
+    let stopped = stage.ground.shut_down(&begun.recorder).await;
+    outcome.and(stopped)
+}
+
+/// The workloads in order; each stands on a calm ground.
+async fn workloads(stage: &Stage, arguments: &RunArguments) -> Result<(), Trouble> {
+    let selected = |id: &str| {
+        arguments.criteria.is_empty()
+            || arguments.criteria.iter().any(|named| named.starts_with(id))
+    };
+    stage.begin("run", &format!("store.{}", stage.ground.store_name()));
+    stage.ground.identify("start", &stage.recorder).await;
+    if selected("V.1") {
+        workload::answers::run(stage).await?;
+    }
+    if selected("V.2") {
+        workload::recovery::run(stage).await?;
+    }
+    if selected("V.4") {
+        workload::storage::run(stage).await?;
+    }
+    if selected("V.5") {
+        workload::failover::run(stage).await?;
+    }
+    if selected("V.6") {
+        workload::security::run(stage).await?;
+    }
+    if selected("V.3") {
+        workload::concurrency::run(stage).await?;
+    }
+    if selected("V.8") {
+        stage.ground.raise_limits(&stage.recorder).await?;
+        workload::benchmark::run(stage).await?;
+    }
+    stage.ground.identify("end", &stage.recorder).await;
+    stage.end("run", &format!("store.{}", stage.ground.store_name()));
+    stage.recorder.record(Event::Figure {
+        name: "operations planned".to_owned(),
+        value: stage.numbering.next() as f64,
+        unit: "count".to_owned(),
+    });
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! `verify selftest`: each saboteur is run through the same executable and the same code path as a
+//! real run, and must produce exactly its vector; an honest server must produce the committed one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use exai_harness::evidence::Evidence;
+use exai_judge::Finding;
+use exai_judge::verdict::Exit;
+use serde_json::json;
+
+use crate::binaries;
+use crate::cli::arguments::SelftestArguments;
+use crate::cli::{Ending, print};
+use crate::saboteur::{self, Saboteur};
+use crate::vector::{self, Vector};
+
+/// What one row came to.
+struct Outcome {
+    id: String,
+    name: String,
+    /// What was demanded, such as `V.1 Fail`.
+    demanded: String,
+    /// What was wrong; empty when the row is as required.
+    misses: Vec<String>,
+    seconds: u64,
+}
+
+/// Runs the table.
+///
+/// # Errors
+/// [`Ending::Usage`] for an unknown row, [`Ending::Harness`] when a row could not run.
+pub fn selftest(arguments: &SelftestArguments) -> Result<Exit, Ending> {
+    let rows = saboteur::all().map_err(|error| Ending::Bug(error.to_string()))?;
+    let rows = chosen(&rows, &arguments.rows)?;
+    binaries::build(None)?;
+    let folder = tempfile::tempdir().map_err(|error| Ending::Harness(error.to_string()))?;
+    let begun = Instant::now();
+    if let Some(path) = &arguments.record_honest {
+        return record_honest(path, folder.path(), arguments.seed);
+    }
+    let honest = vector::honest().map_err(|error| Ending::Bug(error.to_string()))?;
+    let mut outcomes = vec![control(&honest, folder.path(), arguments.seed)];
+    tell(&outcomes[0]);
+    for row in &rows {
+        let outcome = try_row(row, &honest, folder.path(), arguments.seed);
+        tell(&outcome);
+        outcomes.push(outcome);
+    }
+    summary(&outcomes, arguments.json, begun.elapsed().as_secs())
+}
+
+fn chosen(rows: &[Saboteur], named: &[String]) -> Result<Vec<Saboteur>, Ending> {
+    if let Some(unknown) = named.iter().find(|name| !rows.iter().any(|row| row.id == **name)) {
+        let known: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let known = known.join(", ");
+        return Err(Ending::Usage(format!("there is no row \"{unknown}\". Known: {known}.")));
+    }
+    let is_chosen = |row: &&Saboteur| named.is_empty() || named.contains(&row.id);
+    Ok(rows.iter().filter(is_chosen).cloned().collect())
+}
+
+/// The honest server, through the same impostor in pass-through mode.
+fn control(honest: &Vector, folder: &Path, seed: u64) -> Outcome {
+    let begun = Instant::now();
+    let misses = match findings(&folder.join("honest"), &["--spoil", "none@client"], seed) {
+        Ok(findings) => vector::differences(honest, &vector::of(&findings)),
+        Err(why) => vec![why],
+    };
+    Outcome {
+        id: String::new(),
+        name: "honest control".to_owned(),
+        demanded: "all as without it".to_owned(),
+        misses,
+        seconds: begun.elapsed().as_secs(),
+    }
+}
+
+fn try_row(row: &Saboteur, honest: &Vector, folder: &Path, seed: u64) -> Outcome {
+    let begun = Instant::now();
+    let spoil = format!("{}@{}:{}+{}", row.spoil, row.edge, row.every, row.offset);
+    let mut words = vec!["--spoil", spoil.as_str()];
+    words.extend(row.run.iter().map(String::as_str));
+    let misses = match findings(&folder.join(&row.id), &words, seed) {
+        Ok(findings) => vector::misses(row, honest, &findings),
+        Err(why) => vec![why],
+    };
+    Outcome {
+        id: row.id.clone(),
+        name: row.name.clone(),
+        demanded: demanded(row),
+        misses,
+        seconds: begun.elapsed().as_secs(),
+    }
+}
+
+fn demanded(row: &Saboteur) -> String {
+    if row.void {
+        return "void".to_owned();
+    }
+    let failed = row.fail.keys().map(|criterion| format!("{criterion} Fail"));
+    let open = row.inconclusive.keys().map(|criterion| format!("{criterion} Inconclusive"));
+    failed.chain(open).collect::<Vec<_>>().join(", ")
+}
+
+/// Runs this executable with the self-test profile and reads the findings from its record, which
+/// must be believable.
+fn findings(reports: &Path, words: &[&str], seed: u64) -> Result<Vec<Finding>, String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let log = std::fs::File::create(reports.with_extension("log"));
+    let output = Command::new(own)
+        .args(["run", "--profile", "selftest", "--store", "embedded", "--quiet", "--seed"])
+        .arg(seed.to_string())
+        .args(words)
+        .arg("--reports")
+        .arg(reports)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from))
+        .status();
+    let status = output.map_err(|error| error.to_string())?;
+    let run = only_run(&reports.join("runs")).ok_or_else(|| {
+        let log = std::fs::read_to_string(reports.with_extension("log")).unwrap_or_default();
+        let last: Vec<&str> = log.lines().rev().take(5).collect();
+        format!("left no record ({status}): {}", last.join(" / "))
+    })?;
+    let record = Evidence::open(&run).map_err(|error| error.to_string())?;
+    serde_json::from_value(record.findings).map_err(|error| error.to_string())
+}
+
+fn only_run(runs: &Path) -> Option<PathBuf> {
+    let mut entries = std::fs::read_dir(runs).ok()?;
+    entries.next()?.ok().map(|entry| entry.path())
+}
+
+fn record_honest(path: &Path, folder: &Path, seed: u64) -> Result<Exit, Ending> {
+    let found = findings(&folder.join("honest"), &["--spoil", "none@client"], seed);
+    let vector = vector::of(&found.map_err(Ending::Harness)?);
+    let text = toml::to_string(&vector).map_err(|error| Ending::Bug(error.to_string()))?;
+    std::fs::write(path, text).map_err(|error| Ending::Harness(error.to_string()))?;
+    Ok(Exit::Pass)
+}
+
+fn tell(outcome: &Outcome) {
+    let Outcome { id, name, demanded, misses, seconds } = outcome;
+    let mark = if misses.is_empty() { "✓" } else { "✕" };
+    eprintln!("{id:>4} {name:<40} {demanded:<32} {mark} {seconds:>4} s");
+    for miss in misses {
+        eprintln!("       {miss}");
+    }
+}
+
+fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, Ending> {
+    let control_holds = outcomes.first().is_some_and(|control| control.misses.is_empty());
+    let rows = &outcomes[1..];
+    let caught = rows.iter().filter(|row| row.misses.is_empty()).count();
+    if as_json {
+        let rows: Vec<_> = outcomes
+            .iter()
+            .map(|row| {
+                json!({"id": row.id, "name": row.name, "demanded": row.demanded,
+                    "misses": row.misses, "seconds": row.seconds})
+            })
+            .collect();
+        print(&json!({"schema": "exai-verify-selftest/1", "rows": rows}).to_string());
+    } else {
+        let honest = if control_holds { "as committed" } else { "not as committed" };
+        let of = rows.len();
+        print(&format!("{caught} of {of} caught, honest control {honest}   {seconds} s"));
+    }
+    Ok(if control_holds && caught == rows.len() && !rows.is_empty() {
+        Exit::Pass
+    } else if rows.is_empty() {
+        Exit::NothingRan
+    } else {
+        Exit::Fail
+    })
+}

@@ -1,0 +1,141 @@
+//! V.8: steps of open-loop load with a null server measured in the same run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use exai_harness::client::Client;
+use exai_harness::load::ceiling::{self, Ceiling};
+use exai_harness::load::{self, LoadPlan};
+use exai_harness::operation::OperationPlan;
+use exai_harness::operation::builder::{Builder, Shape};
+use exai_judge::{Event, Transport};
+use exai_mocks::plan::Plan;
+use serde_json::json;
+
+use crate::stage::{PATIENCE, Person, Stage, Trouble};
+
+const CRITERION: &str = "V.8";
+/// What the simulators take in the gate tier, so that fifty operations are in flight at once.
+const GATE_ANSWER_MS: u64 = 150;
+/// The gate tier's calls a second: sixty in flight at the simulators' pace.
+const GATE_RATE: f64 = 400.0;
+/// Connections of the null server's measurement.
+const NULL_CONNECTIONS: usize = 8;
+/// How long the null server is measured before each repetition.
+const NULL_FOR: Duration = Duration::from_secs(2);
+/// On top of the measured seconds, so that the last arrival lies behind them.
+const TAIL_S: f64 = 0.2;
+/// Before the first step: connections, caches, breakers.
+const WARM_UP_S: u32 = 1;
+
+/// Runs the workload.
+///
+/// # Errors
+/// When the rig cannot carry it.
+pub async fn run(stage: &Stage) -> Result<(), Trouble> {
+    let clients = crowd(stage).await?;
+    let (gate, target) = (stage.row("V.8g")?, stage.row("V.8t")?);
+    let repetitions = gate.floor("repetitions")?.max(target.floor("repetitions")?);
+    warm_up(stage, &clients).await;
+    stage.ground.scrape(stage, "before V.8").await;
+    for repetition in 1..=u32::try_from(repetitions).unwrap_or(u32::MAX) {
+        stage.check_stop()?;
+        let null = null_server(stage, repetition).await?;
+        let step = Step { stage, clients: &clients, repetition, ceiling: null.rate };
+        pace(stage, GATE_ANSWER_MS).await?;
+        step.run("gate", GATE_RATE, gate.limit("seconds_s")?, GATE_ANSWER_MS).await;
+        pace(stage, 0).await?;
+        step.run("target", target.limit("rate")?, target.limit("seconds_s")?, 0).await;
+    }
+    stage.ground.scrape(stage, "after V.8").await;
+    Ok(())
+}
+
+/// Forty people over the two HTTP wires, each far below their own limit.
+async fn crowd(stage: &Stage) -> Result<Vec<Arc<Client>>, Trouble> {
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        for wire in [Transport::Http2025, Transport::Http2026] {
+            let person = Person { role: "bench", number: 400 + 2 * number + clients.len() % 2 };
+            clients.push(stage.client(person, wire).await?);
+        }
+    }
+    Ok(clients)
+}
+
+async fn warm_up(stage: &Stage, clients: &[Arc<Client>]) {
+    let mut builder = stage.builder(8_000);
+    let plan = LoadPlan::steady(CRITERION, "warm-up", 100.0, WARM_UP_S);
+    let next = |number| mixed(stage, &mut builder, number, 0);
+    load::run_calls(&plan, clients, &stage.recorder, &stage.stop, next).await;
+}
+
+async fn pace(stage: &Stage, first_byte_ms: u64) -> Result<(), Trouble> {
+    for (provider, _) in &stage.site.labels {
+        let plan = Plan { seed: stage.seed, first_byte_ms, ..Plan::default() };
+        stage.ground.plan(provider, &plan).await?;
+    }
+    Ok(())
+}
+
+/// T.2's mix: half information tools, half chats over all providers.
+fn mixed(stage: &Stage, builder: &mut Builder, number: u64, answer_ms: u64) -> OperationPlan {
+    let models = &stage.site.models;
+    if answer_ms == 0 && number.is_multiple_of(2) {
+        return builder.site("version", stage.site.needles("version"), PATIENCE);
+    }
+    let model = models[number as usize % models.len()].clone();
+    let mut plan = builder.chat(&Shape { model: Some(model), ..Shape::plain(PATIENCE) });
+    plan.planned_provider = answer_ms * 1_000_000;
+    plan
+}
+
+/// What this machine can do at all at this moment.
+async fn null_server(stage: &Stage, repetition: u32) -> Result<Ceiling, Trouble> {
+    let mut builder = stage.builder(8_100);
+    let plan = builder.site("version", Vec::new(), PATIENCE);
+    let result = json!({"content": [{"type": "text", "text": "a bare handler"}]});
+    let recorder = stage.recorder.clone();
+    let now: exai_harness::history::Now = Arc::new(move || recorder.now());
+    let measured = ceiling::measure(&plan, &result, NULL_CONNECTIONS, NULL_FOR, &now).await;
+    let mut measured = measured.map_err(|error| Trouble::Rig(error.to_string()))?;
+    measured.service_times.sort_unstable();
+    let rank = |share: f64| {
+        let last = measured.service_times.len().saturating_sub(1);
+        let index = (last as f64 * share) as usize;
+        measured.service_times.get(index).map_or(0.0, |nanos| *nanos as f64 / 1e6)
+    };
+    let of = format!("null server, {NULL_CONNECTIONS} connections, repetition {repetition}");
+    stage.figure(format!("{of}: calls answered"), measured.rate, "req/s");
+    stage.figure(format!("{of}: p50"), rank(0.5), "ms");
+    stage.figure(format!("{of}: p99"), rank(0.99), "ms");
+    Ok(measured)
+}
+
+/// One step of one repetition.
+struct Step<'a> {
+    stage: &'a Stage,
+    clients: &'a [Arc<Client>],
+    repetition: u32,
+    ceiling: f64,
+}
+
+impl Step<'_> {
+    async fn run(&self, tier: &str, rate: f64, seconds: f64, answer_ms: u64) {
+        let stage = self.stage;
+        let phase = format!("{tier}.{}", self.repetition);
+        let mut builder = stage.builder(8_200 + u64::from(self.repetition));
+        let plan = LoadPlan {
+            repetition: self.repetition,
+            count: (rate * (seconds + TAIL_S)) as u64,
+            ceiling: Some(self.ceiling),
+            ..LoadPlan::steady(CRITERION, &phase, rate, 0)
+        };
+        stage.begin(CRITERION, &phase);
+        let next = |number| mixed(stage, &mut builder, number, answer_ms);
+        let account =
+            load::run_calls(&plan, self.clients, &stage.recorder, &stage.stop, next).await;
+        stage.recorder.record(Event::Load(account));
+        stage.end(CRITERION, &phase);
+    }
+}

@@ -1,0 +1,44 @@
+//! Reads threads back by their owners: what was acknowledged must be there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use exai_harness::operation::builder::Conversation;
+use exai_judge::Transport;
+use futures::future::try_join_all;
+
+use crate::stage::{PATIENCE, Person, Stage, Trouble};
+
+/// The least time between two reads of one owner: below the limit of one principal.
+const PACE: Duration = Duration::from_millis(25);
+
+/// Conversations and whose they are.
+pub type Threads = Vec<(Person, Conversation)>;
+
+/// Reads every thread that the server has named, all owners at once.
+///
+/// # Errors
+/// When an owner cannot connect.
+pub async fn read_all(
+    stage: &Stage,
+    threads: &Threads,
+    (criterion, phase): (&str, &str),
+) -> Result<(), Trouble> {
+    let mut owners: BTreeMap<String, Vec<&(Person, Conversation)>> = BTreeMap::new();
+    for thread in threads {
+        owners.entry(thread.0.name()).or_default().push(thread);
+    }
+    let owners = owners.into_values().map(|threads| async move {
+        let Some((person, _)) = threads.first() else { return Ok(()) };
+        let client = stage.client(*person, Transport::Http2026).await?;
+        let mut builder = stage.builder(9_000 + person.number as u64);
+        for (_, conversation) in threads {
+            if let Some(read) = builder.read(conversation, PATIENCE) {
+                stage.perform(&client, &read.within(criterion, phase)).await;
+                tokio::time::sleep(PACE).await;
+            }
+        }
+        Ok::<(), Trouble>(())
+    });
+    try_join_all(owners).await.map(|_| ())
+}

@@ -1,0 +1,105 @@
+//! Rates in every window, and healthy traffic beside hostile input.
+
+use std::sync::Arc;
+
+use exai_harness::client::Client;
+use exai_harness::load::{self, LoadPlan};
+use exai_harness::operation::builder::Shape;
+use exai_judge::{Event, Transport};
+
+use super::{Attempt, CRITERION};
+use crate::stage::{PATIENCE, Person, Stage, Trouble};
+
+/// Healthy calls a second beside hostile input.
+const HEALTHY_RATE: f64 = 100.0;
+
+/// Offers each scope more than twice what it may take.
+///
+/// # Errors
+/// When the rig cannot carry it.
+pub async fn try_scopes(stage: &Stage, scopes: &[String], seconds: u64) -> Result<(), Trouble> {
+    let row = stage.row(CRITERION)?;
+    for scope in scopes {
+        stage.check_stop()?;
+        let limit = row.limit(&format!("rate_{scope}"))?;
+        let clients = people_of(stage, scope).await?;
+        let phase = format!("rate.{scope}");
+        let mut builder = stage.builder(6_000);
+        let needles = stage.site.needles("version");
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        stage.begin(CRITERION, &phase);
+        let plan = LoadPlan::steady(CRITERION, &phase, limit * 2.2, seconds);
+        let account = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
+            builder.site("version", needles.clone(), PATIENCE)
+        })
+        .await;
+        stage.recorder.record(Event::Load(account));
+        stage.end(CRITERION, &phase);
+    }
+    Ok(())
+}
+
+/// One principal; or many principals of one address; or many of many addresses.
+async fn people_of(stage: &Stage, scope: &str) -> Result<Vec<Arc<Client>>, Trouble> {
+    let (role, count) = match scope {
+        "principal" => ("rate-principal", 1),
+        "address" => ("rate-address", 8),
+        _ => ("rate-global", 60),
+    };
+    let mut clients = Vec::new();
+    for number in 0..count {
+        let person = Person { role, number: 600 + number };
+        let client = if scope == "address" {
+            stage.client_at(person, Person { role, number: 599 }, Transport::Http2026).await?
+        } else {
+            stage.client(person, Transport::Http2026).await?
+        };
+        clients.push(client);
+    }
+    Ok(clients)
+}
+
+/// The same healthy traffic twice: alone, and beside attacks.
+///
+/// # Errors
+/// When the rig cannot carry it.
+pub async fn calm_and_hostile(stage: &Stage, samples: u64) -> Result<(), Trouble> {
+    let mut clients = Vec::new();
+    for number in 0..6 {
+        let person = Person { role: "healthy", number: 700 + number };
+        clients.push(stage.client(person, Transport::Http2026).await?);
+    }
+    for phase in ["calm", "hostile"] {
+        stage.check_stop()?;
+        let plan = LoadPlan {
+            count: samples + samples / 20,
+            ..LoadPlan::steady(CRITERION, phase, HEALTHY_RATE, 0)
+        };
+        let mut builder = stage.builder(6_100);
+        stage.begin(CRITERION, phase);
+        let healthy = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
+            builder.chat(&Shape::plain(PATIENCE))
+        });
+        let account = if phase == "hostile" {
+            beside_attacks(stage, healthy).await
+        } else {
+            healthy.await
+        };
+        stage.recorder.record(Event::Load(account));
+        stage.end(CRITERION, phase);
+    }
+    Ok(())
+}
+
+/// Attacks without a pause until the healthy traffic is through.
+async fn beside_attacks<T>(stage: &Stage, healthy: impl Future<Output = T>) -> T {
+    let forged = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.";
+    let mut healthy = std::pin::pin!(healthy);
+    loop {
+        let attempt = Attempt::new(Transport::Http2026, Some(forged));
+        tokio::select! {
+            done = &mut healthy => return done,
+            _ = attempt.send(stage) => {}
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! V.4: many people append to threads and read them back while the store is broken under them.
+
+use std::time::Duration;
+
+use exai_harness::client::Client;
+use exai_harness::operation::builder::{Builder, Conversation, Shape};
+use exai_judge::fault::FaultKind;
+use exai_judge::{Outcome, Transport};
+use futures::future::try_join_all;
+use tokio_util::sync::CancellationToken;
+
+use super::reading::{self, Threads};
+use crate::stage::{PATIENCE, Person, Stage, Trouble};
+
+const CRITERION: &str = "V.4";
+/// People at once.
+const LANES: usize = 16;
+/// The least time between two operations of one lane: all lanes together stay below the rate that
+/// keeps two cores calm.
+const PACE: Duration = Duration::from_millis(55);
+/// Reads after each append.
+const READS: usize = 2;
+/// Exchanges a thread may hold (CRITERIA, Definitions).
+const EXCHANGES: usize = 10;
+/// Calm before, between and after the faults.
+const CALM: Duration = Duration::from_millis(2_500);
+/// Pairs of calls with and without a thread.
+const PAIRS: usize = 240;
+
+
+/// Runs the workload.
+///
+/// # Errors
+/// When the rig cannot carry it.
+pub async fn run(stage: &Stage) -> Result<(), Trouble> {
+    let row = stage.row(CRITERION)?;
+    stage.begin(CRITERION, "paired");
+    let mut settled = paired(stage, row.floor("store_samples")?).await?;
+    stage.end(CRITERION, "paired");
+    let operations = row.floor("operations")?;
+    let each = operations.div_ceil(LANES as u64) + operations.div_ceil(LANES as u64 * 20);
+    stage.begin(CRITERION, "load");
+    let broken = CancellationToken::new();
+    let lanes = (0..LANES).map(|lane| append_and_read(stage, lane, each, &broken));
+    let kinds = stage.ground.store_faults(row.list("faults_embedded")?, row.list("faults_redis")?);
+    let nemesis = async {
+        let done = break_the_store(stage, &kinds).await;
+        broken.cancel();
+        done
+    };
+    let (threads, done) = tokio::join!(try_join_all(lanes), nemesis);
+    done?;
+    settled.extend(threads?.into_iter().flatten());
+    stage.end(CRITERION, "load");
+    settle(stage, settled, row.floor("restart_reads")? > 0).await
+}
+
+/// The store's own time: a chat on a thread beside a call that touches neither store nor provider.
+async fn paired(stage: &Stage, samples: u64) -> Result<Threads, Trouble> {
+    let mut threads: Threads = Vec::new();
+    if samples == 0 {
+        return Ok(threads);
+    }
+    let person = Person { role: "pair", number: 80 };
+    let client = stage.client(person, Transport::Http2026).await?;
+    let mut builder = stage.builder(4_000);
+    let shape = Shape::plain(PATIENCE);
+    let mut conversation = Conversation::new("v4-pair-0");
+    for index in 0..PAIRS.max(samples as usize) {
+        stage.check_stop()?;
+        if index % EXCHANGES == 0 {
+            threads.push((person, conversation));
+            conversation = Conversation::new(format!("v4-pair-{}", index / EXCHANGES));
+        }
+        let plan = builder.turn(&conversation, &shape).within(CRITERION, "with_thread");
+        let call = stage.perform(&client, &plan).await;
+        let handle = call.meta.and_then(|meta| meta.continuation_id);
+        if call.outcome == Outcome::Ok {
+            conversation.acknowledge(&plan, handle);
+        }
+        let bare = builder.site("version", stage.site.needles("version"), PATIENCE);
+        stage.perform(&client, &bare.within(CRITERION, "without_thread")).await;
+        tokio::time::sleep(PACE).await;
+    }
+    threads.push((person, conversation));
+    Ok(threads)
+}
+
+/// One person's conversations: an append, reads, and a new conversation when one is full.
+///
+/// Goes on until the operations are done and the nemesis is through.
+async fn append_and_read(
+    stage: &Stage,
+    lane: usize,
+    operations: u64,
+    broken: &CancellationToken,
+) -> Result<Threads, Trouble> {
+    let wires = [Transport::Http2026, Transport::Http2025];
+    let person = Person { role: "writer", number: 100 + lane };
+    let client = stage.client(person, wires[lane % wires.len()]).await?;
+    let mut builder = stage.builder(4_100 + lane as u64);
+    let mut threads: Threads = Vec::new();
+    let mut done = 0;
+    while done < operations || !broken.is_cancelled() {
+        stage.check_stop()?;
+        let is_full = threads.last().is_none_or(|(_, last)| last.planted.len() >= EXCHANGES);
+        if is_full || abandoned(threads.last()) {
+            let name = format!("v4-{lane}-{}", threads.len());
+            threads.push((person, Conversation::new(name)));
+        }
+        let Some((_, conversation)) = threads.last_mut() else { break };
+        done += turn(stage, &client, &mut builder, conversation).await;
+    }
+    Ok(threads)
+}
+
+/// A conversation whose first exchange was not acknowledged has no handle and cannot go on.
+fn abandoned(last: Option<&(Person, Conversation)>) -> bool {
+    last.is_some_and(|(_, conversation)| {
+        conversation.continuation_id.is_none() && !conversation.planted.is_empty()
+    })
+}
+
+/// An append and its reads; gives how many operations were tried.
+async fn turn(
+    stage: &Stage,
+    client: &Client,
+    builder: &mut Builder,
+    conversation: &mut Conversation,
+) -> u64 {
+    let plan = builder.turn(conversation, &Shape::plain(PATIENCE)).within(CRITERION, "load");
+    let call = stage.perform(client, &plan).await;
+    tokio::time::sleep(PACE).await;
+    let mut done = 1;
+    if call.outcome != Outcome::Ok {
+        // What became of it is for the judge; this person starts another conversation, and anew
+        // where the server no longer knows the session.
+        let _ = client.reconnect(Duration::from_secs(1)).await;
+        *conversation = Conversation::new(format!("{}-again-{}", conversation.thread, call.op));
+        return done;
+    }
+    conversation.acknowledge(&plan, call.meta.and_then(|meta| meta.continuation_id));
+    for _ in 0..READS {
+        if let Some(read) = builder.read(conversation, PATIENCE) {
+            stage.perform(client, &read.within(CRITERION, "load")).await;
+            tokio::time::sleep(PACE).await;
+            done += 1;
+        }
+    }
+    done
+}
+
+/// Breaks the store in each named way, with calm before, between and after.
+async fn break_the_store(stage: &Stage, kinds: &[FaultKind]) -> Result<(), Trouble> {
+    for kind in kinds {
+        stage.check_stop()?;
+        tokio::time::sleep(CALM).await;
+        stage.ground.break_store(*kind).await?;
+        reconnected(stage, *kind).await?;
+    }
+    tokio::time::sleep(CALM).await;
+    Ok(())
+}
+
+/// From a fault's end to the first right operation that needs the store.
+async fn reconnected(stage: &Stage, kind: FaultKind) -> Result<(), Trouble> {
+    const EVERY: Duration = Duration::from_millis(20);
+    const LIMIT: u64 = 15_000_000_000;
+    let healed = stage.recorder.now();
+    let client = stage.client(Person { role: "probe", number: 90 }, Transport::Http2026).await?;
+    let mut builder = stage.builder(4_300);
+    loop {
+        let conversation = Conversation::new(format!("v4-reconnect-{}", stage.recorder.now()));
+        let plan = builder.turn(&conversation, &Shape::plain(2_000_000_000));
+        let call = stage.perform(&client, &plan.within("probe", "reconnect")).await;
+        let took = call.done_at.saturating_sub(healed);
+        if call.outcome == Outcome::Ok || took > LIMIT {
+            let name = format!("reconnect after {}", kind.name());
+            stage.figure(name, took as f64 / 1e9, "s");
+            return Ok(());
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Calm, then every thread is read again, and once more after a restart of the server.
+async fn settle(stage: &Stage, threads: Threads, restarts: bool) -> Result<(), Trouble> {
+    read_all(stage, &threads, "settle").await?;
+    if restarts {
+        stage.ground.restart_server().await?;
+        read_all(stage, &threads, "restart").await?;
+    }
+    Ok(())
+}
+
+async fn read_all(stage: &Stage, threads: &Threads, phase: &str) -> Result<(), Trouble> {
+    stage.begin(CRITERION, phase);
+    let read = reading::read_all(stage, threads, (CRITERION, phase)).await;
+    stage.end(CRITERION, phase);
+    read
+}
