@@ -35,7 +35,12 @@ pub struct Row {
 
 impl Row {
     fn new(what: &str, found: impl Into<String>, state: State, note: &str) -> Self {
-        Self { what: what.to_owned(), found: found.into(), state, note: note.to_owned() }
+        Self {
+            what: what.to_owned(),
+            found: found.into(),
+            state,
+            note: note.to_owned(),
+        }
     }
 }
 
@@ -58,8 +63,16 @@ pub fn look(reports: &Path) -> Vec<Row> {
         cores(),
         disk(reports),
         loopback(),
-        program("python3", "the Python client of the conformance tests", "python3-venv"),
-        program("node", "the TypeScript client of the conformance tests", "npm, then node@22"),
+        program(
+            "python3",
+            "the Python client of the conformance tests",
+            "python3-venv",
+        ),
+        program(
+            "node",
+            "the TypeScript client of the conformance tests",
+            "npm, then node@22",
+        ),
         program("chromium", "screenshots of the report", "chromium"),
     ]
 }
@@ -68,7 +81,9 @@ pub fn look(reports: &Path) -> Vec<Row> {
 #[must_use]
 pub fn which(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }
 
 fn version_of(name: &str, what: &str, note: &str) -> Row {
@@ -79,15 +94,23 @@ fn version_of(name: &str, what: &str, note: &str) -> Row {
 }
 
 fn output(name: &str, words: &[&str]) -> Option<String> {
-    let output = Command::new(name).args(words).stderr(Stdio::null()).output().ok()?;
+    let output = Command::new(name)
+        .args(words)
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+    output
+        .status
+        .success()
+        .then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 
 fn redis() -> Row {
     let found = output("redis-server", &["--version"]);
     let version = found.as_deref().and_then(|line| {
-        line.split_whitespace().find_map(|word| word.strip_prefix("v="))
+        line.split_whitespace()
+            .find_map(|word| word.strip_prefix("v="))
     });
     match version {
         Some(version) => Row::new("redis-server", version, State::Ok, "V.4 and V.5 on Redis"),
@@ -106,12 +129,19 @@ fn engine() -> Row {
     let answers = UnixStream::connect(SOCKET).is_ok_and(|mut stream| {
         let limit = Some(std::time::Duration::from_secs(2));
         let _ = stream.set_read_timeout(limit);
-        let asked = stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n").is_ok();
+        let asked = stream
+            .write_all(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
+            .is_ok();
         let mut reply = [0_u8; 12];
         asked && std::io::Read::read_exact(&mut stream, &mut reply).is_ok()
     });
     if answers {
-        Row::new("container engine", "answering", State::Ok, "the container driver")
+        Row::new(
+            "container engine",
+            "answering",
+            State::Ok,
+            "the container driver",
+        )
     } else {
         let note = "V.4 and V.5 in containers are not tested here. Start it, or: \
             apt-get install docker.io";
@@ -123,7 +153,12 @@ fn descriptors() -> Row {
     use nix::sys::resource::{Resource, getrlimit};
     let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
     if soft >= DESCRIPTORS {
-        Row::new("descriptors", soft.to_string(), State::Ok, "enough for the full profile")
+        Row::new(
+            "descriptors",
+            soft.to_string(),
+            State::Ok,
+            "enough for the full profile",
+        )
     } else {
         let note = "raise to 4096 for the full profile: ulimit -n 4096";
         Row::new("descriptors", soft.to_string(), State::Short, note)
@@ -132,22 +167,49 @@ fn descriptors() -> Row {
 
 fn cores() -> Row {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let state = if cores >= CORES { State::Ok } else { State::Short };
-    Row::new("cores", cores.to_string(), state, "the server needs one to itself in V.3 and V.8")
+    let state = if cores >= CORES {
+        State::Ok
+    } else {
+        State::Short
+    };
+    Row::new(
+        "cores",
+        cores.to_string(),
+        state,
+        "the server needs one to itself in V.3 and V.8",
+    )
 }
 
 fn disk(reports: &Path) -> Row {
-    let existing = reports.ancestors().find(|folder| folder.exists()).unwrap_or(reports);
-    let free = nix::sys::statvfs::statvfs(existing)
-        .map_or(0, |stat| stat.blocks_available().saturating_mul(stat.fragment_size()));
-    let state = if free >= DISK_BYTES { State::Ok } else { State::Short };
-    Row::new("disk", format!("{} GiB free", free / GIB), state, "a record may take 2 GiB")
+    let existing = reports
+        .ancestors()
+        .find(|folder| folder.exists())
+        .unwrap_or(reports);
+    let free = nix::sys::statvfs::statvfs(existing).map_or(0, |stat| {
+        stat.blocks_available().saturating_mul(stat.fragment_size())
+    });
+    let state = if free >= DISK_BYTES {
+        State::Ok
+    } else {
+        State::Short
+    };
+    Row::new(
+        "disk",
+        format!("{} GiB free", free / GIB),
+        state,
+        "a record may take 2 GiB",
+    )
 }
 
 /// Many identities speak from many loopback addresses.
 fn loopback() -> Row {
     match TcpListener::bind((Ipv4Addr::new(127, 77, 0, 1), 0)) {
-        Ok(_) => Row::new("loopback", "127.0.0.0/8", State::Ok, "many client addresses"),
+        Ok(_) => Row::new(
+            "loopback",
+            "127.0.0.0/8",
+            State::Ok,
+            "many client addresses",
+        ),
         Err(error) => Row::new(
             "loopback",
             error.to_string(),
@@ -171,7 +233,11 @@ fn program(name: &str, purpose: &str, package: &str) -> Row {
 #[must_use]
 pub fn lines(rows: &[Row]) -> Vec<String> {
     let width = |column: fn(&Row) -> &str| {
-        rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0).min(40)
+        rows.iter()
+            .map(|row| column(row).chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(40)
     };
     let (what, found) = (width(|row| &row.what), width(|row| &row.found));
     rows.iter()
@@ -181,7 +247,10 @@ pub fn lines(rows: &[Row]) -> Vec<String> {
                 State::Missing => "missing",
                 State::Short => "short  ",
             };
-            format!("{:<what$}  {mark}  {:<found$}  {}", row.what, row.found, row.note)
+            format!(
+                "{:<what$}  {mark}  {:<found$}  {}",
+                row.what, row.found, row.note
+            )
         })
         .collect()
 }
@@ -205,7 +274,10 @@ mod tests {
             Row::new("descriptors", "1024", State::Short, "raise it"),
         ];
         let lines = lines(&rows);
-        assert_eq!(lines[0], "disk         ok       82 GiB free  a record may take 2 GiB");
+        assert_eq!(
+            lines[0],
+            "disk         ok       82 GiB free  a record may take 2 GiB"
+        );
         assert_eq!(lines[1], "descriptors  short    1024         raise it");
     }
 

@@ -32,7 +32,9 @@ pub fn claims() -> Result<Claims, Ending> {
 /// # Errors
 /// [`Ending::Bug`] when the catalogue lacks the profile.
 pub fn of_profile(criteria: &Criteria, profile: &str) -> Result<Vec<Criterion>, Ending> {
-    criteria.of_profile(profile).map_err(|error| Ending::Bug(error.to_string()))
+    criteria
+        .of_profile(profile)
+        .map_err(|error| Ending::Bug(error.to_string()))
 }
 
 /// The claim a run answers for: the one named, else its profile's.
@@ -41,10 +43,16 @@ pub fn of_profile(criteria: &Criteria, profile: &str) -> Result<Vec<Criterion>, 
 /// [`Ending::Usage`] for an unknown claim, with those that are.
 pub fn claim(arguments: &RunArguments) -> Result<Claim, Ending> {
     let claims = claims()?;
-    let name = arguments.claim.as_deref().unwrap_or_else(|| arguments.profile.claim());
+    let name = arguments
+        .claim
+        .as_deref()
+        .unwrap_or_else(|| arguments.profile.claim());
     claims.find(name).cloned().ok_or_else(|| {
         let known: Vec<&str> = claims.rows.iter().map(|row| row.id.as_str()).collect();
-        Ending::Usage(format!("there is no claim \"{name}\". Known: {}.", known.join(", ")))
+        Ending::Usage(format!(
+            "there is no claim \"{name}\". Known: {}.",
+            known.join(", ")
+        ))
     })
 }
 

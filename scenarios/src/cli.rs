@@ -75,7 +75,9 @@ fn finish(result: Result<Exit, Ending>) -> Exit {
 }
 
 fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
-    let command = arguments.command.unwrap_or_else(|| Command::Run(RunArguments::default()));
+    let command = arguments
+        .command
+        .unwrap_or_else(|| Command::Run(RunArguments::default()));
     match command {
         Command::Run(arguments) => crate::run::run(&arguments),
         Command::Selftest(arguments) => crate::selftest::selftest(&arguments),
@@ -93,7 +95,9 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
 pub fn style() -> exai_harness::report::terminal::Style {
     use std::io::IsTerminal as _;
     let is_terminal = std::io::stdout().is_terminal();
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
     let variable = |name: &str| std::env::var(name).ok();
     exai_harness::report::terminal::Style::choose(is_terminal, columns, variable)
 }

@@ -58,7 +58,9 @@ impl Conclusion<'_> {
     /// When the record or a report cannot be written.
     pub fn write(&self) -> Result<(Report, String), Ending> {
         let harness = |error: &dyn std::fmt::Display| Ending::Harness(error.to_string());
-        self.evidence.reveal(self.key).map_err(|error| harness(&error))?;
+        self.evidence
+            .reveal(self.key)
+            .map_err(|error| harness(&error))?;
         let history = History::in_folder(self.evidence.folder());
         let judged = judge(self.criteria, self.facts.profile, self.key, &history)?;
         let findings = self.with_trouble(self.selected(judged));
@@ -80,15 +82,19 @@ impl Conclusion<'_> {
     /// Findings of the criteria asked for; the others were not tried and say so.
     fn selected(&self, findings: Vec<Finding>) -> Vec<Finding> {
         let named = &self.arguments.criteria;
-        let is_named = |id: &str| {
-            named.is_empty() || named.iter().any(|name| id.starts_with(name.as_str()))
-        };
-        findings.into_iter().filter(|finding| is_named(&finding.criterion)).collect()
+        let is_named =
+            |id: &str| named.is_empty() || named.iter().any(|name| id.starts_with(name.as_str()));
+        findings
+            .into_iter()
+            .filter(|finding| is_named(&finding.criterion))
+            .collect()
     }
 
     /// A rig that stopped early leaves no criterion passed: what did not fail is a HarnessError.
     fn with_trouble(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
-        let Some(trouble) = &self.trouble else { return findings };
+        let Some(trouble) = &self.trouble else {
+            return findings;
+        };
         for finding in &mut findings {
             finding.checks.push(Check {
                 id: "rig".to_owned(),
@@ -105,18 +111,28 @@ impl Conclusion<'_> {
     }
 
     fn report(&self, mut findings: Vec<Finding>, aside: Sidelines, root: Option<String>) -> Report {
-        let texts = self.criteria.of_profile(self.facts.profile).unwrap_or_default();
+        let texts = self
+            .criteria
+            .of_profile(self.facts.profile)
+            .unwrap_or_default();
         aside.plots.add_to(&mut findings, &texts);
         let claim = narrowed(self.claim, self.criteria, self.arguments);
         let printed = format!("{} ({})", claim.id, self.facts.conditions());
         let asked = ClaimAsked::answered(&claim, &claim.judge(&findings), printed);
         Report::build(build::Evidence {
             run: self.run_facts(),
-            identity: Identity { merkle_root: root, ..self.facts.identity(aside.observations) },
+            identity: Identity {
+                merkle_root: root,
+                ..self.facts.identity(aside.observations)
+            },
             claim: asked,
             texts: texts
                 .into_iter()
-                .map(|row| CriterionText { id: row.id, title: row.title, text: row.text })
+                .map(|row| CriterionText {
+                    id: row.id,
+                    title: row.title,
+                    text: row.text,
+                })
                 .collect(),
             findings,
             not_tested: aside.not_tested,
@@ -128,7 +144,8 @@ impl Conclusion<'_> {
 
     fn run_facts(&self) -> RunFacts {
         let folder = format!("reports/runs/{}", self.evidence.intent().run);
-        self.facts.run_facts(&self.evidence.intent().run, folder, self.arguments)
+        self.facts
+            .run_facts(&self.evidence.intent().run, folder, self.arguments)
     }
 }
 
@@ -139,7 +156,11 @@ fn narrowed(claim: &Claim, criteria: &Criteria, arguments: &RunArguments) -> Cla
         return claim;
     }
     let is_named = |id: &str| arguments.criteria.iter().any(|name| id == name);
-    claim.criteria = criteria.ids().filter(|id| is_named(id)).map(str::to_owned).collect();
+    claim.criteria = criteria
+        .ids()
+        .filter(|id| is_named(id))
+        .map(str::to_owned)
+        .collect();
     let is_about = |path: &String| path.split('/').next().is_some_and(is_named);
     claim.floors.retain(is_about);
     claim.checks.retain(is_about);
@@ -160,7 +181,9 @@ pub fn judge(
     if let Some(broken) = history.broken() {
         return Err(Ending::Refused(broken.to_string()));
     }
-    judgement.map(|judgement| judgement.findings).map_err(|error| Ending::Bug(error.to_string()))
+    judgement
+        .map(|judgement| judgement.findings)
+        .map_err(|error| Ending::Bug(error.to_string()))
 }
 
 fn sidelines(history: &History) -> Sidelines {
@@ -183,8 +206,13 @@ fn sidelines(history: &History) -> Sidelines {
 
 /// Each criterion's text digest: what the evidence binds.
 fn criteria_texts(criteria: &Criteria, profile: &str) -> Result<BTreeMap<String, String>, Ending> {
-    let rows = criteria.of_profile(profile).map_err(|error| Ending::Bug(error.to_string()))?;
-    Ok(rows.into_iter().map(|row| (row.id.clone(), row.text_sha256())).collect())
+    let rows = criteria
+        .of_profile(profile)
+        .map_err(|error| Ending::Bug(error.to_string()))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id.clone(), row.text_sha256()))
+        .collect())
 }
 
 fn as_json(value: &impl Serialize) -> Result<Value, Ending> {
@@ -197,7 +225,10 @@ pub fn verdicts(report: &Report) -> Value {
     let entries = report.judged().map(|judged| {
         let finding = &judged.finding;
         let reasons: Vec<Reason> = finding.reasons.clone();
-        (finding.criterion.clone(), json!({"verdict": finding.verdict, "reasons": reasons}))
+        (
+            finding.criterion.clone(),
+            json!({"verdict": finding.verdict, "reasons": reasons}),
+        )
     });
     Value::Object(entries.collect())
 }
@@ -214,5 +245,8 @@ pub fn exit(report: &Report) -> Exit {
         Exit::Refused,
     ];
     let code = report.claim.exit_code;
-    known.into_iter().find(|exit| *exit as u8 == code).unwrap_or(Exit::Bug)
+    known
+        .into_iter()
+        .find(|exit| *exit as u8 == code)
+        .unwrap_or(Exit::Bug)
 }

@@ -115,7 +115,9 @@ impl Facts {
     /// How long the profile may take; a row of the self-test is planned for half a minute.
     #[must_use]
     pub fn planned(&self) -> Duration {
-        let ceiling = CEILINGS.iter().find(|(profile, _)| *profile == self.profile);
+        let ceiling = CEILINGS
+            .iter()
+            .find(|(profile, _)| *profile == self.profile);
         Duration::from_secs(ceiling.map_or(30, |(_, seconds)| *seconds))
     }
 
@@ -171,18 +173,30 @@ fn host() -> HostFacts {
         cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
         memory_bytes: kib.unwrap_or(0) * 1024,
         kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
-        load_before: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()),
+        load_before: read("/proc/loadavg")
+            .split(' ')
+            .next()
+            .and_then(|load| load.parse().ok()),
     }
 }
 
 fn git(words: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(words).current_dir(workspace()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new("git")
+        .args(words)
+        .current_dir(workspace())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// SHA-256 (hex) of a file; `unreadable` when it cannot be read, which no digest equals.
 #[must_use]
 pub fn sha256_of(path: &Path) -> String {
-    std::fs::read(path)
-        .map_or_else(|_| "unreadable".to_owned(), |bytes| exai_judge::hex::sha256(&bytes))
+    std::fs::read(path).map_or_else(
+        |_| "unreadable".to_owned(),
+        |bytes| exai_judge::hex::sha256(&bytes),
+    )
 }

@@ -11,14 +11,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exai_harness::clock::RunClock;
 use exai_harness::client::{Client, Http, HttpTarget, Identity, Revision, Stdio};
+use exai_harness::clock::RunClock;
 use exai_harness::history::{Now, Recorder};
 use exai_harness::identity::{self, Reported, Subject};
+use exai_harness::operation::builder::Numbering;
 use exai_harness::probe::{Ask, LOOK, Scraper};
 use exai_harness::process::{Nobody, Pair};
 use exai_harness::runkey::Tracers;
-use exai_harness::operation::builder::Numbering;
 use exai_harness::sample::Sampler;
 use exai_harness::scratch::Scratch;
 use exai_harness::token::{Mint, Signature};
@@ -45,7 +45,7 @@ use crate::stage::{Person, Stage, Trouble};
 /// Connections of one HTTP client: enough for its share of everything in flight.
 const CONNECTIONS: u32 = 16;
 /// Between two looks at the server's health.
-const HEALTH_EVERY: Duration = Duration::from_millis(500);
+const HEALTH_EVERY: Duration = Duration::from_millis(100);
 
 /// What to boot.
 pub struct Plan {
@@ -146,14 +146,20 @@ impl Ground {
     fn watch(&self, recorder: &Recorder) {
         let stop = self.stop_watching.clone();
         let scraper = self.scraper.clone();
-        self.watchers.spawn(async move { scraper.watch_health(HEALTH_EVERY, stop).await });
+        self.watchers
+            .spawn(async move { scraper.watch_health(HEALTH_EVERY, stop).await });
         let (stop, scraper) = (self.stop_watching.clone(), self.scraper.clone());
-        self.watchers.spawn(async move { scraper.watch_liveness(stop).await });
-        let rig_and_server = self.simulators.supervisors().chain([self.server.supervisor()]);
+        self.watchers
+            .spawn(async move { scraper.watch_liveness(stop).await });
+        let rig_and_server = self
+            .simulators
+            .supervisors()
+            .chain([self.server.supervisor()]);
         let store = self.store.supervisor();
-        let sampler = rig_and_server
-            .chain(store)
-            .fold(Sampler::new(self.clock, recorder.clone(), "server"), Sampler::follow);
+        let sampler = rig_and_server.chain(store).fold(
+            Sampler::new(self.clock, recorder.clone(), "server"),
+            Sampler::follow,
+        );
         let stop = self.stop_watching.clone();
         self.watchers.spawn(async move { sampler.run(stop).await });
         let (stop, audit) = (self.stop_watching.clone(), self.server.audit_file());
@@ -203,7 +209,11 @@ impl Ground {
                 connections: CONNECTIONS,
                 redial: true,
             };
-            Ok(Client::Http(Http::new(target, identity.clone(), Arc::clone(&now))))
+            Ok(Client::Http(Http::new(
+                target,
+                identity.clone(),
+                Arc::clone(&now),
+            )))
         };
         match over {
             Transport::Http2025 => http(Revision::V2025),
@@ -239,7 +249,11 @@ impl Ground {
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         let keys = self.simulators.edges().into_iter().map(|edge| edge.key);
-        let others = self.mints.environment().into_iter().map(|(_, secret)| secret);
+        let others = self
+            .mints
+            .environment()
+            .into_iter()
+            .map(|(_, secret)| secret);
         keys.chain(others).collect()
     }
 
@@ -289,8 +303,13 @@ impl Ground {
     pub async fn identify(&self, moment: &str, recorder: &Recorder) {
         let manifest = self.scraper.manifest().await.unwrap_or_default();
         let text = |name: &str| manifest[name].as_str().map(str::to_owned);
-        let reported = Reported { sha256: text("executable_sha256"), instance: text("instance") };
-        let Ok(process) = self.server.supervisor().process() else { return };
+        let reported = Reported {
+            sha256: text("executable_sha256"),
+            instance: text("instance"),
+        };
+        let Ok(process) = self.server.supervisor().process() else {
+            return;
+        };
         let expected = self.server.expected(&self.expected_sha256);
         let moment = moment.to_owned();
         let looked = tokio::task::spawn_blocking(move || {
@@ -304,16 +323,22 @@ impl Ground {
     /// Records who answers on a pipe: each client there has a process of its own.
     pub async fn identify_pipe(&self, client: &Client) {
         let Client::Stdio(pipe) = client else { return };
-        let Some(pair) = pipe.pid().and_then(Pair::of) else { return };
+        let Some(pair) = pipe.pid().and_then(Pair::of) else {
+            return;
+        };
         let arguments = json!({"name": "version", "arguments": {}});
         let said = client.request("tools/call", arguments, LOOK).await;
-        let version = said.result().map(|result| result["structuredContent"].clone());
+        let version = said
+            .result()
+            .map(|result| result["structuredContent"].clone());
         let text = |name: &str| version.as_ref()?[name].as_str().map(str::to_owned);
-        let reported = Reported { sha256: text("executable_sha256"), instance: text("instance") };
+        let reported = Reported {
+            sha256: text("executable_sha256"),
+            instance: text("instance"),
+        };
         let expected = self.server.expected_on_pipe(&self.expected_sha256);
-        let looked = tokio::task::spawn_blocking(move || {
-            identity::look("pipe", pair, &expected, reported)
-        });
+        let looked =
+            tokio::task::spawn_blocking(move || identity::look("pipe", pair, &expected, reported));
         if let Ok(seen) = looked.await {
             self.recorder.record(Event::Identity(seen));
         }
@@ -334,19 +359,31 @@ impl Ground {
     /// The store's name in records.
     #[must_use]
     pub const fn store_name(&self) -> &'static str {
-        if self.store.is_redis() { "redis" } else { "embedded" }
+        if self.store.is_redis() {
+            "redis"
+        } else {
+            "embedded"
+        }
     }
 
     /// The components V.5 kills with this store.
     #[must_use]
     pub fn components<'a>(&self, embedded: &'a [String], redis: &'a [String]) -> &'a [String] {
-        if self.store.is_redis() { redis } else { embedded }
+        if self.store.is_redis() {
+            redis
+        } else {
+            embedded
+        }
     }
 
     /// The faults V.4 injects with this store.
     #[must_use]
     pub fn store_faults(&self, embedded: &[String], redis: &[String]) -> Vec<FaultKind> {
-        let names = if self.store.is_redis() { redis } else { embedded };
+        let names = if self.store.is_redis() {
+            redis
+        } else {
+            embedded
+        };
         let known = [
             FaultKind::Kill,
             FaultKind::Pause,
@@ -396,9 +433,19 @@ impl Ground {
         self.store.stop().await;
         if self.simulators.missing_lines() > 0 {
             let until = recorder.now();
-            let detail = format!("{} journal lines are missing", self.simulators.missing_lines());
+            let detail = format!(
+                "{} journal lines are missing",
+                self.simulators.missing_lines()
+            );
             let what = "journal_gap".to_owned();
-            recorder.record_at(0, Event::Rig { what, until, detail });
+            recorder.record_at(
+                0,
+                Event::Rig {
+                    what,
+                    until,
+                    detail,
+                },
+            );
         }
         ended
     }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use exai_harness::clock::RunClock;
-use exai_harness::evidence::ledger::{Ledger, Told};
 use exai_harness::evidence::Evidence;
+use exai_harness::evidence::ledger::{Ledger, Told};
 use exai_harness::history::{Recorder, Written};
 use exai_harness::operation::builder::Numbering;
-use exai_harness::report::progress::{self, Beginning, Progress, Teller};
 use exai_harness::report::Report;
+use exai_harness::report::progress::{self, Beginning, Progress, Teller};
 use exai_harness::report::secrets::Secrets;
 use exai_harness::runkey::{self, Tracers};
 use exai_judge::claim::Claim;
@@ -25,8 +25,8 @@ use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
 use crate::conclude;
 use crate::facts::Facts;
-use crate::screen;
 use crate::ground::{Ground, Plan, StoreKind};
+use crate::screen;
 use crate::signal::{self, Ended};
 use crate::stage::{Stage, Trouble};
 use crate::workload;
@@ -110,17 +110,34 @@ impl Begun {
         let ledger = Ledger::at(&reports.join("ledger"));
         let intent = serde_json::to_value(evidence.intent()).map_err(|error| harness(&error))?;
         ledger
-            .append(Told::Intent, &name.folder(), &facts.started_at.to_string(), intent)
+            .append(
+                Told::Intent,
+                &name.folder(),
+                &facts.started_at.to_string(),
+                intent,
+            )
             .map_err(|error| harness(&error))?;
         let clock = RunClock::start();
         let recorder = Recorder::open(evidence.folder(), clock.as_now());
         let recorder = recorder.map_err(|error| harness(&error))?;
-        Ok(Self { evidence, recorder, key, facts, ledger, store, clock })
+        Ok(Self {
+            evidence,
+            recorder,
+            key,
+            facts,
+            ledger,
+            store,
+            clock,
+        })
     }
 
     fn beginning(&self, arguments: &RunArguments, claim: &Claim) -> Beginning {
         let named = &arguments.criteria;
-        let criteria = if named.is_empty() { &claim.criteria } else { named };
+        let criteria = if named.is_empty() {
+            &claim.criteria
+        } else {
+            named
+        };
         Beginning {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: self.facts.commit.chars().take(7).collect(),
@@ -162,7 +179,12 @@ impl Begun {
         });
         let run = self.evidence.intent().run.clone();
         self.ledger
-            .append(Told::Outcome, &run, &jiff::Timestamp::now().to_string(), outcome)
+            .append(
+                Told::Outcome,
+                &run,
+                &jiff::Timestamp::now().to_string(),
+                outcome,
+            )
             .map_err(|error| Ending::Harness(error.to_string()))?;
         show(arguments, &report)?;
         Ok(match ended {
@@ -175,7 +197,8 @@ impl Begun {
 
 fn show(arguments: &RunArguments, report: &Report) -> Result<(), Ending> {
     let text = if arguments.json {
-        exai_harness::report::json::render(report).map_err(|error| Ending::Bug(error.to_string()))?
+        exai_harness::report::json::render(report)
+            .map_err(|error| Ending::Bug(error.to_string()))?
     } else {
         exai_harness::report::terminal::render(report, crate::cli::style())
     };
@@ -195,16 +218,20 @@ async fn try_everything(
     let outcome = boot_and_run(begun, arguments, criteria, (built, teller, &stop)).await;
     let written = begun.recorder.close().await;
     let trouble = outcome.err().or_else(|| lost(written));
-    (watcher.ended(), trouble.filter(|trouble| !matches!(trouble, Trouble::Interrupted)))
+    (
+        watcher.ended(),
+        trouble.filter(|trouble| !matches!(trouble, Trouble::Interrupted)),
+    )
 }
 
 /// A record with holes is the rig's fault.
-fn lost(
-    written: Result<Written, exai_harness::history::HistoryError>,
-) -> Option<Trouble> {
+fn lost(written: Result<Written, exai_harness::history::HistoryError>) -> Option<Trouble> {
     match written {
         Ok(written) if written.lost == 0 => None,
-        Ok(written) => Some(Trouble::Rig(format!("the record lost {} events", written.lost))),
+        Ok(written) => Some(Trouble::Rig(format!(
+            "the record lost {} events",
+            written.lost
+        ))),
         Err(error) => Some(Trouble::Rig(error.to_string())),
     }
 }
@@ -228,7 +255,10 @@ async fn boot_and_run(
     };
     let (ground, site) = Ground::boot(plan, &tracers, &begun.recorder).await?;
     let took_ms = Some(begun.clock.now() / 1_000_000);
-    teller.tell(Progress::BootStep { what: "server, store and simulators".to_owned(), took_ms });
+    teller.tell(Progress::BootStep {
+        what: "server, store and simulators".to_owned(),
+        took_ms,
+    });
     // The first boot of a run is the only one; nobody else sets this.
     let _ = begun.facts.learned.set(ground.learn().await);
     let secrets = ground.secrets();

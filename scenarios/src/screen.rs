@@ -19,7 +19,9 @@ pub async fn follow(events: mpsc::Receiver<Progress>, is_quiet: bool, clock: Run
     let shown = if is_quiet {
         progress::follow(events, Screen::plain(std::io::sink()), elapsed).await
     } else if out.is_terminal() && !dumb {
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let columns = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|columns| columns.parse().ok());
         let screen = Screen::live(out, columns.unwrap_or(COLUMNS));
         progress::follow(events, screen, elapsed).await
     } else {

@@ -52,10 +52,15 @@ pub fn selftest(arguments: &SelftestArguments) -> Result<Exit, Ending> {
 }
 
 fn chosen(rows: &[Saboteur], named: &[String]) -> Result<Vec<Saboteur>, Ending> {
-    if let Some(unknown) = named.iter().find(|name| !rows.iter().any(|row| row.id == **name)) {
+    if let Some(unknown) = named
+        .iter()
+        .find(|name| !rows.iter().any(|row| row.id == **name))
+    {
         let known: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let known = known.join(", ");
-        return Err(Ending::Usage(format!("there is no row \"{unknown}\". Known: {known}.")));
+        return Err(Ending::Usage(format!(
+            "there is no row \"{unknown}\". Known: {known}."
+        )));
     }
     let is_chosen = |row: &&Saboteur| named.is_empty() || named.contains(&row.id);
     Ok(rows.iter().filter(is_chosen).cloned().collect())
@@ -100,7 +105,10 @@ fn demanded(row: &Saboteur) -> String {
         return "void".to_owned();
     }
     let failed = row.fail.keys().map(|criterion| format!("{criterion} Fail"));
-    let open = row.inconclusive.keys().map(|criterion| format!("{criterion} Inconclusive"));
+    let open = row
+        .inconclusive
+        .keys()
+        .map(|criterion| format!("{criterion} Inconclusive"));
     failed.chain(open).collect::<Vec<_>>().join(", ")
 }
 
@@ -110,7 +118,15 @@ fn findings(reports: &Path, words: &[&str], seed: u64) -> Result<Vec<Finding>, S
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let log = std::fs::File::create(reports.with_extension("log"));
     let output = Command::new(own)
-        .args(["run", "--profile", "selftest", "--store", "embedded", "--quiet", "--seed"])
+        .args([
+            "run",
+            "--profile",
+            "selftest",
+            "--store",
+            "embedded",
+            "--quiet",
+            "--seed",
+        ])
         .arg(seed.to_string())
         .args(words)
         .arg("--reports")
@@ -143,7 +159,13 @@ fn record_honest(path: &Path, folder: &Path, seed: u64) -> Result<Exit, Ending> 
 }
 
 fn tell(outcome: &Outcome) {
-    let Outcome { id, name, demanded, misses, seconds } = outcome;
+    let Outcome {
+        id,
+        name,
+        demanded,
+        misses,
+        seconds,
+    } = outcome;
     let mark = if misses.is_empty() { "✓" } else { "✕" };
     eprintln!("{id:>4} {name:<40} {demanded:<32} {mark} {seconds:>4} s");
     for miss in misses {
@@ -152,7 +174,9 @@ fn tell(outcome: &Outcome) {
 }
 
 fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, Ending> {
-    let control_holds = outcomes.first().is_some_and(|control| control.misses.is_empty());
+    let control_holds = outcomes
+        .first()
+        .is_some_and(|control| control.misses.is_empty());
     let rows = &outcomes[1..];
     let caught = rows.iter().filter(|row| row.misses.is_empty()).count();
     if as_json {
@@ -165,15 +189,23 @@ fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, En
             .collect();
         print(&json!({"schema": "exai-verify-selftest/1", "rows": rows}).to_string());
     } else {
-        let honest = if control_holds { "as committed" } else { "not as committed" };
+        let honest = if control_holds {
+            "as committed"
+        } else {
+            "not as committed"
+        };
         let of = rows.len();
-        print(&format!("{caught} of {of} caught, honest control {honest}   {seconds} s"));
+        print(&format!(
+            "{caught} of {of} caught, honest control {honest}   {seconds} s"
+        ));
     }
-    Ok(if control_holds && caught == rows.len() && !rows.is_empty() {
-        Exit::Pass
-    } else if rows.is_empty() {
-        Exit::NothingRan
-    } else {
-        Exit::Fail
-    })
+    Ok(
+        if control_holds && caught == rows.len() && !rows.is_empty() {
+            Exit::Pass
+        } else if rows.is_empty() {
+            Exit::NothingRan
+        } else {
+            Exit::Fail
+        },
+    )
 }

@@ -39,9 +39,10 @@ pub fn watch(stop: CancellationToken) -> Watcher {
     let seen = Arc::new(AtomicU8::new(0));
     let watcher = Watcher(Arc::clone(&seen));
     tokio::spawn(async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
             return;
         };
         let which = tokio::select! {

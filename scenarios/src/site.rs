@@ -4,8 +4,11 @@
 use exai_harness::runkey::Tracers;
 
 /// The vendors and one model of class prompt each, transcribed from specs/providers.md.
-const MODELS: [(&str, &str); 3] =
-    [("kimi", "kimi-k2.6"), ("glm", "glm-5-turbo"), ("minimax", "MiniMax-M3")];
+const MODELS: [(&str, &str); 3] = [
+    ("kimi", "kimi-k2.6"),
+    ("glm", "glm-5-turbo"),
+    ("minimax", "MiniMax-M3"),
+];
 
 /// Random names put into the configuration, and models the workloads may ask for.
 #[derive(Debug, Clone)]
@@ -29,10 +32,16 @@ impl Site {
         let name = |prefix: &str| format!("{prefix}-{}", &tracers.token()[..12]);
         Self {
             instance: name("host"),
-            labels: MODELS.iter().map(|(vendor, _)| ((*vendor).to_owned(), name("label"))).collect(),
+            labels: MODELS
+                .iter()
+                .map(|(vendor, _)| ((*vendor).to_owned(), name("label")))
+                .collect(),
             alias: name("alias"),
             executable_sha256: executable_sha256.to_owned(),
-            models: MODELS.iter().map(|(_, model)| (*model).to_owned()).collect(),
+            models: MODELS
+                .iter()
+                .map(|(_, model)| (*model).to_owned())
+                .collect(),
         }
     }
 
@@ -50,7 +59,9 @@ impl Site {
             "version" => vec![self.instance.clone(), self.executable_sha256.clone()],
             "status" => {
                 let labels = self.labels.iter().map(|(_, label)| label.clone());
-                std::iter::once(self.instance.clone()).chain(labels).collect()
+                std::iter::once(self.instance.clone())
+                    .chain(labels)
+                    .collect()
             }
             _ => {
                 let labels = self.labels.iter().map(|(_, label)| label.clone());

@@ -125,12 +125,19 @@ impl Stage {
     /// Says that something a criterion asks for was not tried, and why.
     pub fn not_tested(&self, criterion: &str, what: impl Into<String>) {
         let what = what.into();
-        self.recorder.record(Event::NotTested { criterion: criterion.to_owned(), what });
+        self.recorder.record(Event::NotTested {
+            criterion: criterion.to_owned(),
+            what,
+        });
     }
 
     /// Publishes a figure beside the criteria.
     pub fn figure(&self, name: impl Into<String>, value: f64, unit: &str) {
-        self.recorder.record(Event::Figure { name: name.into(), value, unit: unit.to_owned() });
+        self.recorder.record(Event::Figure {
+            name: name.into(),
+            value,
+            unit: unit.to_owned(),
+        });
     }
 
     /// Performs an operation now and records what came of it.
@@ -187,7 +194,10 @@ impl Stage {
         identity.source = at.identity().source;
         let client = self.ground.connect(identity, transport);
         let client = client.map_err(trouble)?;
-        client.greet(GREETING).await.map_err(|error| trouble(error.to_string()))?;
+        client
+            .greet(GREETING)
+            .await
+            .map_err(|error| trouble(error.to_string()))?;
         self.ground.identify_pipe(&client).await;
         Ok(Arc::new(client))
     }
@@ -197,7 +207,11 @@ impl Stage {
     /// # Errors
     /// [`Trouble::Interrupted`].
     pub fn check_stop(&self) -> Result<(), Trouble> {
-        if self.stop.is_cancelled() { Err(Trouble::Interrupted) } else { Ok(()) }
+        if self.stop.is_cancelled() {
+            Err(Trouble::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -214,19 +228,29 @@ impl Person {
     /// The `number`th ordinary user.
     #[must_use]
     pub const fn user(number: usize) -> Self {
-        Self { role: "user", number }
+        Self {
+            role: "user",
+            number,
+        }
     }
 
     /// The one person who goes past their own limit.
     #[must_use]
     pub const fn hot() -> Self {
-        Self { role: HOT, number: 399 }
+        Self {
+            role: HOT,
+            number: 399,
+        }
     }
 
     /// The principal's name.
     #[must_use]
     pub fn name(self) -> String {
-        if self.role == HOT { HOT.to_owned() } else { format!("{}-{}", self.role, self.number) }
+        if self.role == HOT {
+            HOT.to_owned()
+        } else {
+            format!("{}-{}", self.role, self.number)
+        }
     }
 
     /// The identity without credentials.

@@ -5,7 +5,10 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn verify(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_verify")).args(words).output().expect("verify starts")
+    Command::new(env!("CARGO_BIN_EXE_verify"))
+        .args(words)
+        .output()
+        .expect("verify starts")
 }
 
 fn code(output: &Output) -> i32 {
@@ -31,8 +34,15 @@ fn a_users_mistake_ends_with_64_and_names_what_is_accepted() {
     for (words, hint) in cases {
         let output = verify(words);
         assert_eq!(code(&output), 64, "{words:?}: {}", says(&output));
-        assert!(says(&output).contains(hint), "{words:?} says {:?}", says(&output));
-        assert!(output.stdout.is_empty(), "{words:?} wrote to standard output");
+        assert!(
+            says(&output).contains(hint),
+            "{words:?} says {:?}",
+            says(&output)
+        );
+        assert!(
+            output.stdout.is_empty(),
+            "{words:?} wrote to standard output"
+        );
     }
 }
 
@@ -51,7 +61,11 @@ fn a_missing_redis_is_said_before_anything_starts() {
         .output()
         .expect("verify starts");
     assert_eq!(code(&output), 64, "{}", says(&output));
-    assert!(says(&output).contains("apt-get install redis-server"), "{}", says(&output));
+    assert!(
+        says(&output).contains("apt-get install redis-server"),
+        "{}",
+        says(&output)
+    );
 }
 
 #[test]

@@ -16,7 +16,9 @@ pub fn explain(name: &str) -> Result<Exit, Ending> {
     catalogue::check_names(&criteria, &[name.to_owned()])?;
     let mut head_is_printed = false;
     for profile in PROFILES {
-        let found = criteria.find(name, profile).map_err(|error| Ending::Bug(error.to_string()))?;
+        let found = criteria
+            .find(name, profile)
+            .map_err(|error| Ending::Bug(error.to_string()))?;
         let Some(row) = found else { continue };
         if !head_is_printed {
             print(&format!("{}  {}\n\n{}", row.id, row.title, row.text.trim()));

@@ -26,7 +26,10 @@ pub fn list(arguments: &ListArguments) -> Result<Exit, Ending> {
         let budgets: serde_json::Map<_, _> = budgets(&criteria)?
             .into_iter()
             .map(|(profile, ceiling, sum)| {
-                (profile.to_owned(), json!({"seconds": sum, "ceiling": ceiling}))
+                (
+                    profile.to_owned(),
+                    json!({"seconds": sum, "ceiling": ceiling}),
+                )
             })
             .collect();
         let value = json!({"schema": "exai-verify-list/1", "criteria": rows, "budgets": budgets});
@@ -74,7 +77,10 @@ mod tests {
         let criteria = catalogue::criteria().unwrap();
         for (profile, ceiling, sum) in budgets(&criteria).unwrap() {
             assert!(sum > 0, "{profile} plans nothing");
-            assert!(sum <= ceiling, "{profile}: {sum} s planned, {ceiling} s allowed");
+            assert!(
+                sum <= ceiling,
+                "{profile}: {sum} s planned, {ceiling} s allowed"
+            );
         }
     }
 }

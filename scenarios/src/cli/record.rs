@@ -32,25 +32,33 @@ fn open(folder: &Path) -> Result<Record, Ending> {
 pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
     let record = open(&arguments.run)?;
     let criteria = catalogue::criteria()?;
-    let same_text = record.plan["criteria_sha256"]
-        == exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes());
+    let same_text =
+        record.plan["criteria_sha256"] == exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes());
     if !same_text {
         return Err(Ending::Refused(
             "the record was judged by another text of the criteria".to_owned(),
         ));
     }
-    let profile = record.plan["profile"].as_str().unwrap_or_default().to_owned();
+    let profile = record.plan["profile"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let stored: Vec<Finding> = serde_json::from_value(record.findings.clone())
         .map_err(|error| Ending::Refused(format!("findings.json: {error}")))?;
     let again = conclude::judge(&criteria, &profile, &record.key, &record.history)?;
     let again: Vec<&Finding> = again
         .iter()
-        .filter(|finding| stored.iter().any(|then| then.criterion == finding.criterion))
+        .filter(|finding| {
+            stored
+                .iter()
+                .any(|then| then.criterion == finding.criterion)
+        })
         .collect();
     let differs = again.iter().zip(&stored).find(|(now, then)| **now != *then);
     // A rig that stopped early adds its own check to every finding; the record cannot show that.
-    let had_trouble =
-        stored.iter().any(|finding| finding.checks.iter().any(|check| check.id == "rig"));
+    let had_trouble = stored
+        .iter()
+        .any(|finding| finding.checks.iter().any(|check| check.id == "rig"));
     if let Some((now, _)) = differs.filter(|_| !had_trouble) {
         return Err(Ending::Refused(format!(
             "{}: the record gives another finding than it claims",
@@ -58,7 +66,8 @@ pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
         )));
     }
     if arguments.json {
-        let text = serde_json::to_string(&stored).map_err(|error| Ending::Bug(error.to_string()))?;
+        let text =
+            serde_json::to_string(&stored).map_err(|error| Ending::Bug(error.to_string()))?;
         print(&text);
     } else {
         for finding in &stored {
@@ -90,7 +99,11 @@ pub fn report(arguments: &ReportArguments) -> Result<Exit, Ending> {
     if format == Format::Terminal {
         print(&terminal::render(&report, super::style()));
     } else {
-        print(&format.render(&report).map_err(|error| Ending::Bug(error.to_string()))?);
+        print(
+            &format
+                .render(&report)
+                .map_err(|error| Ending::Bug(error.to_string()))?,
+        );
     }
     Ok(Exit::Pass)
 }

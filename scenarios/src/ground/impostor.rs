@@ -9,10 +9,10 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use super::Plan;
 use super::people::Mints;
 use super::server::Server;
 use super::simulators::{PROVIDERS, Simulators};
-use super::Plan;
 use crate::cli::arguments::SpoilWord;
 use crate::stage::Trouble;
 
@@ -45,7 +45,9 @@ impl Impostor {
             child: None,
             address: None,
         };
-        let Some(spoil) = &plan.spoil else { return Ok(impostor) };
+        let Some(spoil) = &plan.spoil else {
+            return Ok(impostor);
+        };
         let upstream = match spoil.edge.as_str() {
             "client" => server.public(),
             "admin" => server.admin(),
@@ -54,8 +56,14 @@ impl Impostor {
                 .address(edge)
                 .ok_or_else(|| Trouble::Rig(format!("there is no edge {edge}")))?,
         };
-        let is_provider = PROVIDERS.iter().any(|provider| provider.name() == spoil.edge);
-        let edge = if is_provider { "provider" } else { spoil.edge.as_str() };
+        let is_provider = PROVIDERS
+            .iter()
+            .any(|provider| provider.name() == spoil.edge);
+        let edge = if is_provider {
+            "provider"
+        } else {
+            spoil.edge.as_str()
+        };
         let (child, address) = listen(&impostor.program, spoil, edge, upstream, mints).await?;
         if let Some(link) = simulators.link(&spoil.edge) {
             link.retarget(address);
@@ -72,13 +80,17 @@ impl Impostor {
     /// Where clients connect.
     #[must_use]
     pub fn public(&self, server: &Server) -> SocketAddr {
-        self.address.filter(|_| self.is_on("client")).unwrap_or_else(|| server.public())
+        self.address
+            .filter(|_| self.is_on("client"))
+            .unwrap_or_else(|| server.public())
     }
 
     /// Where probes look.
     #[must_use]
     pub fn admin(&self, server: &Server) -> SocketAddr {
-        self.address.filter(|_| self.is_on("admin")).unwrap_or_else(|| server.admin())
+        self.address
+            .filter(|_| self.is_on("admin"))
+            .unwrap_or_else(|| server.admin())
     }
 
     /// A server on a pipe, with the impostor around it where that is its edge.
@@ -93,7 +105,10 @@ impl Impostor {
         outer.args(["--every", &spoil.every.to_string()]);
         outer.args(["--offset", &spoil.offset.to_string()]);
         outer.args(["--journal", "/dev/null", "--"]);
-        outer.arg(inner.get_program()).args(inner.get_args()).env_clear();
+        outer
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .env_clear();
         for (name, value) in inner.get_envs() {
             if let Some(value) = value {
                 outer.env(name, value);
@@ -126,21 +141,41 @@ async fn listen(
     let mut command = Command::new(program);
     command.args(["--edge", edge, "--spoil", &spoil.name, "--params"]);
     command.args(["--upstream", &format!("http://{upstream}")]);
-    command.args(["--every", &spoil.every.to_string(), "--offset", &spoil.offset.to_string()]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    let mut child = command.kill_on_drop(true).spawn().map_err(|error| rig(&error))?;
+    command.args([
+        "--every",
+        &spoil.every.to_string(),
+        "--offset",
+        &spoil.offset.to_string(),
+    ]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
+    let mut child = command
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| rig(&error))?;
     let parameters = mints.impostor_parameters();
     if let Some(stdin) = child.stdin.as_mut() {
         use tokio::io::AsyncWriteExt as _;
         let line = format!("{parameters}\n");
-        stdin.write_all(line.as_bytes()).await.map_err(|error| rig(&error))?;
+        stdin
+            .write_all(line.as_bytes())
+            .await
+            .map_err(|error| rig(&error))?;
     }
-    let Some(stdout) = child.stdout.take() else { return Err(rig(&"has no output")) };
+    let Some(stdout) = child.stdout.take() else {
+        return Err(rig(&"has no output"));
+    };
     let mut lines = BufReader::new(stdout).lines();
     let ready = tokio::time::timeout(START, lines.next_line()).await;
-    let ready = ready.map_err(|_late| rig(&"was not ready in time"))?.map_err(|e| rig(&e))?;
+    let ready = ready
+        .map_err(|_late| rig(&"was not ready in time"))?
+        .map_err(|e| rig(&e))?;
     let ready: Value = serde_json::from_str(&ready.unwrap_or_default()).unwrap_or_default();
-    let address = ready["address"].as_str().and_then(|address| address.parse().ok());
+    let address = ready["address"]
+        .as_str()
+        .and_then(|address| address.parse().ok());
     // Its record of what it spoiled is read to the end so that the pipe never fills.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     let address = address.ok_or_else(|| rig(&format!("said {ready} instead of where it is")))?;

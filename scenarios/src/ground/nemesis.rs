@@ -36,11 +36,16 @@ struct Deed<'a> {
 
 impl Deed<'_> {
     fn step(&self, step: Step) {
-        self.recorder.record(Event::Fault { fault: self.fault.clone(), step });
+        self.recorder.record(Event::Fault {
+            fault: self.fault.clone(),
+            step,
+        });
     }
 
     fn cause(&self, proof: impl Into<String>) {
-        self.step(Step::Cause { proof: proof.into() });
+        self.step(Step::Cause {
+            proof: proof.into(),
+        });
     }
 
     /// The symptom at a probe of our own; without one the fault does not count.
@@ -60,8 +65,15 @@ impl Ground {
     fn deed(&self, component: &str, kind: FaultKind) -> Deed<'_> {
         let number = self.deeds.next();
         let id = format!("{component}.{}.{number}", kind.name());
-        let fault = Fault { id, component: component.to_owned(), kind };
-        Deed { recorder: &self.recorder, fault }
+        let fault = Fault {
+            id,
+            component: component.to_owned(),
+            kind,
+        };
+        Deed {
+            recorder: &self.recorder,
+            fault,
+        }
     }
 
     /// Kills a component; its restart policy brings it back.
@@ -86,16 +98,22 @@ impl Ground {
         let (old, _) = supervisor.kill(DEATH).await.map_err(|error| rig(&error))?;
         let gone = self.recorder.now();
         let felt = feel::refusal(self.address_of(component)).await;
-        let next = supervisor.next_life(life, BIRTH).await.map_err(|error| rig(&error))?;
+        let next = supervisor
+            .next_life(life, BIRTH)
+            .await
+            .map_err(|error| rig(&error))?;
         let new = next.pair();
         let proof = format!(
             "pid {} (started {}) gone, pid {} (started {}) running",
             old.pid, old.start_ticks, new.pid, new.start_ticks
         );
-        self.recorder.record_at(gone, Event::Fault {
-            fault: deed.fault.clone(),
-            step: Step::Cause { proof },
-        });
+        self.recorder.record_at(
+            gone,
+            Event::Fault {
+                fault: deed.fault.clone(),
+                step: Step::Cause { proof },
+            },
+        );
         deed.effect(felt);
         self.await_heal(&deed, component, life + 1).await
     }
@@ -104,22 +122,23 @@ impl Ground {
     fn address_of(&self, component: &str) -> SocketAddr {
         match (&self.store, component) {
             (Store::Redis { redis, .. }, "store") => redis.address(),
-            _ => self.simulators.address(component).unwrap_or_else(|| self.server.public()),
+            _ => self
+                .simulators
+                .address(component)
+                .unwrap_or_else(|| self.server.public()),
         }
     }
 
-    async fn await_heal(
-        &self,
-        deed: &Deed<'_>,
-        component: &str,
-        life: u64,
-    ) -> Result<(), Trouble> {
+    async fn await_heal(&self, deed: &Deed<'_>, component: &str, life: u64) -> Result<(), Trouble> {
         let rig = |error: &dyn std::fmt::Display| Trouble::Rig(error.to_string());
         if component == "server" {
             self.wait_ready(BIRTH).await?;
             self.identify("restart", &self.recorder).await;
         } else if let Some(simulator) = self.simulators.simulator(component) {
-            simulator.wait_ready(life, BIRTH).await.map_err(|error| rig(&error))?;
+            simulator
+                .wait_ready(life, BIRTH)
+                .await
+                .map_err(|error| rig(&error))?;
         } else if let Store::Redis { redis, .. } = &self.store {
             redis.wait_ready(BIRTH).await.map_err(|error| rig(&error))?;
         }
@@ -162,12 +181,17 @@ impl Ground {
         let (old, _) = supervisor.kill(DEATH).await.map_err(|error| rig(&error))?;
         deed.cause(format!("pid {} holding the store is gone", old.pid));
         deed.effect(feel::refusal(self.server.public()).await);
-        supervisor.next_life(life, BIRTH).await.map_err(|error| rig(&error))?;
+        supervisor
+            .next_life(life, BIRTH)
+            .await
+            .map_err(|error| rig(&error))?;
         self.await_heal(&deed, "server", life + 1).await
     }
 
     async fn break_redis(&self, kind: FaultKind) -> Result<(), Trouble> {
-        let Store::Redis { redis, link } = &self.store else { return Ok(()) };
+        let Store::Redis { redis, link } = &self.store else {
+            return Ok(());
+        };
         let rig = |error: &dyn std::fmt::Display| Trouble::Rig(error.to_string());
         let deed = self.deed("store", kind);
         deed.step(Step::Injected);
@@ -178,25 +202,35 @@ impl Ground {
                 deed.effect(feel::reconnected(link, before).await);
             }
             FaultKind::Refuse => {
-                deed.cause(format!("{} flows cut, new ones refused", link.refuse().await));
+                deed.cause(format!(
+                    "{} flows cut, new ones refused",
+                    link.refuse().await
+                ));
                 deed.effect(feel::refusal(link.address()).await);
                 tokio::time::sleep(WINDOW).await;
                 link.heal().await.map_err(|error| rig(&error))?;
             }
             FaultKind::Slow => {
                 link.set_latency(LATENCY);
-                deed.cause(format!("{LATENCY:?} added to each direction of {}", link.name()));
+                deed.cause(format!(
+                    "{LATENCY:?} added to each direction of {}",
+                    link.name()
+                ));
                 deed.effect(feel::slowness(link.address(), LATENCY * 2).await);
                 tokio::time::sleep(WINDOW).await;
                 link.set_latency(Duration::ZERO);
             }
             FaultKind::Pause => {
                 let process = redis.supervisor().process().map_err(|error| rig(&error))?;
-                process.signal(Signal::SIGSTOP).map_err(|error| rig(&error))?;
-                let is_stopped = process.pair().is_stopped();
+                process
+                    .signal(Signal::SIGSTOP)
+                    .map_err(|error| rig(&error))?;
                 let felt = feel::silence(redis.address()).await;
+                let is_stopped = process.pair().is_stopped();
                 tokio::time::sleep(WINDOW).await;
-                process.signal(Signal::SIGCONT).map_err(|error| rig(&error))?;
+                process
+                    .signal(Signal::SIGCONT)
+                    .map_err(|error| rig(&error))?;
                 if is_stopped {
                     deed.cause(format!("pid {} in state T", process.pair().pid));
                     deed.effect(felt);
@@ -207,19 +241,30 @@ impl Ground {
             FaultKind::Full | FaultKind::ReadOnly => self.refuse_writes(&deed, kind).await?,
             FaultKind::Kill => return Ok(()),
         }
-        redis.wait_ready(HEALED).await.map_err(|error| rig(&error))?;
+        redis
+            .wait_ready(HEALED)
+            .await
+            .map_err(|error| rig(&error))?;
         deed.step(Step::Healed);
         Ok(())
     }
 
     /// `maxmemory` below what is in use, or a replica of nobody.
     async fn refuse_writes(&self, deed: &Deed<'_>, kind: FaultKind) -> Result<(), Trouble> {
-        let Store::Redis { redis, .. } = &self.store else { return Ok(()) };
+        let Store::Redis { redis, .. } = &self.store else {
+            return Ok(());
+        };
         let rig = |error: &dyn std::fmt::Display| Trouble::Rig(error.to_string());
         let (break_it, heal_it): (&[&str], &[&str]) = if kind == FaultKind::Full {
-            (&["CONFIG", "SET", "maxmemory", "1"], &["CONFIG", "SET", "maxmemory", "0"])
+            (
+                &["CONFIG", "SET", "maxmemory", "1"],
+                &["CONFIG", "SET", "maxmemory", "0"],
+            )
         } else {
-            (&["REPLICAOF", "127.0.0.1", "1"], &["REPLICAOF", "NO", "ONE"])
+            (
+                &["REPLICAOF", "127.0.0.1", "1"],
+                &["REPLICAOF", "NO", "ONE"],
+            )
         };
         redis.command(break_it).await.map_err(|error| rig(&error))?;
         let refused = redis.command(&["SET", "judge:probe", "1"]).await;

@@ -80,15 +80,22 @@ impl Mints {
     /// A token for a person; every third is signed with Ed25519.
     #[must_use]
     pub fn token(&self, who: Person, roles: &[&str]) -> String {
-        let signature =
-            if who.number.is_multiple_of(3) { Signature::EdDsa } else { Signature::Hs256 };
-        self.mint(signature).good(&who.name(), roles, MAX_LIFETIME_S - 60, now())
+        let signature = if who.number.is_multiple_of(3) {
+            Signature::EdDsa
+        } else {
+            Signature::Hs256
+        };
+        self.mint(signature)
+            .good(&who.name(), roles, MAX_LIFETIME_S - 60, now())
     }
 
     /// What a saboteur is given: tokens the server accepts, and a secret of ours to leak.
     #[must_use]
     pub fn impostor_parameters(&self) -> Value {
-        let accomplice = |number| Person { role: "accomplice", number };
+        let accomplice = |number| Person {
+            role: "accomplice",
+            number,
+        };
         json!({
             "token": self.token(accomplice(801), &["user"]),
             "admin_token": self.token(accomplice(802), &["admin"]),
@@ -108,11 +115,16 @@ impl Mints {
     #[must_use]
     pub fn bearer(&self) -> Bearer {
         let mints = self.clone();
-        let admin = Person { role: "operator", number: 1 };
+        let admin = Person {
+            role: "operator",
+            number: 1,
+        };
         Arc::new(move || Some(mints.token(admin, &["admin"])))
     }
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

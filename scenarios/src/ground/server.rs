@@ -84,9 +84,18 @@ impl Server {
         let recorder_of_logs = recorder.clone();
         let starter = Box::new(move |_life| {
             let mut spec = Spec::new("server", &birth.executable, &birth.folder.join("state"));
-            spec.args = vec!["serve".into(), "--config".into(), config_file(&birth.folder).into()];
+            spec.args = vec![
+                "serve".into(),
+                "--config".into(),
+                config_file(&birth.folder).into(),
+            ];
             spec.env = environment(&birth);
-            spec.env.extend(current.lock().unwrap_or_else(PoisonError::into_inner).clone());
+            spec.env.extend(
+                current
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone(),
+            );
             spec.user = birth.user;
             let recorder = recorder_of_logs.clone();
             spec.on_stderr = Some(Arc::new(move |line: &str| heed(line, &recorder)));
@@ -99,7 +108,13 @@ impl Server {
             recorder: recorder.clone(),
         };
         let supervisor = Supervisor::start(watch, starter).map_err(|error| rig(&error))?;
-        Ok(Self { setup, public, admin, overrides, supervisor })
+        Ok(Self {
+            setup,
+            public,
+            admin,
+            overrides,
+            supervisor,
+        })
     }
 
     /// Its public listener.
@@ -123,21 +138,37 @@ impl Server {
     /// Its process id; None between two lives.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.supervisor.process().ok().map(|process| process.pair().pid)
+        self.supervisor
+            .process()
+            .ok()
+            .map(|process| process.pair().pid)
     }
 
     /// What it was to be and to listen on.
     #[must_use]
     pub fn expected(&self, sha256: &str) -> Expected {
         let mut env = environment(&self.setup);
-        env.extend(self.overrides.lock().unwrap_or_else(PoisonError::into_inner).clone());
-        Expected { sha256: sha256.to_owned(), env, ports: self.ports().to_vec() }
+        env.extend(
+            self.overrides
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        );
+        Expected {
+            sha256: sha256.to_owned(),
+            env,
+            ports: self.ports().to_vec(),
+        }
     }
 
     /// The same for a process of its own on a pipe, which listens nowhere.
     #[must_use]
     pub fn expected_on_pipe(&self, sha256: &str) -> Expected {
-        Expected { sha256: sha256.to_owned(), env: environment(&self.setup), ports: Vec::new() }
+        Expected {
+            sha256: sha256.to_owned(),
+            env: environment(&self.setup),
+            ports: Vec::new(),
+        }
     }
 
     /// Its process and restart policy.
@@ -164,8 +195,14 @@ impl Server {
     pub fn stdio(&self) -> Command {
         let setup = &self.setup;
         let mut command = Command::new(&setup.executable);
-        command.arg("stdio").arg("--config").arg(config_file(&setup.folder));
-        command.env_clear().envs(environment(setup)).current_dir(setup.folder.join("state"));
+        command
+            .arg("stdio")
+            .arg("--config")
+            .arg(config_file(&setup.folder));
+        command
+            .env_clear()
+            .envs(environment(setup))
+            .current_dir(setup.folder.join("state"));
         command.stderr(std::process::Stdio::null());
         if let Some(user) = setup.user {
             command.uid(user.uid).gid(user.gid);
@@ -178,13 +215,24 @@ impl Server {
     /// # Errors
     /// When it did not end within its drain.
     pub async fn restart_with(&self, settings: &[(&str, &str)]) -> Result<(), Trouble> {
-        let owned = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        *self.overrides.lock().unwrap_or_else(PoisonError::into_inner) = owned.collect();
+        let owned = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        *self
+            .overrides
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = owned.collect();
         let life = self.supervisor.lives().borrow().number;
         let rig = |error: &dyn std::fmt::Display| Trouble::Rig(error.to_string());
-        self.supervisor.hold(GOODBYE).await.map_err(|error| rig(&error))?;
+        self.supervisor
+            .hold(GOODBYE)
+            .await
+            .map_err(|error| rig(&error))?;
         self.supervisor.release();
-        self.supervisor.next_life(life, GOODBYE).await.map_err(|error| rig(&error))?;
+        self.supervisor
+            .next_life(life, GOODBYE)
+            .await
+            .map_err(|error| rig(&error))?;
         Ok(())
     }
 
@@ -194,7 +242,9 @@ impl Server {
     /// When it did not end within its drain.
     pub async fn stop(&self) -> Result<(), Trouble> {
         let ended = self.supervisor.stop(GOODBYE).await;
-        ended.map(|_| ()).map_err(|error| Trouble::Rig(error.to_string()))
+        ended
+            .map(|_| ())
+            .map_err(|error| Trouble::Rig(error.to_string()))
     }
 }
 
@@ -228,7 +278,9 @@ fn heed(line: &str, recorder: &Recorder) {
     let is_panic = line.contains("panicked at");
     let level = serde_json::from_str::<Value>(line).ok();
     let severity = level.as_ref().and_then(|line| {
-        line["severity"].as_str().or_else(|| line["fields"]["severity"].as_str())
+        line["severity"]
+            .as_str()
+            .or_else(|| line["fields"]["severity"].as_str())
     });
     if is_panic || severity == Some("critical") {
         recorder.record(Event::Critical {

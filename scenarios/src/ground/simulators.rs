@@ -13,8 +13,9 @@ use exai_mocks::provider::Provider;
 
 use crate::stage::Trouble;
 
-/// From a simulator's death to its next start: the restart policy's delay, part of every figure.
-const RESTART_DELAY: Duration = Duration::from_millis(500);
+/// From a simulator's death to its next start: the restart policy's delay, part of every figure, and
+/// long enough for the server's health to show the loss.
+const RESTART_DELAY: Duration = Duration::from_millis(2_500);
 /// The vendors, in the order of the reports.
 pub const PROVIDERS: [Provider; 3] = [Provider::Kimi, Provider::Glm, Provider::MiniMax];
 /// How long a simulator may take to go.
@@ -62,7 +63,10 @@ impl Simulators {
                 provider,
                 key: plan.key.clone(),
                 keys: vec![row],
-                plan: Plan { seed: plan.seed, ..Plan::default() },
+                plan: Plan {
+                    seed: plan.seed,
+                    ..Plan::default()
+                },
                 cwd: folder.to_path_buf(),
                 restart_delay: RESTART_DELAY,
                 clock: plan.clock,
@@ -72,7 +76,11 @@ impl Simulators {
             let name = format!("server-{}", provider.name());
             let link = Link::start(&name, simulator.address()).await;
             let link = link.map_err(|error| rig(&error))?;
-            vendors.push(Vendor { simulator, link, key });
+            vendors.push(Vendor {
+                simulator,
+                link,
+                key,
+            });
         }
         Ok(Self { vendors })
     }
@@ -104,12 +112,15 @@ impl Simulators {
     /// The process and restart policy of a provider.
     #[must_use]
     pub fn supervisor(&self, provider: &str) -> Option<&Supervisor> {
-        self.find(provider).map(|vendor| vendor.simulator.supervisor())
+        self.find(provider)
+            .map(|vendor| vendor.simulator.supervisor())
     }
 
     /// All three processes.
     pub fn supervisors(&self) -> impl Iterator<Item = &Supervisor> {
-        self.vendors.iter().map(|vendor| vendor.simulator.supervisor())
+        self.vendors
+            .iter()
+            .map(|vendor| vendor.simulator.supervisor())
     }
 
     /// The simulator of a provider.
@@ -119,7 +130,9 @@ impl Simulators {
     }
 
     fn find(&self, provider: &str) -> Option<&Vendor> {
-        self.vendors.iter().find(|vendor| vendor.simulator.provider().name() == provider)
+        self.vendors
+            .iter()
+            .find(|vendor| vendor.simulator.provider().name() == provider)
     }
 
     /// Tells a vendor what to do from now on.
@@ -130,13 +143,20 @@ impl Simulators {
         let Some(vendor) = self.find(provider) else {
             return Err(Trouble::Rig(format!("there is no simulator {provider}")));
         };
-        vendor.simulator.set_plan(plan).await.map_err(|error| Trouble::Rig(error.to_string()))
+        vendor
+            .simulator
+            .set_plan(plan)
+            .await
+            .map_err(|error| Trouble::Rig(error.to_string()))
     }
 
     /// Lines missing from the journals: holes in our own evidence.
     #[must_use]
     pub fn missing_lines(&self) -> u64 {
-        self.vendors.iter().map(|vendor| vendor.simulator.missing_lines()).sum()
+        self.vendors
+            .iter()
+            .map(|vendor| vendor.simulator.missing_lines())
+            .sum()
     }
 
     /// Ends all three.

@@ -14,7 +14,7 @@ use crate::cli::arguments::StoreChoice;
 use crate::stage::Trouble;
 
 /// From the store's death to its next start.
-const RESTART_DELAY: Duration = Duration::from_millis(500);
+const RESTART_DELAY: Duration = Duration::from_millis(2_500);
 /// How long the store may take to go.
 const GOODBYE: Duration = Duration::from_secs(3);
 
@@ -84,7 +84,9 @@ impl Store {
         recorder: &Recorder,
     ) -> Result<Self, Trouble> {
         if kind == StoreKind::Embedded {
-            return Ok(Self::Embedded { file: folder.join("state").join("exai.sqlite") });
+            return Ok(Self::Embedded {
+                file: folder.join("state").join("exai.sqlite"),
+            });
         }
         let rig = |error: &dyn std::fmt::Display| Trouble::Rig(error.to_string());
         let folder = folder.join("redis");
@@ -97,7 +99,10 @@ impl Store {
         let redis = redis.await.map_err(|error| rig(&error))?;
         let link = Link::start("server-store", redis.address()).await;
         let link = link.map_err(|error| rig(&error))?;
-        Ok(Self::Redis { redis: Box::new(redis), link })
+        Ok(Self::Redis {
+            redis: Box::new(redis),
+            link,
+        })
     }
 
     /// What the server's environment says of it.

@@ -37,9 +37,19 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         other: share(row.floor("repeats_other")?),
         near: share(row.floor("repeats_near")?),
     };
-    let lanes = WIRES.into_iter().flat_map(|wire| (0..LANES).map(move |lane| (wire, lane)));
+    let lanes = WIRES
+        .into_iter()
+        .flat_map(|wire| (0..LANES).map(move |lane| (wire, lane)));
     try_join_all(lanes.enumerate().map(|(number, (wire, lane))| {
-        let lane = Lane { stage, wire, lane, number, tools, rounds, repeats };
+        let lane = Lane {
+            stage,
+            wire,
+            lane,
+            number,
+            tools,
+            rounds,
+            repeats,
+        };
         lane.run()
     }))
     .await?;
@@ -90,7 +100,15 @@ struct Repeats {
 /// Records what a wire lists, once from each of two connections.
 async fn list(stage: &Stage, wire: Transport) -> Result<(), Trouble> {
     for number in [0, 1] {
-        let client = stage.client(Person { role: "lister", number }, wire).await?;
+        let client = stage
+            .client(
+                Person {
+                    role: "lister",
+                    number,
+                },
+                wire,
+            )
+            .await?;
         let listed = client.list_tools(GREETING).await;
         let listed = listed.map_err(|error| Trouble::Rig(format!("tools/list: {error}")))?;
         stage.recorder.record(Event::Listed(listed));
@@ -127,7 +145,9 @@ impl Lane<'_> {
     async fn go(&self, client: &Client, plan: OperationPlan) -> Result<(), Trouble> {
         self.stage.check_stop()?;
         let pace = tokio::time::sleep(PACE);
-        self.stage.perform(client, &plan.within(CRITERION, "answers")).await;
+        self.stage
+            .perform(client, &plan.within(CRITERION, "answers"))
+            .await;
         pace.await;
         Ok(())
     }
@@ -156,8 +176,12 @@ impl Lane<'_> {
         }
         if self.tools.consensus {
             let (first, second) = (turn % models.len(), (turn + 1) % models.len());
-            let asked = [(models[first].as_str(), "for"), (models[second].as_str(), "against")];
-            self.go(client, builder.consensus(&asked, &Shape::plain(PATIENCE))).await?;
+            let asked = [
+                (models[first].as_str(), "for"),
+                (models[second].as_str(), "against"),
+            ];
+            self.go(client, builder.consensus(&asked, &Shape::plain(PATIENCE)))
+                .await?;
         }
         for (tool, wanted) in [
             ("version", self.tools.version),
@@ -166,7 +190,8 @@ impl Lane<'_> {
         ] {
             if wanted {
                 let needles = self.stage.site.needles(tool);
-                self.go(client, builder.site(tool, needles, PATIENCE)).await?;
+                self.go(client, builder.site(tool, needles, PATIENCE))
+                    .await?;
             }
         }
         Ok(())
@@ -180,10 +205,13 @@ impl Lane<'_> {
         shape: &Shape,
     ) -> Result<(), Trouble> {
         let mut steps = Steps::default();
-        let first = builder.analyze_step(&mut steps, 2, shape).within(CRITERION, "answers");
+        let first = builder
+            .analyze_step(&mut steps, 2, shape)
+            .within(CRITERION, "answers");
         let call = self.stage.perform(client, &first).await;
         steps.continuation_id = call.meta.and_then(|meta| meta.continuation_id);
-        self.go(client, builder.analyze_step(&mut steps, 2, shape)).await
+        self.go(client, builder.analyze_step(&mut steps, 2, shape))
+            .await
     }
 
     /// Eight turns of one conversation: each request must carry every earlier turn.
@@ -212,12 +240,20 @@ impl Lane<'_> {
     async fn refusals(&self, client: &Arc<Client>, builder: &mut Builder) -> Result<(), Trouble> {
         let cases = [
             ("no_such_tool", json!({"prompt": "hello"}), "client_error"),
-            ("chat", json!({"prompt": "hello", "colour": "blue"}), "validation_error"),
+            (
+                "chat",
+                json!({"prompt": "hello", "colour": "blue"}),
+                "validation_error",
+            ),
             ("chat", json!({"prompt": 7}), "validation_error"),
         ];
         for (tool, arguments, category) in cases {
-            let ask = Ask::Tool { name: tool.to_owned(), arguments };
-            self.go(client, builder.refused(ask, category, PATIENCE)).await?;
+            let ask = Ask::Tool {
+                name: tool.to_owned(),
+                arguments,
+            };
+            self.go(client, builder.refused(ask, category, PATIENCE))
+                .await?;
         }
         Ok(())
     }
@@ -229,18 +265,25 @@ impl Lane<'_> {
         other: &Arc<Client>,
         builder: &mut Builder,
     ) -> Result<(), Trouble> {
-        let Repeats { same, other: by_other, near } = self.repeats;
+        let Repeats {
+            same,
+            other: by_other,
+            near,
+        } = self.repeats;
         for index in 0..same.max(by_other).max(near) {
             let original = builder.chat(&Shape::plain(PATIENCE));
             self.go(client, original.clone()).await?;
             if index < same {
-                self.go(client, builder.repeat(&original, true, true)).await?;
+                self.go(client, builder.repeat(&original, true, true))
+                    .await?;
             }
             if index < by_other {
-                self.go(other, builder.repeat(&original, false, true)).await?;
+                self.go(other, builder.repeat(&original, false, true))
+                    .await?;
             }
             if index < near {
-                self.go(client, builder.repeat(&original, true, false)).await?;
+                self.go(client, builder.repeat(&original, true, false))
+                    .await?;
             }
         }
         Ok(())

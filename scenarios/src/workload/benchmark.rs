@@ -41,11 +41,23 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     for repetition in 1..=u32::try_from(repetitions).unwrap_or(u32::MAX) {
         stage.check_stop()?;
         let null = null_server(stage, repetition).await?;
-        let step = Step { stage, clients: &clients, repetition, ceiling: null.rate };
+        let step = Step {
+            stage,
+            clients: &clients,
+            repetition,
+            ceiling: null.rate,
+        };
         pace(stage, GATE_ANSWER_MS).await?;
-        step.run("gate", GATE_RATE, gate.limit("seconds_s")?, GATE_ANSWER_MS).await;
+        step.run("gate", GATE_RATE, gate.limit("seconds_s")?, GATE_ANSWER_MS)
+            .await;
         pace(stage, 0).await?;
-        step.run("target", target.limit("rate")?, target.limit("seconds_s")?, 0).await;
+        step.run(
+            "target",
+            target.limit("rate")?,
+            target.limit("seconds_s")?,
+            0,
+        )
+        .await;
     }
     stage.ground.scrape(stage, "after V.8").await;
     Ok(())
@@ -56,7 +68,10 @@ async fn crowd(stage: &Stage) -> Result<Vec<Arc<Client>>, Trouble> {
     let mut clients = Vec::new();
     for number in 0..20 {
         for wire in [Transport::Http2025, Transport::Http2026] {
-            let person = Person { role: "bench", number: 400 + 2 * number + clients.len() % 2 };
+            let person = Person {
+                role: "bench",
+                number: 400 + 2 * number + clients.len() % 2,
+            };
             clients.push(stage.client(person, wire).await?);
         }
     }
@@ -72,7 +87,11 @@ async fn warm_up(stage: &Stage, clients: &[Arc<Client>]) {
 
 async fn pace(stage: &Stage, first_byte_ms: u64) -> Result<(), Trouble> {
     for (provider, _) in &stage.site.labels {
-        let plan = Plan { seed: stage.seed, first_byte_ms, ..Plan::default() };
+        let plan = Plan {
+            seed: stage.seed,
+            first_byte_ms,
+            ..Plan::default()
+        };
         stage.ground.plan(provider, &plan).await?;
     }
     Ok(())
@@ -85,7 +104,10 @@ fn mixed(stage: &Stage, builder: &mut Builder, number: u64, answer_ms: u64) -> O
         return builder.site("version", stage.site.needles("version"), PATIENCE);
     }
     let model = models[number as usize % models.len()].clone();
-    let mut plan = builder.chat(&Shape { model: Some(model), ..Shape::plain(PATIENCE) });
+    let mut plan = builder.chat(&Shape {
+        model: Some(model),
+        ..Shape::plain(PATIENCE)
+    });
     plan.planned_provider = answer_ms * 1_000_000;
     plan
 }
@@ -103,7 +125,10 @@ async fn null_server(stage: &Stage, repetition: u32) -> Result<Ceiling, Trouble>
     let rank = |share: f64| {
         let last = measured.service_times.len().saturating_sub(1);
         let index = (last as f64 * share) as usize;
-        measured.service_times.get(index).map_or(0.0, |nanos| *nanos as f64 / 1e6)
+        measured
+            .service_times
+            .get(index)
+            .map_or(0.0, |nanos| *nanos as f64 / 1e6)
     };
     let of = format!("null server, {NULL_CONNECTIONS} connections, repetition {repetition}");
     stage.figure(format!("{of}: calls answered"), measured.rate, "req/s");

@@ -63,14 +63,20 @@ async fn crowd(stage: &Stage) -> Result<Vec<Arc<Client>>, Trouble> {
     let mut clients = Vec::new();
     for number in 0..8 {
         for wire in [Transport::Http2025, Transport::Http2026] {
-            let person = Person { role: "crowd", number: 300 + clients.len() };
+            let person = Person {
+                role: "crowd",
+                number: 300 + clients.len(),
+            };
             clients.push(stage.client(person, wire).await?);
         }
         // Few processes serve many calls: one in three of the crowd's calls goes through a pipe.
-        let person = Person { role: "crowd", number: 330 + number % 4 };
-        let shared = clients.iter().find(|client: &&Arc<Client>| {
-            client.identity().name == person.name()
-        });
+        let person = Person {
+            role: "crowd",
+            number: 330 + number % 4,
+        };
+        let shared = clients
+            .iter()
+            .find(|client: &&Arc<Client>| client.identity().name == person.name());
         let client = match shared {
             Some(client) => Arc::clone(client),
             None => stage.client(person, Transport::Stdio).await?,
@@ -83,7 +89,11 @@ async fn crowd(stage: &Stage) -> Result<Vec<Arc<Client>>, Trouble> {
 /// Tells every simulator how long to take before it answers.
 async fn pace(stage: &Stage, first_byte_ms: u64) -> Result<(), Trouble> {
     for (provider, _) in &stage.site.labels {
-        let plan = Plan { seed: stage.seed, first_byte_ms, ..Plan::default() };
+        let plan = Plan {
+            seed: stage.seed,
+            first_byte_ms,
+            ..Plan::default()
+        };
         stage.ground.plan(provider, &plan).await?;
     }
     Ok(())
@@ -94,7 +104,11 @@ fn mixed(stage: &Stage, builder: &mut Builder, number: u64) -> OperationPlan {
     let models = &stage.site.models;
     let model = models[number as usize % models.len()].clone();
     let files = u32::from(number.is_multiple_of(10));
-    let shape = Shape { model: Some(model), files, ..Shape::plain(PATIENCE) };
+    let shape = Shape {
+        model: Some(model),
+        files,
+        ..Shape::plain(PATIENCE)
+    };
     let mut plan = if number.is_multiple_of(7) {
         builder.analyze(&shape)
     } else {
@@ -120,12 +134,20 @@ async fn hot(stage: &Stage, clients: &[Arc<Client>]) -> Result<(), Trouble> {
         .collect();
     let hot_clients = [hot];
     let (of_hot, of_calm) = tokio::join!(
-        load::run_calls(&hot_plan, &hot_clients, &stage.recorder, &stage.stop, |_| {
-            fast.site("version", needles.clone(), PATIENCE)
-        }),
-        load::run_calls(&calm_plan, &over_http, &stage.recorder, &stage.stop, |number| {
-            mixed(stage, &mut calm, number)
-        }),
+        load::run_calls(
+            &hot_plan,
+            &hot_clients,
+            &stage.recorder,
+            &stage.stop,
+            |_| { fast.site("version", needles.clone(), PATIENCE) }
+        ),
+        load::run_calls(
+            &calm_plan,
+            &over_http,
+            &stage.recorder,
+            &stage.stop,
+            |number| { mixed(stage, &mut calm, number) }
+        ),
     );
     stage.recorder.record(Event::Load(of_hot));
     stage.recorder.record(Event::Load(of_calm));

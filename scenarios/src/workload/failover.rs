@@ -37,27 +37,37 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let window = Duration::from_nanos(row.nanos("window_s")?);
     let components = stage
         .ground
-        .components(row.list("components_embedded")?, row.list("components_redis")?)
+        .components(
+            row.list("components_embedded")?,
+            row.list("components_redis")?,
+        )
         .to_vec();
     stage.begin(CRITERION, "traffic");
     let stop = CancellationToken::new();
     let threads = Mutex::new(Threads::new());
     let lanes = (0..LANES).map(|lane| traffic(stage, lane, &stop, &threads));
-    let probes = components.iter().enumerate().flat_map(|(index, component)| {
-        let wires = [Transport::Http2025, Transport::Http2026];
-        let (stop, threads) = (&stop, &threads);
-        wires.into_iter().enumerate().map(move |(second, wire)| {
-            let probe = Probe { stage, component, number: 240 + 2 * index + second, wire };
-            probe.run(stop, threads)
-        })
-    });
+    let probes = components
+        .iter()
+        .enumerate()
+        .flat_map(|(index, component)| {
+            let wires = [Transport::Http2025, Transport::Http2026];
+            let (stop, threads) = (&stop, &threads);
+            wires.into_iter().enumerate().map(move |(second, wire)| {
+                let probe = Probe {
+                    stage,
+                    component,
+                    number: 240 + 2 * index + second,
+                    wire,
+                };
+                probe.run(stop, threads)
+            })
+        });
     let kill = async {
         let killed = kill_all(stage, &components, kills, window).await;
         stop.cancel();
         killed
     };
-    let (lanes, probes, killed) =
-        tokio::join!(try_join_all(lanes), try_join_all(probes), kill);
+    let (lanes, probes, killed) = tokio::join!(try_join_all(lanes), try_join_all(probes), kill);
     killed?;
     lanes?;
     probes?;
@@ -92,14 +102,19 @@ async fn traffic(
     threads: &Mutex<Threads>,
 ) -> Result<(), Trouble> {
     let wires = [Transport::Http2026, Transport::Http2025];
-    let person = Person { role: "at-risk", number: 120 + lane };
+    let person = Person {
+        role: "at-risk",
+        number: 120 + lane,
+    };
     let client = stage.client(person, wires[lane % wires.len()]).await?;
     let mut builder = stage.builder(5_000 + lane as u64);
     let mut conversation = Conversation::new(format!("v5-{lane}-0"));
     let mut begun = 0;
     while !stop.is_cancelled() && !stage.stop.is_cancelled() {
         let shape = Shape::plain(PROBE_PATIENCE);
-        let plan = builder.turn(&conversation, &shape).within(CRITERION, "traffic");
+        let plan = builder
+            .turn(&conversation, &shape)
+            .within(CRITERION, "traffic");
         let call = stage.perform(&client, &plan).await;
         if call.outcome == Outcome::Ok {
             conversation.acknowledge(&plan, call.meta.and_then(|meta| meta.continuation_id));
@@ -119,7 +134,10 @@ async fn traffic(
 
 /// Remembers a conversation to be read at the end.
 fn keep(threads: &Mutex<Threads>, person: Person, conversation: Conversation) {
-    threads.lock().unwrap_or_else(PoisonError::into_inner).push((person, conversation));
+    threads
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push((person, conversation));
 }
 
 /// Asks, ten times a second and whether or not the last one came back, for something that only the
@@ -132,19 +150,26 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    async fn run(
-        self,
-        stop: &CancellationToken,
-        threads: &Mutex<Threads>,
-    ) -> Result<(), Trouble> {
-        let Self { stage, component, number, wire } = self;
-        let person = Person { role: "probe", number };
+    async fn run(self, stop: &CancellationToken, threads: &Mutex<Threads>) -> Result<(), Trouble> {
+        let Self {
+            stage,
+            component,
+            number,
+            wire,
+        } = self;
+        let person = Person {
+            role: "probe",
+            number,
+        };
         let client = stage.client(person, wire).await?;
         let client = &client;
         let phase = format!("probe.{component}");
         let model = stage.site.model_of(component);
         let is_provider = model.is_some();
-        let shape = Shape { model, ..Shape::plain(PROBE_PATIENCE) };
+        let shape = Shape {
+            model,
+            ..Shape::plain(PROBE_PATIENCE)
+        };
         let mut builder = stage.builder(5_100 + number as u64);
         let mut ticks = tokio::time::interval(PROBE_EVERY);
         let mut open = FuturesUnordered::new();

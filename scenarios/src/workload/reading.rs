@@ -29,7 +29,9 @@ pub async fn read_all(
         owners.entry(thread.0.name()).or_default().push(thread);
     }
     let owners = owners.into_values().map(|threads| async move {
-        let Some((person, _)) = threads.first() else { return Ok(()) };
+        let Some((person, _)) = threads.first() else {
+            return Ok(());
+        };
         let client = stage.client(*person, Transport::Http2026).await?;
         let mut builder = stage.builder(9_000 + person.number as u64);
         for (_, conversation) in threads {

@@ -38,12 +38,22 @@ struct Landing {
 pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let row = stage.row(CRITERION)?;
     let mut builder = stage.builder(2_000);
-    let mut landings = landings(stage, row.list("faults")?, row.floor("landed")?, &mut builder);
+    let mut landings = landings(
+        stage,
+        row.list("faults")?,
+        row.floor("landed")?,
+        &mut builder,
+    );
     stage.begin(CRITERION, PHASE);
     install(stage, &landings).await?;
     let lanes = share_out(&mut landings);
-    try_join_all(lanes.into_iter().enumerate().map(|(number, lane)| session(stage, number, lane)))
-        .await?;
+    try_join_all(
+        lanes
+            .into_iter()
+            .enumerate()
+            .map(|(number, lane)| session(stage, number, lane)),
+    )
+    .await?;
     clear(stage).await?;
     stage.end(CRITERION, PHASE);
     if row.floor("breaker_cycles")? > 0 {
@@ -53,12 +63,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
 }
 
 /// The operations that faults will land on, with the rule that makes each land.
-fn landings(
-    stage: &Stage,
-    wanted: &[String],
-    times: u64,
-    builder: &mut Builder,
-) -> Vec<Landing> {
+fn landings(stage: &Stage, wanted: &[String], times: u64, builder: &mut Builder) -> Vec<Landing> {
     let mut found = Vec::new();
     for (name, row) in &stage.criteria.faults {
         let is_wanted = wanted.iter().any(|entry| entry == name || entry == "*");
@@ -67,8 +72,13 @@ fn landings(
         };
         for index in 0..times as usize {
             let provider = row.providers[index % row.providers.len()].clone();
-            let Some(model) = stage.site.model_of(&provider) else { continue };
-            let shape = Shape { model: Some(model), ..Shape::plain(PATIENCE) };
+            let Some(model) = stage.site.model_of(&provider) else {
+                continue;
+            };
+            let shape = Shape {
+                model: Some(model),
+                ..Shape::plain(PATIENCE)
+            };
             let mut plan = builder.chat(&shape).within(CRITERION, PHASE);
             plan.fault = Some(name.clone());
             plan.reaction = Some(row.reaction.join(" | "));
@@ -76,7 +86,12 @@ fn landings(
                 stream(&mut plan);
             }
             let rule = rule(&plan, name, &row.reaction);
-            found.push(Landing { fault, provider, plan, rule });
+            found.push(Landing {
+                fault,
+                provider,
+                plan,
+                rule,
+            });
         }
     }
     found
@@ -93,7 +108,12 @@ fn stream(plan: &mut OperationPlan) {
 /// time where the provider is to be left.
 fn rule(plan: &OperationPlan, fault: &str, reaction: &[String]) -> Rule {
     let ProofKind::Keyed { tracers, .. } = &plan.proof else {
-        return Rule { id: String::new(), fault: String::new(), when: When::default(), delay_ms: None };
+        return Rule {
+            id: String::new(),
+            fault: String::new(),
+            when: When::default(),
+            delay_ms: None,
+        };
     };
     let is_once = reaction.iter().any(|codes| codes == "R");
     let when = When {
@@ -101,7 +121,12 @@ fn rule(plan: &OperationPlan, fault: &str, reaction: &[String]) -> Rule {
         times: is_once.then_some(1),
         ..When::default()
     };
-    Rule { id: format!("{fault}.{}", plan.op), fault: fault.to_owned(), when, delay_ms: None }
+    Rule {
+        id: format!("{fault}.{}", plan.op),
+        fault: fault.to_owned(),
+        when,
+        delay_ms: None,
+    }
 }
 
 async fn install(stage: &Stage, landings: &[Landing]) -> Result<(), Trouble> {
@@ -119,7 +144,16 @@ async fn install(stage: &Stage, landings: &[Landing]) -> Result<(), Trouble> {
 
 async fn clear(stage: &Stage) -> Result<(), Trouble> {
     for (provider, _) in &stage.site.labels {
-        stage.ground.plan(provider, &Plan { seed: stage.seed, ..Plan::default() }).await?;
+        stage
+            .ground
+            .plan(
+                provider,
+                &Plan {
+                    seed: stage.seed,
+                    ..Plan::default()
+                },
+            )
+            .await?;
     }
     Ok(())
 }
@@ -139,15 +173,23 @@ fn share_out(landings: &mut Vec<Landing>) -> Vec<Vec<Landing>> {
 /// One session: a fault, then a call that must be good, and so on to the end.
 async fn session(stage: &Stage, number: usize, landings: Vec<Landing>) -> Result<(), Trouble> {
     let wires = [Transport::Http2025, Transport::Http2026, Transport::Stdio];
-    let person = Person { role: "patient", number: 60 + number };
+    let person = Person {
+        role: "patient",
+        number: 60 + number,
+    };
     let client = stage.client(person, wires[number % wires.len()]).await?;
     let mut builder = stage.builder(2_100 + number as u64);
     for landing in landings {
         stage.check_stop()?;
         stage.perform(&client, &landing.plan).await;
         let model = stage.site.model_of(&landing.provider);
-        let next = builder.chat(&Shape { model, ..Shape::plain(PATIENCE) });
-        stage.perform(&client, &next.within(CRITERION, "next")).await;
+        let next = builder.chat(&Shape {
+            model,
+            ..Shape::plain(PATIENCE)
+        });
+        stage
+            .perform(&client, &next.within(CRITERION, "next"))
+            .await;
     }
     Ok(())
 }
@@ -157,10 +199,21 @@ async fn session(stage: &Stage, number: usize, landings: Vec<Landing>) -> Result
 async fn breaker_life(stage: &Stage) -> Result<(), Trouble> {
     let phase = "breaker.glm";
     let provider = "glm";
-    let client = stage.client(Person { role: "patient", number: 70 }, Transport::Http2026).await?;
+    let client = stage
+        .client(
+            Person {
+                role: "patient",
+                number: 70,
+            },
+            Transport::Http2026,
+        )
+        .await?;
     let mut builder = stage.builder(2_200);
     let model = stage.site.model_of(provider);
-    let shape = Shape { model, ..Shape::plain(PATIENCE) };
+    let shape = Shape {
+        model,
+        ..Shape::plain(PATIENCE)
+    };
     stage.begin(CRITERION, phase);
     let down = Rule {
         id: "breaker".to_owned(),
@@ -168,10 +221,21 @@ async fn breaker_life(stage: &Stage) -> Result<(), Trouble> {
         when: When::default(),
         delay_ms: None,
     };
-    stage.ground.plan(provider, &Plan { rules: vec![down], ..Plan::default() }).await?;
+    stage
+        .ground
+        .plan(
+            provider,
+            &Plan {
+                rules: vec![down],
+                ..Plan::default()
+            },
+        )
+        .await?;
     stage.ground.scrape(stage, "tick").await;
     for _ in 0..BREAKER_FAILURES {
-        stage.perform(&client, &builder.chat(&shape).within(CRITERION, phase)).await;
+        stage
+            .perform(&client, &builder.chat(&shape).within(CRITERION, phase))
+            .await;
     }
     stage.ground.scrape(stage, "tick").await;
     stage.ground.plan(provider, &Plan::default()).await?;
@@ -181,7 +245,10 @@ async fn breaker_life(stage: &Stage) -> Result<(), Trouble> {
         let plan = builder.chat(&shape).within(CRITERION, phase);
         let call = stage.perform(&client, &plan).await;
         stage.ground.scrape(stage, "tick").await;
-        if call.meta.is_some_and(|meta| meta.provider.as_deref() == Some(provider)) {
+        if call
+            .meta
+            .is_some_and(|meta| meta.provider.as_deref() == Some(provider))
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -193,19 +260,38 @@ async fn breaker_life(stage: &Stage) -> Result<(), Trouble> {
 /// Provokes error categories that need no broken provider; the faults above provoke the others.
 async fn categories(stage: &Stage, wanted: &[String]) -> Result<(), Trouble> {
     let phase = "categories";
-    let client = stage.client(Person { role: "patient", number: 71 }, Transport::Http2026).await?;
+    let client = stage
+        .client(
+            Person {
+                role: "patient",
+                number: 71,
+            },
+            Transport::Http2026,
+        )
+        .await?;
     let mut builder = stage.builder(2_300);
     stage.begin(CRITERION, phase);
     let refusals = [
-        ("client_error", Ask::Method { name: "no/such/method".to_owned(), params: json!({}) }),
+        (
+            "client_error",
+            Ask::Method {
+                name: "no/such/method".to_owned(),
+                params: json!({}),
+            },
+        ),
         (
             "validation_error",
-            Ask::Tool { name: "chat".to_owned(), arguments: json!({"prompt": ""}) },
+            Ask::Tool {
+                name: "chat".to_owned(),
+                arguments: json!({"prompt": ""}),
+            },
         ),
     ];
     for (category, ask) in refusals {
         if wanted.iter().any(|entry| entry == category) {
-            let plan = builder.refused(ask, category, PATIENCE).within(CRITERION, phase);
+            let plan = builder
+                .refused(ask, category, PATIENCE)
+                .within(CRITERION, phase);
             stage.perform(&client, &plan).await;
         }
     }
@@ -215,7 +301,10 @@ async fn categories(stage: &Stage, wanted: &[String]) -> Result<(), Trouble> {
         }
     }
     if wanted.iter().any(|entry| entry == "tool_error") {
-        stage.not_tested(CRITERION, "tool_error: its trigger, precommit, is not built yet");
+        stage.not_tested(
+            CRITERION,
+            "tool_error: its trigger, precommit, is not built yet",
+        );
     }
     stage.end(CRITERION, phase);
     Ok(())
@@ -228,13 +317,26 @@ async fn everywhere(
     client: &Client,
     builder: &mut Builder,
 ) -> Result<(), Trouble> {
-    let mut plan = builder.chat(&Shape::plain(PATIENCE)).within(CRITERION, "categories");
+    let mut plan = builder
+        .chat(&Shape::plain(PATIENCE))
+        .within(CRITERION, "categories");
     let mut rule = rule(&plan, fault, &[]);
     rule.id = format!("everywhere.{category}");
-    plan.proof = ProofKind::Refusal { category: category.to_owned() };
+    plan.proof = ProofKind::Refusal {
+        category: category.to_owned(),
+    };
     for (provider, _) in &stage.site.labels {
         let rules = vec![rule.clone()];
-        stage.ground.plan(provider, &Plan { rules, ..Plan::default() }).await?;
+        stage
+            .ground
+            .plan(
+                provider,
+                &Plan {
+                    rules,
+                    ..Plan::default()
+                },
+            )
+            .await?;
     }
     stage.perform(client, &plan).await;
     clear(stage).await

@@ -43,7 +43,12 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     hosts::try_all(stage).await?;
     roles::try_all(stage).await?;
     stage.end(CRITERION, "battery");
-    rates::try_scopes(stage, row.list("rate_scopes")?, row.floor("window_seconds")?).await?;
+    rates::try_scopes(
+        stage,
+        row.list("rate_scopes")?,
+        row.floor("window_seconds")?,
+    )
+    .await?;
     if row.floor("ratio_samples")? > 0 {
         rates::calm_and_hostile(stage, row.floor("ratio_samples")?).await?;
     }
@@ -103,9 +108,10 @@ impl<'a> Attempt<'a> {
         let host = address.to_string();
         let software = Software::numbered(1);
         let (request, revision) = match self.wire {
-            Transport::Http2025 => {
-                (exai_harness::client::request::initialize(software), Revision::V2025)
-            }
+            Transport::Http2025 => (
+                exai_harness::client::request::initialize(software),
+                Revision::V2025,
+            ),
             _ => (Request::tool(self.tool, &json!({})), Revision::V2026),
         };
         let message = request.message(Some(1), revision, software).to_string();
@@ -148,7 +154,11 @@ pub struct Seen<'a> {
 pub fn record(stage: &Stage, case: &Seen<'_>, reply: &RawReply) {
     stage.search("a reply", &String::from_utf8_lossy(&reply.body));
     let seen = reply.word();
-    let expected = case.allowed.iter().find(|word| **word == seen).or(case.allowed.first());
+    let expected = case
+        .allowed
+        .iter()
+        .find(|word| **word == seen)
+        .or(case.allowed.first());
     stage.recorder.record(Event::Case(Case {
         id: case.id.to_owned(),
         edge: case.edge.to_owned(),

@@ -27,7 +27,6 @@ const CALM: Duration = Duration::from_millis(2_500);
 /// Pairs of calls with and without a thread.
 const PAIRS: usize = 240;
 
-
 /// Runs the workload.
 ///
 /// # Errors
@@ -42,7 +41,9 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     stage.begin(CRITERION, "load");
     let broken = CancellationToken::new();
     let lanes = (0..LANES).map(|lane| append_and_read(stage, lane, each, &broken));
-    let kinds = stage.ground.store_faults(row.list("faults_embedded")?, row.list("faults_redis")?);
+    let kinds = stage
+        .ground
+        .store_faults(row.list("faults_embedded")?, row.list("faults_redis")?);
     let nemesis = async {
         let done = break_the_store(stage, &kinds).await;
         broken.cancel();
@@ -61,7 +62,10 @@ async fn paired(stage: &Stage, samples: u64) -> Result<Threads, Trouble> {
     if samples == 0 {
         return Ok(threads);
     }
-    let person = Person { role: "pair", number: 80 };
+    let person = Person {
+        role: "pair",
+        number: 80,
+    };
     let client = stage.client(person, Transport::Http2026).await?;
     let mut builder = stage.builder(4_000);
     let shape = Shape::plain(PATIENCE);
@@ -72,14 +76,18 @@ async fn paired(stage: &Stage, samples: u64) -> Result<Threads, Trouble> {
             threads.push((person, conversation));
             conversation = Conversation::new(format!("v4-pair-{}", index / EXCHANGES));
         }
-        let plan = builder.turn(&conversation, &shape).within(CRITERION, "with_thread");
+        let plan = builder
+            .turn(&conversation, &shape)
+            .within(CRITERION, "with_thread");
         let call = stage.perform(&client, &plan).await;
         let handle = call.meta.and_then(|meta| meta.continuation_id);
         if call.outcome == Outcome::Ok {
             conversation.acknowledge(&plan, handle);
         }
         let bare = builder.site("version", stage.site.needles("version"), PATIENCE);
-        stage.perform(&client, &bare.within(CRITERION, "without_thread")).await;
+        stage
+            .perform(&client, &bare.within(CRITERION, "without_thread"))
+            .await;
         tokio::time::sleep(PACE).await;
     }
     threads.push((person, conversation));
@@ -96,19 +104,26 @@ async fn append_and_read(
     broken: &CancellationToken,
 ) -> Result<Threads, Trouble> {
     let wires = [Transport::Http2026, Transport::Http2025];
-    let person = Person { role: "writer", number: 100 + lane };
+    let person = Person {
+        role: "writer",
+        number: 100 + lane,
+    };
     let client = stage.client(person, wires[lane % wires.len()]).await?;
     let mut builder = stage.builder(4_100 + lane as u64);
     let mut threads: Threads = Vec::new();
     let mut done = 0;
     while done < operations || !broken.is_cancelled() {
         stage.check_stop()?;
-        let is_full = threads.last().is_none_or(|(_, last)| last.planted.len() >= EXCHANGES);
+        let is_full = threads
+            .last()
+            .is_none_or(|(_, last)| last.planted.len() >= EXCHANGES);
         if is_full || abandoned(threads.last()) {
             let name = format!("v4-{lane}-{}", threads.len());
             threads.push((person, Conversation::new(name)));
         }
-        let Some((_, conversation)) = threads.last_mut() else { break };
+        let Some((_, conversation)) = threads.last_mut() else {
+            break;
+        };
         done += turn(stage, &client, &mut builder, conversation).await;
     }
     Ok(threads)
@@ -128,7 +143,9 @@ async fn turn(
     builder: &mut Builder,
     conversation: &mut Conversation,
 ) -> u64 {
-    let plan = builder.turn(conversation, &Shape::plain(PATIENCE)).within(CRITERION, "load");
+    let plan = builder
+        .turn(conversation, &Shape::plain(PATIENCE))
+        .within(CRITERION, "load");
     let call = stage.perform(client, &plan).await;
     tokio::time::sleep(PACE).await;
     let mut done = 1;
@@ -167,12 +184,22 @@ async fn reconnected(stage: &Stage, kind: FaultKind) -> Result<(), Trouble> {
     const EVERY: Duration = Duration::from_millis(20);
     const LIMIT: u64 = 15_000_000_000;
     let healed = stage.recorder.now();
-    let client = stage.client(Person { role: "probe", number: 90 }, Transport::Http2026).await?;
+    let client = stage
+        .client(
+            Person {
+                role: "probe",
+                number: 90,
+            },
+            Transport::Http2026,
+        )
+        .await?;
     let mut builder = stage.builder(4_300);
     loop {
         let conversation = Conversation::new(format!("v4-reconnect-{}", stage.recorder.now()));
         let plan = builder.turn(&conversation, &Shape::plain(2_000_000_000));
-        let call = stage.perform(&client, &plan.within("probe", "reconnect")).await;
+        let call = stage
+            .perform(&client, &plan.within("probe", "reconnect"))
+            .await;
         let took = call.done_at.saturating_sub(healed);
         if call.outcome == Outcome::Ok || took > LIMIT {
             let name = format!("reconnect after {}", kind.name());

@@ -32,7 +32,9 @@ pub async fn refusal(address: SocketAddr) -> Option<String> {
 /// A ping that is not answered.
 pub async fn silence(address: SocketAddr) -> Option<String> {
     let asked = timeout(SILENT, ping(address)).await;
-    asked.is_err().then(|| format!("a ping to {address} stayed without answer for {SILENT:?}"))
+    asked
+        .is_err()
+        .then(|| format!("a ping to {address} stayed without answer for {SILENT:?}"))
 }
 
 /// A ping that takes at least this long.

@@ -19,10 +19,22 @@ struct Pattern {
 
 const fn pattern(kind: FaultKind) -> Option<Pattern> {
     match kind {
-        FaultKind::Pause => Some(Pattern { hold: 2_000, rest: 0, all: 2_000 }),
-        FaultKind::Slow => Some(Pattern { hold: 150, rest: 150, all: 2_000 }),
+        FaultKind::Pause => Some(Pattern {
+            hold: 2_000,
+            rest: 0,
+            all: 2_000,
+        }),
+        FaultKind::Slow => Some(Pattern {
+            hold: 150,
+            rest: 150,
+            all: 2_000,
+        }),
         // Past the server's busy timeout of 3 s.
-        FaultKind::Refuse => Some(Pattern { hold: 3_600, rest: 0, all: 3_600 }),
+        FaultKind::Refuse => Some(Pattern {
+            hold: 3_600,
+            rest: 0,
+            all: 3_600,
+        }),
         _ => None,
     }
 }
@@ -66,7 +78,9 @@ pub(super) async fn hold(deed: &Deed<'_>, file: &Path) -> Result<(), Trouble> {
     let said = String::from_utf8_lossy(&output.stdout);
     let holds = said.lines().filter(|line| line.starts_with("held")).count();
     if output.status.success() && holds > 0 {
-        deed.cause(format!("another process held the write lock {holds} times, {hold} ms each"));
+        deed.cause(format!(
+            "another process held the write lock {holds} times, {hold} ms each"
+        ));
         deed.effect(felt);
     } else {
         let why = String::from_utf8_lossy(&output.stderr);

@@ -48,7 +48,9 @@ impl Reader {
         };
         let whole = &fresh[..=end];
         self.read += whole.len();
-        let lines = whole.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines = whole
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
         lines.map(|line| self.seen(line)).collect()
     }
 

@@ -19,7 +19,10 @@ pub fn audit_file(folder: &Path) -> PathBuf {
 /// # Errors
 /// The disk's.
 pub fn write(setup: &Setup, public: SocketAddr, admin: SocketAddr) -> std::io::Result<()> {
-    std::fs::write(super::config_file(&setup.folder), text(setup, public, admin))
+    std::fs::write(
+        super::config_file(&setup.folder),
+        text(setup, public, admin),
+    )
 }
 
 fn text(setup: &Setup, public: SocketAddr, admin: SocketAddr) -> String {
@@ -40,7 +43,11 @@ fn text(setup: &Setup, public: SocketAddr, admin: SocketAddr) -> String {
         setup.public_key
     );
     let _ = writeln!(out, "[audit]\nfile = {:?}\n", audit_file(&setup.folder));
-    let _ = writeln!(out, "[models.aliases]\n{:?} = {:?}\n", site.alias, site.models[0]);
+    let _ = writeln!(
+        out,
+        "[models.aliases]\n{:?} = {:?}\n",
+        site.alias, site.models[0]
+    );
     for edge in &setup.providers {
         let label = site.labels.iter().find(|(name, _)| name == edge.name);
         let label = label.map_or("", |(_, label)| label);

@@ -30,17 +30,43 @@ async fn one_wire(stage: &Stage, wire: Transport) {
     let token = stage.ground.authorization(Person::user(501));
     let port = stage.ground.public().port();
     let own = format!("http://localhost:{port}");
-    let seen = |id, good, allowed| Seen { id, edge: wire.name(), good, allowed };
+    let seen = |id, good, allowed| Seen {
+        id,
+        edge: wire.name(),
+        good,
+        allowed,
+    };
     let plain = Attempt::new(wire, Some(&token));
     for (id, origin) in ORIGINS {
-        let reply = Attempt { origin: Some(origin), ..Attempt::new(wire, Some(&token)) };
+        let reply = Attempt {
+            origin: Some(origin),
+            ..Attempt::new(wire, Some(&token))
+        };
         record(stage, &seen(id, false, &["403"]), &reply.send(stage).await);
-        let good = Attempt { origin: Some(&own), ..Attempt::new(wire, Some(&token)) };
-        record(stage, &seen(id, true, &["accepted"]), &good.send(stage).await);
+        let good = Attempt {
+            origin: Some(&own),
+            ..Attempt::new(wire, Some(&token))
+        };
+        record(
+            stage,
+            &seen(id, true, &["accepted"]),
+            &good.send(stage).await,
+        );
     }
     for (id, host) in [("H1", "evil.example"), ("H8", "rebind.example:8079")] {
-        let bad = Attempt { host: Some(host), ..Attempt::new(wire, Some(&token)) };
-        record(stage, &seen(id, false, &["403", "421"]), &bad.send(stage).await);
-        record(stage, &seen(id, true, &["accepted"]), &plain.send(stage).await);
+        let bad = Attempt {
+            host: Some(host),
+            ..Attempt::new(wire, Some(&token))
+        };
+        record(
+            stage,
+            &seen(id, false, &["403", "421"]),
+            &bad.send(stage).await,
+        );
+        record(
+            stage,
+            &seen(id, true, &["accepted"]),
+            &plain.send(stage).await,
+        );
     }
 }

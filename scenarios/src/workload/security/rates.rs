@@ -48,9 +48,14 @@ async fn people_of(stage: &Stage, scope: &str) -> Result<Vec<Arc<Client>>, Troub
     };
     let mut clients = Vec::new();
     for number in 0..count {
-        let person = Person { role, number: 600 + number };
+        let person = Person {
+            role,
+            number: 600 + number,
+        };
         let client = if scope == "address" {
-            stage.client_at(person, Person { role, number: 599 }, Transport::Http2026).await?
+            stage
+                .client_at(person, Person { role, number: 599 }, Transport::Http2026)
+                .await?
         } else {
             stage.client(person, Transport::Http2026).await?
         };
@@ -66,7 +71,10 @@ async fn people_of(stage: &Stage, scope: &str) -> Result<Vec<Arc<Client>>, Troub
 pub async fn calm_and_hostile(stage: &Stage, samples: u64) -> Result<(), Trouble> {
     let mut clients = Vec::new();
     for number in 0..6 {
-        let person = Person { role: "healthy", number: 700 + number };
+        let person = Person {
+            role: "healthy",
+            number: 700 + number,
+        };
         clients.push(stage.client(person, Transport::Http2026).await?);
     }
     for phase in ["calm", "hostile"] {

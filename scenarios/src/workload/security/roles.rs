@@ -6,8 +6,12 @@ use super::{Attempt, Seen, record};
 use crate::stage::{Person, Stage, Trouble};
 
 /// Roles that may call no tool, by row and variant.
-const DENIED: [(&str, &[&str]); 4] =
-    [("A1.metrics", &["metrics"]), ("A7.unknown", &["poweruser"]), ("A7.none", &[]), ("A7.case", &["Admin"])];
+const DENIED: [(&str, &[&str]); 4] = [
+    ("A1.metrics", &["metrics"]),
+    ("A7.unknown", &["poweruser"]),
+    ("A7.none", &[]),
+    ("A7.case", &["Admin"]),
+];
 /// Tools the roles are tried on.
 const TOOLS: [&str; 3] = ["version", "status", "listmodels"];
 
@@ -23,11 +27,26 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
         let bad = stage.ground.authorization_with(Person::user(503), roles);
         for tool in TOOLS {
             let id = format!("{row}.{tool}");
-            let seen = |good, allowed| Seen { id: &id, edge: wire.name(), good, allowed };
-            let attempt = Attempt { tool, ..Attempt::new(wire, Some(&bad)) };
+            let seen = |good, allowed| Seen {
+                id: &id,
+                edge: wire.name(),
+                good,
+                allowed,
+            };
+            let attempt = Attempt {
+                tool,
+                ..Attempt::new(wire, Some(&bad))
+            };
             record(stage, &seen(false, &["403"]), &attempt.send(stage).await);
-            let attempt = Attempt { tool, ..Attempt::new(wire, Some(&good)) };
-            record(stage, &seen(true, &["accepted"]), &attempt.send(stage).await);
+            let attempt = Attempt {
+                tool,
+                ..Attempt::new(wire, Some(&good))
+            };
+            record(
+                stage,
+                &seen(true, &["accepted"]),
+                &attempt.send(stage).await,
+            );
         }
     }
     Ok(())

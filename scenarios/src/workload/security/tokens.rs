@@ -24,16 +24,27 @@ pub async fn try_all(
         let row = id.split('.').next().unwrap_or(id);
         rows.is_none_or(|rows| rows.iter().any(|wanted| wanted == row))
     };
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs())
+    };
     let mint = stage.ground.mint();
     for index in 0..mint.battery(now(), LISTENER).len() {
         stage.check_stop()?;
         // Made anew for each case: several stand at the edge of the leeway.
-        let Some(case) = mint.battery(now(), LISTENER).into_iter().nth(index) else { break };
+        let Some(case) = mint.battery(now(), LISTENER).into_iter().nth(index) else {
+            break;
+        };
         if !is_wanted(&case.id) {
             continue;
         }
-        let seen = |good, allowed| Seen { id: &case.id, edge: wire.name(), good, allowed };
+        let seen = |good, allowed| Seen {
+            id: &case.id,
+            edge: wire.name(),
+            good,
+            allowed,
+        };
         let reply = Attempt::new(wire, case.bad.as_deref()).send(stage).await;
         record(stage, &seen(false, case.refused_by), &reply);
         let reply = Attempt::new(wire, Some(&case.good)).send(stage).await;
