@@ -5,11 +5,12 @@
 //! kills its whole group. The environment is cleared and rebuilt from the given pairs alone.
 
 mod capture;
+mod command;
 mod spawner;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,12 +18,13 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use procfs::process::ProcState;
 use tokio::io::AsyncWriteExt;
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::monotonic;
 pub use capture::{LineSink, Tail};
+use command::command;
 
 /// The unprivileged user that judged processes run as when we are root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -387,28 +389,6 @@ impl Drop for Process {
 /// A process id as the system's calls take it; 0 never names a process of ours.
 fn raw(pid: u32) -> Pid {
     Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX))
-}
-
-fn command(spec: &Spec) -> Command {
-    let mut command = Command::new(&spec.program);
-    command
-        .args(&spec.args)
-        .env_clear()
-        .envs(spec.env.iter().map(|(name, value)| (name, value)))
-        .current_dir(&spec.cwd)
-        .stdin(if spec.stdin {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    if let Some(user) = spec.user {
-        command.uid(user.uid).gid(user.gid);
-    }
-    command
 }
 
 #[cfg(test)]

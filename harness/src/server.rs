@@ -105,12 +105,22 @@ struct Files {
     scratch: Arc<Scratch>,
 }
 
+fn restart_policy(setup: &Setup) -> Watch {
+    Watch {
+        name: "server".to_owned(),
+        role: Role::Judged,
+        delay: setup.restart_delay,
+        recorder: setup.recorder.clone(),
+    }
+}
+
 impl Server {
     /// Starts it on two free ports and waits until it is ready.
     ///
     /// # Errors
     /// When it does not start or is not ready in time, with its last lines.
     pub async fn start(setup: Setup, scratch: Arc<Scratch>) -> Result<Self, ServerError> {
+        let watch = restart_policy(&setup);
         let place = || port::free_port().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let (public, admin) = (place()?, place()?);
         let state = scratch.folder("state")?;
@@ -132,12 +142,6 @@ impl Server {
             scratch,
         };
         files.configure("exai.toml", &Settings::default())?;
-        let watch = Watch {
-            name: "server".to_owned(),
-            role: Role::Judged,
-            delay: setup.restart_delay,
-            recorder: setup.recorder.clone(),
-        };
         let (birth, recorder, kept) = (files.clone(), setup.recorder.clone(), setup.log);
         let starter = Box::new(move |_life| {
             let mut spec = birth.spec("server", "serve", "exai.toml");
@@ -165,16 +169,20 @@ impl Server {
             recorder: setup.recorder,
             pipes: Mutex::new(0),
         };
-        // A life that ends before it was ever ready would do so for ever: say why at once.
-        let first = server.supervisor.process()?;
+        server.await_first_life().await?;
+        Ok(server)
+    }
+
+    /// A life that ends before it was ever ready would do so for ever: says why at once.
+    async fn await_first_life(&self) -> Result<(), ServerError> {
+        let first = self.supervisor.process()?;
         tokio::select! {
-            ready = server.wait_ready(READY) => ready?,
-            _ended = first.wait() => return Err(ServerError::NotReady {
+            ready = self.wait_ready(READY) => ready,
+            _ended = first.wait() => Err(ServerError::NotReady {
                 limit: READY,
                 tail: first.tail(),
             }),
         }
-        Ok(server)
     }
 
     /// Its public listener, without link or impostor.

@@ -1,7 +1,8 @@
 //! The whole rig on this machine: simulators, store, server, an impostor if there is one, and a
 //! fault link on every edge. Assembled in that order, taken down in reverse.
 //!
-//! Nothing of it outlives the run: dropping the topology kills every process, and the kernel does so
+//! Nothing of it outlives the run: dropping the topology kills every process, and the kernel
+//! does so
 //! when we die.
 
 mod assembly;

@@ -1,5 +1,11 @@
 //! The whole rig on this machine, against the real server: assembled, used, broken, taken down.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test without its ground has failed"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;

@@ -1,5 +1,10 @@
 //! The house rules as a test. Each message reads "file:line: what is wrong, what to do instead".
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot look around has failed"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

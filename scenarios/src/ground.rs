@@ -6,26 +6,25 @@ pub mod people;
 pub mod server;
 pub mod simulators;
 pub mod store;
+pub mod witness;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exai_harness::client::{Client, Http, HttpTarget, Identity, Revision, Stdio};
 use exai_harness::clock::RunClock;
-use exai_harness::history::{Now, Recorder};
-use exai_harness::identity::{self, Reported, Subject};
+use exai_harness::history::Recorder;
+use exai_harness::identity::Subject;
 use exai_harness::operation::builder::Numbering;
 use exai_harness::probe::{Ask, LOOK, Scraper};
-use exai_harness::process::{Nobody, Pair};
+use exai_harness::process::Nobody;
 use exai_harness::runkey::Tracers;
 use exai_harness::sample::Sampler;
 use exai_harness::scratch::Scratch;
 use exai_harness::token::{Mint, Signature};
 use exai_judge::fault::FaultKind;
-use exai_judge::{Event, RunKey, Transport};
+use exai_judge::{Event, RunKey};
 use exai_mocks::plan::Plan as SimulatorPlan;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,9 +37,8 @@ use self::simulators::Simulators;
 use self::store::Store;
 use crate::binaries::Built;
 use crate::cli::arguments::SpoilWord;
-use crate::facts::Learned;
 use crate::site::Site;
-use crate::stage::{Person, Stage, Trouble};
+use crate::stage::{Stage, Trouble};
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
 const CONNECTIONS: u32 = 16;
@@ -192,59 +190,6 @@ impl Ground {
         self.impostor.public(&self.server)
     }
 
-    /// A client of the server, not greeted yet.
-    ///
-    /// # Errors
-    /// In words, when a process does not start or the wire is not built.
-    pub fn connect(&self, identity: Identity, over: Transport) -> Result<Client, String> {
-        let recorder = self.recorder.clone();
-        let now: Now = Arc::new(move || recorder.now());
-        let http = |revision| {
-            let address = self.public();
-            let target = HttpTarget {
-                address,
-                host: address.to_string(),
-                path: "/mcp".to_owned(),
-                revision,
-                connections: CONNECTIONS,
-                redial: true,
-            };
-            Ok(Client::Http(Http::new(
-                target,
-                identity.clone(),
-                Arc::clone(&now),
-            )))
-        };
-        match over {
-            Transport::Http2025 => http(Revision::V2025),
-            Transport::Http2026 => http(Revision::V2026),
-            Transport::Stdio => {
-                let command = self.impostor.wrap(self.server.stdio());
-                let client = Stdio::spawn(command, Revision::V2025, identity, now);
-                client.map(Client::Stdio).map_err(|error| error.to_string())
-            }
-            Transport::WebSocket => Err("the WebSocket daemon is not built yet".to_owned()),
-        }
-    }
-
-    /// A person with a token of an ordinary user.
-    #[must_use]
-    pub fn identity(&self, who: Person) -> Identity {
-        self.mints.identity(who)
-    }
-
-    /// The `Authorization` header of an ordinary user.
-    #[must_use]
-    pub fn authorization(&self, who: Person) -> String {
-        self.authorization_with(who, &["user"])
-    }
-
-    /// The `Authorization` header of a person with these roles.
-    #[must_use]
-    pub fn authorization_with(&self, who: Person, roles: &[&str]) -> String {
-        format!("Bearer {}", self.mints.token(who, roles))
-    }
-
     /// The secrets that no output may show: the vendors' keys and the tokens' secret.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
@@ -296,63 +241,6 @@ impl Ground {
     pub async fn scrape(&self, stage: &Stage, mark: &str) {
         if let Err(error) = self.scraper.metrics(mark).await {
             stage.not_tested("V.3", format!("counters at {mark}: {error}"));
-        }
-    }
-
-    /// Records who the running server is.
-    pub async fn identify(&self, moment: &str, recorder: &Recorder) {
-        let manifest = self.scraper.manifest().await.unwrap_or_default();
-        let text = |name: &str| manifest[name].as_str().map(str::to_owned);
-        let reported = Reported {
-            sha256: text("executable_sha256"),
-            instance: text("instance"),
-        };
-        let Ok(process) = self.server.supervisor().process() else {
-            return;
-        };
-        let expected = self.server.expected(&self.expected_sha256);
-        let moment = moment.to_owned();
-        let looked = tokio::task::spawn_blocking(move || {
-            identity::look(&moment, process.pair(), &expected, reported)
-        });
-        if let Ok(seen) = looked.await {
-            recorder.record(Event::Identity(seen));
-        }
-    }
-
-    /// Records who answers on a pipe: each client there has a process of its own.
-    pub async fn identify_pipe(&self, client: &Client) {
-        let Client::Stdio(pipe) = client else { return };
-        let Some(pair) = pipe.pid().and_then(Pair::of) else {
-            return;
-        };
-        let arguments = json!({"name": "version", "arguments": {}});
-        let said = client.request("tools/call", arguments, LOOK).await;
-        let version = said
-            .result()
-            .map(|result| result["structuredContent"].clone());
-        let text = |name: &str| version.as_ref()?[name].as_str().map(str::to_owned);
-        let reported = Reported {
-            sha256: text("executable_sha256"),
-            instance: text("instance"),
-        };
-        let expected = self.server.expected_on_pipe(&self.expected_sha256);
-        let looked =
-            tokio::task::spawn_blocking(move || identity::look("pipe", pair, &expected, reported));
-        if let Ok(seen) = looked.await {
-            self.recorder.record(Event::Identity(seen));
-        }
-    }
-
-    /// What the server says of itself, for the report.
-    pub async fn learn(&self) -> Learned {
-        let manifest = self.scraper.manifest().await.unwrap_or_default();
-        let text = |name: &str| manifest[name].as_str().map(str::to_owned);
-        Learned {
-            version: text("version").unwrap_or_default(),
-            policy_digest: text("policy_digest"),
-            site_digest: text("site_digest"),
-            unprivileged: Nobody::when_root().is_some(),
         }
     }
 
@@ -416,7 +304,10 @@ impl Ground {
     /// When it does not come back.
     pub async fn restart_server(&self) -> Result<(), Trouble> {
         self.server.restart_with(&[]).await?;
-        self.wait_ready(Duration::from_secs(10)).await
+        self.wait_ready(Duration::from_secs(10)).await?;
+        let recorder = self.recorder.clone();
+        self.identify("restart", &recorder).await;
+        Ok(())
     }
 
     /// Takes everything down; the server first, by SIGTERM.

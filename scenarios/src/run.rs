@@ -63,7 +63,7 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Ending> {
     let (ended, trouble) = runtime.block_on(tried);
     // The screen ends when the last teller has gone; it owes nobody an answer.
     let _ = runtime.block_on(watching);
-    begun.close(arguments, &criteria, &claim, ended, trouble)
+    begun.close(arguments, (&criteria, &claim), (ended, trouble))
 }
 
 /// A run after save 1.
@@ -155,10 +155,8 @@ impl Begun {
     fn close(
         mut self,
         arguments: &RunArguments,
-        criteria: &Criteria,
-        claim: &Claim,
-        ended: Ended,
-        trouble: Option<Trouble>,
+        (criteria, claim): (&Criteria, &Claim),
+        (ended, trouble): (Ended, Option<Trouble>),
     ) -> Result<Exit, Ending> {
         self.facts.measured_seconds = self.clock.now() / 1_000_000_000;
         let concluded = conclude::Conclusion {

@@ -155,8 +155,8 @@ impl Stage {
         call
     }
 
-    /// Looks for the run's secrets in something the server showed, plain and encoded; finding one is
-    /// a critical error.
+    /// Looks for the run's secrets in something the server showed, plain and encoded; finding one
+    /// is a critical error.
     pub fn search(&self, place: &str, text: &str) {
         if let Err(found) = self.canaries.scan(place, text) {
             self.recorder.record(Event::Critical {

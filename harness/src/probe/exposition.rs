@@ -30,7 +30,8 @@ mod tests {
 
     #[test]
     fn series_keep_their_labels_and_comments_are_dropped() {
-        let text = "# HELP a b\n# TYPE a counter\na_total 3\na{x=\"1 }y\",z=\"2\"} 4.5 170\nb +Inf\n\
+        let text = "# HELP a b\n# TYPE a counter\na_total 3\na{x=\"1 }y\",z=\"2\"} 4.5 170\n\
+            b +Inf\n\
                     junk\n# EOF\n";
         let found = series(text);
         assert_eq!(found.len(), 3);

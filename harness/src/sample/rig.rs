@@ -1,4 +1,5 @@
-//! The ground under our own feet (judging.md §3.4): CPU of the rig, CPU stolen by the host, steps of
+//! The ground under our own feet (judging.md §3.4): CPU of the rig, CPU stolen by the host,
+//! steps of
 //! the wall clock, descriptors. Trouble becomes an interval that taints.
 
 use exai_judge::Event;

@@ -71,8 +71,6 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let front = on_edge("client").map_or_else(|| server.public(), Impostor::address);
     let admin = on_edge("admin").map_or_else(|| server.admin(), Impostor::address);
     let client_link = Link::start("client-server", front).await?;
-    let nemesis = Nemesis::new(setup.recorder.clone());
-    let is_toothless = setup.launcher == Launcher::KillsNothing;
     let holder = Holder {
         program: setup.binaries.lock_holder.clone(),
         file: server.store_file(),
@@ -81,11 +79,7 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let topology = Topology {
         client_link,
         scraper: Scraper::new(admin, credentials.bearer(), setup.recorder.clone()),
-        nemesis: if is_toothless {
-            nemesis.toothless()
-        } else {
-            nemesis
-        },
+        nemesis: nemesis(&setup),
         holder,
         impostor,
         server,
@@ -103,6 +97,15 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     topology.server.identify("start").await?;
     topology.watch();
     Ok(topology)
+}
+
+fn nemesis(setup: &Setup) -> Nemesis {
+    let nemesis = Nemesis::new(setup.recorder.clone());
+    if setup.launcher == Launcher::KillsNothing {
+        nemesis.toothless()
+    } else {
+        nemesis
+    }
 }
 
 async fn vendors(setup: &Setup, cwd: &Path) -> Result<Vec<Vendor>, TopologyError> {

@@ -173,9 +173,9 @@ async fn listen(
         .map_err(|_late| rig(&"was not ready in time"))?
         .map_err(|e| rig(&e))?;
     let ready: Value = serde_json::from_str(&ready.unwrap_or_default()).unwrap_or_default();
-    let address = ready["address"]
+    let address = ready["url"]
         .as_str()
-        .and_then(|address| address.parse().ok());
+        .and_then(|url| url.strip_prefix("http://")?.parse().ok());
     // Its record of what it spoiled is read to the end so that the pipe never fills.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     let address = address.ok_or_else(|| rig(&format!("said {ready} instead of where it is")))?;

@@ -96,12 +96,14 @@ impl Mints {
             role: "accomplice",
             number,
         };
+        let others = (0..16).map(|n| self.token(accomplice(810 + n), &["user"]));
+        let tokens: Vec<String> = others.collect();
         json!({
             "token": self.token(accomplice(801), &["user"]),
             "admin_token": self.token(accomplice(802), &["admin"]),
             "tool": "status",
             "canary": self.secret,
-            "tokens": (0..16).map(|n| self.token(accomplice(810 + n), &["user"])).collect::<Vec<_>>(),
+            "tokens": tokens,
         })
     }
 

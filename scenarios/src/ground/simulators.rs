@@ -13,8 +13,8 @@ use exai_mocks::provider::Provider;
 
 use crate::stage::Trouble;
 
-/// From a simulator's death to its next start: the restart policy's delay, part of every figure, and
-/// long enough for the server's health to show the loss.
+/// From a simulator's death to its next start: the restart policy's delay, part of every figure,
+/// and long enough for the server's health to show the loss.
 const RESTART_DELAY: Duration = Duration::from_millis(2_500);
 /// The vendors, in the order of the reports.
 pub const PROVIDERS: [Provider; 3] = [Provider::Kimi, Provider::Glm, Provider::MiniMax];

@@ -24,6 +24,8 @@ const TRAFFIC_EVERY: Duration = Duration::from_millis(30);
 const LANES: usize = 6;
 /// Traffic before the first kill.
 const WARM: Duration = Duration::from_millis(600);
+/// What a provider's breaker may stay open for after the provider is back.
+const BREAKER: Duration = Duration::from_secs(9);
 /// Calm behind the confirmation window of each kill.
 const REST: Duration = Duration::from_millis(300);
 
@@ -84,11 +86,20 @@ async fn kill_all(
     window: Duration,
 ) -> Result<(), Trouble> {
     tokio::time::sleep(WARM).await;
+    let is_provider = |component: &&String| stage.site.model_of(component).is_some();
     for _ in 0..kills {
-        for component in components {
+        for component in components.iter().filter(|one| !is_provider(one)) {
             stage.check_stop()?;
             stage.ground.kill(component).await?;
             tokio::time::sleep(window + REST).await;
+        }
+        // Providers follow each other: outages never overlap, confirmation windows may.
+        for component in components.iter().filter(is_provider) {
+            stage.check_stop()?;
+            stage.ground.kill(component).await?;
+        }
+        if components.iter().any(|one| is_provider(&one)) {
+            tokio::time::sleep(BREAKER + window + REST).await;
         }
     }
     Ok(())
