@@ -71,16 +71,15 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let front = on_edge("client").map_or_else(|| server.public(), Impostor::address);
     let admin = on_edge("admin").map_or_else(|| server.admin(), Impostor::address);
     let client_link = Link::start("client-server", front).await?;
-    let holder = Holder {
-        program: setup.binaries.lock_holder.clone(),
-        file: server.store_file(),
-        clock: setup.clock,
-    };
     let topology = Topology {
         client_link,
         scraper: Scraper::new(admin, credentials.bearer(), setup.recorder.clone()),
         nemesis: nemesis(&setup),
-        holder,
+        holder: Holder {
+            program: setup.binaries.lock_holder.clone(),
+            file: server.store_file(),
+            clock: setup.clock,
+        },
         impostor,
         server,
         store,
