@@ -11,6 +11,9 @@ use crate::catalogue;
 /// Wall seconds each profile may take, judge and reports included (CRITERIA, Profiles).
 pub const CEILINGS: [(&str, u64); 3] = [("smoke", 60), ("quick", 300), ("full", 3_600)];
 
+/// Rows whose seconds are part of another's.
+const TIERS: [&str; 2] = ["V.8g", "V.8t"];
+
 /// Prints the catalogue, or the budget of every profile.
 ///
 /// # Errors
@@ -56,7 +59,9 @@ fn budgets(
         .iter()
         .map(|(profile, ceiling)| {
             let rows = catalogue::of_profile(criteria, profile)?;
-            let phases: u64 = rows.iter().filter_map(|row| row.numbers.budget_s).sum();
+            // The tiers of V.8 run inside its own seconds.
+            let own = rows.iter().filter(|row| !TIERS.contains(&row.id.as_str()));
+            let phases: u64 = own.filter_map(|row| row.numbers.budget_s).sum();
             let ground = criteria
                 .ground(profile)
                 .map_err(|error| Ending::Bug(error.to_string()))?
