@@ -34,6 +34,9 @@ fn serve(state: &Path) -> Server {
             "--set",
         ])
         .arg(format!("server.state_dir={}", state.display()))
+        // The server takes an EXAI_ variable that is no key of its own for a mistake.
+        .env_remove("EXAI_PYTHON")
+        .env_remove("EXAI_NODE_CLIENT")
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

@@ -112,7 +112,7 @@ fn an_unbuilt_transport_keeps_it_inconclusive() {
     for op in world.ops("V.3") {
         let call = world.call(op);
         if call.transport == Transport::WebSocket {
-            call.transport = Transport::Stdio;
+            call.transport = Transport::Http2025;
         }
     }
     let finding = world.finding(&catalogue::criteria(), PROFILE, "V.3");
