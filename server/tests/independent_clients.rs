@@ -140,13 +140,7 @@ fn over_both_transports(client: impl Fn() -> Command) {
     assert_the_tools_answer(&run(http), true);
     drop(server);
     let mut stdio = client();
-    stdio.args([
-        "stdio",
-        env!("CARGO_BIN_EXE_exai"),
-        "stdio",
-        "--demo",
-        "--set",
-    ]);
+    stdio.args(["stdio", env!("CARGO_BIN_EXE_exai"), "stdio", "--set"]);
     stdio.arg(format!("server.state_dir={}", state.path().display()));
     assert_the_tools_answer(&run(stdio), false);
 }
