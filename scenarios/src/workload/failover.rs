@@ -1,6 +1,7 @@
 //! V.5: every component is killed under traffic, one at a time, and probes that need it say when
 //! service is back.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use exai_harness::operation::builder::{Conversation, Shape};
 use exai_judge::{Outcome, Transport};
 use futures::future::try_join_all;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::reading::{self, Threads};
@@ -24,8 +26,8 @@ const TRAFFIC_EVERY: Duration = Duration::from_millis(30);
 const LANES: usize = 6;
 /// Traffic before the first kill.
 const WARM: Duration = Duration::from_millis(600);
-/// What a provider's breaker may stay open for after the provider is back.
-const BREAKER: Duration = Duration::from_secs(9);
+/// From a provider's death to the latest moment at which its breaker lets requests through again.
+const BREAKER: Duration = Duration::from_secs(8);
 /// Calm behind the confirmation window of each kill.
 const REST: Duration = Duration::from_millis(300);
 
@@ -79,6 +81,8 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Server and store first, then the providers in turn: outages never overlap, confirmation windows
+/// of providers may, and no component dies again before its own window has ended.
 async fn kill_all(
     stage: &Stage,
     components: &[String],
@@ -86,21 +90,30 @@ async fn kill_all(
     window: Duration,
 ) -> Result<(), Trouble> {
     tokio::time::sleep(WARM).await;
-    let is_provider = |component: &&String| stage.site.model_of(component).is_some();
+    let (providers, others): (Vec<_>, Vec<_>) = components
+        .iter()
+        .partition(|component| stage.site.model_of(component).is_some());
     for _ in 0..kills {
-        for component in components.iter().filter(|one| !is_provider(one)) {
+        for component in &others {
             stage.check_stop()?;
             stage.ground.kill(component).await?;
             tokio::time::sleep(window + REST).await;
         }
-        // Providers follow each other: outages never overlap, confirmation windows may.
-        for component in components.iter().filter(is_provider) {
+    }
+    let cycle = BREAKER + window + REST;
+    let mut again = VecDeque::new();
+    for _ in 0..kills {
+        for provider in &providers {
             stage.check_stop()?;
-            stage.ground.kill(component).await?;
+            if again.len() == providers.len() {
+                tokio::time::sleep_until(again.pop_front().unwrap_or_else(Instant::now)).await;
+            }
+            again.push_back(Instant::now() + cycle);
+            stage.ground.kill(provider).await?;
         }
-        if components.iter().any(|one| is_provider(&one)) {
-            tokio::time::sleep(BREAKER + window + REST).await;
-        }
+    }
+    if let Some(last) = again.pop_back() {
+        tokio::time::sleep_until(last).await;
     }
     Ok(())
 }

@@ -293,6 +293,7 @@ async fn categories(stage: &Stage, wanted: &[String]) -> Result<(), Trouble> {
                 .refused(ask, category, PATIENCE)
                 .within(CRITERION, phase);
             stage.perform(&client, &plan).await;
+            go_on(stage, &client, &mut builder).await;
         }
     }
     for (category, fault) in [("provider_error", "G02"), ("network_error", "G05")] {
@@ -339,5 +340,15 @@ async fn everywhere(
             .await?;
     }
     stage.perform(client, &plan).await;
-    clear(stage).await
+    clear(stage).await?;
+    go_on(stage, client, builder).await;
+    Ok(())
+}
+
+/// The call after a failure, which must be good.
+async fn go_on(stage: &Stage, client: &Client, builder: &mut Builder) {
+    let next = builder.chat(&Shape::plain(PATIENCE));
+    stage
+        .perform(client, &next.within(CRITERION, "categories"))
+        .await;
 }

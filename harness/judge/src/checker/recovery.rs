@@ -131,24 +131,29 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    /// The call after a faulted one, in the same session, must be good.
+    /// The call after a faulted or failed one, in the same session, must be good.
     fn went_on(&mut self, seen: &Seen<'_>, call: &Call, proof: &Proof) {
         let session = format!("{} {}", call.identity, call.transport.name());
-        if call.fault.is_some() {
-            self.pending.insert(session, (call.op, call.done_at));
-            return;
+        if call.fault.is_none() {
+            self.next_call(seen, call, proof, &session);
         }
-        let Some((faulted, done)) = self.pending.get(&session).copied() else {
+        if call.fault.is_some() || call.failure.is_some() {
+            self.pending.insert(session, (call.op, call.done_at));
+        }
+    }
+
+    fn next_call(&mut self, seen: &Seen<'_>, call: &Call, proof: &Proof, session: &str) {
+        let Some((failed, done)) = self.pending.get(session).copied() else {
             return;
         };
         if call.sent_at < done {
             return;
         }
-        self.pending.remove(&session);
+        self.pending.remove(session);
         self.next_calls += u64::from(!seen.is_tainted);
         let wrong = proof
             .wrong()
-            .map(|wrong| format!("after operation {faulted}: {wrong}"));
+            .map(|wrong| format!("after operation {failed}: {wrong}"));
         self.rows
             .next_call
             .trial(seen.is_tainted, Place::Call(call), wrong);
