@@ -124,7 +124,15 @@ async fn append_and_read(
         let Some((_, conversation)) = threads.last_mut() else {
             break;
         };
-        done += turn(stage, &client, &mut builder, conversation).await;
+        let (tried, outcome) = turn(stage, &client, &mut builder, conversation).await;
+        done += tried;
+        if outcome != Outcome::Ok {
+            // What became of it is for the judge; this person starts another conversation, and
+            // anew where the server no longer knows the session.
+            let _ = client.reconnect(Duration::from_secs(1)).await;
+            let name = format!("v4-{lane}-{}", threads.len());
+            threads.push((person, Conversation::new(name)));
+        }
     }
     Ok(threads)
 }
@@ -136,13 +144,13 @@ fn abandoned(last: Option<&(Person, Conversation)>) -> bool {
     })
 }
 
-/// An append and its reads; gives how many operations were tried.
+/// An append and its reads; gives how many operations were tried and how the append ended.
 async fn turn(
     stage: &Stage,
     client: &Client,
     builder: &mut Builder,
     conversation: &mut Conversation,
-) -> u64 {
+) -> (u64, Outcome) {
     let plan = builder
         .turn(conversation, &Shape::plain(PATIENCE))
         .within(CRITERION, "load");
@@ -150,11 +158,7 @@ async fn turn(
     tokio::time::sleep(PACE).await;
     let mut done = 1;
     if call.outcome != Outcome::Ok {
-        // What became of it is for the judge; this person starts another conversation, and anew
-        // where the server no longer knows the session.
-        let _ = client.reconnect(Duration::from_secs(1)).await;
-        *conversation = Conversation::new(format!("{}-again-{}", conversation.thread, call.op));
-        return done;
+        return (done, call.outcome);
     }
     conversation.acknowledge(&plan, call.meta.and_then(|meta| meta.continuation_id));
     for _ in 0..READS {
@@ -164,7 +168,7 @@ async fn turn(
             done += 1;
         }
     }
-    done
+    (done, Outcome::Ok)
 }
 
 /// Breaks the store in each named way, with calm before, between and after.

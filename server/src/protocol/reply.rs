@@ -61,6 +61,18 @@ pub fn protocol_error(failure: &Failure, correlation_id: &str) -> ErrorData {
     ErrorData::new(code, shortened(&failure.message), data)
 }
 
+/// A method that this server does not know: [`protocol_error`] under JSON-RPC's own code.
+#[must_use]
+pub fn unknown_method(method: &str, correlation_id: &str) -> ErrorData {
+    let method: String = method.chars().take(100).collect();
+    let message = format!("there is no method \"{method}\"; `initialize` names what there is.");
+    let failure = Failure::new(Category::ClientError, "unknown_method", message);
+    ErrorData {
+        code: ErrorCode::METHOD_NOT_FOUND,
+        ..protocol_error(&failure, correlation_id)
+    }
+}
+
 /// What an answer says about the process that gave it.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {

@@ -272,7 +272,8 @@ impl<'a> Failover<'a> {
     }
 
     /// Components that were not killed around this kill and so must not turn.
-    fn others(&self, component: &str, kill: &Kill<'_>) -> Vec<&'a str> {
+    /// The components that were left alone meanwhile, each with its last death before.
+    fn others(&self, component: &str, kill: &Kill<'_>) -> Vec<(&'a str, Option<u64>)> {
         let Ok(all) = self.brief.criterion.list("health_components") else {
             return Vec::new();
         };
@@ -288,7 +289,12 @@ impl<'a> Failover<'a> {
             ![component, SERVER].contains(name)
                 && !around.iter().any(|life| life.fault.component == **name)
         };
-        all.iter().map(String::as_str).filter(is_quiet).collect()
+        let last_death = |name: &'a str| {
+            let deaths = self.landed(name).into_iter().map(|other| other.dead);
+            (name, deaths.filter(|dead| *dead < kill.dead).max())
+        };
+        let quiet = all.iter().map(String::as_str).filter(is_quiet);
+        quiet.map(last_death).collect()
     }
 
     /// Acknowledged and open appends in the moments before each kill of server or store.

@@ -201,6 +201,33 @@ fn a_constant_health_and_one_that_blames_the_wrong_component_fail() {
     }
 }
 
+/// A breaker that still waits after its provider's own death is not blamed for the next one; a
+/// component that was never killed is, even when it has been red all along.
+#[test]
+fn another_component_may_only_be_red_for_its_own_death() {
+    let always_red = |name: &str| {
+        let mut world = good();
+        for observation in &mut world.out {
+            if let Event::Health(health) = &mut observation.event {
+                health
+                    .components
+                    .insert(name.to_owned(), "unhealthy".to_owned());
+            }
+        }
+        world
+    };
+    assert_eq!(failed(&judged(&always_red("glm"))), ["health.kimi"]);
+    let mut world = always_red("glm");
+    let killed = KILL_KIMI - 2 * OUTAGE;
+    world.fault(
+        "glm.kill.1",
+        "glm",
+        FaultKind::Kill,
+        &proven(killed, killed + S),
+    );
+    assert!(failed(&judged(&world)).is_empty());
+}
+
 #[test]
 fn a_probe_broken_by_our_own_rig_never_makes_a_recovery_slow() {
     let mut world = good();

@@ -6,10 +6,15 @@ use exai_harness::client::Client;
 use exai_harness::load::{self, LoadPlan};
 use exai_harness::operation::builder::Shape;
 use exai_judge::{Event, Transport};
+use tokio_util::sync::CancellationToken;
 
-use super::{Attempt, CRITERION};
+use super::{Attempt, CRITERION, Seen, record};
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
+/// The battery's row of the hostile input, whose good case the battery tries.
+const ATTACK: &str = "J3";
+/// An unsigned token.
+const FORGED: &str = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.";
 /// Healthy calls a second beside hostile input.
 const HEALTHY_RATE: f64 = 100.0;
 
@@ -99,15 +104,27 @@ pub async fn calm_and_hostile(stage: &Stage, samples: u64) -> Result<(), Trouble
     Ok(())
 }
 
-/// Attacks without a pause until the healthy traffic is through.
+/// Attacks without a pause until the healthy traffic is through; each is a case like any other, so
+/// that its denial is looked for in the audit log.
 async fn beside_attacks<T>(stage: &Stage, healthy: impl Future<Output = T>) -> T {
-    let forged = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.";
-    let mut healthy = std::pin::pin!(healthy);
-    loop {
-        let attempt = Attempt::new(Transport::Http2026, Some(forged));
-        tokio::select! {
-            done = &mut healthy => return done,
-            _ = attempt.send(stage) => {}
+    let wire = Transport::Http2026;
+    let seen = Seen {
+        id: ATTACK,
+        edge: wire.name(),
+        good: false,
+        allowed: &["401"],
+    };
+    let through = CancellationToken::new();
+    let healthy = async {
+        let done = healthy.await;
+        through.cancel();
+        done
+    };
+    let attacks = async {
+        while !through.is_cancelled() {
+            let reply = Attempt::new(wire, Some(FORGED)).send(stage).await;
+            record(stage, &seen, &reply);
         }
-    }
+    };
+    tokio::join!(healthy, attacks).0
 }

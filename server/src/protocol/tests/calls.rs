@@ -90,6 +90,17 @@ async fn a_refused_argument_is_an_error_result_and_an_unknown_tool_a_protocol_er
 }
 
 #[tokio::test]
+async fn an_unknown_method_is_named_in_the_one_error_form() {
+    let bench = bench("").await;
+    let mut client = Client::legacy(&bench).await;
+    let unknown = client.ask("no/such/method", json!({})).await;
+    assert_eq!(unknown["error"]["code"], -32601);
+    assert_eq!(unknown["error"]["data"]["category"], "client_error");
+    assert_eq!(unknown["error"]["data"]["code"], "unknown_method");
+    assert!(unknown.to_string().contains("no/such/method"));
+}
+
+#[tokio::test]
 async fn a_panic_is_answered_and_the_next_call_works() {
     let bench = bench("").await;
     let mut client = Client::legacy(&bench).await;

@@ -28,14 +28,15 @@ impl HealthLog {
         ));
     }
 
-    /// Exactly that component turned red in time after `dead`, none of the others did until `end`,
-    /// and it returned before `until`. None without a reading that could tell.
+    /// Exactly that component turned red in time after `dead`, none of the others (each with its
+    /// own last death before) did until `end`, and it returned before `until`. None without a
+    /// reading that could tell.
     pub(super) fn shows(
         &self,
         rows: &Criterion,
         component: &str,
         (dead, end, until): (u64, u64, u64),
-        others: &[&str],
+        others: &[(&str, Option<u64>)],
     ) -> Result<Option<Result<(), String>>, Missing> {
         let good = rows.list("good_words")?;
         let soon = dead.saturating_add(rows.nanos("health_s")?);
@@ -54,11 +55,12 @@ impl HealthLog {
                 "health did not show the kill of {component} in time"
             ))));
         }
-        for (_, reading) in during {
-            if let Some(other) = others.iter().find(|other| reading.is_red(other, good)) {
-                let says = format!("health blamed {other} for the kill of {component}");
-                return Ok(Some(Err(says)));
-            }
+        let blamed = others
+            .iter()
+            .find(|(other, killed)| self.is_blamed(other, *killed, (dead, end), good));
+        if let Some((other, _)) = blamed {
+            let says = format!("health blamed {other} for the kill of {component}");
+            return Ok(Some(Err(says)));
         }
         let mut after = self
             .0
@@ -69,6 +71,29 @@ impl HealthLog {
             after.peek().is_none() || after.any(|(_, reading)| !reading.is_red(component, good));
         let says = format!("health still blames {component} after it came back");
         Ok(Some(if returned { Ok(()) } else { Err(says) }))
+    }
+
+    /// Whether a component was red between two moments for no death of its own. One `killed` before
+    /// and not yet green again, such as a provider whose breaker still waits, is excused.
+    fn is_blamed(
+        &self,
+        component: &str,
+        killed: Option<u64>,
+        (from, to): (u64, u64),
+        good: &[String],
+    ) -> bool {
+        let mut is_excused = false;
+        for (at, reading) in self.0.iter().filter(|(at, _)| *at <= to) {
+            let is_red = reading.is_red(component, good);
+            if *at < from {
+                is_excused = is_red && killed.is_some_and(|killed| killed <= *at);
+            } else if is_red && !is_excused {
+                return true;
+            } else {
+                is_excused &= is_red;
+            }
+        }
+        false
     }
 }
 
