@@ -213,6 +213,16 @@ impl Stage {
             Ok(())
         }
     }
+
+    /// Waits.
+    ///
+    /// # Errors
+    /// [`Trouble::Interrupted`], at once, when someone pressed Ctrl-C.
+    pub async fn rest(&self, time: Duration) -> Result<(), Trouble> {
+        // Either way of ending is told apart by the check.
+        let _ = tokio::time::timeout(time, self.stop.cancelled()).await;
+        self.check_stop()
+    }
 }
 
 /// Who a client speaks as: a role in the story and a number that fixes address and program.

@@ -1,7 +1,7 @@
 //! V.5: every component is killed under traffic, one at a time, and probes that need it say when
 //! service is back.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -89,33 +89,37 @@ async fn kill_all(
     kills: u64,
     window: Duration,
 ) -> Result<(), Trouble> {
-    tokio::time::sleep(WARM).await;
+    stage.rest(WARM).await?;
     let (providers, others): (Vec<_>, Vec<_>) = components
         .iter()
         .partition(|component| stage.site.model_of(component).is_some());
     for _ in 0..kills {
         for component in &others {
-            stage.check_stop()?;
             stage.ground.kill(component).await?;
-            tokio::time::sleep(window + REST).await;
+            stage.rest(window + REST).await?;
         }
     }
     let cycle = BREAKER + window + REST;
-    let mut again = VecDeque::new();
+    let mut due: BTreeMap<&str, Instant> = BTreeMap::new();
     for _ in 0..kills {
         for provider in &providers {
-            stage.check_stop()?;
-            if again.len() == providers.len() {
-                tokio::time::sleep_until(again.pop_front().unwrap_or_else(Instant::now)).await;
+            if let Some(due) = due.get(provider.as_str()) {
+                stage
+                    .rest(due.saturating_duration_since(Instant::now()))
+                    .await?;
             }
-            again.push_back(Instant::now() + cycle);
+            due.insert(provider, Instant::now() + cycle);
             stage.ground.kill(provider).await?;
         }
     }
-    if let Some(last) = again.pop_back() {
-        tokio::time::sleep_until(last).await;
+    match due.into_values().max() {
+        Some(last) => {
+            stage
+                .rest(last.saturating_duration_since(Instant::now()))
+                .await
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Conversations that are at risk when something dies: each acknowledged turn must survive.

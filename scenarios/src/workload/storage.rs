@@ -175,11 +175,11 @@ async fn turn(
 async fn break_the_store(stage: &Stage, kinds: &[FaultKind]) -> Result<(), Trouble> {
     for kind in kinds {
         stage.check_stop()?;
-        tokio::time::sleep(CALM).await;
+        stage.rest(CALM).await?;
         stage.ground.break_store(*kind).await?;
         reconnected(stage, *kind).await?;
     }
-    tokio::time::sleep(CALM).await;
+    stage.rest(CALM).await?;
     Ok(())
 }
 

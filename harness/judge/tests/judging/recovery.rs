@@ -201,6 +201,15 @@ fn a_session_that_dies_after_a_fault_fails() {
 }
 
 #[test]
+fn a_session_that_dies_after_a_plain_refusal_fails() {
+    let mut world = good();
+    let next = world.append(&ask("glm", 9 * S), "thread");
+    assert_pass(&judged(&world));
+    world.call(next).outcome = Outcome::Unknown;
+    assert_eq!(failed(&judged(&world)), ["next_call"]);
+}
+
+#[test]
 fn one_retry_too_many_and_a_retry_too_late_break_the_budget() {
     let retried = |ends: &[(u64, u64)]| {
         let mut world = good();
