@@ -152,7 +152,8 @@ impl Lane<'_> {
         Ok(())
     }
 
-    /// Every tool once; the model and the number of files walk through their values.
+    /// Every tool once; the model and the number of files walk through their values, at different
+    /// speeds so that each model gets each number.
     async fn round(
         &self,
         client: &Arc<Client>,
@@ -163,7 +164,7 @@ impl Lane<'_> {
         let models = &self.stage.site.models;
         let shape = Shape {
             model: Some(models[turn % models.len()].clone()),
-            files: (turn % 3) as u32,
+            files: ((self.number + 2 * round as usize) % 3) as u32,
             ..Shape::plain(PATIENCE)
         };
         self.go(client, builder.chat(&shape)).await?;

@@ -18,7 +18,12 @@ const FORGED: &str = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.";
 /// Healthy calls a second beside hostile input.
 const HEALTHY_RATE: f64 = 100.0;
 
-/// Offers each scope more than twice what it may take.
+/// What is offered, as a multiple of the limit.
+const PRESS: f64 = 2.2;
+/// Seconds more than the floor asks for.
+const SPARE_S: f64 = 0.5;
+
+/// Offers each scope more than twice what it may take, for `seconds` after its burst is used up.
 ///
 /// # Errors
 /// When the rig cannot carry it.
@@ -27,13 +32,18 @@ pub async fn try_scopes(stage: &Stage, scopes: &[String], seconds: u64) -> Resul
     for scope in scopes {
         stage.check_stop()?;
         let limit = row.limit(&format!("rate_{scope}"))?;
+        let burst = row.limit(&format!("burst_{scope}"))?;
         let clients = people_of(stage, scope).await?;
         let phase = format!("rate.{scope}");
         let mut builder = stage.builder(6_000);
         let needles = stage.site.needles("version");
-        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        let until_empty = burst / (limit * (PRESS - 1.0));
+        let seconds = until_empty + seconds as f64 + SPARE_S;
         stage.begin(CRITERION, &phase);
-        let plan = LoadPlan::steady(CRITERION, &phase, limit * 2.2, seconds);
+        let plan = LoadPlan {
+            count: (limit * PRESS * seconds) as u64,
+            ..LoadPlan::steady(CRITERION, &phase, limit * PRESS, 0)
+        };
         let account = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
             builder.site("version", needles.clone(), PATIENCE)
         })
