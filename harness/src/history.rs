@@ -3,16 +3,19 @@
 //! Recording never waits: a full queue or a failing disk is remembered and reported at close,
 //! because a history with a silent hole would let a checker pass on what it did not see.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+mod segments;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use exai_judge::{Event, Observation};
-use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+
+use segments::{Segments, segment_name};
 
 /// Observations that may wait for the writer; one more is lost, and the loss is reported.
 pub const QUEUE: usize = 65_536;
@@ -72,6 +75,7 @@ pub struct Recorder {
 }
 
 struct Shared {
+    folder: PathBuf,
     now: Now,
     queue: mpsc::Sender<Said>,
     lost: AtomicU64,
@@ -98,12 +102,19 @@ impl Recorder {
         let writer = tokio::task::spawn_blocking(move || segments.write_all(said));
         Ok(Self {
             shared: Arc::new(Shared {
+                folder: folder.to_path_buf(),
                 now,
                 queue,
                 lost: AtomicU64::new(0),
                 writer: Mutex::new(Some(writer)),
             }),
         })
+    }
+
+    /// Where the segments are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.shared.folder
     }
 
     /// Ns since the run began, by the run's clock.
@@ -157,111 +168,6 @@ impl Recorder {
             Err(HistoryError::Lost(written))
         }
     }
-}
-
-struct Segments {
-    folder: PathBuf,
-    path: PathBuf,
-    file: BufWriter<File>,
-    in_segment: u64,
-    written: Written,
-}
-
-impl Segments {
-    fn open(folder: &Path) -> Result<Self, HistoryError> {
-        let (path, file) = create(folder, 0)?;
-        let written = Written {
-            segments: 1,
-            ..Written::default()
-        };
-        Ok(Self {
-            folder: folder.to_path_buf(),
-            path,
-            file,
-            in_segment: 0,
-            written,
-        })
-    }
-
-    fn write_all(mut self, mut said: mpsc::Receiver<Said>) -> Result<Written, HistoryError> {
-        loop {
-            let next = match said.try_recv() {
-                Ok(next) => Some(next),
-                Err(TryRecvError::Disconnected) => None,
-                Err(TryRecvError::Empty) => {
-                    self.flush()?;
-                    said.blocking_recv()
-                }
-            };
-            match next {
-                Some(Said::Seen(seen)) => self.write(&seen)?,
-                Some(Said::End) | None => return self.finish(),
-            }
-        }
-    }
-
-    fn write(&mut self, seen: &Observation) -> Result<(), HistoryError> {
-        let mut line = serde_json::to_vec(seen).map_err(|cause| HistoryError::Line {
-            path: self.path.clone(),
-            line: self.written.events + 1,
-            cause,
-        })?;
-        line.push(b'\n');
-        let done = self.file.write_all(&line);
-        self.blame(done)?;
-        let bytes = u64::try_from(line.len()).unwrap_or(u64::MAX);
-        self.written.events += 1;
-        self.written.bytes += bytes;
-        self.in_segment += bytes;
-        if self.in_segment >= SEGMENT_BYTES {
-            self.roll()?;
-        }
-        Ok(())
-    }
-
-    fn roll(&mut self) -> Result<(), HistoryError> {
-        self.flush()?;
-        (self.path, self.file) = create(&self.folder, self.written.segments)?;
-        self.written.segments += 1;
-        self.in_segment = 0;
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), HistoryError> {
-        let done = self.file.flush();
-        self.blame(done)
-    }
-
-    fn finish(mut self) -> Result<Written, HistoryError> {
-        self.flush()?;
-        let done = self.file.get_ref().sync_all();
-        self.blame(done)?;
-        Ok(self.written)
-    }
-
-    fn blame(&self, done: std::io::Result<()>) -> Result<(), HistoryError> {
-        done.map_err(|cause| HistoryError::Segment {
-            path: self.path.clone(),
-            cause,
-        })
-    }
-}
-
-fn create(folder: &Path, number: u32) -> Result<(PathBuf, BufWriter<File>), HistoryError> {
-    let path = folder.join(segment_name(number));
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path);
-    match file {
-        Ok(file) => Ok((path, BufWriter::new(file))),
-        Err(cause) => Err(HistoryError::Segment { path, cause }),
-    }
-}
-
-fn segment_name(number: u32) -> String {
-    format!("history-{number:03}.ndjson")
 }
 
 /// A history on disk, readable as often as the judge needs.

@@ -1,5 +1,7 @@
 //! The ground a judgement stands on, learnt in a first pass: rig faults, fault windows, identity.
 
+mod pulse;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -7,9 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::criterion::{Criterion, Missing};
 use crate::fault::{Fault, Step};
 use crate::observation::{Event, IdentitySeen, Observation};
+use pulse::Pulse;
 
 /// The criterion under which the harness notes facts of the whole run.
 pub const RUN: &str = "run";
+
+/// The process whose samples show that the sampler was at work: the harness itself.
+pub const RIG: &str = "rig";
+
+/// What taints where samples are missing for longer than the catalogue's `gap_s`.
+pub const SAMPLER_GAP: &str = "sampler_gap";
 
 /// An interval in which our own rig was at fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +117,7 @@ pub struct Ground {
     /// What the harness reported as not tested, by criterion.
     pub not_tested: BTreeMap<String, Vec<String>>,
     tail: u64,
+    pulse: Pulse,
     answered_by: BTreeMap<String, u64>,
 }
 
@@ -115,19 +125,21 @@ impl Ground {
     /// Reads the whole history once.
     ///
     /// # Errors
-    /// The catalogue lacks `window_tail_s`.
+    /// The catalogue lacks `window_tail_s` or `gap_s`.
     pub fn survey(
         numbers: &Criterion,
         history: impl Iterator<Item = Observation>,
     ) -> Result<Self, Missing> {
         let mut ground = Self {
             tail: numbers.nanos("window_tail_s")?,
+            pulse: Pulse::new(numbers.nanos("gap_s")?),
             ..Self::default()
         };
         for observation in history {
             ground.note(&observation);
         }
         ground.settle_identity();
+        ground.settle_samples();
         Ok(ground)
     }
 
@@ -217,6 +229,7 @@ impl Ground {
                 what: what.clone(),
                 detail: detail.clone(),
             }),
+            Event::Sample(sample) if sample.process == RIG => self.pulse.beat(observation.at),
             Event::Identity(seen) => self.note_identity(observation.at, seen),
             Event::NotTested { criterion, what } => {
                 self.not_tested
@@ -315,6 +328,17 @@ impl Ground {
                     "operation {op} was answered by instance {instance}, which nobody identified"
                 ));
             }
+        }
+    }
+
+    /// Before the first phase and after the last nothing is judged, and the sampler may be off.
+    fn settle_samples(&mut self) {
+        let phases = self.summary.spans.iter();
+        let phases = phases.filter(|span| span.criterion != RUN);
+        let ends = phases.map(|span| (span.from, span.until.unwrap_or(self.summary.until)));
+        let whole = ends.reduce(|whole, one| (whole.0.min(one.0), whole.1.max(one.1)));
+        if let Some(phases) = whole {
+            self.summary.taints.extend(self.pulse.silences(phases));
         }
     }
 }

@@ -58,11 +58,11 @@ pub enum Event {
     Identity(IdentitySeen),
     /// The rig itself was at fault from `at` until `until`.
     Rig {
-        /// What: `generator_lag`, `simulator_down`, `disk_full`, `link_not_healed`, `cpu` …
+        /// What: `generator_lag`, `simulator_down`, `disk_full`, `sampler_gap`, `cpu` …
         what: String,
         /// End of the interval, ns.
         until: u64,
-        /// Whether the run as a whole can still be judged outside the interval.
+        /// The circumstance, for people.
         detail: String,
     },
     /// The open-loop generator's account of one step.
@@ -154,7 +154,8 @@ pub struct Delivered {
     pub answer_sha256: Option<String>,
 }
 
-/// A process sample of the server's process tree.
+/// What one process tree used at a moment. A tree that could not be read has no sample: no number
+/// here stands for an unknown one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// `server`, `rig`, `kimi` …
@@ -167,7 +168,7 @@ pub struct Sample {
     pub descriptors: u64,
     /// Threads.
     pub threads: u64,
-    /// CPU time used so far, ms.
+    /// CPU time used so far, that of descendants that have ended included, ms.
     pub cpu_ms: u64,
 }
 

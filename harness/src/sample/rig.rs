@@ -1,11 +1,18 @@
-//! The ground under our own feet (judging.md §3.4): CPU of the rig, CPU stolen by the host,
-//! steps of
-//! the wall clock, descriptors. Trouble becomes an interval that taints.
+//! The ground under our own feet (judging.md §3.4): CPU of the rig, CPU stolen by the host, steps
+//! of the wall clock, descriptors, free disk. Trouble becomes an interval that taints; so does a
+//! reading that stays away.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use exai_judge::Event;
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::statvfs::statvfs;
+use procfs::CurrentSI as _;
 
-use crate::clock::RunClock;
+use super::gaps::Gaps;
+use super::tree::Usage;
+use crate::history::SEGMENT_BYTES;
 
 /// The rig's share of all cores above which it may be the bottleneck.
 const RIG_SHARE: f64 = 0.85;
@@ -15,6 +22,9 @@ const STEAL_SHARE: f64 = 0.10;
 const DRIFT: u64 = 200_000_000;
 /// The share of descriptors in use above which the next connection may fail for our own sake.
 const DESCRIPTOR_SHARE: f64 = 0.90;
+/// Bytes free below which a store's write may fail for our own sake, and the history's next
+/// segment with it.
+const DISK_FREE: u64 = SEGMENT_BYTES;
 
 /// An interval of trouble that began before now.
 pub(super) struct Trouble {
@@ -22,165 +32,258 @@ pub(super) struct Trouble {
     pub(super) event: Event,
 }
 
-/// What was seen at the last look.
-pub(super) struct Rig {
-    clock: RunClock,
-    last: Option<Look>,
-    cores: f64,
+/// A value, or why there is none.
+pub(super) type Read<T> = Result<T, String>;
+
+/// What one look found; each part may be missing on its own.
+pub(super) struct Look {
+    /// Ns on the run's clock.
+    pub(super) at: u64,
+    pub(super) processes: Vec<ProcessRead>,
+    pub(super) host: HostRead,
 }
 
-#[derive(Clone, Copy)]
-struct Look {
-    at: u64,
-    cpu_ms: u64,
-    steal: u64,
-    total: u64,
-    drift: i64,
+/// One followed process; None when it has ended.
+pub(super) struct ProcessRead {
+    pub(super) name: String,
+    pub(super) pid: u32,
+    pub(super) used: Read<Option<Usage>>,
+}
+
+/// The machine and this process's own limits.
+pub(super) struct HostRead {
+    /// How far wall time is ahead of the monotonic clock, ns.
+    pub(super) drift: i64,
+    pub(super) ticks: Read<Ticks>,
+    pub(super) descriptors: Read<Descriptors>,
+    /// Bytes free for us, per folder.
+    pub(super) free: Vec<(PathBuf, Read<u64>)>,
+}
+
+/// Over all cores, since boot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticks {
+    pub(super) stolen: u64,
+    pub(super) total: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Descriptors {
+    pub(super) open: u64,
+    pub(super) limit: u64,
+}
+
+impl HostRead {
+    /// Reads the machine; `folders` are where the run writes.
+    pub(super) fn now(drift: i64, folders: &[PathBuf]) -> Self {
+        let free = folders.iter().map(|folder| (folder.clone(), free(folder)));
+        Self {
+            drift,
+            ticks: ticks(),
+            descriptors: descriptors(),
+            free: free.collect(),
+        }
+    }
+}
+
+fn ticks() -> Read<Ticks> {
+    let stat = procfs::KernelStats::current().map_err(|error| error.to_string())?;
+    let all = stat.total;
+    let stolen = all.steal.ok_or("the kernel counts no stolen time")?;
+    let waiting = all.iowait.unwrap_or_default();
+    let interrupts = all.irq.unwrap_or_default() + all.softirq.unwrap_or_default();
+    let total = all.user + all.nice + all.system + all.idle + waiting + interrupts + stolen;
+    Ok(Ticks { stolen, total })
+}
+
+fn descriptors() -> Read<Descriptors> {
+    let folder = std::fs::read_dir("/proc/self/fd").map_err(|error| error.to_string())?;
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| error.to_string())?;
+    let open = u64::try_from(folder.count()).unwrap_or(u64::MAX);
+    Ok(Descriptors { open, limit })
+}
+
+fn free(folder: &Path) -> Read<u64> {
+    let stat = statvfs(folder).map_err(|error| error.to_string())?;
+    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
+}
+
+/// What was seen at the last look.
+pub(super) struct Rig {
+    cores: f64,
+    /// The judged component, whose CPU is not the rig's.
+    judged: String,
+    gaps: Gaps,
+    last: Option<(u64, i64)>,
+    /// By process: when it was last read, ns, and the CPU time it had used, ms.
+    cpu: BTreeMap<(String, u32), (u64, u64)>,
+    ticks: Option<(u64, Ticks)>,
 }
 
 impl Rig {
-    pub(super) fn new(clock: RunClock) -> Self {
+    pub(super) fn new(judged: &str, began: u64) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            clock,
-            last: None,
             cores: f64::from(u32::try_from(cores).unwrap_or(u32::MAX)),
+            judged: judged.to_owned(),
+            gaps: Gaps::new(began),
+            last: None,
+            cpu: BTreeMap::new(),
+            ticks: None,
         }
     }
 
-    /// Looks, given the CPU time all rig processes have used so far.
-    pub(super) fn look(&mut self, cpu_ms: u64) -> Vec<Trouble> {
-        let (steal, total) = host_ticks();
-        let now = Look {
-            at: self.clock.now(),
-            cpu_ms,
-            steal,
-            total,
-            drift: self.clock.wall_drift(),
-        };
-        let found = self
+    /// Compares with the look before.
+    pub(super) fn look(&mut self, look: &Look) -> Vec<Trouble> {
+        let from = self.last.map_or(look.at, |(at, _)| at);
+        let mut found = self.read_processes(look);
+        found.extend(self.read_host(look));
+        let step = self
             .last
-            .map(|last| self.compare(last, now))
-            .unwrap_or_default();
-        self.last = Some(now);
+            .map_or(0, |(_, drift)| look.host.drift.abs_diff(drift));
+        if step > DRIFT {
+            let detail = format!("the wall clock moved by {} ms", step / 1_000_000);
+            found.push(trouble("clock_step", (from, look.at), detail));
+        }
+        self.last = Some((look.at, look.host.drift));
         found
     }
 
-    fn compare(&self, last: Look, now: Look) -> Vec<Trouble> {
+    /// Nothing could be read of these sources.
+    pub(super) fn missed<'a>(&mut self, sources: impl Iterator<Item = &'a str>, cause: &str) {
+        for source in sources {
+            self.gaps.missed(source, cause);
+        }
+    }
+
+    /// Nobody will look again: what was not read until now was not read at all.
+    pub(super) fn close(&mut self, at: u64) -> Vec<Trouble> {
+        self.gaps.close(at)
+    }
+
+    fn read_processes(&mut self, look: &Look) -> Vec<Trouble> {
+        let from = self.last.map_or(look.at, |(at, _)| at);
         let mut found = Vec::new();
-        let mut say = |what: &str, detail: String| {
-            found.push(Trouble {
-                from: last.at,
-                event: Event::Rig {
-                    what: what.to_owned(),
-                    until: now.at,
-                    detail,
-                },
-            });
-        };
-        // A process that restarted counts from zero again; that look is not comparable.
-        let used = share(
-            now.cpu_ms.checked_sub(last.cpu_ms),
-            (now.at - last.at) / 1_000_000,
-        );
-        let used = used / self.cores;
+        let mut busy = 0.0;
+        for process in &look.processes {
+            match &process.used {
+                Ok(used) => {
+                    found.extend(self.gaps.read(&process.name, look.at));
+                    if let Some(used) = used.filter(|_| process.name != self.judged) {
+                        busy += self.share_of(process, look.at, used.cpu_ms);
+                    }
+                }
+                Err(cause) => self.gaps.missed(&process.name, cause),
+            }
+        }
+        let alive: Vec<(&str, u32)> = look
+            .processes
+            .iter()
+            .map(|process| (process.name.as_str(), process.pid))
+            .collect();
+        self.cpu
+            .retain(|(name, pid), _| alive.contains(&(name.as_str(), *pid)));
+        let used = busy / self.cores;
         if used > RIG_SHARE {
-            say("cpu", format!("the rig used {used:.2} of all cores"));
-        }
-        let stolen = share(
-            now.steal.checked_sub(last.steal),
-            now.total.saturating_sub(last.total),
-        );
-        if stolen > STEAL_SHARE {
-            say("steal", format!("the host took {stolen:.2} of the CPU"));
-        }
-        let step = now.drift.abs_diff(last.drift);
-        if step > DRIFT {
-            let milliseconds = step / 1_000_000;
-            say(
-                "clock_step",
-                format!("the wall clock moved by {milliseconds} ms"),
-            );
-        }
-        let open = descriptors_share();
-        if open > DESCRIPTOR_SHARE {
-            say(
-                "descriptors",
-                format!("{open:.2} of the descriptors are in use"),
-            );
+            let detail = format!("the rig used {used:.2} of all cores");
+            found.push(trouble("cpu", (from, look.at), detail));
         }
         found
+    }
+
+    /// The share of one core a process used since it was last read; a process seen for the first
+    /// time has no share yet.
+    fn share_of(&mut self, process: &ProcessRead, at: u64, cpu_ms: u64) -> f64 {
+        let whom = (process.name.clone(), process.pid);
+        let Some((then, before)) = self.cpu.insert(whom, (at, cpu_ms)) else {
+            return 0.0;
+        };
+        // The time of a child that ended is out of the sum until its parent has collected it.
+        share(
+            cpu_ms.saturating_sub(before),
+            at.saturating_sub(then) / 1_000_000,
+        )
+    }
+
+    fn read_host(&mut self, look: &Look) -> Vec<Trouble> {
+        let from = self.last.map_or(look.at, |(at, _)| at);
+        let mut found = Vec::new();
+        if let Some(ticks) = self.got("host CPU", look.at, &look.host.ticks, &mut found) {
+            found.extend(self.steal(look.at, ticks));
+        }
+        let descriptors = &look.host.descriptors;
+        if let Some(seen) = self.got("descriptors in use", look.at, descriptors, &mut found) {
+            let open = share(seen.open, seen.limit);
+            if open > DESCRIPTOR_SHARE {
+                let detail = format!("{open:.2} of the descriptors are in use");
+                found.push(trouble("descriptors", (from, look.at), detail));
+            }
+        }
+        for (folder, free) in &look.host.free {
+            let source = format!("free disk of {}", folder.display());
+            let free = self.got(&source, look.at, free, &mut found);
+            if let Some(free) = free.filter(|free| *free < DISK_FREE) {
+                let detail = format!("{free} bytes are free in {}", folder.display());
+                found.push(trouble("disk_full", (from, look.at), detail));
+            }
+        }
+        found
+    }
+
+    fn got<T: Copy>(
+        &mut self,
+        source: &str,
+        at: u64,
+        read: &Read<T>,
+        found: &mut Vec<Trouble>,
+    ) -> Option<T> {
+        match read {
+            Ok(value) => {
+                found.extend(self.gaps.read(source, at));
+                Some(*value)
+            }
+            Err(cause) => {
+                self.gaps.missed(source, cause);
+                None
+            }
+        }
+    }
+
+    fn steal(&mut self, at: u64, now: Ticks) -> Option<Trouble> {
+        let (from, then) = self.ticks.replace((at, now))?;
+        let stolen = share(
+            now.stolen.saturating_sub(then.stolen),
+            now.total.saturating_sub(then.total),
+        );
+        (stolen > STEAL_SHARE).then(|| {
+            let detail = format!("the host took {stolen:.2} of the CPU");
+            trouble("steal", (from, at), detail)
+        })
     }
 }
 
+fn trouble(what: &str, (from, until): (u64, u64), detail: String) -> Trouble {
+    Trouble {
+        from,
+        event: Event::Rig {
+            what: what.to_owned(),
+            until,
+            detail,
+        },
+    }
+}
+
+/// 0 of nothing is 0: two looks in the same millisecond or tick say nothing.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "tick and millisecond counts are far below 2^52"
+    reason = "tick, millisecond and descriptor counts are far below 2^52"
 )]
-fn share(part: Option<u64>, whole: u64) -> f64 {
-    match (part, whole) {
-        (Some(part), 1..) => part as f64 / whole as f64,
-        _ => 0.0,
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
     }
-}
-
-/// Ticks stolen and ticks in all, over all cores, since boot.
-fn host_ticks() -> (u64, u64) {
-    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let line = text.lines().next().unwrap_or_default();
-    let ticks: Vec<u64> = line
-        .split_whitespace()
-        .skip(1)
-        .take(8)
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    (ticks.get(7).copied().unwrap_or(0), ticks.iter().sum())
-}
-
-fn descriptors_share() -> f64 {
-    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
-    share(u64::try_from(open).ok(), limit)
+    part as f64 / whole as f64
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn look(at_ms: u64, cpu_ms: u64, steal: u64, drift: i64) -> Look {
-        Look {
-            at: at_ms * 1_000_000,
-            cpu_ms,
-            steal,
-            total: at_ms,
-            drift,
-        }
-    }
-
-    #[test]
-    fn a_busy_rig_a_thieving_host_and_a_stepped_clock_taint_the_interval_between_two_looks() {
-        let mut rig = Rig::new(RunClock::start());
-        rig.cores = 2.0;
-        let cases = [
-            (look(1_000, 1_600, 0, 0), None),
-            (look(1_000, 1_800, 0, 0), Some("cpu")),
-            (look(1_000, 0, 99, 0), None),
-            (look(1_000, 0, 101, 0), Some("steal")),
-            (look(1_000, 0, 0, -30_000_000_000), Some("clock_step")),
-        ];
-        for (now, wanted) in cases {
-            let found = rig.compare(look(0, 0, 0, 0), now);
-            let what: Vec<String> = found
-                .iter()
-                .map(|trouble| match &trouble.event {
-                    Event::Rig { what, until, .. } => {
-                        assert_eq!((trouble.from, *until), (0, now.at));
-                        what.clone()
-                    }
-                    other => panic!("{other:?}"),
-                })
-                .collect();
-            assert_eq!(what, wanted.into_iter().collect::<Vec<_>>());
-        }
-    }
-}
+mod tests;

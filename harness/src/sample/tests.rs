@@ -6,33 +6,6 @@ use crate::history::History;
 use crate::process::{Process, Spec};
 use crate::supervisor::{Role, Watch};
 
-#[test]
-fn our_own_usage_is_plausible_and_a_dead_process_uses_nothing() {
-    let used = usage(std::process::id(), false).unwrap();
-    assert!(used.resident_bytes > 100_000, "{used:?}");
-    assert!(used.descriptors >= 3 && used.threads >= 1, "{used:?}");
-    assert_eq!(usage(u32::MAX / 4, true), None);
-}
-
-#[tokio::test]
-async fn the_memory_of_descendants_is_counted_with_the_process() {
-    let mut spec = Spec::new("shell", Path::new("/bin/sh"), Path::new("/"));
-    spec.args = vec!["-c".into(), "sleep 600 & sleep 600 & echo up; wait".into()];
-    let process = Process::spawn(spec).unwrap();
-    let pid = process.pair().pid;
-    let began = std::time::Instant::now();
-    loop {
-        let tree = usage(pid, true).unwrap();
-        let alone = usage(pid, false).unwrap();
-        if tree.threads == 3 && alone.threads == 1 {
-            assert!(tree.resident_bytes > alone.resident_bytes);
-            return;
-        }
-        assert!(began.elapsed().as_secs() < 10, "{tree:?} {alone:?}");
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn samples_carry_the_component_and_follow_it_into_its_next_life() {
     let folder = tempfile::tempdir().unwrap();

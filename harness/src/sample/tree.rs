@@ -1,71 +1,160 @@
-//! What a process and its descendants use, as the kernel counts it.
+//! What a process and its descendants use, as the kernel counts it. A process that ended uses
+//! nothing; one that is there and cannot be read makes the whole sum unknown, never smaller.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use procfs::process::Process;
+use procfs::process::{Process, Stat, StatFlags};
+use procfs::{ProcError, ProcResult};
+
+/// Where the kernel shows its processes.
+const PROC: &str = "/proc";
 
 /// Summed over a process tree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(super) struct Usage {
     /// Anonymous and shared resident memory; the pages of mapped files are not counted.
-    pub resident_bytes: u64,
-    /// Open descriptors.
-    pub descriptors: u64,
-    /// Threads.
-    pub threads: u64,
-    /// User and system time used so far, ms.
-    pub cpu_ms: u64,
+    pub(super) resident_bytes: u64,
+    pub(super) descriptors: u64,
+    pub(super) threads: u64,
+    /// User and system time used so far, ms; with descendants, also of those that have ended.
+    pub(super) cpu_ms: u64,
 }
 
-/// What `pid` uses, with its descendants or alone; None when it is gone.
-#[must_use]
-pub fn usage(pid: u32, with_children: bool) -> Option<Usage> {
-    let root = i32::try_from(pid).ok()?;
-    let mut sum = of_one(root)?;
-    if with_children {
-        for descendant in descendants(root) {
-            // A descendant that ended meanwhile uses nothing.
-            let used = of_one(descendant).unwrap_or_default();
-            sum.resident_bytes += used.resident_bytes;
-            sum.descriptors += used.descriptors;
-            sum.threads += used.threads;
-            sum.cpu_ms += used.cpu_ms;
+/// The usage of a process that is there is not known.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("could not read process {pid}: {cause}")]
+    Process { pid: i32, cause: ProcError },
+    #[error("could not list the processes: {0}")]
+    List(ProcError),
+}
+
+/// Whose usage is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    Alone,
+    WithDescendants,
+}
+
+/// What `pid` uses; None when it has ended.
+///
+/// # Errors
+/// It, or a descendant, is there and cannot be read.
+pub(super) fn usage(pid: u32, scope: Scope) -> Result<Option<Usage>, Unreadable> {
+    let Ok(root) = i32::try_from(pid) else {
+        return Ok(None);
+    };
+    let table = Table::of(Path::new(PROC));
+    match scope {
+        Scope::Alone => table.one(root, scope),
+        Scope::WithDescendants => table.sum(root, &table.descendants(root)?),
+    }
+}
+
+/// The kernel's table of processes.
+pub(super) struct Table {
+    folder: PathBuf,
+}
+
+impl Table {
+    pub(super) fn of(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
         }
     }
-    Some(sum)
-}
 
-fn of_one(pid: i32) -> Option<Usage> {
-    let process = Process::new(pid).ok()?;
-    let stat = process.stat().ok()?;
-    let status = process.status().ok()?;
-    let kib = status.rssanon.unwrap_or(0) + status.rssshmem.unwrap_or(0);
-    let ticks = stat.utime + stat.stime;
-    Some(Usage {
-        resident_bytes: kib * 1024,
-        // Unreadable descriptors (another user's, without the right) are not counted as none.
-        descriptors: u64::try_from(process.fd_count().ok()?).unwrap_or(u64::MAX),
-        threads: u64::try_from(stat.num_threads).unwrap_or(0),
-        cpu_ms: ticks * 1_000 / procfs::ticks_per_second(),
-    })
-}
-
-fn descendants(root: i32) -> BTreeSet<i32> {
-    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
-    let all = procfs::process::all_processes().into_iter().flatten();
-    for process in all.filter_map(Result::ok) {
-        if let Ok(stat) = process.stat() {
-            children.entry(stat.ppid).or_default().push(stat.pid);
-        }
-    }
-    let mut found = BTreeSet::new();
-    let mut open = vec![root];
-    while let Some(parent) = open.pop() {
-        for child in children.get(&parent).into_iter().flatten() {
-            if found.insert(*child) {
-                open.push(*child);
+    pub(super) fn sum(
+        &self,
+        root: i32,
+        descendants: &BTreeSet<i32>,
+    ) -> Result<Option<Usage>, Unreadable> {
+        let Some(mut sum) = self.one(root, Scope::WithDescendants)? else {
+            return Ok(None);
+        };
+        for descendant in descendants {
+            // One that ended since it was listed uses nothing any more.
+            if let Some(used) = self.one(*descendant, Scope::WithDescendants)? {
+                sum.resident_bytes += used.resident_bytes;
+                sum.descriptors += used.descriptors;
+                sum.threads += used.threads;
+                sum.cpu_ms += used.cpu_ms;
             }
         }
+        Ok(Some(sum))
     }
-    found
+
+    fn one(&self, pid: i32, scope: Scope) -> Result<Option<Usage>, Unreadable> {
+        match self.read(pid, scope) {
+            Ok(used) => Ok(used),
+            // It may have ended between two of its files: look again before calling it unreadable.
+            Err(_) if self.has_ended(pid) => Ok(None),
+            Err(cause) => Err(Unreadable::Process { pid, cause }),
+        }
+    }
+
+    fn read(&self, pid: i32, scope: Scope) -> ProcResult<Option<Usage>> {
+        let process = self.process(pid)?;
+        let stat = process.stat()?;
+        if is_over(&stat) {
+            return Ok(None);
+        }
+        let status = process.status()?;
+        let (Some(anonymous), Some(shared)) = (status.rssanon, status.rssshmem) else {
+            return Err(ProcError::Other("its status states no memory".to_owned()));
+        };
+        let mut ticks = stat.utime + stat.stime;
+        if scope == Scope::WithDescendants {
+            ticks += stat.cutime.unsigned_abs() + stat.cstime.unsigned_abs();
+        }
+        Ok(Some(Usage {
+            resident_bytes: (anonymous + shared) * 1024,
+            descriptors: u64::try_from(process.fd_count()?).unwrap_or(u64::MAX),
+            threads: stat.num_threads.unsigned_abs(),
+            cpu_ms: ticks * 1_000 / procfs::ticks_per_second(),
+        }))
+    }
+
+    fn has_ended(&self, pid: i32) -> bool {
+        match self.process(pid).and_then(|process| process.stat()) {
+            Ok(stat) => is_over(&stat),
+            Err(cause) => matches!(cause, ProcError::NotFound(_)),
+        }
+    }
+
+    fn process(&self, pid: i32) -> ProcResult<Process> {
+        Process::new_with_root(self.folder.join(pid.to_string()))
+    }
+
+    pub(super) fn descendants(&self, root: i32) -> Result<BTreeSet<i32>, Unreadable> {
+        let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+        let all = procfs::process::all_processes_with_root(&self.folder);
+        for process in all.map_err(Unreadable::List)? {
+            match process.and_then(|process| process.stat()) {
+                Ok(stat) => children.entry(stat.ppid).or_default().push(stat.pid),
+                Err(ProcError::NotFound(_)) => {}
+                Err(cause) => return Err(Unreadable::List(cause)),
+            }
+        }
+        let mut found = BTreeSet::new();
+        let mut open = vec![root];
+        while let Some(parent) = open.pop() {
+            for child in children.get(&parent).into_iter().flatten() {
+                if found.insert(*child) {
+                    open.push(*child);
+                }
+            }
+        }
+        Ok(found)
+    }
 }
+
+/// A zombie, dead, or on the way there: an exiting process has given its memory back before its
+/// state says so, and holds nothing but its place in the table.
+fn is_over(stat: &Stat) -> bool {
+    let is_exiting = stat.flags & StatFlags::PF_EXITING.bits() != 0;
+    is_exiting || matches!(stat.state, 'Z' | 'X' | 'x')
+}
+
+#[cfg(test)]
+mod tests;

@@ -315,7 +315,7 @@ impl Checker for Concurrency<'_> {
                     self.conservation.scrape(seen.at, moment, values);
                 }
             }
-            Event::Sample(sample) => self.sample(seen.at, sample),
+            Event::Sample(sample) if !seen.is_tainted => self.sample(seen.at, sample),
             Event::Load(load) if load.criterion == id && load.phase != HOT => {
                 self.loads.push(load.clone());
             }

@@ -273,6 +273,53 @@ fn a_restart_or_too_much_memory_fails() {
     }
 }
 
+fn sampled(world: &mut World, process: &str, second: u64) {
+    let sample = Sample {
+        process: process.to_owned(),
+        pid: PID,
+        resident_bytes: 1_639 << 20,
+        descriptors: 1,
+        threads: 1,
+        cpu_ms: 1,
+    };
+    world.push(second * S, Event::Sample(sample));
+}
+
+#[test]
+fn what_was_seen_while_the_sampler_was_stopped_carries_no_fail() {
+    // The phase ends at 12 s and another's answer comes at 10 s.
+    for (last, verdict) in [
+        (11, Verdict::Fail),
+        (7, Verdict::Fail),
+        (6, Verdict::HarnessError),
+    ] {
+        let mut world = good();
+        for second in 0..=last {
+            sampled(&mut world, "rig", second);
+        }
+        let ops = world.ops("V.3");
+        let other = world.call(ops[CALLS as usize - 4]).answers.clone();
+        world.call(ops[CALLS as usize - 1]).answers = other;
+        let judged = judged(&world);
+        let worst = judged.checks.iter().map(|check| check.verdict).max();
+        assert_eq!(worst, Some(verdict), "last sample at {last} s");
+    }
+}
+
+#[test]
+fn a_sample_of_a_troubled_rig_neither_fails_nor_counts() {
+    let mut world = good();
+    sampled(&mut world, "server", 5);
+    assert_eq!(failed(&judged(&world)), ["memory"]);
+    let rig = Event::Rig {
+        what: "cpu".to_owned(),
+        until: 5 * S + MS,
+        detail: String::new(),
+    };
+    world.push(5 * S - MS, rig);
+    assert_eq!(failed(&judged(&world)), Vec::<&str>::new());
+}
+
 #[test]
 fn half_of_the_journal_leaves_the_floors_that_rest_on_it_unmet() {
     let mut world = good();
