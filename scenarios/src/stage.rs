@@ -14,6 +14,7 @@ use exai_harness::runkey::Tracers;
 use exai_judge::criterion::{Criteria, Criterion};
 use exai_judge::observation::PhaseMark;
 use exai_judge::{Call, Event, Transport};
+use exai_mocks::plan::Plan;
 use tokio_util::sync::CancellationToken;
 
 use crate::ground::Ground;
@@ -138,6 +139,22 @@ impl Stage {
             value,
             unit: unit.to_owned(),
         });
+    }
+
+    /// Tells every simulator how long to take before it answers, ms.
+    ///
+    /// # Errors
+    /// When a simulator refuses the plan.
+    pub async fn pace(&self, first_byte_ms: u64) -> Result<(), Trouble> {
+        for (provider, _) in &self.site.labels {
+            let plan = Plan {
+                seed: self.seed,
+                first_byte_ms,
+                ..Plan::default()
+            };
+            self.ground.plan(provider, &plan).await?;
+        }
+        Ok(())
     }
 
     /// Performs an operation now and records what came of it.

@@ -9,7 +9,6 @@ use exai_harness::load::{self, LoadPlan};
 use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Shape};
 use exai_judge::{Event, Transport};
-use exai_mocks::plan::Plan;
 use serde_json::json;
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
@@ -47,10 +46,10 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
             repetition,
             ceiling: null.rate,
         };
-        pace(stage, GATE_ANSWER_MS).await?;
+        stage.pace(GATE_ANSWER_MS).await?;
         step.run("gate", GATE_RATE, gate.limit("seconds_s")?, GATE_ANSWER_MS)
             .await;
-        pace(stage, 0).await?;
+        stage.pace(0).await?;
         step.run(
             "target",
             target.limit("rate")?,
@@ -83,18 +82,6 @@ async fn warm_up(stage: &Stage, clients: &[Arc<Client>]) {
     let plan = LoadPlan::steady(CRITERION, "warm-up", 100.0, WARM_UP_S);
     let next = |number| mixed(stage, &mut builder, number, 0);
     load::run_calls(&plan, clients, &stage.recorder, &stage.stop, next).await;
-}
-
-async fn pace(stage: &Stage, first_byte_ms: u64) -> Result<(), Trouble> {
-    for (provider, _) in &stage.site.labels {
-        let plan = Plan {
-            seed: stage.seed,
-            first_byte_ms,
-            ..Plan::default()
-        };
-        stage.ground.plan(provider, &plan).await?;
-    }
-    Ok(())
 }
 
 /// T.2's mix: half information tools, half chats over all providers.

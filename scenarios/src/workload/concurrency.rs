@@ -8,7 +8,6 @@ use exai_harness::load::{self, Arrivals, LoadPlan};
 use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Shape};
 use exai_judge::{Event, Transport};
-use exai_mocks::plan::Plan;
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
@@ -33,7 +32,7 @@ const HOT_S: u32 = 5;
 pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let row = stage.row(CRITERION)?;
     let clients = crowd(stage).await?;
-    pace(stage, ANSWER_MS).await?;
+    stage.pace(ANSWER_MS).await?;
     stage.ground.scrape(stage, "before V.3").await;
     let wanted = row.floor("in_flight")? as f64 * MARGIN;
     let rate = wanted / (ANSWER_MS as f64 / 1_000.0);
@@ -49,7 +48,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let account = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, next).await;
     stage.recorder.record(Event::Load(account));
     stage.end(CRITERION, "peak");
-    pace(stage, 0).await?;
+    stage.pace(0).await?;
     stage.ground.scrape(stage, "after V.3").await;
     stage.check_stop()?;
     if row.floor("hot_refused")? > 0 {
@@ -84,19 +83,6 @@ async fn crowd(stage: &Stage) -> Result<Vec<Arc<Client>>, Trouble> {
         clients.push(client);
     }
     Ok(clients)
-}
-
-/// Tells every simulator how long to take before it answers.
-async fn pace(stage: &Stage, first_byte_ms: u64) -> Result<(), Trouble> {
-    for (provider, _) in &stage.site.labels {
-        let plan = Plan {
-            seed: stage.seed,
-            first_byte_ms,
-            ..Plan::default()
-        };
-        stage.ground.plan(provider, &plan).await?;
-    }
-    Ok(())
 }
 
 /// Mostly chats, each asking for another provider than the one before; some with a file.
