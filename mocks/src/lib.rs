@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod clock;
+pub mod command_line;
 pub mod connection;
 pub mod content;
 pub mod control;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use exai_mocks::clock::monotonic_ns;
+use exai_mocks::command_line::{self, SOFTWARE};
 use exai_mocks::impostor::admin::AdminEdge;
 use exai_mocks::impostor::client::ClientEdge;
 use exai_mocks::impostor::journal::{Journal, Line};
@@ -25,6 +26,7 @@ use tokio::net::TcpListener;
 
 /// Spoils a good server in one named way.
 #[derive(Parser)]
+#[command(name = "impostor")]
 struct Arguments {
     /// client, admin, provider or stdio.
     #[arg(long, required_unless_present = "list")]
@@ -58,33 +60,8 @@ struct Arguments {
     command: Vec<OsString>,
 }
 
-/// The caller's mistake.
-const USAGE: u8 = 64;
-/// Our own.
-const SOFTWARE: u8 = 70;
-
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() {
-                USAGE.into()
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
-    };
-    if arguments.list {
-        return list();
-    }
-    match run(&arguments) {
-        Ok(code) => code,
-        Err(message) => {
-            eprintln!("impostor: {message}");
-            USAGE.into()
-        }
-    }
+    command_line::main(run)
 }
 
 fn list() -> ExitCode {
@@ -95,6 +72,9 @@ fn list() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+    if arguments.list {
+        return Ok(list());
+    }
     let row = registry::find(&arguments.spoil)
         .ok_or_else(|| format!("could not find spoiler {:?}: see --list", arguments.spoil))?;
     let edge = arguments
@@ -108,7 +88,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         ));
     }
     let params = if arguments.params {
-        first_line()?
+        command_line::first_line(&mut unbuffered_input()?, "parameter")?
     } else {
         Params::default()
     };
@@ -154,24 +134,8 @@ fn stage(
     ))
 }
 
-/// The parameter line, read byte by byte: on the stdio edge the rest belongs to the server. The
-/// error does not quote it, since it holds tokens.
-fn first_line() -> Result<Params, String> {
-    let mut line = Vec::new();
-    let mut byte = [0_u8];
-    let mut input = unbuffered_input()?;
-    while input.read(&mut byte).map_err(|error| error.to_string())? == 1 && byte != *b"\n" {
-        line.extend_from_slice(&byte);
-    }
-    serde_json::from_slice(&line).map_err(|error| {
-        format!(
-            "could not read the parameters: error at column {}",
-            error.column()
-        )
-    })
-}
-
-/// Standard input without the library's buffer, which would swallow more than a line.
+/// Standard input without the library's buffer, which would swallow more than a line: on the stdio
+/// edge the rest belongs to the server.
 fn unbuffered_input() -> Result<std::fs::File, String> {
     use std::os::fd::AsFd;
     let descriptor = std::io::stdin().as_fd().try_clone_to_owned();

@@ -7,14 +7,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use exai_mocks::control;
 use exai_mocks::provider::Provider;
 use exai_mocks::recorder::Recorder;
 use exai_mocks::simulator::{Settings, Simulator};
+use exai_mocks::{command_line, control};
 use tokio::net::TcpListener;
 
 /// Plays one LLM vendor, as strict as the real one.
 #[derive(Parser)]
+#[command(name = "mock-provider")]
 struct Arguments {
     /// kimi, glm or minimax.
     #[arg(long)]
@@ -27,33 +28,13 @@ struct Arguments {
     control: SocketAddr,
 }
 
-/// The caller's mistake.
-const USAGE: u8 = 64;
-
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() {
-                USAGE.into()
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
-    };
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("mock-provider: {message}");
-            USAGE.into()
-        }
-    }
+    command_line::main(run)
 }
 
-fn run(arguments: &Arguments) -> Result<(), String> {
+fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let mut input = std::io::stdin().lock();
-    let settings = settings(&mut input)?;
+    let settings: Settings = command_line::first_line(&mut input, "settings")?;
     let (recorder, writer) = Recorder::start(std::io::stdout());
     let simulator = Simulator::new(arguments.provider, settings, recorder)
         .map_err(|error| error.to_string())?;
@@ -67,27 +48,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     // Dropping the runtime ends every connection and with it the last sender of the journal.
     drop(runtime);
     let _ = writer.join();
-    Ok(())
-}
-
-/// The first line of the input. Read byte by byte: what follows must stay readable, and the error
-/// must not quote a line that holds keys.
-fn settings(input: &mut impl Read) -> Result<Settings, String> {
-    let mut line = Vec::new();
-    let mut byte = [0_u8];
-    while input.read(&mut byte).map_err(|error| error.to_string())? == 1 && byte != *b"\n" {
-        line.extend_from_slice(&byte);
-    }
-    serde_json::from_slice(&line).map_err(|error| {
-        format!(
-            "could not read the settings line: {}",
-            without_values(&error)
-        )
-    })
-}
-
-fn without_values(error: &serde_json::Error) -> String {
-    format!("{:?} error at column {}", error.classify(), error.column())
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn open(simulator: Arc<Simulator>, arguments: &Arguments) -> Result<(), String> {
