@@ -1,12 +1,14 @@
 //! Looks at the ground before anything starts: what is missing here, and what to do about it.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
+
+use crate::machine::{self, which};
 
 /// How a row stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -77,15 +79,6 @@ pub fn look(reports: &Path) -> Vec<Row> {
     ]
 }
 
-/// The path of a program on PATH.
-#[must_use]
-pub fn which(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
-}
-
 fn version_of(name: &str, what: &str, note: &str) -> Row {
     match output(name, &["--version"]) {
         Some(found) => Row::new(what, found, State::Ok, note),
@@ -150,19 +143,24 @@ fn engine() -> Row {
 }
 
 fn descriptors() -> Row {
-    use nix::sys::resource::{Resource, getrlimit};
-    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
-    if soft >= DESCRIPTORS {
-        Row::new(
-            "descriptors",
-            soft.to_string(),
-            State::Ok,
-            "enough for the full profile",
-        )
-    } else {
-        let note = "raise to 4096 for the full profile: ulimit -n 4096";
-        Row::new("descriptors", soft.to_string(), State::Short, note)
+    const WHAT: &str = "descriptors";
+    match machine::descriptor_limit() {
+        Ok(soft) if soft >= DESCRIPTORS => {
+            let note = "enough for the full profile";
+            Row::new(WHAT, soft.to_string(), State::Ok, note)
+        }
+        Ok(soft) => {
+            let note = "raise to 4096 for the full profile: ulimit -n 4096";
+            Row::new(WHAT, soft.to_string(), State::Short, note)
+        }
+        Err(error) => unreadable(WHAT, &error),
     }
+}
+
+/// What could not be read is neither enough nor too little.
+fn unreadable(what: &str, error: &io::Error) -> Row {
+    let note = "could not be read; runs may end for lack of it";
+    Row::new(what, error.to_string(), State::Missing, note)
 }
 
 fn cores() -> Row {
@@ -185,9 +183,10 @@ fn disk(reports: &Path) -> Row {
         .ancestors()
         .find(|folder| folder.exists())
         .unwrap_or(reports);
-    let free = nix::sys::statvfs::statvfs(existing).map_or(0, |stat| {
-        stat.blocks_available().saturating_mul(stat.fragment_size())
-    });
+    let free = match machine::free_disk(existing) {
+        Ok(free) => free,
+        Err(error) => return unreadable("disk", &error),
+    };
     let state = if free >= DISK_BYTES {
         State::Ok
     } else {
@@ -279,11 +278,5 @@ mod tests {
             "disk         ok       82 GiB free  a record may take 2 GiB"
         );
         assert_eq!(lines[1], "descriptors  short    1024         raise it");
-    }
-
-    #[test]
-    fn a_program_that_is_not_there_is_not_found() {
-        assert!(which("sh").is_some());
-        assert!(which("no-such-program-anywhere").is_none());
     }
 }

@@ -9,6 +9,7 @@ pub mod history;
 pub mod identity;
 pub mod link;
 pub mod load;
+pub mod machine;
 pub mod nemesis;
 pub mod operation;
 pub mod port;

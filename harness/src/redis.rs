@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::Recorder;
+pub use crate::machine::which;
 use crate::port;
 use crate::process::{Nobody, Process, Spec};
 use crate::supervisor::{Role, Supervisor, SupervisorError, Watch};
@@ -57,15 +58,6 @@ pub enum RedisError {
     /// A command was refused or broke.
     #[error(transparent)]
     Command(#[from] WireError),
-}
-
-/// Looks an executable up on PATH.
-#[must_use]
-pub fn which(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|candidate| candidate.is_file())
 }
 
 /// Where and as whom a store runs.

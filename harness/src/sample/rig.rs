@@ -3,16 +3,15 @@
 //! reading that stays away.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use exai_judge::Event;
-use nix::sys::resource::{Resource, getrlimit};
-use nix::sys::statvfs::statvfs;
 use procfs::CurrentSI as _;
 
 use super::gaps::Gaps;
 use super::tree::Usage;
 use crate::history::SEGMENT_BYTES;
+use crate::machine;
 
 /// The rig's share of all cores above which it may be the bottleneck.
 const RIG_SHARE: f64 = 0.85;
@@ -76,7 +75,10 @@ pub(super) struct Descriptors {
 impl HostRead {
     /// Reads the machine; `folders` are where the run writes.
     pub(super) fn now(drift: i64, folders: &[PathBuf]) -> Self {
-        let free = folders.iter().map(|folder| (folder.clone(), free(folder)));
+        let free = folders.iter().map(|folder| {
+            let free = machine::free_disk(folder);
+            (folder.clone(), free.map_err(|error| error.to_string()))
+        });
         Self {
             drift,
             ticks: ticks(),
@@ -98,14 +100,9 @@ fn ticks() -> Read<Ticks> {
 
 fn descriptors() -> Read<Descriptors> {
     let folder = std::fs::read_dir("/proc/self/fd").map_err(|error| error.to_string())?;
-    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| error.to_string())?;
+    let limit = machine::descriptor_limit().map_err(|error| error.to_string())?;
     let open = u64::try_from(folder.count()).unwrap_or(u64::MAX);
     Ok(Descriptors { open, limit })
-}
-
-fn free(folder: &Path) -> Read<u64> {
-    let stat = statvfs(folder).map_err(|error| error.to_string())?;
-    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
 /// What was seen at the last look.
