@@ -184,6 +184,9 @@ fn gate(
     })
 }
 
+/// A listener's connections, and what stops it.
+type Ends<'a> = (&'a TaskTracker, &'a CancellationToken);
+
 fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
     let config = &app.config;
     let instance: Arc<str> = app.identity.instance().into();
@@ -194,43 +197,32 @@ fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
     let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted));
     let public_routes = public::routes(protocol, gate, issuer);
     let finish = |routes: Routes| public::finished(routes, desk.clone(), Arc::clone(&instance));
-    let door =
-        |listener, router, threshold, connections: &TaskTracker, stop: &CancellationToken| Door {
-            listener,
-            router,
-            threshold,
-            desk: desk.clone(),
-            connections: connections.clone(),
-            stop: stop.clone(),
-            kill: running.kill.clone(),
-        };
-    let mut doors = Vec::new();
-    match bound.admin {
+    let door = |listener, router, threshold, (connections, stop): Ends<'_>| Door {
+        listener,
+        router,
+        threshold,
+        desk: desk.clone(),
+        connections: connections.clone(),
+        stop: stop.clone(),
+        kill: running.kill.clone(),
+    };
+    let in_public = (&running.connections, &running.stop);
+    let in_admin = (&running.admin_connections, &running.admin_stop);
+    let doors = match bound.admin {
         None => {
             let router = finish(public_routes.merge(pages));
-            doors.push(door(
-                bound.public,
-                router,
-                threshold,
-                &running.connections,
-                &running.stop,
-            ));
+            vec![door(bound.public, router, threshold, in_public)]
         }
         Some(listener) => {
             // Counts of its own: a flood at the public listener must not blind this one.
             let own = Threshold::new(&config.limits, threshold.trusted());
             let router = finish(public_routes);
-            doors.push(door(
-                bound.public,
-                router,
-                threshold,
-                &running.connections,
-                &running.stop,
-            ));
-            let (tracker, stop) = (&running.admin_connections, &running.admin_stop);
-            doors.push(door(listener, finish(pages), own, tracker, stop));
+            vec![
+                door(bound.public, router, threshold, in_public),
+                door(listener, finish(pages), own, in_admin),
+            ]
         }
-    }
+    };
     running.doors = doors
         .into_iter()
         .map(|door| tokio::spawn(door.run()))

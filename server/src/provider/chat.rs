@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::reply::{Draft, Gain};
 use super::request::Request;
-use crate::router::ask::{Message, Speaker, Usage};
+use crate::router::ask::{Message, Usage};
 
 /// The messages, the system instruction first.
 #[must_use]
@@ -20,10 +20,7 @@ pub fn messages(request: &Request<'_>) -> Vec<Value> {
 }
 
 fn message(message: &Message) -> Value {
-    let role = match message.speaker {
-        Speaker::User => "user",
-        Speaker::Assistant => "assistant",
-    };
+    let role = message.speaker.role();
     if message.images.is_empty() {
         return json!({"role": role, "content": message.text});
     }

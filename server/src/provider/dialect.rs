@@ -30,16 +30,4 @@ impl Dialect {
             Self::Demo => "demo",
         }
     }
-
-    /// Reads the configuration's spelling; `demo` is not one.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "kimi" => Some(Self::Kimi),
-            "glm" => Some(Self::Glm),
-            "minimax" => Some(Self::Minimax),
-            "openai" => Some(Self::Openai),
-            _ => None,
-        }
-    }
 }

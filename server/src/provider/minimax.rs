@@ -7,7 +7,7 @@ use super::fault::{FaultClass, ProviderFailure, Reaction};
 use super::model::Switch;
 use super::refusal::{Refusal, reset_in_words};
 use super::request::Request;
-use crate::router::ask::{Message, Speaker};
+use crate::router::ask::Message;
 
 /// The request's body.
 #[must_use]
@@ -38,10 +38,7 @@ pub fn body(request: &Request<'_>) -> Value {
 }
 
 fn message(message: &Message) -> Value {
-    let role = match message.speaker {
-        Speaker::User => "user",
-        Speaker::Assistant => "assistant",
-    };
+    let role = message.speaker.role();
     if message.images.is_empty() {
         return json!({"role": role, "content": message.text});
     }

@@ -16,6 +16,17 @@ pub enum Speaker {
     Assistant,
 }
 
+impl Speaker {
+    /// The role as every dialect spells it.
+    #[must_use]
+    pub const fn role(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
 /// An image to show to a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {

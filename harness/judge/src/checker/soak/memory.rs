@@ -61,14 +61,7 @@ impl Memory<'_> {
             .map(|point| (point.at, point.resident))
             .collect();
         let Some(slope) = slope::slope(&samples, reduction) else {
-            let text = "too few blocks".to_owned();
-            row(
-                finding,
-                "memory",
-                (text, String::new()),
-                Verdict::Inconclusive,
-                Reason::DurationShort,
-            );
+            too_short(finding, "too few blocks");
             return Ok(());
         };
         let allowed =
@@ -136,14 +129,7 @@ impl Memory<'_> {
         let (Some(first), Some(last)) =
             (quiet.first().and_then(level), quiet.last().and_then(level))
         else {
-            let text = "no quiet points".to_owned();
-            row(
-                finding,
-                "memory",
-                (text, String::new()),
-                Verdict::Inconclusive,
-                Reason::DurationShort,
-            );
+            too_short(finding, "no quiet points");
             return Ok(());
         };
         #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^53")]
@@ -206,6 +192,12 @@ fn decide(slope: &Slope, allowed: f64, fits: bool) -> Verdict {
     } else {
         Verdict::Inconclusive
     }
+}
+
+fn too_short(finding: &mut Finding, why: &str) {
+    let measured = (why.to_owned(), String::new());
+    let (verdict, reason) = (Verdict::Inconclusive, Reason::DurationShort);
+    row(finding, "memory", measured, verdict, reason);
 }
 
 fn row(
