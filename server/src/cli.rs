@@ -40,7 +40,7 @@ enum Command {
     /// Serve MCP over HTTP, with health, metrics and manifest on the admin address
     Serve(Serve),
     /// Serve MCP over standard input and output
-    Stdio(Layers),
+    Stdio(Stdio),
     /// Check the configuration and print every fault at once
     Check(Layers),
     /// Say which build this is
@@ -71,6 +71,15 @@ struct Serve {
     /// Address of the admin listener (server.admin)
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
+    /// Answer from the embedded demo provider, clearly marked
+    #[arg(long)]
+    demo: bool,
+}
+
+#[derive(Debug, Args)]
+struct Stdio {
+    #[command(flatten)]
+    layers: Layers,
     /// Answer from the embedded demo provider, clearly marked
     #[arg(long)]
     demo: bool,
@@ -128,6 +137,15 @@ impl Serve {
         }
         sources.demo = self.demo;
         sources
+    }
+}
+
+impl Stdio {
+    fn sources(self) -> Sources {
+        Sources {
+            demo: self.demo,
+            ..self.layers.sources()
+        }
     }
 }
 
@@ -191,7 +209,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::Serve(serve) => Ok(app::run_serve(Config::load(&serve.sources())?)?),
-        Command::Stdio(layers) => Ok(app::run_stdio(Config::load(&layers.sources())?)?),
+        Command::Stdio(stdio) => Ok(app::run_stdio(Config::load(&stdio.sources())?)?),
         Command::Check(layers) => check::run(&layers.sources()),
         Command::Version { json } => version::run(json),
         Command::Token(wish) => token::run(wish),
@@ -243,5 +261,18 @@ mod tests {
             ]
         );
         assert!(sources.demo);
+    }
+
+    #[test]
+    fn the_demo_is_registered_by_its_flag_alone() {
+        let demo = |words: &[&str]| match Line::parse_from(words).command {
+            Command::Serve(serve) => serve.sources().demo,
+            Command::Stdio(stdio) => stdio.sources().demo,
+            other => panic!("{other:?}"),
+        };
+        for mode in ["serve", "stdio"] {
+            assert!(demo(&["exai", mode, "--demo"]), "{mode}");
+            assert!(!demo(&["exai", mode, "--set", "demo=true"]), "{mode}");
+        }
     }
 }

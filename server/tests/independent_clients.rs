@@ -139,10 +139,13 @@ fn over_both_transports(client: impl Fn() -> Command) {
     http.args(["http", &server.url]);
     assert_the_tools_answer(&run(http), true);
     drop(server);
-    let mut stdio = client();
-    stdio.args(["stdio", env!("CARGO_BIN_EXE_exai"), "stdio", "--set"]);
-    stdio.arg(format!("server.state_dir={}", state.path().display()));
-    assert_the_tools_answer(&run(stdio), false);
+    for is_demo in [false, true] {
+        let mut stdio = client();
+        stdio.args(["stdio", env!("CARGO_BIN_EXE_exai"), "stdio", "--set"]);
+        stdio.arg(format!("server.state_dir={}", state.path().display()));
+        stdio.args(is_demo.then_some("--demo"));
+        assert_the_tools_answer(&run(stdio), is_demo);
+    }
 }
 
 #[test]

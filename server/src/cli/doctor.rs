@@ -152,7 +152,7 @@ fn providers(config: &Config) -> Vec<Finding> {
             .flat_map(|row| &row.api_key_env)
             .map(String::as_str)
             .collect();
-        let fix = format!("set one of {}; or try exai serve --demo", names.join(", "));
+        let fix = format!("set one of {}; or try --demo", names.join(", "));
         findings.push(Finding::bad("providers", "none has a key", fix));
     }
     findings
