@@ -60,11 +60,12 @@ pub struct Planted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ProofKind {
-    /// Keyed answers over exactly these tracers; consensus expects one set per model.
+    /// Keyed answers over exactly these tracers; `stance.N` is of the answer in seat N alone.
     Keyed {
         /// Tracers that must arrive at the provider, no more and no fewer.
         tracers: Vec<Planted>,
-        /// How many keyed answers the reply carries (1; consensus: the number of models).
+        /// How many keyed answers the reply carries: 1; consensus: one for each seat of the panel
+        /// in the order listed, then the synthesis.
         sets: u32,
     },
     /// These random strings of the run's configuration must appear in the reply.

@@ -7,7 +7,7 @@ use crate::journal::{Attempt, Journal};
 use crate::operation::{AnswerSeen, Call, Outcome, Planted, ProofKind};
 use crate::run_key::RunKey;
 use crate::tally::{Place, Tally};
-use crate::tracer::{self, AnswerLine, Flaw};
+use crate::tracer::{self, Flaw};
 
 /// Slots whose tracer belongs to one model's question only.
 const STANCE: &str = "stance.";
@@ -161,30 +161,23 @@ fn keyed(
             format!("{name} carries {count} keyed answers, not {sets}"),
         );
     }
-    let is_stance = |planted: &&Planted| planted.slot.starts_with(STANCE);
-    let mut stances_seen = 0;
-    for answer in &call.answers {
-        let Some((line, entry)) = entry_of(proof, journal, answer, &name) else {
+    for (seat, answer) in call.answers.iter().enumerate() {
+        let Some(entry) = entry_of(proof, journal, answer, &name) else {
             continue;
         };
-        let served = &entry.served;
-        let mac = |planted: &Planted| {
-            tracer::answer_mac(key, &served.provider, &served.model, &planted.text)
-        };
-        let of_this_model = |planted: &&Planted| {
-            sets == 1 || !is_stance(planted) || line.macs.contains(&mac(planted))
-        };
-        let declared: Vec<Planted> = tracers.iter().filter(of_this_model).cloned().collect();
-        stances_seen += declared.iter().filter(is_stance).count();
-        for flaw in tracer::flaws(key, answer, &declared, (served, entry.delivered())) {
+        // The panel answers in the order it was listed, each over its own stance; what follows the
+        // panel, the synthesis, has seen none.
+        let own = format!("{STANCE}{seat}");
+        let declared: Vec<Planted> = tracers
+            .iter()
+            .filter(|planted| !planted.slot.starts_with(STANCE) || planted.slot == own)
+            .cloned()
+            .collect();
+        let seen = (&entry.served, entry.delivered());
+        for flaw in tracer::flaws(key, answer, &declared, seen) {
             let says = format!("the answer of {name} {}", flaw.says());
             proof.flaw(check_of(&flaw), says);
         }
-    }
-    let stances = tracers.iter().filter(is_stance).count();
-    if sets > 1 && stances_seen != stances {
-        let says = format!("{name} planted {stances} stances and {stances_seen} arrived");
-        proof.flaw("lost_input", says);
     }
 }
 
@@ -194,7 +187,7 @@ fn entry_of<'a>(
     journal: &'a Journal,
     answer: &AnswerSeen,
     name: &str,
-) -> Option<(AnswerLine, &'a Attempt)> {
+) -> Option<&'a Attempt> {
     let Some(line) = tracer::read_line(&answer.first) else {
         proof.flaw(
             "keyed",
@@ -208,7 +201,7 @@ fn entry_of<'a>(
         let says = format!("{name} names {}, which no simulator received", line.seq);
         proof.flaw("keyed", says);
     }
-    Some((line, entry?))
+    entry
 }
 
 const fn check_of(flaw: &Flaw) -> &'static str {

@@ -218,7 +218,7 @@ impl Builder {
             let stance_prompt = self.plant(&mut planted, format!("stance.{index}"), Size::Short);
             asked.push(json!({"model": model, "stance": stance, "stance_prompt": stance_prompt}));
         }
-        // One answer a model, and the synthesis of them all.
+        // One answer a seat, then the synthesis of them all (docs/decisions/0010).
         let sets = u32::try_from(models.len() + 1).unwrap_or(u32::MAX);
         let mut arguments = Map::new();
         arguments.insert("step".into(), step.into());
