@@ -172,6 +172,15 @@ impl Stage {
         call
     }
 
+    /// Greets the server again where it answered nothing or did not know the session any more; a
+    /// failure of the call itself leaves the session as it is.
+    pub async fn mend(&self, client: &Client, call: &Call) {
+        if call.status != Some(200) {
+            // Should this fail as well, the next call says so.
+            let _ = client.reconnect(RECONNECT).await;
+        }
+    }
+
     /// Looks for the run's secrets in something the server showed, plain and encoded; finding one
     /// is a critical error.
     pub fn search(&self, place: &str, text: &str) {
@@ -241,6 +250,9 @@ impl Stage {
         self.check_stop()
     }
 }
+
+/// How long a greeting may take.
+const RECONNECT: Duration = Duration::from_secs(1);
 
 /// Who a client speaks as: a role in the story and a number that fixes address and program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,8 +22,10 @@ const PROBE_EVERY: Duration = Duration::from_millis(100);
 const PROBE_PATIENCE: u64 = 3_000_000_000;
 /// Between two calls of one lane of traffic.
 const TRAFFIC_EVERY: Duration = Duration::from_millis(30);
-/// Lanes of traffic.
-const LANES: usize = 6;
+/// Lanes of traffic: enough for several appends in flight at every moment.
+const LANES: usize = 12;
+/// What the providers take to answer, ms.
+const ANSWER_MS: u64 = 200;
 /// Traffic before the first kill.
 const WARM: Duration = Duration::from_millis(600);
 /// From a provider's death to the latest moment at which its breaker lets requests through again.
@@ -46,6 +48,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
             row.list("components_redis")?,
         )
         .to_vec();
+    stage.pace(ANSWER_MS).await?;
     stage.begin(CRITERION, "traffic");
     let stop = CancellationToken::new();
     let threads = Mutex::new(Threads::new());
@@ -76,6 +79,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     lanes?;
     probes?;
     let threads = threads.into_inner().unwrap_or_else(PoisonError::into_inner);
+    stage.pace(0).await?;
     reading::read_all(stage, &threads, (CRITERION, "traffic")).await?;
     stage.end(CRITERION, "traffic");
     Ok(())
@@ -147,7 +151,7 @@ async fn traffic(
         if call.outcome == Outcome::Ok {
             conversation.acknowledge(&plan, call.meta.and_then(|meta| meta.continuation_id));
         } else {
-            let _ = client.reconnect(Duration::from_secs(1)).await;
+            stage.mend(&client, &call).await;
         }
         if call.outcome != Outcome::Ok || conversation.planted.len() >= 9 {
             begun += 1;
@@ -222,8 +226,7 @@ impl Probe<'_> {
                                 keep(threads, person, thread);
                             }
                         } else {
-                            // The next probe needs a session that the new instance knows.
-                            let _ = client.reconnect(Duration::from_secs(1)).await;
+                            stage.mend(client, &call).await;
                         }
                     });
                 }

@@ -1,18 +1,19 @@
 //! V.2: each provider fault in turn inside sessions that go on, a breaker through its whole life,
 //! and each error category from outside.
 
+mod categories;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use exai_harness::client::Client;
-use exai_harness::operation::builder::{Builder, Shape};
+use exai_harness::operation::builder::{Builder, Conversation, Shape};
 use exai_harness::operation::{Ask, OperationPlan};
-use exai_judge::Transport;
 use exai_judge::operation::ProofKind;
+use exai_judge::{Outcome, Transport};
 use exai_mocks::fault::{self, Fault};
 use exai_mocks::plan::{Plan, Rule, When};
 use futures::future::try_join_all;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
@@ -20,6 +21,8 @@ const CRITERION: &str = "V.2";
 const PHASE: &str = "faults";
 /// Sessions at once; each works through its share of the faults.
 const LANES: usize = 6;
+/// Exchanges a thread may hold (CRITERIA, Definitions).
+const EXCHANGES: usize = 10;
 /// Failures in a row that open a breaker, and two more to see it refuse.
 const BREAKER_FAILURES: u64 = 7;
 
@@ -47,19 +50,14 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     stage.begin(CRITERION, PHASE);
     install(stage, &landings).await?;
     let lanes = share_out(&mut landings);
-    try_join_all(
-        lanes
-            .into_iter()
-            .enumerate()
-            .map(|(number, lane)| session(stage, number, lane)),
-    )
-    .await?;
+    let lanes = lanes.into_iter().enumerate();
+    try_join_all(lanes.map(|(number, lane)| session(stage, number, lane))).await?;
     clear(stage).await?;
     stage.end(CRITERION, PHASE);
     if row.floor("breaker_cycles")? > 0 {
         breaker_life(stage).await?;
     }
-    categories(stage, row.list("categories")?).await
+    categories::provoke(stage, row.list("categories")?).await
 }
 
 /// The operations that faults will land on, with the rule that makes each land.
@@ -170,7 +168,7 @@ fn share_out(landings: &mut Vec<Landing>) -> Vec<Vec<Landing>> {
     lanes
 }
 
-/// One session: a fault, then a call that must be good, and so on to the end.
+/// One session: a fault, then a turn of its conversation that must be good, and so on to the end.
 async fn session(stage: &Stage, number: usize, landings: Vec<Landing>) -> Result<(), Trouble> {
     let wires = [Transport::Http2025, Transport::Http2026, Transport::Stdio];
     let person = Person {
@@ -179,17 +177,24 @@ async fn session(stage: &Stage, number: usize, landings: Vec<Landing>) -> Result
     };
     let client = stage.client(person, wires[number % wires.len()]).await?;
     let mut builder = stage.builder(2_100 + number as u64);
+    let mut conversation = Conversation::new(format!("v2-{number}"));
     for landing in landings {
         stage.check_stop()?;
         stage.perform(&client, &landing.plan).await;
-        let model = stage.site.model_of(&landing.provider);
-        let next = builder.chat(&Shape {
-            model,
+        let shape = Shape {
+            model: stage.site.model_of(&landing.provider),
             ..Shape::plain(PATIENCE)
-        });
-        stage
-            .perform(&client, &next.within(CRITERION, "next"))
-            .await;
+        };
+        if conversation.planted.len() >= EXCHANGES {
+            conversation = Conversation::new(format!("v2-{number}-{}", landing.plan.op));
+        }
+        let next = builder
+            .turn(&conversation, &shape)
+            .within(CRITERION, "next");
+        let call = stage.perform(&client, &next).await;
+        if call.outcome == Outcome::Ok {
+            conversation.acknowledge(&next, call.meta.and_then(|meta| meta.continuation_id));
+        }
     }
     Ok(())
 }
@@ -255,100 +260,4 @@ async fn breaker_life(stage: &Stage) -> Result<(), Trouble> {
     }
     stage.end(CRITERION, phase);
     Ok(())
-}
-
-/// Provokes error categories that need no broken provider; the faults above provoke the others.
-async fn categories(stage: &Stage, wanted: &[String]) -> Result<(), Trouble> {
-    let phase = "categories";
-    let client = stage
-        .client(
-            Person {
-                role: "patient",
-                number: 71,
-            },
-            Transport::Http2026,
-        )
-        .await?;
-    let mut builder = stage.builder(2_300);
-    stage.begin(CRITERION, phase);
-    let refusals = [
-        (
-            "client_error",
-            Ask::Method {
-                name: "no/such/method".to_owned(),
-                params: json!({}),
-            },
-        ),
-        (
-            "validation_error",
-            Ask::Tool {
-                name: "chat".to_owned(),
-                arguments: json!({"prompt": ""}),
-            },
-        ),
-    ];
-    for (category, ask) in refusals {
-        if wanted.iter().any(|entry| entry == category) {
-            let plan = builder
-                .refused(ask, category, PATIENCE)
-                .within(CRITERION, phase);
-            stage.perform(&client, &plan).await;
-            go_on(stage, &client, &mut builder).await;
-        }
-    }
-    for (category, fault) in [("provider_error", "G02"), ("network_error", "G05")] {
-        if wanted.iter().any(|entry| entry == category) {
-            everywhere(stage, (category, fault), &client, &mut builder).await?;
-        }
-    }
-    if wanted.iter().any(|entry| entry == "tool_error") {
-        stage.not_tested(
-            CRITERION,
-            "tool_error: its trigger, precommit, is not built yet",
-        );
-    }
-    stage.end(CRITERION, phase);
-    Ok(())
-}
-
-/// Breaks every provider in one way for one operation.
-async fn everywhere(
-    stage: &Stage,
-    (category, fault): (&str, &str),
-    client: &Client,
-    builder: &mut Builder,
-) -> Result<(), Trouble> {
-    let mut plan = builder
-        .chat(&Shape::plain(PATIENCE))
-        .within(CRITERION, "categories");
-    let mut rule = rule(&plan, fault, &[]);
-    rule.id = format!("everywhere.{category}");
-    plan.proof = ProofKind::Refusal {
-        category: category.to_owned(),
-    };
-    for (provider, _) in &stage.site.labels {
-        let rules = vec![rule.clone()];
-        stage
-            .ground
-            .plan(
-                provider,
-                &Plan {
-                    rules,
-                    ..Plan::default()
-                },
-            )
-            .await?;
-    }
-    stage.perform(client, &plan).await;
-    clear(stage).await?;
-    go_on(stage, client, builder).await;
-    Ok(())
-}
-
-/// The call after a failure, which must be good.
-async fn go_on(stage: &Stage, client: &Client, builder: &mut Builder) {
-    let next = builder.chat(&Shape::plain(PATIENCE));
-    stage
-        .perform(client, &next.within(CRITERION, "categories"))
-        .await;
 }

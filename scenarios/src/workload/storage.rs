@@ -127,9 +127,7 @@ async fn append_and_read(
         let (tried, outcome) = turn(stage, &client, &mut builder, conversation).await;
         done += tried;
         if outcome != Outcome::Ok {
-            // What became of it is for the judge; this person starts another conversation, and
-            // anew where the server no longer knows the session.
-            let _ = client.reconnect(Duration::from_secs(1)).await;
+            // What became of it is for the judge; this person starts another conversation.
             let name = format!("v4-{lane}-{}", threads.len());
             threads.push((person, Conversation::new(name)));
         }
@@ -155,6 +153,7 @@ async fn turn(
         .turn(conversation, &Shape::plain(PATIENCE))
         .within(CRITERION, "load");
     let call = stage.perform(client, &plan).await;
+    stage.mend(client, &call).await;
     tokio::time::sleep(PACE).await;
     let mut done = 1;
     if call.outcome != Outcome::Ok {

@@ -1,0 +1,131 @@
+//! The ten error categories, each provoked from outside and followed by a good call.
+
+use exai_harness::client::Client;
+use exai_harness::operation::Ask;
+use exai_harness::operation::builder::{Builder, Shape};
+use exai_judge::Transport;
+use exai_judge::operation::ProofKind;
+use exai_mocks::plan::Plan;
+use serde_json::json;
+
+use super::{CRITERION, clear, rule};
+use crate::stage::{PATIENCE, Person, Stage, Trouble};
+
+const PHASE: &str = "categories";
+
+/// How all providers fail for one operation, by the category that must come of it.
+///
+/// An unknown code exists in one vendor's dialect alone; the others leave the call to it.
+const BROKEN: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "provider_error",
+        &[("kimi", "G02"), ("glm", "G02"), ("minimax", "G02")],
+    ),
+    (
+        "network_error",
+        &[("kimi", "G05"), ("glm", "G05"), ("minimax", "G05")],
+    ),
+    (
+        "timeout_error",
+        &[("kimi", "G04"), ("glm", "G04"), ("minimax", "G04")],
+    ),
+];
+
+/// Provokes each wanted category; the faults of the sessions provoke the others.
+///
+/// # Errors
+/// When the rig cannot carry it.
+pub(super) async fn provoke(stage: &Stage, wanted: &[String]) -> Result<(), Trouble> {
+    let person = Person {
+        role: "patient",
+        number: 71,
+    };
+    let client = stage.client(person, Transport::Http2026).await?;
+    let mut builder = stage.builder(2_300);
+    let is_wanted = |category: &str| wanted.iter().any(|entry| entry == category);
+    stage.begin(CRITERION, PHASE);
+    for (category, ask) in refusals() {
+        if is_wanted(category) {
+            let plan = builder.refused(ask, category, PATIENCE);
+            stage.perform(&client, &plan.within(CRITERION, PHASE)).await;
+            go_on(stage, &client, &mut builder).await;
+        }
+    }
+    for (category, faults) in BROKEN {
+        if is_wanted(category) {
+            stage.check_stop()?;
+            everywhere(stage, (category, faults), &client, &mut builder).await?;
+        }
+    }
+    for (category, why) in NOT_PROVOKED {
+        if is_wanted(category) {
+            stage.not_tested(CRITERION, format!("{category}: {why}"));
+        }
+    }
+    stage.end(CRITERION, PHASE);
+    Ok(())
+}
+
+/// Categories that nothing here can provoke yet.
+const NOT_PROVOKED: [(&str, &str); 2] = [
+    ("tool_error", "its trigger, precommit, is not built yet"),
+    (
+        "unknown_error",
+        "one vendor alone has unknown codes, and others take over its calls",
+    ),
+];
+
+/// Requests that are wrong in themselves.
+fn refusals() -> [(&'static str, Ask); 2] {
+    [
+        (
+            "client_error",
+            Ask::Method {
+                name: "no/such/method".to_owned(),
+                params: json!({}),
+            },
+        ),
+        (
+            "validation_error",
+            Ask::Tool {
+                name: "chat".to_owned(),
+                arguments: json!({"prompt": ""}),
+            },
+        ),
+    ]
+}
+
+/// Breaks every provider for one operation.
+async fn everywhere(
+    stage: &Stage,
+    (category, faults): (&str, &[(&str, &str)]),
+    client: &Client,
+    builder: &mut Builder,
+) -> Result<(), Trouble> {
+    let mut plan = builder
+        .chat(&Shape::plain(PATIENCE))
+        .within(CRITERION, PHASE);
+    for (provider, fault) in faults {
+        let mut rule = rule(&plan, fault, &[]);
+        rule.id = format!("everywhere.{category}");
+        let rules = vec![rule];
+        let broken = Plan {
+            rules,
+            ..Plan::default()
+        };
+        stage.ground.plan(provider, &broken).await?;
+    }
+    plan.proof = ProofKind::Refusal {
+        category: category.to_owned(),
+    };
+    stage.perform(client, &plan).await;
+    clear(stage).await?;
+    go_on(stage, client, builder).await;
+    Ok(())
+}
+
+/// The call after a failure, which must be good.
+async fn go_on(stage: &Stage, client: &Client, builder: &mut Builder) {
+    let next = builder.chat(&Shape::plain(PATIENCE));
+    stage.perform(client, &next.within(CRITERION, PHASE)).await;
+}
