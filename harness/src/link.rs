@@ -4,11 +4,14 @@
 //! by the kernel with RST) and cuts what flows, reset cuts existing flows once, a black hole
 //! swallows bytes, cut ends a flow with RST after so many bytes of replies. It does not reorder or
 //! lose packets: it works on streams.
+//!
+//! A client of 127.0.0.0/8 keeps its address behind the link: limits and logs of the target go by
+//! it.
 
 mod delay;
 mod flow;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -243,8 +246,8 @@ async fn accept(mut this: Accept) {
         this.is_listening.send_replace(true);
         tokio::select! {
             accepted = listener.accept() => {
-                if let Ok((client, _)) = accepted {
-                    open(&this, client);
+                if let Ok((client, from)) = accepted {
+                    open(&this, client, from.ip());
                 }
             }
             changed = this.wanted.changed() => {
@@ -257,12 +260,12 @@ async fn accept(mut this: Accept) {
     }
 }
 
-fn open(this: &Accept, client: TcpStream) {
+fn open(this: &Accept, client: TcpStream, from: IpAddr) {
     let shared = Arc::clone(&this.shared);
     let wanted = this.wanted.clone();
     // Admitted before the task first runs, so that a cut right now reaches this flow too.
     let cut = shared.admit();
-    tokio::spawn(async move { shared.pass(client, cut, wanted).await });
+    tokio::spawn(async move { shared.pass((client, from), cut, wanted).await });
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One connection through a link, and what all connections of the link share.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Behaviour;
 use super::delay::DelayLine;
+use crate::client::http::lane;
 
 const CHUNK: usize = 32 * 1024;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -142,11 +143,11 @@ impl Shared {
     /// Passes an admitted connection until either side ends it or the link cuts it.
     pub(super) async fn pass(
         &self,
-        mut client: TcpStream,
+        (mut client, from): (TcpStream, IpAddr),
         mut cut: watch::Receiver<u64>,
         wanted: watch::Receiver<Behaviour>,
     ) {
-        let connect = timeout(CONNECT_LIMIT, TcpStream::connect(self.target())).await;
+        let connect = timeout(CONNECT_LIMIT, connect(self.target(), from)).await;
         if let Ok(Ok(mut target)) = connect {
             let ended = tokio::select! {
                 ended = self.run(&mut client, &mut target, wanted) => ended,
@@ -199,6 +200,17 @@ impl Shared {
             back.run(from_target, to_client)
         );
         both.map(|_| ())
+    }
+}
+
+/// Connects from the client's own address. 127.0.0.1 is left to the kernel, which takes it anyway
+/// and then need not find a port that is free towards everybody.
+async fn connect(target: SocketAddr, from: IpAddr) -> io::Result<TcpStream> {
+    match from {
+        IpAddr::V4(source) if source.is_loopback() && source != Ipv4Addr::LOCALHOST => {
+            lane::open(source, target).await
+        }
+        _ => TcpStream::connect(target).await,
     }
 }
 

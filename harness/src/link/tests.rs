@@ -149,3 +149,17 @@ async fn a_dead_target_looks_reset_to_the_client() {
     within(stream.read_exact(&mut byte)).await.unwrap_err();
     assert_eq!(link.counters().unreachable, 1);
 }
+
+#[tokio::test]
+async fn a_client_keeps_its_loopback_address_behind_the_link() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = Link::start("client-server", listener.local_addr().unwrap());
+    let link = link.await.unwrap();
+    for source in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 1, 2, 3)] {
+        let client = tokio::net::TcpSocket::new_v4().unwrap();
+        client.bind(SocketAddr::from((source, 0))).unwrap();
+        let (client, accepted) = tokio::join!(client.connect(link.address()), listener.accept());
+        client.unwrap();
+        assert_eq!(accepted.unwrap().1.ip(), IpAddr::from(source));
+    }
+}
