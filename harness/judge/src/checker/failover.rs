@@ -173,7 +173,9 @@ impl<'a> Failover<'a> {
                 .iter()
                 .filter(|probe| kill.dead <= probe.at && probe.at < kill.until);
             let is_exposed = u64::try_from(exposed.count()).is_ok_and(|count| count >= exposure);
-            if !is_exposed || self.brief.ground.is_tainted(kill.dead, end) {
+            // Whatever befalls our rig after the time is up excuses nobody who is not back by then.
+            let in_doubt = end.min(kill.dead.saturating_add(limit));
+            if !is_exposed || self.brief.ground.is_tainted(kill.dead, in_doubt) {
                 continue;
             }
             counted += u64::from(kill.life.effect.is_some());
@@ -271,7 +273,6 @@ impl<'a> Failover<'a> {
         finding.series.insert(id, points);
     }
 
-    /// Components that were not killed around this kill and so must not turn.
     /// The components that were left alone meanwhile, each with its last death before.
     fn others(&self, component: &str, kill: &Kill<'_>) -> Vec<(&'a str, Option<u64>)> {
         let Ok(all) = self.brief.criterion.list("health_components") else {

@@ -246,3 +246,30 @@ fn a_probe_broken_by_our_own_rig_never_makes_a_recovery_slow() {
     world.push(at, rig);
     assert_ne!(judged(&world).verdict, Verdict::Fail);
 }
+
+/// The rig broke its word long after the time was up, as it may when a run ends without its server.
+#[test]
+fn a_server_that_never_comes_back_fails_whatever_befalls_the_rig_afterwards() {
+    let mut world = World::new();
+    world.phase("V.5", "main", S, END);
+    let mut steps = proven(KILL_SERVER, END);
+    steps.retain(|(_, step)| !matches!(step, Step::Healed));
+    world.fault("server.kill.1", "server", FaultKind::Kill, &steps);
+    for tenth in 20..END / (100 * MS) {
+        let at = tenth * 100 * MS;
+        if at < KILL_SERVER {
+            answer(&mut world, at, "thread 0");
+        } else {
+            refuse(&mut world, at);
+        }
+    }
+    let rig = Event::Rig {
+        what: "cpu".to_owned(),
+        until: END,
+        detail: String::new(),
+    };
+    world.push(KILL_SERVER + 32 * S, rig);
+    let finding = judged(&world);
+    assert_eq!(check(&finding, "ttsr.server").verdict, Verdict::Fail);
+    assert!(check(&finding, "ttsr.server").measured.contains("never"));
+}
