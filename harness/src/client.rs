@@ -62,9 +62,9 @@ impl Identity {
 /// Why a client could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The command did not start.
-    #[error("could not start the server on pipes: {0}")]
-    Spawn(std::io::Error),
+    /// The process was started without pipes, or they belong to somebody else.
+    #[error("could not take the server's pipes")]
+    NoPipe,
     /// The handshake was not answered as the revision asks.
     #[error("could not shake hands: {0}")]
     Handshake(String),

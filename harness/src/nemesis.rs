@@ -33,6 +33,9 @@ const RIGHT_PROBES: u32 = 3;
 const PROBE_EVERY: Duration = Duration::from_millis(20);
 /// How long healing may take before it is our own fault.
 pub const HEALED: Duration = Duration::from_secs(10);
+/// How long the judged server may take to be whole after a kill before it counts as never back:
+/// more than V.5 allows, so that a slow one is measured.
+pub const BACK: Duration = Duration::from_secs(40);
 
 /// The rig could not break or heal something.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +69,8 @@ pub enum NemesisError {
 pub enum Landed {
     /// It broke something, provably, and was healed.
     Yes,
+    /// It killed the judged server, provably, which did not come back: the server's own failure.
+    NeverBack,
     /// It broke nothing that could be proven; the history says why.
     No,
 }
@@ -76,8 +81,23 @@ pub struct Nemesis {
     numbers: Mutex<BTreeMap<String, u64>>,
     /// The saboteur whose kill reports success and kills nothing.
     is_toothless: bool,
-    /// How long healing may take.
-    patience: Duration,
+    patience: Patience,
+}
+
+/// How long healing may take.
+#[derive(Clone, Copy)]
+struct Patience {
+    rig: Duration,
+    judged: Duration,
+}
+
+impl Patience {
+    const fn with(self, role: Role) -> Duration {
+        match role {
+            Role::Judged => self.judged,
+            Role::Rig => self.rig,
+        }
+    }
 }
 
 impl Nemesis {
@@ -88,8 +108,18 @@ impl Nemesis {
             recorder,
             numbers: Mutex::new(BTreeMap::new()),
             is_toothless: false,
-            patience: HEALED,
+            patience: Patience {
+                rig: HEALED,
+                judged: BACK,
+            },
         }
+    }
+
+    /// Waits so long for the judged server to be whole after a kill, instead of [`BACK`].
+    #[must_use]
+    pub const fn waiting(mut self, for_server: Duration) -> Self {
+        self.patience.judged = for_server;
+        self
     }
 
     /// The saboteur: its kills kill nothing, and the proof of cause must notice.
@@ -126,7 +156,7 @@ impl Nemesis {
 /// One fault being carried out, and its steps in the history.
 struct Deed {
     recorder: Recorder,
-    patience: Duration,
+    patience: Patience,
     fault: Fault,
 }
 
@@ -159,7 +189,8 @@ impl Deed {
         self.step(Step::NotLanded { why });
     }
 
-    /// Looks for a symptom until `until`; the first one is the effect.
+    /// Looks for a symptom until `until`; the first one is the effect. Without any the fault does
+    /// not count.
     async fn feel(&self, probe: &Probe, until: Instant) {
         while Instant::now() < until {
             if let Err(symptom) = probe().await {
@@ -168,12 +199,14 @@ impl Deed {
             }
             sleep(PROBE_EVERY).await;
         }
+        self.not_landed("no probe of ours felt it");
     }
 
     /// Three right probes in a row, then Healed. A rig component that does not heal taints all that
     /// follows; that the judged server does not come back is its own failure.
     async fn heal(&self, probe: &Probe, role: Role) -> Result<(), NemesisError> {
-        let until = Instant::now() + self.patience;
+        let limit = self.patience.with(role);
+        let until = Instant::now() + limit;
         let mut right = 0;
         let mut last = String::new();
         while Instant::now() < until {
@@ -199,7 +232,7 @@ impl Deed {
         }
         Err(NemesisError::NotHealed {
             fault: self.fault.id.clone(),
-            limit: self.patience,
+            limit,
             last,
         })
     }

@@ -106,6 +106,14 @@ impl Scraper {
         Ok(values)
     }
 
+    /// What a page of the admin listener shows, whatever its status.
+    ///
+    /// # Errors
+    /// When there was no answer.
+    pub async fn text(&self, page: &str) -> Result<String, ProbeError> {
+        Ok(self.ask(page).send(LOOK).await?.text())
+    }
+
     /// What the server says of itself.
     ///
     /// # Errors

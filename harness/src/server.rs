@@ -3,11 +3,13 @@
 
 pub mod audit;
 mod log;
+mod pipes;
 pub mod settings;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use exai_judge::Event;
@@ -19,7 +21,7 @@ use crate::history::Recorder;
 use crate::identity::{self, Expected, Reported};
 use crate::port;
 use crate::probe::{Bearer, Scraper};
-use crate::process::{Ended, LineSink, Nobody, Process, ProcessError, Spec, Stdout};
+use crate::process::{Ended, LineSink, Nobody, Pair, Process, ProcessError, Spec};
 use crate::scratch::Scratch;
 use crate::supervisor::{Role, Supervisor, SupervisorError, Watch};
 pub use settings::Settings;
@@ -29,8 +31,6 @@ pub const READY: Duration = Duration::from_secs(15);
 /// The server's own drain (20 s) and a little more.
 pub const DRAIN: Duration = Duration::from_secs(25);
 const POLL: Duration = Duration::from_millis(20);
-/// Servers on pipes at most; each has a configuration file of its own.
-const PIPES: u32 = 4_096;
 
 /// How the server is started.
 pub struct Setup {
@@ -89,7 +89,7 @@ pub struct Server {
     supervisor: Supervisor,
     scraper: Scraper,
     recorder: Recorder,
-    pipes: Mutex<u32>,
+    pipes: AtomicU32,
 }
 
 /// What every life is born from.
@@ -167,7 +167,7 @@ impl Server {
             supervisor,
             scraper: Scraper::new(admin, setup.bearer, setup.recorder.clone()),
             recorder: setup.recorder,
-            pipes: Mutex::new(0),
+            pipes: AtomicU32::new(0),
         };
         server.await_first_life().await?;
         Ok(server)
@@ -175,13 +175,15 @@ impl Server {
 
     /// A life that ends before it was ever ready would do so for ever: says why at once.
     async fn await_first_life(&self) -> Result<(), ServerError> {
-        let first = self.supervisor.process()?;
+        let mut lives = self.supervisor.lives();
         tokio::select! {
             ready = self.wait_ready(READY) => ready,
-            _ended = first.wait() => Err(ServerError::NotReady {
-                limit: READY,
-                tail: first.tail(),
-            }),
+            _ended = lives.wait_for(|life| life.process.is_none() || life.number > 1) => {
+                Err(ServerError::NotReady {
+                    limit: READY,
+                    tail: self.tail(),
+                })
+            }
         }
     }
 
@@ -224,8 +226,7 @@ impl Server {
     /// Its last log lines.
     #[must_use]
     pub fn tail(&self) -> String {
-        let process = self.supervisor.process();
-        process.map_or_else(|error| error.to_string(), |process| process.tail())
+        self.supervisor.tail()
     }
 
     /// Waits until `/health/ready` answers 200.
@@ -234,18 +235,13 @@ impl Server {
     /// When it does not within `limit`.
     pub async fn wait_ready(&self, limit: Duration) -> Result<(), ServerError> {
         let until = Instant::now() + limit;
-        let mut tail = String::new();
         while Instant::now() < until {
             if self.scraper.is_ready().await {
                 return Ok(());
             }
-            // A life that died of its configuration has the reason; the next one has nothing yet.
-            if let Ok(process) = self.supervisor.process() {
-                let said = process.tail();
-                tail = if said.is_empty() { tail } else { said };
-            }
             sleep(POLL).await;
         }
+        let tail = self.tail();
         Err(ServerError::NotReady { limit, tail })
     }
 
@@ -257,12 +253,19 @@ impl Server {
         let pair = self.supervisor.process()?.pair();
         let at = self.recorder.now();
         let manifest = self.scraper.manifest().await.unwrap_or(Value::Null);
-        let word = |name: &str| manifest[name].as_str().map(str::to_owned);
-        let reported = Reported {
-            sha256: word("executable_sha256"),
-            instance: word("instance"),
-        };
-        let (moment, expected) = (moment.to_owned(), self.expected.clone());
+        let expected = self.expected.clone();
+        self.look((moment, at), pair, expected, reported(&manifest))
+            .await
+    }
+
+    async fn look(
+        &self,
+        (moment, at): (&str, u64),
+        pair: Pair,
+        expected: Expected,
+        reported: Reported,
+    ) -> Result<IdentitySeen, ServerError> {
+        let moment = moment.to_owned();
         let looking = move || identity::look(&moment, pair, &expected, reported);
         let seen = tokio::task::spawn_blocking(looking)
             .await
@@ -289,39 +292,21 @@ impl Server {
         Ok(ended)
     }
 
-    /// Starts `exai stdio` on pipes, on the same store, under `wrapper` if there is one (an
-    /// executable and its arguments, to which the server's command line is appended).
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn on_pipes(&self, wrapper: Option<&[String]>) -> Result<Process, ServerError> {
-        let number = {
-            let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
-            *pipes = (*pipes + 1) % PIPES;
-            *pipes
-        };
-        let name = format!("stdio-{number}");
-        let mut spec = self.files.spec(&name, "stdio", "exai.toml");
-        if let Some([program, rest @ ..]) = wrapper {
-            let inner = std::mem::replace(&mut spec.program, PathBuf::from(program));
-            let own = std::mem::take(&mut spec.args);
-            spec.args = rest.iter().map(Into::into).collect();
-            spec.args.push(inner.into());
-            spec.args.extend(own);
-        }
-        spec.stdin = true;
-        spec.stdout = Stdout::Piped;
-        let recorder = self.recorder.clone();
-        spec.on_stderr = Some(Arc::new(move |line: &str| log::heed(line, &recorder)));
-        Ok(Process::spawn(spec)?)
-    }
-
     /// Ends it for good, by SIGTERM.
     ///
     /// # Errors
     /// When it did not end within its drain; it is killed then.
     pub async fn stop(&self) -> Result<Ended, ServerError> {
         Ok(self.supervisor.stop(DRAIN).await?)
+    }
+}
+
+/// What a manifest, or the answer of the tool `version`, says of its server.
+fn reported(said: &Value) -> Reported {
+    let word = |name: &str| said[name].as_str().map(str::to_owned);
+    Reported {
+        sha256: word("executable_sha256"),
+        instance: word("instance"),
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Life {
     pub number: u64,
     /// None between two lives.
     pub process: Option<Arc<Process>>,
+    /// The last lines of the life before, for messages; empty in the first.
+    pub before: String,
 }
 
 /// What to keep running, and how.
@@ -94,6 +96,7 @@ impl Supervisor {
         let first = Life {
             number: 1,
             process: Some(Arc::new(starter(1)?)),
+            before: String::new(),
         };
         let name = watch.name.clone();
         let (lives, life) = watch::channel(first);
@@ -138,6 +141,15 @@ impl Supervisor {
         let life = self.life.borrow();
         let process = life.process.clone();
         process.ok_or_else(|| SupervisorError::NotRunning(self.name.clone()))
+    }
+
+    /// The last lines it wrote, for messages: of the life before while the present one is silent.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let life = self.life.borrow();
+        let own = life.process.as_ref().map(|process| process.tail());
+        own.filter(|said| !said.is_empty())
+            .unwrap_or_else(|| life.before.clone())
     }
 
     /// SIGKILL by order; returns when the process is proven gone. Its next life follows by itself.
@@ -251,13 +263,16 @@ struct Duty {
 
 async fn supervise(mut duty: Duty) {
     loop {
-        let Life { number, process } = duty.lives.borrow().clone();
+        let Life {
+            number, process, ..
+        } = duty.lives.borrow().clone();
         let Some(process) = process else { return };
         let ended = process.wait().await;
         let at = duty.watch.recorder.now();
         duty.lives.send_replace(Life {
             number,
             process: None,
+            before: process.tail(),
         });
         let ordered = duty.ordered.swap(false, Ordering::SeqCst);
         if duty.stop.is_cancelled() {
@@ -282,9 +297,9 @@ impl Duty {
             match (self.starter)(number) {
                 Ok(process) => {
                     let process = Arc::new(process);
-                    self.lives.send_replace(Life {
-                        number,
-                        process: Some(Arc::clone(&process)),
+                    self.lives.send_modify(|life| {
+                        life.number = number;
+                        life.process = Some(Arc::clone(&process));
                     });
                     return Some(process);
                 }

@@ -1,51 +1,48 @@
 //! The whole rig on this machine: simulators, store, server, an impostor if there is one, and a
 //! fault link on every edge. Assembled in that order, taken down in reverse.
 //!
-//! Nothing of it outlives the run: dropping the topology kills every process, and the kernel
-//! does so
-//! when we die.
+//! Nothing of it outlives the run: dropping the topology kills every process, and the kernel does
+//! so when we die.
 
 mod assembly;
+mod canaries;
 mod credentials;
 mod deeds;
+mod error;
 mod impostor;
 mod site;
 mod store;
 mod vendor;
+mod watchers;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use exai_judge::{Event, RunKey};
+use exai_judge::RunKey;
 use exai_mocks::plan::Plan;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use crate::client::Client;
 use crate::clock::RunClock;
 use crate::history::Recorder;
-use crate::link::{Link, LinkError};
+use crate::link::Link;
 use crate::nemesis::embedded::Holder;
-use crate::nemesis::{Nemesis, NemesisError};
+use crate::nemesis::{BACK, Nemesis};
 use crate::probe::Scraper;
-use crate::process::{Ended, LineSink, Nobody, Process, ProcessError};
-use crate::redis::RedisError;
-use crate::sample::Sampler;
+use crate::process::{Ended, LineSink, Nobody, Process};
 use crate::scratch::Scratch;
-use crate::server::{self, Server, ServerError, Settings};
-use crate::simulator::SimulatorError;
-use crate::supervisor::{Supervisor, SupervisorError};
+use crate::server::{Server, Settings};
 pub use assembly::auto_store;
 pub use credentials::Credentials;
+pub use error::TopologyError;
 pub use impostor::{Account, Impostor};
 pub use site::Site;
 pub use store::{Store, StoreKind};
 pub use vendor::Vendor;
-
-/// Between two looks at the server's health.
-const HEALTH_EVERY: Duration = Duration::from_millis(250);
+use watchers::Watchers;
 
 /// How the topology is brought up and broken. One variant until containers come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +89,34 @@ pub enum Launcher {
     ForeignBuild,
     /// Kills report success and kill nothing.
     KillsNothing,
-    /// The server is not given the key of GLM, so that the provider is not registered.
+    /// GLM's row of the configuration is switched off, so that the provider is not registered.
     Unregistered,
+}
+
+/// How each part comes back: from a death to the next start. Part of every recovery figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartPolicy {
+    /// The server's delay.
+    pub server: Duration,
+    /// The store's delay, where it is a process of its own.
+    pub store: Duration,
+    /// A simulator's delay.
+    pub vendor: Duration,
+    /// How long the server may take to be whole after a kill before it counts as never back.
+    pub patience: Duration,
+}
+
+impl Default for RestartPolicy {
+    /// The server is back at once; what it depends on stays away long enough for its health to
+    /// show the loss.
+    fn default() -> Self {
+        Self {
+            server: Duration::from_millis(200),
+            store: Duration::from_millis(2_500),
+            vendor: Duration::from_millis(2_500),
+            patience: BACK,
+        }
+    }
 }
 
 /// What to assemble.
@@ -112,8 +135,8 @@ pub struct Setup {
     pub launcher: Launcher,
     /// Settings on top of the shipped defaults, for the whole run; printed as overrides.
     pub settings: Settings,
-    /// The restart policy's delay from a death to the next start; part of every recovery figure.
-    pub restart_delay: Duration,
+    /// How each part comes back.
+    pub restart: RestartPolicy,
     /// Sees each line of the server's log.
     pub log: Option<LineSink>,
     /// The run's clock.
@@ -122,60 +145,6 @@ pub struct Setup {
     pub recorder: Recorder,
     /// Cancelled by Ctrl-C: assembling ends early, watchers stop.
     pub stop: CancellationToken,
-}
-
-/// A rig that could not be assembled or does not do as ordered.
-#[derive(Debug, thiserror::Error)]
-pub enum TopologyError {
-    /// Files of the run.
-    #[error("could not prepare {what}: {cause}")]
-    Files {
-        /// What.
-        what: &'static str,
-        /// Why.
-        cause: std::io::Error,
-    },
-    /// A link.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// A simulator.
-    #[error(transparent)]
-    Simulator(#[from] SimulatorError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] RedisError),
-    /// The server.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    /// The impostor.
-    #[error("could not put the impostor on edge {edge}: {why}")]
-    Impostor {
-        /// Which edge.
-        edge: String,
-        /// Why.
-        why: String,
-    },
-    /// A fault.
-    #[error(transparent)]
-    Nemesis(#[from] NemesisError),
-    /// There is no such part.
-    #[error("could not find {0} in this topology")]
-    NoSuchPart(String),
-    /// Ctrl-C.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-impl From<SupervisorError> for TopologyError {
-    fn from(error: SupervisorError) -> Self {
-        Self::Server(error.into())
-    }
-}
-
-impl From<ProcessError> for TopologyError {
-    fn from(error: ProcessError) -> Self {
-        Self::Server(error.into())
-    }
 }
 
 /// Everything that runs. Fields are dropped in this order: clients' edge first, folder last.
@@ -191,9 +160,7 @@ pub struct Topology {
     holder: Holder,
     scraper: Scraper,
     recorder: Recorder,
-    clock: RunClock,
-    watchers: TaskTracker,
-    watching: CancellationToken,
+    watchers: Watchers,
     /// Goes before the command line of a server on pipes.
     pipes: Option<Vec<String>>,
     scratch: Arc<Scratch>,
@@ -293,6 +260,15 @@ impl Topology {
         Ok(self.server.on_pipes(self.pipes.as_deref())?)
     }
 
+    /// Records who answers a client on pipes; nothing for a client on another wire.
+    ///
+    /// # Errors
+    /// When nothing runs there.
+    pub async fn identify_on_pipes(&self, client: &Client) -> Result<(), TopologyError> {
+        let is_wrapped = self.pipes.is_some();
+        Ok(self.server.identify_on_pipes(client, is_wrapped).await?)
+    }
+
     /// Ends the server by SIGTERM and starts it with `overrides` on top of its configuration; empty
     /// settings are the configuration the run began with.
     ///
@@ -308,78 +284,5 @@ impl Topology {
     /// When there is no such simulator, or it refuses the plan.
     pub async fn plan(&self, provider: &str, plan: &Plan) -> Result<(), TopologyError> {
         Ok(self.vendor(provider)?.simulator().set_plan(plan).await?)
-    }
-
-    fn supervisors(&self) -> impl Iterator<Item = &Supervisor> {
-        let vendors = self
-            .vendors
-            .iter()
-            .map(|vendor| vendor.simulator().supervisor());
-        let impostor = self.impostor.as_ref().map(Impostor::supervisor);
-        std::iter::once(self.server.supervisor())
-            .chain(vendors)
-            .chain(self.store.supervisor())
-            .chain(impostor)
-    }
-
-    /// Samples, health, liveness and audit, until the end.
-    fn watch(&self) {
-        let stop = || self.watching.clone();
-        let sampler = Sampler::new(self.clock, self.recorder.clone(), "server");
-        let sampler = self.supervisors().fold(sampler, Sampler::follow);
-        self.watchers.spawn(sampler.run(stop()));
-        let (scraper, over) = (self.scraper.clone(), stop());
-        self.watchers
-            .spawn(async move { scraper.watch_health(HEALTH_EVERY, over).await });
-        let (scraper, over) = (self.scraper.clone(), stop());
-        self.watchers
-            .spawn(async move { scraper.watch_liveness(over).await });
-        let (file, recorder, over) = (self.server.audit_file(), self.recorder.clone(), stop());
-        self.watchers
-            .spawn(async move { server::audit::follow(&file, &recorder, over).await });
-    }
-
-    /// Takes everything down: the server first, by SIGTERM; what it still writes is read. Looks at
-    /// the simulators' journals for holes.
-    ///
-    /// # Errors
-    /// When the server did not end by itself within its drain.
-    pub async fn stop(self) -> Result<Ended, TopologyError> {
-        let identified = self.server.identify("end").await;
-        let ended = self.server.stop().await;
-        self.watching.cancel();
-        self.watchers.close();
-        self.watchers.wait().await;
-        if let Some(impostor) = &self.impostor {
-            self.note(impostor.stop().await.err());
-        }
-        for vendor in &self.vendors {
-            self.note(vendor.simulator().stop().await.err());
-            let missing = vendor.simulator().missing_lines();
-            if missing > 0 {
-                let name = vendor.provider().name();
-                // Nobody knows which ones: all that was observed is in doubt.
-                let detail = format!("{missing} requests of {name} are not in its journal");
-                self.rig("journal_gap", 0, detail);
-            }
-        }
-        self.note(identified.err());
-        Ok(ended?)
-    }
-
-    fn note(&self, trouble: Option<impl std::fmt::Display>) {
-        if let Some(trouble) = trouble {
-            // At the very end: nothing that was observed before is in doubt for it.
-            self.rig("teardown", self.recorder.now(), trouble.to_string());
-        }
-    }
-
-    fn rig(&self, what: &str, from: u64, detail: String) {
-        let event = Event::Rig {
-            what: what.to_owned(),
-            until: self.recorder.now(),
-            detail,
-        };
-        self.recorder.record_at(from, event);
     }
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exai_harness::client::{Http, HttpTarget, Identity, Request, Revision, Stdio};
+use exai_harness::client::{Client, Http, HttpTarget, Identity, Request, Revision, Stdio};
 use exai_harness::clock::RunClock;
 use exai_harness::history::{History, Recorder};
 use exai_harness::nemesis::Landed;
@@ -19,11 +19,17 @@ use exai_harness::redis::which;
 use exai_harness::runkey::{self, Tracers};
 use exai_harness::server::Settings;
 use exai_harness::token::Signature;
-use exai_harness::topology::{Binaries, Launcher, Setup, StoreKind, Topology};
+use exai_harness::topology::{
+    Binaries, Launcher, RestartPolicy, Setup, Spoil, StoreKind, Topology,
+};
+use exai_judge::fault::Step;
 use exai_judge::{Event, RunKey};
 use exai_mocks::plan::Plan;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+
+/// A store or a simulator is away for so long.
+const DELAY: Duration = Duration::from_millis(200);
 
 /// Builds what the rig starts, in the profile of this test, and says where it is.
 fn binaries() -> Binaries {
@@ -73,21 +79,28 @@ impl Run {
         }
     }
 
-    async fn start(&self, store: StoreKind, launcher: Launcher) -> Topology {
-        let setup = Setup {
+    fn setup(&self, store: StoreKind) -> Setup {
+        Setup {
             binaries: binaries(),
             store,
             key: self.key.clone(),
             plan: Plan::default(),
             spoil: None,
-            launcher,
+            launcher: Launcher::Honest,
             settings: Settings::default(),
-            restart_delay: Duration::from_millis(200),
+            restart: RestartPolicy {
+                store: DELAY,
+                vendor: DELAY,
+                ..RestartPolicy::default()
+            },
             log: None,
             clock: self.clock,
             recorder: self.recorder.clone(),
             stop: CancellationToken::new(),
-        };
+        }
+    }
+
+    async fn start(&self, setup: Setup) -> Topology {
         match Topology::start(setup).await {
             Ok(topology) => topology,
             Err(error) => panic!("{error}"),
@@ -127,14 +140,13 @@ async fn ask_over_http(run: &Run, topology: &Topology, prompt: &str) -> String {
 
 async fn ask_on_pipes(run: &Run, topology: &Topology, prompt: &str) -> String {
     let process = topology.on_pipes().expect("a server on pipes");
-    let input = process.take_stdin().expect("its input");
-    let output = process.take_stdout().expect("its output");
     let identity = Identity::numbered("bob", 4);
-    let client = Stdio::over(input, output, Revision::V2025, identity, run.clock.as_now());
-    client
-        .greet(Duration::from_secs(10))
-        .await
-        .expect("a greeting");
+    let client = Stdio::of(process, Revision::V2025, identity, run.clock.as_now());
+    let client = Client::Stdio(client.expect("its pipes"));
+    let greeted = client.greet(Duration::from_secs(10)).await;
+    greeted.expect("a greeting");
+    let identified = topology.identify_on_pipes(&client).await;
+    identified.expect("a process on the pipes");
     let until = run.clock.now() + 20_000_000_000;
     let exchange = client.exchange(&chat(prompt), until).await;
     format!("{:?} {:?}", exchange.reply, exchange.trouble)
@@ -142,7 +154,7 @@ async fn ask_on_pipes(run: &Run, topology: &Topology, prompt: &str) -> String {
 
 async fn works(store: StoreKind) {
     let run = Run::new();
-    let topology = run.start(store, Launcher::Honest).await;
+    let topology = run.start(run.setup(store)).await;
     let tracers = Tracers::new(run.key.clone()).expect("random bytes");
     let (first, second, third) = (tracers.issue(), tracers.issue(), tracers.issue());
     let answer = ask_over_http(&run, &topology, &first).await;
@@ -164,6 +176,7 @@ async fn works(store: StoreKind) {
     let answer = ask_over_http(&run, &topology, &third).await;
     assert!(answer.contains("seal "), "{answer}");
     topology.scraper().metrics("after").await.expect("metrics");
+    shows_no_secret(&topology).await;
 
     let folder = topology.folder().to_path_buf();
     let ended = topology.stop().await.expect("an orderly end");
@@ -173,8 +186,24 @@ async fn works(store: StoreKind) {
     judge(&events, &[first, second, third]);
 }
 
+async fn shows_no_secret(topology: &Topology) {
+    let shown = topology.shown().await;
+    let places: Vec<&str> = shown.iter().map(|(place, _)| *place).collect();
+    let audit = "the audit log";
+    let log = "the last log lines";
+    assert_eq!(places, ["/metrics", "/manifest", "/health", audit, log]);
+    let secrets = topology.secrets();
+    assert!(secrets.len() >= 5, "three keys and two tokens' secrets");
+    for (place, text) in &shown {
+        // Nothing was denied in this run.
+        assert_eq!(text.is_empty(), *place == audit, "{place}: {text}");
+        let found = secrets.iter().any(|secret| text.contains(secret));
+        assert!(!found, "{place} shows a secret");
+    }
+}
+
 fn judge(events: &[Event], tracers: &[String]) {
-    let mut identities = 0;
+    let mut moments = Vec::new();
     let mut served = Vec::new();
     for event in events {
         match event {
@@ -182,7 +211,7 @@ fn judge(events: &[Event], tracers: &[String]) {
                 assert_eq!(seen.running_sha256, seen.expected_sha256, "{}", seen.moment);
                 assert_eq!(seen.reported_sha256.as_ref(), Some(&seen.expected_sha256));
                 assert!(seen.owns_listeners, "{seen:?}");
-                identities += 1;
+                moments.push(seen.moment.as_str());
             }
             Event::Served(seen) => served.extend(seen.tracers.clone()),
             Event::Critical { .. } => panic!("{event:?}"),
@@ -193,7 +222,7 @@ fn judge(events: &[Event], tracers: &[String]) {
             _ => {}
         }
     }
-    assert_eq!(identities, 4, "start, kill, restart, end");
+    assert_eq!(moments, ["start", "pipe", "restart", "restart", "end"]);
     for tracer in tracers {
         assert!(served.contains(tracer), "{tracer} reached no simulator");
     }
@@ -228,7 +257,11 @@ async fn the_rig_on_redis_works_breaks_heals_and_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_build_is_seen_by_the_kernels_word_and_its_own() {
     let run = Run::new();
-    let topology = run.start(StoreKind::Embedded, Launcher::ForeignBuild).await;
+    let setup = Setup {
+        launcher: Launcher::ForeignBuild,
+        ..run.setup(StoreKind::Embedded)
+    };
+    let topology = run.start(setup).await;
     let seen = topology.server().identify("now").await.expect("it runs");
     assert_ne!(seen.running_sha256, seen.expected_sha256);
     assert_eq!(seen.reported_sha256.as_ref(), Some(&seen.running_sha256));
@@ -237,22 +270,15 @@ async fn a_foreign_build_is_seen_by_the_kernels_word_and_its_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_cannot_start_is_reported_with_its_last_lines() {
     let run = Run::new();
+    let exai = script(run.folder.path(), "echo no listener for me >&2\nexit 3\n");
     let setup = Setup {
-        binaries: Binaries {
-            exai: not_a_server(run.folder.path()),
-            ..binaries()
+        binaries: Binaries { exai, ..binaries() },
+        restart: RestartPolicy {
+            server: Duration::from_secs(600),
+            ..RestartPolicy::default()
         },
-        store: StoreKind::Embedded,
-        key: run.key.clone(),
-        plan: Plan::default(),
-        spoil: None,
-        launcher: Launcher::Honest,
-        settings: Settings::default(),
-        restart_delay: Duration::from_secs(600),
         log: Some(Arc::new(|_line: &str| {})),
-        clock: run.clock,
-        recorder: run.recorder.clone(),
-        stop: CancellationToken::new(),
+        ..run.setup(StoreKind::Embedded)
     };
     let Err(error) = Topology::start(setup).await else {
         panic!("it started");
@@ -260,10 +286,72 @@ async fn a_server_that_cannot_start_is_reported_with_its_last_lines() {
     assert!(error.to_string().contains("no listener for me"), "{error}");
 }
 
-fn not_a_server(folder: &Path) -> PathBuf {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_for_good_is_its_own_failure_and_the_rig_goes_on() {
+    let run = Run::new();
+    let real = binaries().exai;
+    // Its first life is the server's; each later one does nothing and never ends.
+    let once = format!(
+        "test -e lived && exec sleep 600\ntouch lived\nexec {} \"$@\"\n",
+        real.display()
+    );
+    let setup = Setup {
+        binaries: Binaries {
+            exai: script(run.folder.path(), &once),
+            ..binaries()
+        },
+        restart: RestartPolicy {
+            patience: Duration::from_secs(1),
+            ..RestartPolicy::default()
+        },
+        ..run.setup(StoreKind::Embedded)
+    };
+    let topology = run.start(setup).await;
+    let landed = topology.kill("server").await.expect("no trouble of ours");
+    assert_eq!(landed, Landed::NeverBack);
+    assert_eq!(topology.kill("glm").await.expect("a kill"), Landed::Yes);
+    let _ended = topology.stop().await;
+    for event in run.events().await {
+        let is_healed = matches!(&event, Event::Fault { fault, step: Step::Healed }
+            if fault.component == "server");
+        assert!(!is_healed, "{event:?}");
+        let is_ours = matches!(&event, Event::Rig { what, .. } if what == "not_healed");
+        assert!(!is_ours, "{event:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_an_impostor_on_the_pipes_the_server_itself_is_identified() {
+    let run = Run::new();
+    let setup = Setup {
+        spoil: Some(Spoil {
+            name: "none".to_owned(),
+            edge: "stdio".to_owned(),
+            every: 1,
+            offset: 0,
+        }),
+        ..run.setup(StoreKind::Embedded)
+    };
+    let topology = run.start(setup).await;
+    let tracers = Tracers::new(run.key.clone()).expect("random bytes");
+    let answer = ask_on_pipes(&run, &topology, &tracers.issue()).await;
+    assert!(answer.contains("seal "), "{answer}");
+    topology.stop().await.expect("an orderly end");
+    let events = run.events().await;
+    let on_pipes = events.iter().find_map(|event| match event {
+        Event::Identity(seen) if seen.moment == "pipe" => Some(seen),
+        _ => None,
+    });
+    let seen = on_pipes.expect("an identity on the pipes");
+    assert_eq!(seen.running_sha256, seen.expected_sha256);
+    assert_eq!(seen.reported_sha256.as_ref(), Some(&seen.expected_sha256));
+}
+
+/// A shell script in the server's place.
+fn script(folder: &Path, lines: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = folder.join("exai");
-    std::fs::write(&path, "#!/bin/sh\necho no listener for me >&2\nexit 3\n").expect("a file");
+    std::fs::write(&path, format!("#!/bin/sh\n{lines}")).expect("a file");
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&path, mode).expect("its mode");
     path

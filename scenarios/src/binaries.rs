@@ -3,18 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cli::Ending;
+use exai_harness::topology::Binaries;
 
-/// The executables of one run.
-#[derive(Debug, Clone)]
-pub struct Built {
-    /// The server to judge.
-    pub exai: PathBuf,
-    /// The provider simulator.
-    pub mock_provider: PathBuf,
-    /// The proxy that spoils a good server in one named way.
-    pub impostor: PathBuf,
-}
+use crate::cli::Ending;
 
 /// The workspace this executable was built from; the reports and the sources live there.
 #[must_use]
@@ -28,7 +19,7 @@ pub fn workspace() -> PathBuf {
 /// # Errors
 /// [`Ending::Usage`] when `server` is no file; [`Ending::Harness`] when the build fails, with
 /// cargo's own messages already on standard error.
-pub fn build(server: Option<&Path>) -> Result<Built, Ending> {
+pub fn build(server: Option<&Path>) -> Result<Binaries, Ending> {
     if let Some(path) = server.filter(|path| !path.is_file()) {
         let says = format!("--server {}: there is no such file.", path.display());
         return Err(Ending::Usage(says));
@@ -56,13 +47,14 @@ pub fn build(server: Option<&Path>) -> Result<Built, Ending> {
 }
 
 /// The executables beside this one: cargo puts the members of a workspace into one folder.
-fn built(server: Option<&Path>) -> Built {
+fn built(server: Option<&Path>) -> Binaries {
     let own = std::env::current_exe().unwrap_or_default();
     let folder = own.parent().map(Path::to_path_buf).unwrap_or_default();
     let exai = server.map_or_else(|| folder.join("exai"), Path::to_path_buf);
-    Built {
+    Binaries {
         exai,
         mock_provider: folder.join("mock-provider"),
         impostor: folder.join("impostor"),
+        lock_holder: own,
     }
 }

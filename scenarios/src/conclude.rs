@@ -23,6 +23,7 @@ use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
 use crate::facts::Facts;
 use crate::run::reports_folder;
+use crate::stage::Trouble;
 
 /// A finished run, about to be judged.
 pub struct Conclusion<'a> {
@@ -38,8 +39,8 @@ pub struct Conclusion<'a> {
     pub arguments: &'a RunArguments,
     /// What is known.
     pub facts: &'a Facts,
-    /// Why the rig stopped early, if it did.
-    pub trouble: Option<String>,
+    /// Why the run stopped early, if it did.
+    pub trouble: Option<Trouble>,
 }
 
 /// What was asked beside the workload: told by the history itself.
@@ -90,21 +91,13 @@ impl Conclusion<'_> {
             .collect()
     }
 
-    /// A rig that stopped early leaves no criterion passed: what did not fail is a HarnessError.
+    /// A run that stopped early leaves no criterion passed.
     fn with_trouble(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
         let Some(trouble) = &self.trouble else {
             return findings;
         };
         for finding in &mut findings {
-            finding.checks.push(Check {
-                id: "rig".to_owned(),
-                name: "the rig ran to its end".to_owned(),
-                measured: trouble.clone(),
-                limit: "no trouble".to_owned(),
-                verdict: Verdict::HarnessError,
-                reason: None,
-                n: 0,
-            });
+            finding.checks.push(cut_short(trouble));
             finding.conclude();
         }
         findings
@@ -146,6 +139,29 @@ impl Conclusion<'_> {
         let folder = format!("reports/runs/{}", self.evidence.intent().run);
         self.facts
             .run_facts(&self.evidence.intent().run, folder, self.arguments)
+    }
+}
+
+/// What did not fail is a HarnessError when the rig could not go on. When the server was gone for
+/// good, what it was to answer is open; that it went is a finding of the criterion that killed it.
+fn cut_short(trouble: &Trouble) -> Check {
+    let (id, name, verdict, reason) = match trouble {
+        Trouble::Server(_) => (
+            "server",
+            "the server lasted to the end of the run",
+            Verdict::Inconclusive,
+            Some(Reason::SkippedCheck),
+        ),
+        _ => ("rig", "the rig ran to its end", Verdict::HarnessError, None),
+    };
+    Check {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        measured: trouble.to_string(),
+        limit: "no trouble".to_owned(),
+        verdict,
+        reason,
+        n: 0,
     }
 }
 
@@ -249,4 +265,18 @@ pub fn exit(report: &Report) -> Exit {
         .into_iter()
         .find(|exit| *exit as u8 == code)
         .unwrap_or(Exit::Bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_gone_leaves_nothing_passed_and_is_no_trouble_of_ours() {
+        let gone = cut_short(&Trouble::Server("gone".to_owned()));
+        assert_eq!(gone.verdict, Verdict::Inconclusive);
+        assert_eq!(gone.reason, Some(Reason::SkippedCheck));
+        let ours = cut_short(&Trouble::Rig("no port".to_owned()));
+        assert_eq!(ours.verdict, Verdict::HarnessError);
+    }
 }

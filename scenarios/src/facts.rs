@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use exai_harness::evidence::RunName;
 use exai_harness::report::facts::{HostFacts, Identity, Override, RunFacts};
+use exai_harness::topology::Binaries;
 use jiff::Timestamp;
 
-use crate::binaries::{Built, workspace};
+use crate::binaries::workspace;
 use crate::catalogue;
 use crate::cli::arguments::RunArguments;
 use crate::cli::list::CEILINGS;
@@ -57,7 +58,7 @@ pub struct Facts {
 impl Facts {
     /// Looks around.
     #[must_use]
-    pub fn gather(arguments: &RunArguments, built: &Built, store: &'static str) -> Self {
+    pub fn gather(arguments: &RunArguments, built: &Binaries, store: &'static str) -> Self {
         let own = std::env::current_exe().unwrap_or_default();
         Self {
             started_at: Timestamp::now(),

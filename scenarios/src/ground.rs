@@ -1,62 +1,103 @@
-//! The running processes of one run: simulators, store, server, and the links between them.
-
-pub mod impostor;
-pub mod nemesis;
-pub mod people;
-pub mod server;
-pub mod simulators;
-pub mod store;
-pub mod witness;
+//! The ground of a run: the harness' rig as the command line asks for it, spoken to by the people
+//! of the workloads. It starts nothing of its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use exai_harness::client::{Client, Http, HttpTarget, Identity, Revision, Stdio};
 use exai_harness::clock::RunClock;
-use exai_harness::history::Recorder;
-use exai_harness::identity::Subject;
-use exai_harness::operation::builder::Numbering;
-use exai_harness::probe::{Ask, LOOK, Scraper};
-use exai_harness::process::Nobody;
-use exai_harness::runkey::Tracers;
-use exai_harness::sample::Sampler;
-use exai_harness::scratch::Scratch;
+use exai_harness::history::{Now, Recorder};
+use exai_harness::nemesis::Landed;
+use exai_harness::redis;
+use exai_harness::server::Settings;
 use exai_harness::token::{Mint, Signature};
+use exai_harness::topology::{
+    self, Binaries, Launcher, RestartPolicy, Setup, Site, Spoil, StoreKind, Topology,
+};
 use exai_judge::fault::FaultKind;
-use exai_judge::{Event, RunKey};
+use exai_judge::{RunKey, Transport};
 use exai_mocks::plan::Plan as SimulatorPlan;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-pub use self::store::{StoreKind, choose_store};
-
-use self::impostor::Impostor;
-use self::people::Mints;
-use self::server::Server;
-use self::simulators::Simulators;
-use self::store::Store;
-use crate::binaries::Built;
-use crate::cli::arguments::SpoilWord;
-use crate::site::Site;
-use crate::stage::{Stage, Trouble};
+use crate::cli::Ending;
+use crate::cli::arguments::{SpoilWord, StoreChoice};
+use crate::facts::Learned;
+use crate::stage::{Person, Stage, Trouble};
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
 const CONNECTIONS: u32 = 16;
-/// Between two looks at the server's health.
-const HEALTH_EVERY: Duration = Duration::from_millis(100);
+/// The edge of saboteurs that spoil the launch itself, by name.
+const LAUNCHER: &str = "launcher";
+const LAUNCHERS: [(&str, Launcher); 3] = [
+    ("foreign-build", Launcher::ForeignBuild),
+    ("kill-nothing", Launcher::KillsNothing),
+    ("unregistered", Launcher::Unregistered),
+];
+/// What V.8 may raise (the closed list of load overrides): a thousand calls a second cannot pass a
+/// limit of a thousand under random arrivals.
+const RAISED: [(&str, i64); 3] = [
+    ("limits.rate.global", 20_000),
+    ("limits.rate.address", 2_000),
+    ("limits.rate.principal", 1_000),
+];
+
+/// Decides before anything starts; never falls back silently.
+///
+/// # Errors
+/// [`Ending::Usage`] when Redis was asked for and is not here, with the package to install.
+pub fn choose_store(choice: StoreChoice) -> Result<StoreKind, Ending> {
+    match choice {
+        StoreChoice::Embedded => Ok(StoreKind::Embedded),
+        StoreChoice::Auto => Ok(topology::auto_store()),
+        StoreChoice::Redis if redis::which("redis-server").is_some() => Ok(StoreKind::Redis),
+        StoreChoice::Redis => Err(Ending::Usage(
+            "--store redis: redis-server is not on PATH. Install it (apt-get install \
+             redis-server), or run with --store embedded."
+                .to_owned(),
+        )),
+    }
+}
+
+/// What a word of `--spoil` asks for: a saboteur on an edge, or a launcher that cheats.
+///
+/// # Errors
+/// [`Ending::Usage`] for a launcher that there is none of; edges and spoilers are known to the rig.
+pub fn spoiled(word: Option<&SpoilWord>) -> Result<(Option<Spoil>, Launcher), Ending> {
+    let Some(word) = word else {
+        return Ok((None, Launcher::Honest));
+    };
+    if word.edge != LAUNCHER {
+        let spoil = Spoil {
+            name: word.name.clone(),
+            edge: word.edge.clone(),
+            every: word.every,
+            offset: word.offset,
+        };
+        return Ok((Some(spoil), Launcher::Honest));
+    }
+    let known = LAUNCHERS.iter().find(|(name, _)| *name == word.name);
+    known.map(|(_, launcher)| (None, *launcher)).ok_or_else(|| {
+        let names = LAUNCHERS.map(|(name, _)| name).join(", ");
+        Ending::Usage(format!(
+            "--spoil {}@{LAUNCHER}: there is no such launcher. Known: {names}.",
+            word.name
+        ))
+    })
+}
 
 /// What to boot.
 pub struct Plan {
     /// The executables.
-    pub built: Built,
+    pub binaries: Binaries,
     /// The store.
     pub store: StoreKind,
     /// The run key, for the simulators alone.
     pub key: RunKey,
     /// Fixes schedule and shape.
     pub seed: u64,
-    /// A saboteur on an edge.
-    pub spoil: Option<SpoilWord>,
+    /// A saboteur on an edge, or a launcher that cheats.
+    pub spoiled: (Option<Spoil>, Launcher),
     /// The run's clock.
     pub clock: RunClock,
     /// Cancelled by Ctrl-C.
@@ -65,168 +106,70 @@ pub struct Plan {
 
 /// Everything that runs.
 pub struct Ground {
-    simulators: Simulators,
-    store: Store,
-    server: Server,
-    mints: Mints,
-    impostor: Impostor,
-    spoil: Option<SpoilWord>,
-    scraper: Scraper,
+    topology: Topology,
     recorder: Recorder,
-    clock: RunClock,
-    deeds: Numbering,
-    expected_sha256: String,
-    watchers: TaskTracker,
-    stop_watching: CancellationToken,
-    _folder: Scratch,
 }
 
 impl Ground {
-    /// Boots everything in order and waits until the server is ready.
+    /// Boots everything in order and waits until the server is ready and identified.
     ///
     /// # Errors
-    /// When a part does not come up; the message holds its last log lines.
-    pub async fn boot(
-        plan: Plan,
-        tracers: &Arc<Tracers>,
-        recorder: &Recorder,
-    ) -> Result<(Self, Site), Trouble> {
-        let rig = |error: &dyn std::fmt::Display| Trouble::Rig(error.to_string());
-        let user = Nobody::when_root();
-        let folder = Scratch::new(user).map_err(|error| rig(&error))?;
-        folder.folder("state").map_err(|error| rig(&error))?;
-        let simulators = Simulators::start(&plan, folder.path(), recorder).await?;
-        let store = Store::start(plan.store, folder.path(), user, recorder).await?;
-        let expected = Subject::take(&plan.built.exai, &folder).map_err(|error| rig(&error))?;
-        let launched = if is_launched(plan.spoil.as_ref(), "foreign-build") {
-            Subject::foreign(&plan.built.exai, &folder).map_err(|error| rig(&error))?
-        } else {
-            expected.clone()
-        };
-        let mints = Mints::draw(&folder).map_err(|error| rig(&error))?;
-        let site = Site::draw(tracers, launched.sha256());
-        let setup = server::Setup {
-            executable: launched.path().to_path_buf(),
-            folder: folder.path().to_path_buf(),
-            user,
-            providers: simulators.edges(),
-            store: store.settings(),
-            site: site.clone(),
-            secrets: mints.environment(),
-            public_key: mints.public_key_file().to_path_buf(),
-            unregistered: is_launched(plan.spoil.as_ref(), "unregistered").then_some("glm"),
-        };
-        let server = Server::start(setup, recorder)?;
-        let impostor = Impostor::start(&plan, &server, &simulators, &mints).await?;
-        let scraper = Scraper::new(impostor.admin(&server), mints.bearer(), recorder.clone());
-        let ground = Self {
-            simulators,
-            store,
-            server,
-            mints,
-            impostor,
-            spoil: plan.spoil,
-            scraper,
-            recorder: recorder.clone(),
+    /// When a part does not come up; the message holds its last log lines. A server that never
+    /// was ready has not been judged, so this is the rig's trouble whoever is to blame.
+    pub async fn boot(plan: Plan, recorder: &Recorder) -> Result<Self, Trouble> {
+        let (spoil, launcher) = plan.spoiled;
+        let setup = Setup {
+            binaries: plan.binaries,
+            store: plan.store,
+            key: plan.key,
+            plan: SimulatorPlan {
+                seed: plan.seed,
+                ..SimulatorPlan::default()
+            },
+            spoil,
+            launcher,
+            settings: Settings::default(),
+            restart: RestartPolicy::default(),
+            log: None,
             clock: plan.clock,
-            deeds: Numbering::default(),
-            expected_sha256: expected.sha256().to_owned(),
-            watchers: TaskTracker::new(),
-            stop_watching: CancellationToken::new(),
-            _folder: folder,
+            recorder: recorder.clone(),
+            stop: plan.stop,
         };
-        ground.wait_ready(Duration::from_secs(10)).await?;
-        ground.watch(recorder);
-        Ok((ground, site))
+        let started = Topology::start(setup).await;
+        let topology = started.map_err(Trouble::of_rig)?;
+        Ok(Self {
+            topology,
+            recorder: recorder.clone(),
+        })
     }
 
-    /// Samplers, health, liveness and audit, until the end.
-    fn watch(&self, recorder: &Recorder) {
-        let stop = self.stop_watching.clone();
-        let scraper = self.scraper.clone();
-        self.watchers
-            .spawn(async move { scraper.watch_health(HEALTH_EVERY, stop).await });
-        let (stop, scraper) = (self.stop_watching.clone(), self.scraper.clone());
-        self.watchers
-            .spawn(async move { scraper.watch_liveness(stop).await });
-        let rig_and_server = self
-            .simulators
-            .supervisors()
-            .chain([self.server.supervisor()]);
-        let store = self.store.supervisor();
-        let sampler = rig_and_server.chain(store).fold(
-            Sampler::new(self.clock, recorder.clone(), "server"),
-            Sampler::follow,
-        );
-        let stop = self.stop_watching.clone();
-        self.watchers.spawn(async move { sampler.run(stop).await });
-        let (stop, audit) = (self.stop_watching.clone(), self.server.audit_file());
-        let recorder_of_audit = recorder.clone();
-        self.watchers
-            .spawn(async move { server::audit::follow(&audit, &recorder_of_audit, stop).await });
-    }
-
-    /// Waits until the server says it is ready.
-    ///
-    /// # Errors
-    /// When it does not within `limit`.
-    pub async fn wait_ready(&self, limit: Duration) -> Result<(), Trouble> {
-        let until = tokio::time::Instant::now() + limit;
-        while !self.scraper.is_ready().await {
-            if tokio::time::Instant::now() > until {
-                let tail = self.server.tail();
-                return Err(Trouble::Rig(format!(
-                    "the server was not ready within {limit:?}; its last lines:\n{tail}"
-                )));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
-    }
-
-    /// Where clients connect: the server's public listener, or the impostor before it.
+    /// The random strings of the configuration.
     #[must_use]
-    pub fn public(&self) -> SocketAddr {
-        self.impostor.public(&self.server)
+    pub const fn site(&self) -> &Site {
+        self.topology.site()
     }
 
-    /// The secrets that no output may show: the vendors' keys and the tokens' secret.
+    /// Where clients connect.
+    #[must_use]
+    pub const fn public(&self) -> SocketAddr {
+        self.topology.public()
+    }
+
+    /// The secrets that no output may show.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        let keys = self.simulators.edges().into_iter().map(|edge| edge.key);
-        let others = self
-            .mints
-            .environment()
-            .into_iter()
-            .map(|(_, secret)| secret);
-        keys.chain(others).collect()
+        self.topology.secrets()
     }
 
-    /// What the server shows to whoever may look: metrics, manifest, health and its audit log.
+    /// What the server shows to whoever may look, by place.
     pub async fn shown(&self) -> Vec<(&'static str, String)> {
-        let mut shown = Vec::new();
-        for path in ["/metrics", "/manifest", "/health"] {
-            let ask = Ask::get(self.impostor.admin(&self.server), path);
-            if let Ok(answer) = ask.bearer((self.mints.bearer())()).send(LOOK).await {
-                shown.push((path, answer.text()));
-            }
-        }
-        if let Ok(audit) = tokio::fs::read_to_string(self.server.audit_file()).await {
-            shown.push(("the audit log", audit));
-        }
-        shown.push(("the last log lines", self.server.tail()));
-        shown
+        self.topology.shown().await
     }
 
     /// Makes good and bad tokens.
     #[must_use]
     pub fn mint(&self) -> Mint {
-        self.mints.mint(Signature::Hs256)
-    }
-
-    /// Whether kills are to kill nothing.
-    fn kills_nothing(&self) -> bool {
-        is_launched(self.spoil.as_ref(), "kill-nothing")
+        self.topology.credentials().mint(Signature::Hs256)
     }
 
     /// Tells a simulator what to do from now on.
@@ -234,12 +177,12 @@ impl Ground {
     /// # Errors
     /// When it does not take the plan.
     pub async fn plan(&self, provider: &str, plan: &SimulatorPlan) -> Result<(), Trouble> {
-        self.simulators.plan(provider, plan).await
+        Ok(self.topology.plan(provider, plan).await?)
     }
 
     /// Records the server's counters under `mark`.
     pub async fn scrape(&self, stage: &Stage, mark: &str) {
-        if let Err(error) = self.scraper.metrics(mark).await {
+        if let Err(error) = self.topology.scraper().metrics(mark).await {
             stage.not_tested("V.3", format!("counters at {mark}: {error}"));
         }
     }
@@ -247,31 +190,21 @@ impl Ground {
     /// The store's name in records.
     #[must_use]
     pub const fn store_name(&self) -> &'static str {
-        if self.store.is_redis() {
-            "redis"
-        } else {
-            "embedded"
-        }
+        self.topology.store().kind().name()
     }
 
     /// The components V.5 kills with this store.
     #[must_use]
     pub fn components<'a>(&self, embedded: &'a [String], redis: &'a [String]) -> &'a [String] {
-        if self.store.is_redis() {
-            redis
-        } else {
-            embedded
+        match self.topology.store().kind() {
+            StoreKind::Embedded => embedded,
+            StoreKind::Redis => redis,
         }
     }
 
     /// The faults V.4 injects with this store.
     #[must_use]
     pub fn store_faults(&self, embedded: &[String], redis: &[String]) -> Vec<FaultKind> {
-        let names = if self.store.is_redis() {
-            redis
-        } else {
-            embedded
-        };
         let known = [
             FaultKind::Kill,
             FaultKind::Pause,
@@ -281,7 +214,7 @@ impl Ground {
             FaultKind::Full,
             FaultKind::ReadOnly,
         ];
-        names
+        self.components(embedded, redis)
             .iter()
             .filter_map(|name| known.into_iter().find(|kind| kind.name() == name))
             .collect()
@@ -291,10 +224,12 @@ impl Ground {
     ///
     /// # Errors
     /// When it does not come back.
-    pub async fn raise_limits(&self, recorder: &Recorder) -> Result<(), Trouble> {
-        self.server.restart_with(&server::RAISED).await?;
-        self.wait_ready(Duration::from_secs(10)).await?;
-        self.identify("restart", recorder).await;
+    pub async fn raise_limits(&self) -> Result<(), Trouble> {
+        let raised = RAISED.iter();
+        let raised = raised.fold(Settings::default(), |settings, (key, value)| {
+            settings.with(key, *value)
+        });
+        self.topology.restart_with(&raised).await?;
         Ok(())
     }
 
@@ -303,46 +238,152 @@ impl Ground {
     /// # Errors
     /// When it does not come back.
     pub async fn restart_server(&self) -> Result<(), Trouble> {
-        self.server.restart_with(&[]).await?;
-        self.wait_ready(Duration::from_secs(10)).await?;
-        let recorder = self.recorder.clone();
-        self.identify("restart", &recorder).await;
+        self.topology.restart_with(&Settings::default()).await?;
         Ok(())
     }
 
-    /// Takes everything down; the server first, by SIGTERM.
+    /// Kills a component; its restart policy brings it back.
+    ///
+    /// # Errors
+    /// [`Trouble::Server`] when the server did not come back; the rig's when the rig cannot do it.
+    pub async fn kill(&self, component: &str) -> Result<(), Trouble> {
+        back(self.topology.kill(component).await?)
+    }
+
+    /// Breaks the store in one way for a while.
+    ///
+    /// # Errors
+    /// As [`Ground::kill`].
+    pub async fn break_store(&self, kind: FaultKind) -> Result<(), Trouble> {
+        back(self.topology.break_store(kind).await?)
+    }
+
+    /// A client of the server, not greeted yet.
+    ///
+    /// # Errors
+    /// In words, when a process does not start or the wire is not built.
+    pub fn connect(&self, identity: Identity, over: Transport) -> Result<Client, String> {
+        let recorder = self.recorder.clone();
+        let now: Now = Arc::new(move || recorder.now());
+        let revision = match over {
+            Transport::Http2025 => Revision::V2025,
+            Transport::Http2026 => Revision::V2026,
+            Transport::Stdio => {
+                let process = self
+                    .topology
+                    .on_pipes()
+                    .map_err(|error| error.to_string())?;
+                let client = Stdio::of(process, Revision::V2025, identity, now);
+                return client.map(Client::Stdio).map_err(|error| error.to_string());
+            }
+            Transport::WebSocket => return Err("the WebSocket daemon is not built yet".to_owned()),
+        };
+        let target = HttpTarget {
+            address: self.public(),
+            host: self.public().to_string(),
+            path: "/mcp".to_owned(),
+            revision,
+            connections: CONNECTIONS,
+            redial: true,
+        };
+        Ok(Client::Http(Http::new(target, identity, now)))
+    }
+
+    /// Records who answers a client on a pipe: each there has a process of its own.
+    ///
+    /// # Errors
+    /// In words, when nothing runs there.
+    pub async fn identify_pipe(&self, client: &Client) -> Result<(), String> {
+        let identified = self.topology.identify_on_pipes(client).await;
+        identified.map_err(|error| error.to_string())
+    }
+
+    /// A person with a token of an ordinary user.
+    #[must_use]
+    pub fn identity(&self, who: Person) -> Identity {
+        who.identity().with_bearer(self.token(who, &["user"]))
+    }
+
+    /// The `Authorization` header of an ordinary user.
+    #[must_use]
+    pub fn authorization(&self, who: Person) -> String {
+        self.authorization_with(who, &["user"])
+    }
+
+    /// The `Authorization` header of a person with these roles.
+    #[must_use]
+    pub fn authorization_with(&self, who: Person, roles: &[&str]) -> String {
+        format!("Bearer {}", self.token(who, roles))
+    }
+
+    /// A token for a person; every third is signed with Ed25519.
+    fn token(&self, who: Person, roles: &[&str]) -> String {
+        let signature = if who.number.is_multiple_of(3) {
+            Signature::EdDsa
+        } else {
+            Signature::Hs256
+        };
+        let credentials = self.topology.credentials();
+        credentials.token(&who.name(), roles, signature)
+    }
+
+    /// What the server says of itself, for the report.
+    pub async fn learn(&self) -> Learned {
+        let manifest = self.topology.scraper().manifest().await;
+        let manifest = manifest.unwrap_or(Value::Null);
+        let text = |name: &str| manifest[name].as_str().map(str::to_owned);
+        Learned {
+            version: text("version").unwrap_or_default(),
+            policy_digest: text("policy_digest"),
+            site_digest: text("site_digest"),
+            unprivileged: self.topology.user().is_some(),
+        }
+    }
+
+    /// Takes everything down; the server first, identified once more and ended by SIGTERM.
     ///
     /// # Errors
     /// When the server did not end by itself within its drain.
-    pub async fn shut_down(&self, recorder: &Recorder) -> Result<(), Trouble> {
-        self.stop_watching.cancel();
-        self.watchers.close();
-        self.watchers.wait().await;
-        let ended = self.server.stop().await;
-        self.impostor.stop().await;
-        self.simulators.stop().await;
-        self.store.stop().await;
-        if self.simulators.missing_lines() > 0 {
-            let until = recorder.now();
-            let detail = format!(
-                "{} journal lines are missing",
-                self.simulators.missing_lines()
-            );
-            let what = "journal_gap".to_owned();
-            recorder.record_at(
-                0,
-                Event::Rig {
-                    what,
-                    until,
-                    detail,
-                },
-            );
-        }
-        ended
+    pub async fn stop(self) -> Result<(), Trouble> {
+        self.topology.stop().await?;
+        Ok(())
     }
 }
 
-/// Whether the launcher's saboteur of that name is at work.
-fn is_launched(spoil: Option<&SpoilWord>, name: &str) -> bool {
-    spoil.is_some_and(|spoil| spoil.edge == "launcher" && spoil.name == name)
+/// A fault that did not land is told by the history; a server that is gone ends the run.
+fn back(landed: Landed) -> Result<(), Trouble> {
+    match landed {
+        Landed::Yes | Landed::No => Ok(()),
+        Landed::NeverBack => Err(Trouble::Server(
+            "the server did not come back after it was killed".to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_spoil_is_an_edge_or_a_known_launcher() {
+        let read = |word: &str| spoiled(Some(&word.parse().unwrap()));
+        let (spoil, launcher) = read("canned@client:4+1").unwrap();
+        let spoil = spoil.unwrap();
+        assert_eq!(
+            (spoil.name.as_str(), spoil.edge.as_str()),
+            ("canned", "client")
+        );
+        assert_eq!(
+            (spoil.every, spoil.offset, launcher),
+            (4, 1, Launcher::Honest)
+        );
+        for (name, wanted) in LAUNCHERS {
+            assert_eq!(read(&format!("{name}@launcher")).unwrap(), (None, wanted));
+        }
+        let Err(Ending::Usage(says)) = read("kill-everything@launcher") else {
+            panic!("an unknown launcher was taken");
+        };
+        assert!(says.contains("kill-nothing"), "{says}");
+        assert_eq!(spoiled(None).unwrap(), (None, Launcher::Honest));
+    }
 }

@@ -12,7 +12,6 @@ pub mod saboteur;
 pub mod screen;
 pub mod selftest;
 pub mod signal;
-pub mod site;
 pub mod stage;
 pub mod vector;
 pub mod workload;

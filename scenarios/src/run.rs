@@ -12,6 +12,7 @@ use exai_harness::report::Report;
 use exai_harness::report::progress::{self, Beginning, Progress, Teller};
 use exai_harness::report::secrets::Secrets;
 use exai_harness::runkey::{self, Tracers};
+use exai_harness::topology::{Binaries, Launcher, Spoil, StoreKind};
 use exai_judge::claim::Claim;
 use exai_judge::criterion::Criteria;
 use exai_judge::verdict::Exit;
@@ -19,13 +20,13 @@ use exai_judge::{Event, RunKey};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::binaries::{self, Built};
+use crate::binaries;
 use crate::catalogue;
 use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
 use crate::conclude;
 use crate::facts::Facts;
-use crate::ground::{Ground, Plan, StoreKind};
+use crate::ground::{self, Ground, Plan};
 use crate::screen;
 use crate::signal::{self, Ended};
 use crate::stage::{Stage, Trouble};
@@ -46,7 +47,8 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Ending> {
     let criteria = catalogue::criteria()?;
     catalogue::check_names(&criteria, &arguments.criteria)?;
     let claim = catalogue::claim(arguments)?;
-    let store = crate::ground::choose_store(arguments.store)?;
+    let store = ground::choose_store(arguments.store)?;
+    let spoiled = ground::spoiled(arguments.spoil.as_ref())?;
     let built = binaries::build(arguments.server.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -59,11 +61,18 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Ending> {
     let (teller, events) = progress::channel();
     let watching = runtime.spawn(screen::follow(events, arguments.quiet, begun.clock));
     teller.tell(Progress::Began(begun.beginning(arguments, &claim)));
-    let tried = try_everything(&begun, arguments, &criteria, (built, teller));
+    let asked = Asked { built, spoiled };
+    let tried = try_everything(&begun, arguments, &criteria, (asked, teller));
     let (ended, trouble) = runtime.block_on(tried);
     // The screen ends when the last teller has gone; it owes nobody an answer.
     let _ = runtime.block_on(watching);
     begun.close(arguments, (&criteria, &claim), (ended, trouble))
+}
+
+/// What is set up, and how it is spoiled.
+struct Asked {
+    built: Binaries,
+    spoiled: (Option<Spoil>, Launcher),
 }
 
 /// A run after save 1.
@@ -85,7 +94,7 @@ impl Begun {
     fn open(
         arguments: &RunArguments,
         claim: &str,
-        built: &Built,
+        built: &Binaries,
         store: StoreKind,
     ) -> Result<Self, Ending> {
         let harness = |error: &dyn std::fmt::Display| Ending::Harness(error.to_string());
@@ -166,7 +175,7 @@ impl Begun {
             claim,
             arguments,
             facts: &self.facts,
-            trouble: trouble.map(|trouble| trouble.to_string()),
+            trouble,
         };
         let (report, root) = concluded.write()?;
         let outcome = json!({
@@ -209,11 +218,11 @@ async fn try_everything(
     begun: &Begun,
     arguments: &RunArguments,
     criteria: &Criteria,
-    (built, teller): (Built, Teller),
+    (asked, teller): (Asked, Teller),
 ) -> (Ended, Option<Trouble>) {
     let stop = CancellationToken::new();
     let watcher = signal::watch(stop.clone());
-    let outcome = boot_and_run(begun, arguments, criteria, (built, teller, &stop)).await;
+    let outcome = boot_and_run(begun, arguments, criteria, (asked, teller, &stop)).await;
     let written = begun.recorder.close().await;
     let trouble = outcome.err().or_else(|| lost(written));
     (
@@ -238,20 +247,20 @@ async fn boot_and_run(
     begun: &Begun,
     arguments: &RunArguments,
     criteria: &Criteria,
-    (built, teller, stop): (Built, Teller, &CancellationToken),
+    (asked, teller, stop): (Asked, Teller, &CancellationToken),
 ) -> Result<(), Trouble> {
     let tracers = Tracers::new(begun.key.clone());
     let tracers = Arc::new(tracers.map_err(|error| Trouble::Rig(error.to_string()))?);
     let plan = Plan {
-        built,
+        binaries: asked.built,
         store: begun.store,
         key: begun.key.clone(),
         seed: arguments.seed,
-        spoil: arguments.spoil.clone(),
+        spoiled: asked.spoiled,
         clock: begun.clock,
         stop: stop.clone(),
     };
-    let (ground, site) = Ground::boot(plan, &tracers, &begun.recorder).await?;
+    let ground = Ground::boot(plan, &begun.recorder).await?;
     let took_ms = Some(begun.clock.now() / 1_000_000);
     teller.tell(Progress::BootStep {
         what: "server, store and simulators".to_owned(),
@@ -264,6 +273,7 @@ async fn boot_and_run(
     let canaries = canaries.map_err(|error| Trouble::Rig(error.to_string()))?;
     let _ = begun.facts.secrets.set(secrets);
     let stage = Stage {
+        site: ground.site().clone(),
         ground,
         teller,
         canaries,
@@ -273,11 +283,10 @@ async fn boot_and_run(
         criteria: criteria.clone(),
         profile: arguments.profile.name(),
         seed: arguments.seed,
-        site,
         stop: stop.clone(),
     };
     let outcome = workloads(&stage, arguments).await;
-    let stopped = stage.ground.shut_down(&begun.recorder).await;
+    let stopped = stage.ground.stop().await;
     outcome.and(stopped)
 }
 
@@ -288,7 +297,6 @@ async fn workloads(stage: &Stage, arguments: &RunArguments) -> Result<(), Troubl
             || arguments.criteria.iter().any(|named| named.starts_with(id))
     };
     stage.begin("run", &format!("store.{}", stage.ground.store_name()));
-    stage.ground.identify("start", &stage.recorder).await;
     if selected("V.1") {
         workload::answers::run(stage).await?;
     }
@@ -308,10 +316,9 @@ async fn workloads(stage: &Stage, arguments: &RunArguments) -> Result<(), Troubl
         workload::concurrency::run(stage).await?;
     }
     if selected("V.8") {
-        stage.ground.raise_limits(&stage.recorder).await?;
+        stage.ground.raise_limits().await?;
         workload::benchmark::run(stage).await?;
     }
-    stage.ground.identify("end", &stage.recorder).await;
     stage.end("run", &format!("store.{}", stage.ground.store_name()));
     stage.recorder.record(Event::Figure {
         name: "operations planned".to_owned(),

@@ -11,6 +11,7 @@ use exai_harness::operation::builder::{Builder, Numbering};
 use exai_harness::report::progress::{Progress, Teller};
 use exai_harness::report::secrets::Secrets;
 use exai_harness::runkey::Tracers;
+use exai_harness::topology::{Site, TopologyError};
 use exai_judge::criterion::{Criteria, Criterion};
 use exai_judge::observation::PhaseMark;
 use exai_judge::{Call, Event, Transport};
@@ -18,7 +19,6 @@ use exai_mocks::plan::Plan;
 use tokio_util::sync::CancellationToken;
 
 use crate::ground::Ground;
-use crate::site::Site;
 
 /// How long a client may take to greet or to list.
 pub const GREETING: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub const PATIENCE: u64 = 46_000_000_000;
 /// The name of the one person who goes past their own limit.
 const HOT: &str = "hot";
 
-/// Why a workload could not go on. The rig's trouble, never the server's.
+/// Why a workload could not go on. All but one are the rig's trouble, never the server's.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// A client could not be made.
@@ -44,12 +44,36 @@ pub enum Trouble {
     /// The topology did not do as it was asked.
     #[error("{0}")]
     Rig(String),
+    /// The server under judgement is gone, or does not follow an order that it has to follow.
+    #[error("{0}")]
+    Server(String),
     /// The catalogue lacks a number.
     #[error("{0}")]
     Catalogue(#[from] exai_judge::criterion::Missing),
     /// Someone pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Trouble {
+    /// The rig's trouble, whatever it came from, unless somebody pressed Ctrl-C.
+    #[must_use]
+    pub fn of_rig(error: TopologyError) -> Self {
+        match error {
+            TopologyError::Interrupted => Self::Interrupted,
+            error => Self::Rig(error.to_string()),
+        }
+    }
+}
+
+impl From<TopologyError> for Trouble {
+    fn from(error: TopologyError) -> Self {
+        if error.is_the_servers() {
+            Self::Server(error.to_string())
+        } else {
+            Self::of_rig(error)
+        }
+    }
 }
 
 /// The ground of one run.
@@ -224,7 +248,8 @@ impl Stage {
             .greet(GREETING)
             .await
             .map_err(|error| trouble(error.to_string()))?;
-        self.ground.identify_pipe(&client).await;
+        let identified = self.ground.identify_pipe(&client).await;
+        identified.map_err(trouble)?;
         Ok(Arc::new(client))
     }
 

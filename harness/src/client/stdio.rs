@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -21,6 +20,7 @@ use super::request::{Request, Revision, initialize};
 use super::trouble::io_words;
 use super::{ClientError, Identity};
 use crate::history::Now;
+use crate::process::{Pair, Process};
 
 /// A line longer than this ends the reading.
 const LINE_BYTES: u64 = 64 * 1024 * 1024;
@@ -40,7 +40,7 @@ pub struct Stdio {
     input: tokio::sync::Mutex<Box<dyn AsyncWrite + Send + Unpin>>,
     board: Arc<Mutex<Board>>,
     reader: JoinHandle<()>,
-    child: Mutex<Option<Child>>,
+    process: Option<Process>,
 }
 
 impl Drop for Stdio {
@@ -68,45 +68,31 @@ impl Stdio {
             input: tokio::sync::Mutex::new(Box::new(input)),
             board,
             reader,
-            child: Mutex::new(None),
+            process: None,
         }
     }
 
-    /// Starts `command` with its input and output piped; it is killed when the client is dropped.
+    /// A client on the pipes of `process`, which is killed when the client is dropped.
     ///
     /// # Errors
-    /// When the command does not start.
-    pub fn spawn(
-        mut command: Command,
+    /// When its input or output is no pipe, or was taken before.
+    pub fn of(
+        process: Process,
         revision: Revision,
         identity: Identity,
         now: Now,
     ) -> Result<Self, ClientError> {
-        command
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped());
-        let mut child = command
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(ClientError::Spawn)?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(ClientError::Spawn(std::io::Error::other(
-                "a pipe is missing",
-            )));
-        };
-        let client = Self::over(input, output, revision, identity, now);
-        *client.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        let pipes = process.take_stdin().zip(process.take_stdout());
+        let (input, output) = pipes.ok_or(ClientError::NoPipe)?;
+        let mut client = Self::over(input, output, revision, identity, now);
+        client.process = Some(process);
         Ok(client)
     }
 
-    /// The process, when this client started it and it still runs.
+    /// The process on the other end, where this client owns it.
     #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        self.child
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()?
-            .id()
+    pub fn pair(&self) -> Option<Pair> {
+        self.process.as_ref().map(Process::pair)
     }
 
     /// Who speaks.

@@ -33,17 +33,12 @@ impl Nemesis {
             return Ok(Landed::No);
         }
         deed.cause(format!("{cut} flows cut on {}", link.name()));
-        let until = Instant::now() + REOPENED;
-        while Instant::now() < until {
-            let opened = link.counters().accepted - accepted;
-            if opened > 0 {
-                deed.effect(format!(
-                    "{opened} connections opened anew on {}",
-                    link.name()
-                ));
-                break;
-            }
-            sleep(PROBE_EVERY).await;
+        match reopened(link, accepted).await {
+            0 => deed.not_landed(format!("no connection was opened anew on {}", link.name())),
+            opened => deed.effect(format!(
+                "{opened} connections opened anew on {}",
+                link.name()
+            )),
         }
         deed.heal(probe, Role::Rig).await?;
         Ok(Landed::Yes)
@@ -98,6 +93,18 @@ impl Nemesis {
         }
         deed.heal(probe, Role::Rig).await?;
         Ok(if landed { Landed::Yes } else { Landed::No })
+    }
+}
+
+/// Connections opened on the link since it had `accepted`, once there is one or the time is over.
+async fn reopened(link: &Link, accepted: u64) -> u64 {
+    let until = Instant::now() + REOPENED;
+    loop {
+        let opened = link.counters().accepted - accepted;
+        if opened > 0 || Instant::now() >= until {
+            return opened;
+        }
+        sleep(PROBE_EVERY).await;
     }
 }
 

@@ -21,7 +21,8 @@ impl Nemesis {
     /// name under which the fault counts: the embedded store dies with its server.
     ///
     /// # Errors
-    /// When the process could not be killed, or the component was not whole in time.
+    /// When the process could not be killed or started again, or a component of the rig was not
+    /// whole in time.
     pub async fn kill(
         &self,
         component: &str,
@@ -49,8 +50,10 @@ impl Nemesis {
         let proof = proof(old, next.as_ref().map(|process| process.pair()));
         deed.step_at(dead_at, Step::Cause { proof });
         next?;
-        deed.heal(probe, role).await?;
-        Ok(Landed::Yes)
+        match deed.heal(probe, role).await {
+            Err(NemesisError::NotHealed { .. }) if role == Role::Judged => Ok(Landed::NeverBack),
+            healed => healed.map(|()| Landed::Yes),
+        }
     }
 }
 

@@ -83,8 +83,9 @@ impl Nemesis {
         sleep_until(until).await;
         // One refusal was ours; the others were felt by those who use the store.
         let theirs = refusals(store, manner).await?.saturating_sub(before + 1);
-        if theirs > 0 {
-            deed.effect(format!("{} rose by {theirs}", manner.counter));
+        match theirs {
+            0 => deed.not_landed(format!("{} rose by our own write alone", manner.counter)),
+            _ => deed.effect(format!("{} rose by {theirs}", manner.counter)),
         }
         store.command(manner.heal_it).await?;
         deed.heal(&probe, Role::Rig).await?;

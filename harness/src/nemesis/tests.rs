@@ -121,6 +121,29 @@ async fn a_kill_that_kills_nothing_does_not_land() {
 }
 
 #[tokio::test]
+async fn a_killed_server_that_never_comes_back_is_no_trouble_of_the_rig() {
+    let told = Told::new();
+    let server = sleeper(&told.recorder);
+    let nemesis = Nemesis::new(told.recorder.clone()).waiting(Duration::from_millis(100));
+    let down: Probe = Arc::new(|| async { Err("no answer".to_owned()) }.boxed());
+    let landed = nemesis.kill("server", &server, Role::Judged, &down).await;
+    assert_eq!(landed.unwrap(), Landed::NeverBack);
+    told.recorder.close().await.unwrap();
+    let history = History::in_folder(&told.folder.path().join("history"));
+    let seen: Vec<_> = history.observations().map(|seen| seen.event).collect();
+    let steps = seen.iter().filter_map(|event| match event {
+        Event::Fault { step, .. } => Some(step),
+        _ => None,
+    });
+    let (causes, heals): (Vec<_>, Vec<_>) = steps
+        .filter(|step| matches!(step, Step::Cause { .. } | Step::Healed))
+        .partition(|step| matches!(step, Step::Cause { .. }));
+    assert_eq!((causes.len(), heals.len()), (1, 0), "{seen:?}");
+    let is_rig = |event: &Event| matches!(event, Event::Rig { .. });
+    assert!(!seen.iter().any(is_rig), "{seen:?}");
+}
+
+#[tokio::test]
 async fn an_edge_without_a_flow_cannot_be_reset_or_refused() {
     let told = Told::new();
     let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
@@ -137,7 +160,7 @@ async fn an_edge_without_a_flow_cannot_be_reset_or_refused() {
 async fn a_thing_that_stays_broken_taints_what_follows() {
     let told = Told::new();
     let mut nemesis = Nemesis::new(told.recorder.clone());
-    nemesis.patience = Duration::from_millis(100);
+    nemesis.patience.rig = Duration::from_millis(100);
     let broken: Probe = Arc::new(|| async { Err("broken".to_owned()) }.boxed());
     let deed = nemesis.deed("store", FaultKind::Slow);
     let healed = deed.heal(&broken, Role::Rig);

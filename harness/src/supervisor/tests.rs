@@ -104,3 +104,13 @@ async fn dropping_the_supervisor_leaves_no_process() {
     .await
     .unwrap();
 }
+
+#[tokio::test]
+async fn a_silent_life_is_spoken_for_by_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = recorder(folder.path());
+    let script = "[ $1 = 1 ] && echo no room && exit 3; exec sleep 600";
+    let thing = Supervisor::start(watch(Role::Judged, &recorder), shell(script)).unwrap();
+    thing.next_life(1, LIMIT).await.unwrap();
+    assert_eq!(thing.tail(), "no room");
+}

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use exai_mocks::provider::Provider;
-use tokio_util::task::TaskTracker;
 
 use super::impostor::{Place, params};
 use super::{
     Credentials, Impostor, Launcher, Setup, Site, Spoil, Store, Topology, TopologyError, Vendor,
+    Watchers,
 };
 use crate::identity::Subject;
 use crate::link::Link;
@@ -42,7 +42,7 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let user = Nobody::when_root();
     let scratch = Arc::new(Scratch::new(user).map_err(files("the run's folder"))?);
     let vendors = vendors(&setup, scratch.path()).await?;
-    let policy = (setup.restart_delay, setup.recorder.clone());
+    let policy = (setup.restart.store, setup.recorder.clone());
     let folder = scratch.path().join("redis");
     let store = Store::start(setup.store, &folder, user, policy).await?;
     let executable = files("a copy of the server's binary");
@@ -58,10 +58,10 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         program: launched.path().to_path_buf(),
         expected_sha256: subject.sha256().to_owned(),
         user,
-        env: environment(&setup, &vendors, &store, &credentials),
-        settings: settings(&site, &vendors, &store, &credentials).merged(&setup.settings),
+        env: environment(&vendors, &store, &credentials),
+        settings: settings(&site, &vendors, &store, &credentials).merged(&setup.asked()),
         bearer: credentials.bearer(),
-        restart_delay: setup.restart_delay,
+        restart_delay: setup.restart.server,
         log: setup.log.clone(),
         recorder: setup.recorder.clone(),
     };
@@ -87,19 +87,18 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         site,
         credentials,
         recorder: setup.recorder,
-        clock: setup.clock,
-        watchers: TaskTracker::new(),
-        watching: setup.stop.child_token(),
-        pipes: pipes(setup.spoil.as_ref(), &setup.binaries.impostor, &scratch),
+        watchers: Watchers::new(&setup.stop),
+        pipes: pipes(setup.spoil.as_ref(), &setup.binaries.impostor, &scratch)
+            .map_err(files("a copy of the impostor"))?,
         scratch,
     };
     topology.server.identify("start").await?;
-    topology.watch();
+    topology.watch(setup.clock);
     Ok(topology)
 }
 
 fn nemesis(setup: &Setup) -> Nemesis {
-    let nemesis = Nemesis::new(setup.recorder.clone());
+    let nemesis = Nemesis::new(setup.recorder.clone()).waiting(setup.restart.patience);
     if setup.launcher == Launcher::KillsNothing {
         nemesis.toothless()
     } else {
@@ -116,7 +115,7 @@ async fn vendors(setup: &Setup, cwd: &Path) -> Result<Vec<Vendor>, TopologyError
             keys: Vec::new(),
             plan: setup.plan.clone(),
             cwd: cwd.to_path_buf(),
-            restart_delay: setup.restart_delay,
+            restart_delay: setup.restart.vendor,
             clock: setup.clock,
             recorder: setup.recorder.clone(),
         })
@@ -126,17 +125,14 @@ async fn vendors(setup: &Setup, cwd: &Path) -> Result<Vec<Vendor>, TopologyError
 
 /// Cleared and rebuilt: what production would have, and nothing that names a judge.
 fn environment(
-    setup: &Setup,
     vendors: &[Vendor],
     store: &Store,
     credentials: &Credentials,
 ) -> Vec<(String, String)> {
     let plain = [("PATH", PATH), ("LANG", "C.UTF-8")];
-    let is_given = |vendor: &&Vendor| {
-        setup.launcher != Launcher::Unregistered || vendor.provider() != Provider::Glm
-    };
-    let keys = vendors.iter().filter(is_given);
-    let keys = keys.map(|vendor| (vendor.variable().to_owned(), vendor.key().to_owned()));
+    let keys = vendors
+        .iter()
+        .map(|vendor| (vendor.variable().to_owned(), vendor.key().to_owned()));
     let plain = plain.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let all = plain.into_iter().chain(keys);
     all.chain(store.environment())
@@ -161,6 +157,22 @@ fn settings(site: &Site, vendors: &[Vendor], store: &Store, credentials: &Creden
             .with(&format!("provider.{name}.label"), site.label_of(name))
             .with(&format!("provider.{name}.allow_private"), true)
     })
+}
+
+impl Setup {
+    /// The settings asked for, on top of what a launcher that cheats changes behind our back.
+    fn asked(&self) -> Settings {
+        let own = match self.launcher {
+            Launcher::Unregistered => {
+                let key = format!("provider.{}.enabled", Provider::Glm.name());
+                Settings::default().with(&key, false)
+            }
+            Launcher::Honest | Launcher::ForeignBuild | Launcher::KillsNothing => {
+                Settings::default()
+            }
+        };
+        own.merged(&self.settings)
+    }
 }
 
 async fn impostor(
@@ -203,11 +215,19 @@ async fn impostor(
     Ok(Some(impostor))
 }
 
-/// The command line that goes before a server on pipes when the impostor's edge is `stdio`.
-fn pipes(spoil: Option<&Spoil>, program: &Path, scratch: &Scratch) -> Option<Vec<String>> {
-    let spoil = spoil.filter(|spoil| spoil.edge == "stdio")?;
+/// The command line that goes before a server on pipes when the impostor's edge is `stdio`. It runs
+/// as the server's user, who may not be able to reach the original.
+fn pipes(
+    spoil: Option<&Spoil>,
+    program: &Path,
+    scratch: &Scratch,
+) -> std::io::Result<Option<Vec<String>>> {
+    let Some(spoil) = spoil.filter(|spoil| spoil.edge == "stdio") else {
+        return Ok(None);
+    };
+    let copy = Subject::take(program, scratch)?;
     let journal = scratch.path().join("state").join("pipes.ndjson");
-    Some(super::impostor::wrapper(program, spoil, &journal))
+    Ok(Some(super::impostor::wrapper(copy.path(), spoil, &journal)))
 }
 
 /// The store `auto` stands for: Redis when `redis-server` is on PATH, else the embedded one.

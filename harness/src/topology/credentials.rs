@@ -74,6 +74,11 @@ impl Credentials {
         &self.metrics_token
     }
 
+    /// What no output may show.
+    pub(super) fn secrets(&self) -> [&str; 2] {
+        [&self.secret, &self.metrics_token]
+    }
+
     /// Fresh tokens of role admin, for our own probes.
     #[must_use]
     pub fn bearer(&self) -> Bearer {

@@ -9,7 +9,6 @@ use crate::link::Link;
 use crate::nemesis::edge::Slow;
 use crate::nemesis::embedded::Pattern;
 use crate::nemesis::{self, Landed, Probe};
-use crate::server::READY;
 use crate::supervisor::Role;
 
 /// How long a pause, a refusal or a full store lasts (CRITERIA, Store faults).
@@ -24,7 +23,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Topology {
     /// Kills a component, `server`, `store` or a provider, and waits until it is whole again. The
-    /// embedded store is killed with its server.
+    /// embedded store is killed with its server; a server that is back is identified.
     ///
     /// # Errors
     /// When there is no such component, or the rig cannot kill or heal it.
@@ -39,8 +38,10 @@ impl Topology {
                     &self.server_probe(),
                 )
                 .await?;
-            self.server.wait_ready(READY).await?;
-            self.server.identify("restart").await?;
+            if landed == Landed::Yes {
+                // One that has ended again at once is told by its supervisor.
+                let _gone = self.server.identify("restart").await;
+            }
             return Ok(landed);
         }
         let (supervisor, probe) = match (component, &self.store) {
@@ -60,7 +61,7 @@ impl Topology {
             .await?)
     }
 
-    /// Right when the server answers on its public listener, past link and impostor.
+    /// Right when the server says that it is ready, past link and impostor.
     fn server_probe(&self) -> Probe {
         nemesis::answers_http(self.server.admin(), "/health/ready", Some(200))
     }

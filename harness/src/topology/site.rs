@@ -54,9 +54,29 @@ impl Site {
         let found = self.labels.iter().find(|(name, _)| name == provider);
         found.map_or("", |(_, label)| label)
     }
+
+    /// The model of class prompt of a provider; None for a name that is no provider's.
+    #[must_use]
+    pub fn model_of(&self, provider: &str) -> Option<String> {
+        let index = self.labels.iter().position(|(name, _)| name == provider)?;
+        self.models.get(index).cloned()
+    }
+
+    /// What a reply of `version`, `status` or `listmodels` must show: a reply without was not made
+    /// by this server.
+    #[must_use]
+    pub fn needles(&self, tool: &str) -> Vec<String> {
+        let own = match tool {
+            "version" => return vec![self.instance.clone(), self.executable_sha256.clone()],
+            "status" => &self.instance,
+            _ => &self.alias,
+        };
+        let labels = self.labels.iter().map(|(_, label)| label);
+        std::iter::once(own).chain(labels).cloned().collect()
+    }
 }
 
-/// A name as an operator might give one: two letters, ten digits of base 36.
+/// A name as an operator might give one: twelve letters.
 fn word() -> Result<String, TopologyError> {
     let mut bytes = [0; 12];
     getrandom::fill(&mut bytes).map_err(|cause| TopologyError::Files {

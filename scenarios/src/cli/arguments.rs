@@ -105,7 +105,7 @@ pub struct DoctorArguments {
 pub struct HoldLockArguments {
     /// The database file.
     pub file: PathBuf,
-    /// Milliseconds held, then milliseconds let go, again and again; 0 let go holds once.
+    /// Milliseconds held at a time.
     #[arg(long)]
     pub hold_ms: u64,
     /// Milliseconds between two holds.

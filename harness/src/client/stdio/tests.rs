@@ -1,11 +1,13 @@
 //! The client against the other ends of its two pipes.
 
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::json;
 use tokio::io::{DuplexStream, Lines, duplex, split};
 
 use super::*;
+use crate::process::{Spec, Stdout};
 
 type Requests = Lines<BufReader<tokio::io::ReadHalf<DuplexStream>>>;
 
@@ -133,7 +135,11 @@ async fn the_end_of_the_pipe_ends_every_waiting_request() {
 async fn a_process_that_exits_is_a_closed_connection() {
     let now: Now = Arc::new(|| 0);
     let identity = Identity::numbered("ada", 0);
-    let client = Stdio::spawn(Command::new("true"), Revision::V2026, identity, now).unwrap();
+    let mut spec = Spec::new("true", Path::new("/bin/true"), Path::new("/"));
+    spec.stdin = true;
+    spec.stdout = Stdout::Piped;
+    let process = Process::spawn(spec).unwrap();
+    let client = Stdio::of(process, Revision::V2026, identity, now).unwrap();
     let exchange = client
         .exchange(&Request::tool("chat", &json!({})), u64::MAX)
         .await;

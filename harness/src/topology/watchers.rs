@@ -1,0 +1,114 @@
+//! What looks on while the rig runs, and taking the rig down.
+
+use std::time::Duration;
+
+use exai_judge::Event;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Impostor, Topology, TopologyError};
+use crate::clock::RunClock;
+use crate::process::Ended;
+use crate::sample::Sampler;
+use crate::server;
+use crate::supervisor::Supervisor;
+
+/// Between two looks at the server's health: it must show a loss of some hundred milliseconds.
+const HEALTH_EVERY: Duration = Duration::from_millis(100);
+
+/// Tasks that look on, and the order to end.
+pub(super) struct Watchers {
+    /// Samples, health and liveness: these end before the server does.
+    looks: (TaskTracker, CancellationToken),
+    /// The audit log: read until the server has written its last line.
+    reads: (TaskTracker, CancellationToken),
+}
+
+impl Watchers {
+    /// Nobody yet; all end early when `stop` is cancelled.
+    pub(super) fn new(stop: &CancellationToken) -> Self {
+        Self {
+            looks: (TaskTracker::new(), stop.child_token()),
+            reads: (TaskTracker::new(), stop.child_token()),
+        }
+    }
+}
+
+async fn end((tasks, stop): &(TaskTracker, CancellationToken)) {
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
+
+impl Topology {
+    fn supervisors(&self) -> impl Iterator<Item = &Supervisor> {
+        let vendors = self
+            .vendors
+            .iter()
+            .map(|vendor| vendor.simulator().supervisor());
+        let impostor = self.impostor.as_ref().map(Impostor::supervisor);
+        std::iter::once(self.server.supervisor())
+            .chain(vendors)
+            .chain(self.store.supervisor())
+            .chain(impostor)
+    }
+
+    /// Samples, health, liveness and audit, until the end.
+    pub(super) fn watch(&self, clock: RunClock) {
+        let (looks, stop) = &self.watchers.looks;
+        let sampler = Sampler::new(clock, self.recorder.clone(), "server");
+        let sampler = self.supervisors().fold(sampler, Sampler::follow);
+        looks.spawn(sampler.run(stop.clone()));
+        let (scraper, over) = (self.scraper.clone(), stop.clone());
+        looks.spawn(async move { scraper.watch_health(HEALTH_EVERY, over).await });
+        let (scraper, over) = (self.scraper.clone(), stop.clone());
+        looks.spawn(async move { scraper.watch_liveness(over).await });
+        let (reads, stop) = &self.watchers.reads;
+        let (file, recorder) = (self.server.audit_file(), self.recorder.clone());
+        let over = stop.clone();
+        reads.spawn(async move { server::audit::follow(&file, &recorder, over).await });
+    }
+
+    /// Takes everything down: the server first, by SIGTERM; what it still writes is read. Looks at
+    /// the simulators' journals for holes.
+    ///
+    /// # Errors
+    /// When the server did not end by itself within its drain.
+    pub async fn stop(self) -> Result<Ended, TopologyError> {
+        // A server that is not there has no identity; that it went is told by its supervisor.
+        let _gone = self.server.identify("end").await;
+        end(&self.watchers.looks).await;
+        let ended = self.server.stop().await;
+        end(&self.watchers.reads).await;
+        if let Some(impostor) = &self.impostor {
+            self.note(impostor.stop().await.err());
+        }
+        for vendor in &self.vendors {
+            self.note(vendor.simulator().stop().await.err());
+            let missing = vendor.simulator().missing_lines();
+            if missing > 0 {
+                let name = vendor.provider().name();
+                // Nobody knows which ones: all that was observed is in doubt.
+                let detail = format!("{missing} requests of {name} are not in its journal");
+                self.rig("journal_gap", 0, detail);
+            }
+        }
+        Ok(ended?)
+    }
+
+    fn note(&self, trouble: Option<impl std::fmt::Display>) {
+        if let Some(trouble) = trouble {
+            // At the very end: nothing that was observed before is in doubt for it.
+            self.rig("teardown", self.recorder.now(), trouble.to_string());
+        }
+    }
+
+    fn rig(&self, what: &str, from: u64, detail: String) {
+        let event = Event::Rig {
+            what: what.to_owned(),
+            until: self.recorder.now(),
+            detail,
+        };
+        self.recorder.record_at(from, event);
+    }
+}
