@@ -242,6 +242,16 @@ impl Ground {
         Ok(())
     }
 
+    /// Restarts the server so that it accepts tokens signed with HS256 alone.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub async fn accept_only_hs256(&self) -> Result<(), Trouble> {
+        let settings = Settings::default().with("auth.jwt.algorithms", vec!["HS256".to_owned()]);
+        self.topology.restart_with(&settings).await?;
+        Ok(())
+    }
+
     /// Kills a component; its restart policy brings it back.
     ///
     /// # Errors
@@ -301,7 +311,13 @@ impl Ground {
     /// A person with a token of an ordinary user.
     #[must_use]
     pub fn identity(&self, who: Person) -> Identity {
-        who.identity().with_bearer(self.token(who, &["user"]))
+        self.identity_with(who, &["user"])
+    }
+
+    /// A person with a token of these roles.
+    #[must_use]
+    pub fn identity_with(&self, who: Person, roles: &[&str]) -> Identity {
+        who.identity().with_bearer(self.token(who, roles))
     }
 
     /// The `Authorization` header of an ordinary user.
@@ -361,29 +377,4 @@ fn back(landed: Landed) -> Result<(), Trouble> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_of_spoil_is_an_edge_or_a_known_launcher() {
-        let read = |word: &str| spoiled(Some(&word.parse().unwrap()));
-        let (spoil, launcher) = read("canned@client:4+1").unwrap();
-        let spoil = spoil.unwrap();
-        assert_eq!(
-            (spoil.name.as_str(), spoil.edge.as_str()),
-            ("canned", "client")
-        );
-        assert_eq!(
-            (spoil.every, spoil.offset, launcher),
-            (4, 1, Launcher::Honest)
-        );
-        for (name, wanted) in LAUNCHERS {
-            assert_eq!(read(&format!("{name}@launcher")).unwrap(), (None, wanted));
-        }
-        let Err(Ending::Usage(says)) = read("kill-everything@launcher") else {
-            panic!("an unknown launcher was taken");
-        };
-        assert!(says.contains("kill-nothing"), "{says}");
-        assert_eq!(spoiled(None).unwrap(), (None, Launcher::Honest));
-    }
-}
+mod tests;

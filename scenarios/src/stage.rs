@@ -235,13 +235,36 @@ impl Stage {
         at: Person,
         transport: Transport,
     ) -> Result<Arc<Client>, Trouble> {
+        let mut identity = self.ground.identity(who);
+        identity.source = at.identity().source;
+        self.greeted(identity, transport).await
+    }
+
+    /// The same with these roles instead of an ordinary user's.
+    ///
+    /// # Errors
+    /// As [`Stage::client`].
+    pub async fn client_with(
+        &self,
+        who: Person,
+        roles: &[&str],
+        transport: Transport,
+    ) -> Result<Arc<Client>, Trouble> {
+        let identity = self.ground.identity_with(who, roles);
+        self.greeted(identity, transport).await
+    }
+
+    async fn greeted(
+        &self,
+        identity: Identity,
+        transport: Transport,
+    ) -> Result<Arc<Client>, Trouble> {
+        let who = identity.name.clone();
         let trouble = |why: String| Trouble::Client {
-            who: who.name(),
+            who: who.clone(),
             over: transport.name(),
             why,
         };
-        let mut identity = self.ground.identity(who);
-        identity.source = at.identity().source;
         let client = self.ground.connect(identity, transport);
         let client = client.map_err(trouble)?;
         client

@@ -40,6 +40,9 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         let wanted = is_small.then(|| row.list("rows")).transpose()?;
         tokens::try_all(stage, wire, wanted).await?;
     }
+    if !is_small {
+        tokens::try_unlisted(stage).await?;
+    }
     hosts::try_all(stage).await?;
     roles::try_all(stage).await?;
     stage.end(CRITERION, "battery");

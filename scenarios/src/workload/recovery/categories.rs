@@ -16,7 +16,11 @@ const PHASE: &str = "categories";
 /// How all providers fail for one operation, by the category that must come of it.
 ///
 /// An unknown code exists in one vendor's dialect alone; the others leave the call to it.
-const BROKEN: [(&str, &[(&str, &str)]); 3] = [
+const BROKEN: [(&str, &[(&str, &str)]); 4] = [
+    (
+        "unknown_error",
+        &[("kimi", "G03"), ("glm", "G03"), ("minimax", "M07")],
+    ),
     (
         "provider_error",
         &[("kimi", "G02"), ("glm", "G02"), ("minimax", "G02")],
@@ -51,6 +55,9 @@ pub(super) async fn provoke(stage: &Stage, wanted: &[String]) -> Result<(), Trou
             go_on(stage, &client, &mut builder).await;
         }
     }
+    if is_wanted("auth_error") {
+        without_a_role(stage, &mut builder).await?;
+    }
     for (category, faults) in BROKEN {
         if is_wanted(category) {
             stage.check_stop()?;
@@ -66,14 +73,26 @@ pub(super) async fn provoke(stage: &Stage, wanted: &[String]) -> Result<(), Trou
     Ok(())
 }
 
+/// A good token whose role may call no tool.
+async fn without_a_role(stage: &Stage, builder: &mut Builder) -> Result<(), Trouble> {
+    let person = Person {
+        role: "patient",
+        number: 72,
+    };
+    let wire = Transport::Http2026;
+    let client = stage.client_with(person, &["metrics"], wire).await?;
+    let ask = Ask::Tool {
+        name: "version".to_owned(),
+        arguments: json!({}),
+    };
+    let plan = builder.refused(ask, "auth_error", PATIENCE);
+    stage.perform(&client, &plan.within(CRITERION, PHASE)).await;
+    Ok(())
+}
+
 /// Categories that nothing here can provoke yet.
-const NOT_PROVOKED: [(&str, &str); 2] = [
-    ("tool_error", "its trigger, precommit, is not built yet"),
-    (
-        "unknown_error",
-        "one vendor alone has unknown codes, and others take over its calls",
-    ),
-];
+const NOT_PROVOKED: [(&str, &str); 1] =
+    [("tool_error", "its trigger, precommit, is not built yet")];
 
 /// Requests that are wrong in themselves.
 fn refusals() -> [(&'static str, Ask); 2] {

@@ -2,14 +2,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use exai_harness::token::battery::NOT_MADE;
+use exai_harness::token::battery::{NOT_MADE, TokenCase};
 use exai_judge::Transport;
 
-use super::{Attempt, CRITERION, Seen, record};
+use super::{Attempt, CRITERION, Seen, WIRES, record};
 use crate::stage::{Stage, Trouble};
 
 /// A URL of ours that no request may reach; a token that names it must be refused unread.
 const LISTENER: &str = "http://127.0.0.1:9/keys.json";
+/// A supported algorithm that the server does not list.
+const UNLISTED: &str = "J6.unlisted";
 
 /// Tries every case of the battery on one wire, or only the rows named.
 ///
@@ -24,11 +26,6 @@ pub async fn try_all(
         let row = id.split('.').next().unwrap_or(id);
         rows.is_none_or(|rows| rows.iter().any(|wanted| wanted == row))
     };
-    let now = || {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
-    };
     let mint = stage.ground.mint();
     for index in 0..mint.battery(now(), LISTENER).len() {
         stage.check_stop()?;
@@ -36,22 +33,48 @@ pub async fn try_all(
         let Some(case) = mint.battery(now(), LISTENER).into_iter().nth(index) else {
             break;
         };
-        if !is_wanted(&case.id) {
-            continue;
+        if is_wanted(&case.id) && case.id != UNLISTED {
+            one(stage, wire, &case).await;
         }
-        let seen = |good, allowed| Seen {
-            id: &case.id,
-            edge: wire.name(),
-            good,
-            allowed,
-        };
-        let reply = Attempt::new(wire, case.bad.as_deref()).send(stage).await;
-        record(stage, &seen(false, case.refused_by), &reply);
-        let reply = Attempt::new(wire, Some(&case.good)).send(stage).await;
-        record(stage, &seen(true, &["accepted"]), &reply);
     }
     for (row, why) in NOT_MADE {
         stage.not_tested(CRITERION, format!("{row}: {why}"));
     }
     Ok(())
+}
+
+/// The row that needs a server which leaves a supported algorithm out of its list.
+///
+/// # Errors
+/// When the server does not come back from its restart.
+pub async fn try_unlisted(stage: &Stage) -> Result<(), Trouble> {
+    stage.ground.accept_only_hs256().await?;
+    for wire in WIRES {
+        let cases = stage.ground.mint().battery(now(), LISTENER);
+        for case in cases.iter().filter(|case| case.id == UNLISTED) {
+            one(stage, wire, case).await;
+        }
+    }
+    stage.ground.restart_server().await
+}
+
+/// The bad token and the good one that differs in one respect.
+async fn one(stage: &Stage, wire: Transport, case: &TokenCase) {
+    let seen = |good, allowed| Seen {
+        id: &case.id,
+        edge: wire.name(),
+        good,
+        allowed,
+    };
+    let reply = Attempt::new(wire, case.bad.as_deref()).send(stage).await;
+    record(stage, &seen(false, case.refused_by), &reply);
+    let reply = Attempt::new(wire, Some(&case.good)).send(stage).await;
+    record(stage, &seen(true, &["accepted"]), &reply);
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

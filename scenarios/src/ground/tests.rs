@@ -1,0 +1,26 @@
+//! What the command line may ask of the rig.
+
+use super::*;
+
+#[test]
+fn a_word_of_spoil_is_an_edge_or_a_known_launcher() {
+    let read = |word: &str| spoiled(Some(&word.parse().unwrap()));
+    let (spoil, launcher) = read("canned@client:4+1").unwrap();
+    let spoil = spoil.unwrap();
+    assert_eq!(
+        (spoil.name.as_str(), spoil.edge.as_str()),
+        ("canned", "client")
+    );
+    assert_eq!(
+        (spoil.every, spoil.offset, launcher),
+        (4, 1, Launcher::Honest)
+    );
+    for (name, wanted) in LAUNCHERS {
+        assert_eq!(read(&format!("{name}@launcher")).unwrap(), (None, wanted));
+    }
+    let Err(Ending::Usage(says)) = read("kill-everything@launcher") else {
+        panic!("an unknown launcher was taken");
+    };
+    assert!(says.contains("kill-nothing"), "{says}");
+    assert_eq!(spoiled(None).unwrap(), (None, Launcher::Honest));
+}
