@@ -12,6 +12,8 @@ use crate::report::wording;
 
 /// Violations shown before the rest is folded.
 const SHOWN: usize = 5;
+/// Lines of a table of floors before what was reached is folded.
+const LINES: usize = 12;
 
 pub(super) fn card(judged: &Judged) -> Markup {
     let finding = &judged.finding;
@@ -59,10 +61,34 @@ fn head(judged: &Judged) -> Markup {
     }
 }
 
+/// What was not reached comes first; a long tail of what was reached is folded.
 fn floors(floors: &[Floor]) -> Markup {
+    let (met, mut shown): (Vec<&Floor>, Vec<&Floor>) =
+        floors.iter().partition(|floor| floor.is_met());
+    let room = LINES.saturating_sub(shown.len()).min(met.len());
+    let (first, rest) = met.split_at(if met.len() <= room + 1 {
+        met.len()
+    } else {
+        room
+    });
+    shown.extend(first);
+    html! {
+        div {
+            (floor_table("Had to happen", &shown))
+            @if !rest.is_empty() {
+                details {
+                    summary { (rest.len()) " more, all reached" }
+                    (floor_table("Had to happen, and did", rest))
+                }
+            }
+        }
+    }
+}
+
+fn floor_table(caption: &str, floors: &[&Floor]) -> Markup {
     html! {
         table.floors {
-            caption { "Had to happen" }
+            caption { (caption) }
             thead {
                 tr {
                     th scope="col" { "Event" }
