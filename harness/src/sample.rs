@@ -30,6 +30,8 @@ pub struct Sampler {
     clock: RunClock,
     recorder: Recorder,
     followed: Vec<(String, watch::Receiver<Life>)>,
+    /// What counts as part of the judged component.
+    parts: Vec<watch::Receiver<Life>>,
     /// The judged component, whose CPU is not the rig's.
     judged: String,
 }
@@ -43,6 +45,7 @@ impl Sampler {
             clock,
             recorder,
             followed: Vec::new(),
+            parts: Vec::new(),
             judged: judged.to_owned(),
         }
     }
@@ -52,6 +55,14 @@ impl Sampler {
     pub fn follow(mut self, component: &Supervisor) -> Self {
         self.followed
             .push((component.name().to_owned(), component.lives()));
+        self
+    }
+
+    /// Counts a component as part of the judged one: what stands before the server on the clients'
+    /// edge is, to its users, the server.
+    #[must_use]
+    pub fn with_part(mut self, component: &Supervisor) -> Self {
+        self.parts.push(component.lives());
         self
     }
 
@@ -66,7 +77,7 @@ impl Sampler {
             let (clock, looked_at) = (self.clock, roots.clone());
             let folders = vec![self.recorder.folder().to_owned(), std::env::temp_dir()];
             let looking = tokio::task::spawn_blocking(move || look(clock, looked_at, &folders));
-            let names = roots.iter().map(|(name, _)| name.as_str());
+            let names = roots.iter().map(|root| root.name.as_str());
             match stop.run_until_cancelled(looking).await {
                 Some(Ok(look)) => {
                     self.tell(rig.look(&look));
@@ -103,26 +114,60 @@ impl Sampler {
         }
     }
 
-    fn roots(&self) -> Vec<(String, u32)> {
+    fn roots(&self) -> Vec<Root> {
+        let pid_of = |life: &watch::Receiver<Life>| {
+            let life = life.borrow();
+            life.process.as_ref().map(|process| process.pair().pid)
+        };
         let running = self.followed.iter().filter_map(|(name, life)| {
-            let pid = life.borrow().process.as_ref()?.pair().pid;
-            Some((name.clone(), pid))
+            let parts: &[_] = if *name == self.judged {
+                &self.parts
+            } else {
+                &[]
+            };
+            Some(Root {
+                name: name.clone(),
+                pid: pid_of(life)?,
+                parts: parts.iter().filter_map(pid_of).collect(),
+                scope: Scope::WithDescendants,
+            })
         });
-        let ourselves = (RIG.to_owned(), std::process::id());
+        // This process is sampled alone: its children have rows of their own.
+        let ourselves = Root {
+            name: RIG.to_owned(),
+            pid: std::process::id(),
+            parts: Vec::new(),
+            scope: Scope::Alone,
+        };
         running.chain(std::iter::once(ourselves)).collect()
     }
 }
 
-fn look(clock: RunClock, roots: Vec<(String, u32)>, folders: &[PathBuf]) -> Look {
+/// A component's process and those that count as part of it.
+#[derive(Debug, Clone)]
+struct Root {
+    name: String,
+    pid: u32,
+    parts: Vec<u32>,
+    scope: Scope,
+}
+
+fn look(clock: RunClock, roots: Vec<Root>, folders: &[PathBuf]) -> Look {
     let at = clock.now();
-    let processes = roots.into_iter().map(|(name, pid)| {
-        // This process is sampled alone: its children have rows of their own.
-        let scope = if pid == std::process::id() {
-            Scope::Alone
-        } else {
-            Scope::WithDescendants
-        };
-        let used = usage(pid, scope).map_err(|error| error.to_string());
+    let processes = roots.into_iter().map(|root| {
+        let Root {
+            name,
+            pid,
+            parts,
+            scope,
+        } = root;
+        let used = usage(pid, scope).and_then(|used| {
+            parts.iter().try_fold(used, |sum, part| {
+                let part = usage(*part, scope)?;
+                Ok(sum.zip(part).map(|(sum, part)| sum.plus(part)))
+            })
+        });
+        let used = used.map_err(|error| error.to_string());
         ProcessRead { name, pid, used }
     });
     Look {

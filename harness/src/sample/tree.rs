@@ -21,6 +21,18 @@ pub(super) struct Usage {
     pub(super) cpu_ms: u64,
 }
 
+impl Usage {
+    /// Both trees together.
+    pub(super) const fn plus(self, other: Self) -> Self {
+        Self {
+            resident_bytes: self.resident_bytes + other.resident_bytes,
+            descriptors: self.descriptors + other.descriptors,
+            threads: self.threads + other.threads,
+            cpu_ms: self.cpu_ms + other.cpu_ms,
+        }
+    }
+}
+
 /// The usage of a process that is there is not known.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {

@@ -168,6 +168,9 @@ pub(super) fn wrapper(program: &Path, spoil: &Spoil, journal: &Path) -> Vec<Stri
     words
 }
 
+/// Kept for each request by `leak`: tens of MiB a second under load.
+const LEAK_BYTES: usize = 160 * 1024;
+
 /// What the spoilers may need: tokens to smuggle, a secret to leak.
 pub(super) fn params(credentials: &Credentials, canary: &str) -> Value {
     let token = |subject: &str, role: &str| credentials.token(subject, &[role], Signature::Hs256);
@@ -180,6 +183,7 @@ pub(super) fn params(credentials: &Credentials, canary: &str) -> Value {
         "tool": "status",
         "canary": canary,
         "tokens": neighbours,
+        "leak_bytes": LEAK_BYTES,
     })
 }
 

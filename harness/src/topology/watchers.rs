@@ -16,6 +16,9 @@ use crate::supervisor::Supervisor;
 /// Between two looks at the server's health: it must show a loss of some hundred milliseconds.
 const HEALTH_EVERY: Duration = Duration::from_millis(100);
 
+/// An impostor here is, to its users, part of the server.
+const CLIENT_EDGE: &str = "client";
+
 /// Tasks that look on, and the order to end.
 pub(super) struct Watchers {
     /// Samples, health and liveness: these end before the server does.
@@ -46,19 +49,27 @@ impl Topology {
             .vendors
             .iter()
             .map(|vendor| vendor.simulator().supervisor());
-        let impostor = self.impostor.as_ref().map(Impostor::supervisor);
         std::iter::once(self.server.supervisor())
             .chain(vendors)
             .chain(self.store.supervisor())
-            .chain(impostor)
+    }
+
+    fn sampler(&self, clock: RunClock) -> Sampler {
+        let sampler = Sampler::new(clock, self.recorder.clone(), "server");
+        let sampler = self.supervisors().fold(sampler, Sampler::follow);
+        match &self.impostor {
+            Some(impostor) if impostor.edge() == CLIENT_EDGE => {
+                sampler.with_part(impostor.supervisor())
+            }
+            Some(impostor) => sampler.follow(impostor.supervisor()),
+            None => sampler,
+        }
     }
 
     /// Samples, health, liveness and audit, until the end.
     pub(super) fn watch(&self, clock: RunClock) {
         let (looks, stop) = &self.watchers.looks;
-        let sampler = Sampler::new(clock, self.recorder.clone(), "server");
-        let sampler = self.supervisors().fold(sampler, Sampler::follow);
-        looks.spawn(sampler.run(stop.clone()));
+        looks.spawn(self.sampler(clock).run(stop.clone()));
         let (scraper, over) = (self.scraper.clone(), stop.clone());
         looks.spawn(async move { scraper.watch_health(HEALTH_EVERY, over).await });
         let (scraper, over) = (self.scraper.clone(), stop.clone());
