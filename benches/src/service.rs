@@ -2,20 +2,17 @@
 //! protocol. Only the audit file is left out, which a served request does not touch.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Instant;
 
 use exai_server::app::App;
-use exai_server::transport::door::{Counts, Door, Threshold};
+use exai_server::transport::door::{Door, Threshold};
 use exai_server::transport::gate::Gate;
-use exai_server::transport::origin::Origins;
-use exai_server::transport::rate::Rates;
 use exai_server::transport::refusal::Desk;
-use exai_server::transport::session::Sessions;
 use exai_server::transport::{mcp, public};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+
+use crate::setup::Trouble;
 
 /// A running service; ends when dropped.
 pub struct Service {
@@ -27,8 +24,8 @@ impl Service {
     /// Starts on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// When no port can be had.
-    pub async fn start(app: &App) -> std::io::Result<Self> {
+    /// When no port can be had, or the configured tokens cannot be checked.
+    pub async fn start(app: &App) -> Result<Self, Trouble> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let ending = CancellationToken::new();
@@ -36,8 +33,10 @@ impl Service {
             metrics: app.metrics.clone(),
             audit: None,
         };
-        let gate = gate(app, desk.clone(), address);
-        let threshold = Threshold::new(&app.config.limits, Arc::clone(&gate.trusted));
+        let calls = TaskTracker::new();
+        let gate = Gate::new(&app.config, desk.clone(), &[address], calls)?;
+        let trusted = app.config.server.trusted_proxies.clone();
+        let threshold = Threshold::new(&app.config.limits, trusted.into());
         let protocol = mcp::service(&app.toolbox, &app.config, ending.clone());
         let routes = public::routes(protocol, gate, None);
         let door = Door {
@@ -60,23 +59,5 @@ impl Service {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
-    }
-}
-
-fn gate(app: &App, desk: Desk, address: SocketAddr) -> Gate {
-    let config = &app.config;
-    let limits = &config.limits;
-    Gate {
-        desk,
-        origins: Arc::new(Origins::new(&config.server, &[address])),
-        tokens: None,
-        policy: Arc::new(config.policy.clone()),
-        rates: Arc::new(Rates::new(&limits.rate)),
-        sessions: Sessions::new(limits.sessions, limits.session_idle, app.metrics.clone()),
-        trusted: Arc::from([]),
-        behind: Counts::new(limits.connections_per_address),
-        limits: Arc::new(limits.clone()),
-        calls: TaskTracker::new(),
-        epoch: Instant::now(),
     }
 }

@@ -5,7 +5,7 @@
 //! short.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router as Routes;
 use tokio::net::TcpListener;
@@ -16,21 +16,18 @@ use tokio_util::task::TaskTracker;
 use super::signals::Signals;
 use super::{App, AppError, manifest};
 use crate::auth::audit::Audit;
-use crate::auth::token::TokenCheck;
 use crate::cli::BUG;
 use crate::config::{AuthMode, Config};
 use crate::observe::health::{Report, Status};
 use crate::observe::probe::{self, Asking, Probe};
 
 use crate::transport::admin::{self, Admin};
-use crate::transport::door::{Counts, Door, Threshold};
+use crate::transport::door::{Door, Threshold};
 use crate::transport::gate::Gate;
 use crate::transport::mcp;
-use crate::transport::origin::Origins;
 use crate::transport::public;
 use crate::transport::rate::Rates;
 use crate::transport::refusal::Desk;
-use crate::transport::session::Sessions;
 
 /// How long streams may take to end after the calls have.
 const STREAMS: Duration = Duration::from_secs(2);
@@ -112,7 +109,9 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
         metrics: app.metrics.clone(),
         audit: Some(audit.clone()),
     };
-    let gate = gate(&app, &running, desk, &[public, admin])?;
+    let calls = running.calls.clone();
+    let gate = Gate::new(&app.config, desk, &[public, admin], calls)
+        .map_err(|error| AppError::theirs("auth", error))?;
     open_doors(&app, gate, bound, &mut running);
     spawn_background(&app, &running);
     if app.config.auth.mode == AuthMode::None {
@@ -149,39 +148,6 @@ async fn open_audit(app: &App) -> Result<(Audit, JoinHandle<()>), AppError> {
         .run("audit", opening)
         .await
         .map_err(|error| AppError::theirs("audit", format!("{}: {error}", path.display())))
-}
-
-fn gate(
-    app: &App,
-    running: &Running,
-    desk: Desk,
-    bound: &[std::net::SocketAddr],
-) -> Result<Gate, AppError> {
-    let config = &app.config;
-    let policy = Arc::new(config.policy.clone());
-    let tokens = match config.auth.mode {
-        AuthMode::None => None,
-        AuthMode::Jwt => {
-            let check = TokenCheck::new(config, Arc::clone(&policy));
-            Some(Arc::new(
-                check.map_err(|error| AppError::theirs("auth", error))?,
-            ))
-        }
-    };
-    let limits = &config.limits;
-    Ok(Gate {
-        desk,
-        origins: Arc::new(Origins::new(&config.server, bound)),
-        tokens,
-        policy,
-        rates: Arc::new(Rates::new(&limits.rate)),
-        sessions: Sessions::new(limits.sessions, limits.session_idle, app.metrics.clone()),
-        trusted: config.server.trusted_proxies.clone().into(),
-        behind: Counts::new(limits.connections_per_address),
-        limits: Arc::new(limits.clone()),
-        calls: running.calls.clone(),
-        epoch: Instant::now(),
-    })
 }
 
 /// A listener's connections, and what stops it.

@@ -23,8 +23,8 @@ use super::session::{Place, Sessions};
 use super::{address, passage, public};
 use crate::auth::Principal;
 use crate::auth::policy::Policy;
-use crate::auth::token::TokenCheck;
-use crate::config::{Cidr, Limits};
+use crate::auth::token::{KeyError, TokenCheck};
+use crate::config::{AuthMode, Cidr, Config, Limits};
 use crate::protocol::caller::{Caller, Transport};
 
 /// The session header of revision 2025-11-25.
@@ -38,27 +38,27 @@ pub struct Peer(pub SocketAddr);
 #[derive(Clone)]
 pub struct Gate {
     /// Answers, counts and records refusals.
-    pub desk: Desk,
+    pub(crate) desk: Desk,
     /// Hosts and origins.
-    pub origins: Arc<Origins>,
+    pub(crate) origins: Arc<Origins>,
     /// Verifies tokens; `None` when authentication is off.
-    pub tokens: Option<Arc<TokenCheck>>,
+    pub(crate) tokens: Option<Arc<TokenCheck>>,
     /// What roles may do.
-    pub policy: Arc<Policy>,
+    pub(crate) policy: Arc<Policy>,
     /// Sustained rates.
-    pub rates: Arc<Rates>,
+    pub(crate) rates: Arc<Rates>,
     /// Sessions and their owners.
-    pub sessions: Sessions,
+    pub(crate) sessions: Sessions,
     /// Peers whose forwarding header is believed.
-    pub trusted: Arc<[Cidr]>,
+    pub(crate) trusted: Arc<[Cidr]>,
     /// Requests at once of each client behind a trusted proxy, whose own connections do not count.
-    pub behind: Arc<Counts<IpAddr>>,
+    pub(crate) behind: Arc<Counts<IpAddr>>,
     /// Sizes and clocks.
-    pub limits: Arc<Limits>,
+    pub(crate) limits: Arc<Limits>,
     /// Calls being answered, for the drain.
-    pub calls: TaskTracker,
+    pub(crate) calls: TaskTracker,
     /// The zero of the rate clock.
-    pub epoch: Instant,
+    pub(crate) epoch: Instant,
 }
 
 /// A request that passed the checks on its head.
@@ -72,6 +72,38 @@ pub(super) struct Admitted {
 type Checked<T> = Result<T, Box<(Refusal, Asked)>>;
 
 impl Gate {
+    /// The checks of a listener bound to `bound`, as the configuration asks; `calls` counts what is
+    /// being answered.
+    ///
+    /// # Errors
+    /// When the configured tokens cannot be checked.
+    pub fn new(
+        config: &Config,
+        desk: Desk,
+        bound: &[SocketAddr],
+        calls: TaskTracker,
+    ) -> Result<Self, KeyError> {
+        let policy = Arc::new(config.policy.clone());
+        let tokens = match config.auth.mode {
+            AuthMode::None => None,
+            AuthMode::Jwt => Some(Arc::new(TokenCheck::new(config, Arc::clone(&policy))?)),
+        };
+        let limits = &config.limits;
+        Ok(Self {
+            origins: Arc::new(Origins::new(&config.server, bound)),
+            tokens,
+            policy,
+            rates: Arc::new(Rates::new(&limits.rate)),
+            sessions: Sessions::new(limits.sessions, limits.session_idle, desk.metrics.clone()),
+            trusted: config.server.trusted_proxies.clone().into(),
+            behind: Counts::new(limits.connections_per_address),
+            limits: Arc::new(limits.clone()),
+            calls,
+            epoch: Instant::now(),
+            desk,
+        })
+    }
+
     /// The request's record, before anything about it is known to be true.
     pub(super) fn asked(&self, request: &Request, correlation_id: &Arc<str>) -> (Asked, IpAddr) {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
