@@ -203,7 +203,16 @@ fn a_session_that_dies_after_a_fault_fails() {
 #[test]
 fn a_session_that_dies_after_a_plain_refusal_fails() {
     let mut world = good();
-    let next = world.append(&ask("glm", 9 * S), "thread");
+    let bob = |at| Ask {
+        identity: "bob".to_owned(),
+        ..ask("glm", at)
+    };
+    let mut bad = world.refused(&bob(9 * S), "validation_error");
+    bad.proof = ProofKind::Refusal {
+        category: "validation_error".to_owned(),
+    };
+    world.record(bad);
+    let next = world.chat(&bob(9 * S + 200 * MS));
     assert_pass(&judged(&world));
     world.call(next).outcome = Outcome::Unknown;
     assert_eq!(failed(&judged(&world)), ["next_call"]);
