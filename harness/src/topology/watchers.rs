@@ -6,7 +6,7 @@ use exai_judge::Event;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Impostor, Topology, TopologyError};
+use super::{Topology, TopologyError};
 use crate::clock::RunClock;
 use crate::process::Ended;
 use crate::sample::Sampler;

@@ -29,7 +29,7 @@ const ANSWER_MS: u64 = 200;
 /// Traffic before the first kill.
 const WARM: Duration = Duration::from_millis(600);
 /// From a provider's death to the latest moment at which its breaker lets requests through again.
-const BREAKER: Duration = Duration::from_secs(8);
+const BREAKER: Duration = Duration::from_secs(7);
 /// Calm behind the confirmation window of each kill.
 const REST: Duration = Duration::from_millis(300);
 

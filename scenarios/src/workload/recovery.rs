@@ -3,6 +3,8 @@
 
 mod categories;
 
+use self::categories::Silence;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -47,11 +49,18 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         row.floor("landed")?,
         &mut builder,
     );
+    let silence = Silence::planned(row.list("categories")?, &mut builder);
     stage.begin(CRITERION, PHASE);
-    install(stage, &landings).await?;
-    let lanes = share_out(&mut landings);
-    let lanes = lanes.into_iter().enumerate();
-    try_join_all(lanes.map(|(number, lane)| session(stage, number, lane))).await?;
+    install(stage, &landings, silence.as_ref()).await?;
+    let lanes = share_out(&mut landings).into_iter().enumerate();
+    let lanes = try_join_all(lanes.map(|(number, lane)| session(stage, number, lane)));
+    let timed_out = async {
+        match silence {
+            Some(silence) => silence.wait(stage, builder).await,
+            None => Ok(()),
+        }
+    };
+    tokio::try_join!(lanes, timed_out)?;
     clear(stage).await?;
     stage.end(CRITERION, PHASE);
     if row.floor("breaker_cycles")? > 0 {
@@ -127,8 +136,16 @@ fn rule(plan: &OperationPlan, fault: &str, reaction: &[String]) -> Rule {
     }
 }
 
-async fn install(stage: &Stage, landings: &[Landing]) -> Result<(), Trouble> {
+async fn install(
+    stage: &Stage,
+    landings: &[Landing],
+    silence: Option<&Silence>,
+) -> Result<(), Trouble> {
     let mut plans: BTreeMap<&str, Plan> = BTreeMap::new();
+    for (provider, _) in &stage.site.labels {
+        let rules = silence.map(|silence| silence.rule.clone());
+        plans.entry(provider).or_default().rules.extend(rules);
+    }
     for landing in landings {
         let plan = plans.entry(&landing.provider).or_default();
         plan.seed = stage.seed;

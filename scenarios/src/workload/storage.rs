@@ -24,8 +24,10 @@ const READS: usize = 2;
 const EXCHANGES: usize = 10;
 /// Calm before, between and after the faults.
 const CALM: Duration = Duration::from_millis(2_500);
-/// Pairs of calls with and without a thread.
+/// Pairs of calls with and without a thread, at the least.
 const PAIRS: usize = 240;
+/// People who make them.
+const PAIRED: usize = 3;
 
 /// Runs the workload.
 ///
@@ -56,25 +58,32 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     settle(stage, settled, row.floor("restart_reads")? > 0).await
 }
 
-/// The store's own time: a chat on a thread beside a call that touches neither store nor provider.
+/// The store's own time: a chat on a thread beside a call that touches neither store nor provider,
+/// by several people so that each stays below the limit of one.
 async fn paired(stage: &Stage, samples: u64) -> Result<Threads, Trouble> {
-    let mut threads: Threads = Vec::new();
     if samples == 0 {
-        return Ok(threads);
+        return Ok(Threads::new());
     }
+    let each = PAIRS.max(samples as usize).div_ceil(PAIRED);
+    let threads = try_join_all((0..PAIRED).map(|number| pairs(stage, number, each))).await?;
+    Ok(threads.into_iter().flatten().collect())
+}
+
+async fn pairs(stage: &Stage, number: usize, count: usize) -> Result<Threads, Trouble> {
+    let mut threads = Threads::new();
     let person = Person {
         role: "pair",
-        number: 80,
+        number: 80 + number,
     };
     let client = stage.client(person, Transport::Http2026).await?;
-    let mut builder = stage.builder(4_000);
+    let mut builder = stage.builder(4_000 + number as u64);
     let shape = Shape::plain(PATIENCE);
-    let mut conversation = Conversation::new("v4-pair-0");
-    for index in 0..PAIRS.max(samples as usize) {
+    let mut conversation = Conversation::new(format!("v4-pair-{number}-0"));
+    for index in 0..count {
         stage.check_stop()?;
-        if index % EXCHANGES == 0 {
+        if conversation.planted.len() >= EXCHANGES {
             threads.push((person, conversation));
-            conversation = Conversation::new(format!("v4-pair-{}", index / EXCHANGES));
+            conversation = Conversation::new(format!("v4-pair-{number}-{index}"));
         }
         let plan = builder
             .turn(&conversation, &shape)

@@ -1,11 +1,11 @@
 //! The ten error categories, each provoked from outside and followed by a good call.
 
 use exai_harness::client::Client;
-use exai_harness::operation::Ask;
 use exai_harness::operation::builder::{Builder, Shape};
+use exai_harness::operation::{Ask, OperationPlan};
 use exai_judge::Transport;
 use exai_judge::operation::ProofKind;
-use exai_mocks::plan::Plan;
+use exai_mocks::plan::{Plan, Rule};
 use serde_json::json;
 
 use super::{CRITERION, clear, rule};
@@ -16,7 +16,7 @@ const PHASE: &str = "categories";
 /// How all providers fail for one operation, by the category that must come of it.
 ///
 /// An unknown code exists in one vendor's dialect alone; the others leave the call to it.
-const BROKEN: [(&str, &[(&str, &str)]); 4] = [
+const BROKEN: [(&str, &[(&str, &str)]); 3] = [
     (
         "unknown_error",
         &[("kimi", "G03"), ("glm", "G03"), ("minimax", "M07")],
@@ -29,11 +29,51 @@ const BROKEN: [(&str, &[(&str, &str)]); 4] = [
         "network_error",
         &[("kimi", "G05"), ("glm", "G05"), ("minimax", "G05")],
     ),
-    (
-        "timeout_error",
-        &[("kimi", "G04"), ("glm", "G04"), ("minimax", "G04")],
-    ),
 ];
+
+/// The category of a call that every provider leaves without an answer. It takes as long as a call
+/// may take, so it goes beside the sessions.
+const TIMEOUT: (&str, &str) = ("timeout_error", "G04");
+
+/// The operation that must time out and the rule that makes every provider silent to it.
+pub(super) struct Silence {
+    plan: OperationPlan,
+    /// Silent for this operation alone.
+    pub(super) rule: Rule,
+}
+
+impl Silence {
+    /// None where the profile does not ask for it.
+    pub(super) fn planned(wanted: &[String], builder: &mut Builder) -> Option<Self> {
+        let (category, fault) = TIMEOUT;
+        if !wanted.iter().any(|entry| entry == category) {
+            return None;
+        }
+        let plan = builder.chat(&Shape::plain(PATIENCE));
+        let mut plan = plan.within(CRITERION, PHASE);
+        let mut rule = rule(&plan, fault, &[]);
+        rule.id = format!("everywhere.{category}");
+        plan.proof = ProofKind::Refusal {
+            category: category.to_owned(),
+        };
+        Some(Self { plan, rule })
+    }
+
+    /// Waits it out, and calls once more.
+    ///
+    /// # Errors
+    /// When the person cannot connect.
+    pub(super) async fn wait(self, stage: &Stage, mut builder: Builder) -> Result<(), Trouble> {
+        let person = Person {
+            role: "patient",
+            number: 73,
+        };
+        let client = stage.client(person, Transport::Http2026).await?;
+        stage.perform(&client, &self.plan).await;
+        go_on(stage, &client, &mut builder).await;
+        Ok(())
+    }
+}
 
 /// Provokes each wanted category; the faults of the sessions provoke the others.
 ///
