@@ -19,6 +19,8 @@ use crate::client::http::lane;
 
 const CHUNK: usize = 32 * 1024;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long the last words of a target that takes nothing more may take to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Connections and bytes a link has seen since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -195,11 +197,22 @@ impl Shared {
             line: DelayLine::default(),
             passed: 0,
         };
-        let both = tokio::try_join!(
-            forth.run(from_client, to_target),
-            back.run(from_target, to_client)
-        );
-        both.map(|_| ())
+        let mut forth = std::pin::pin!(forth.run(from_client, to_target));
+        let mut back = std::pin::pin!(back.run(from_target, to_client));
+        tokio::select! {
+            ended = &mut forth => match ended {
+                Ok(()) => back.await,
+                // A target that takes no more may have answered before: its last words arrive.
+                Err(end) => {
+                    let _or_silent = timeout(LAST_WORDS, back).await;
+                    Err(end)
+                }
+            },
+            ended = &mut back => {
+                ended?;
+                forth.await
+            }
+        }
     }
 }
 

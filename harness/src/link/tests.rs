@@ -163,3 +163,28 @@ async fn a_client_keeps_its_loopback_address_behind_the_link() {
         assert_eq!(accepted.unwrap().1.ip(), IpAddr::from(source));
     }
 }
+
+/// A server that refuses a request before it has read it all answers, closes and thereby resets.
+#[tokio::test]
+async fn an_answer_given_before_the_whole_request_was_taken_arrives() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut first = [0; 16];
+            stream.read_exact(&mut first).await.unwrap();
+            stream.write_all(b"refused").await.unwrap();
+        }
+    });
+    let link = Link::start("test", target).await.unwrap();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(link.address()).await.unwrap();
+        let (mut from, mut to) = stream.split();
+        let long = vec![7; 4 << 20];
+        let mut heard = [0; 7];
+        let (_may_break, read) =
+            within(async { tokio::join!(to.write_all(&long), from.read_exact(&mut heard)) }).await;
+        read.unwrap();
+        assert_eq!(&heard, b"refused");
+    }
+}

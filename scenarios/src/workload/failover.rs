@@ -23,9 +23,9 @@ const PROBE_PATIENCE: u64 = 3_000_000_000;
 /// Between two calls of one lane of traffic.
 const TRAFFIC_EVERY: Duration = Duration::from_millis(30);
 /// Lanes of traffic: enough for several appends in flight at every moment.
-const LANES: usize = 12;
+const LANES: usize = 24;
 /// What the providers take to answer, ms.
-const ANSWER_MS: u64 = 200;
+const ANSWER_MS: u64 = 150;
 /// Traffic before the first kill.
 const WARM: Duration = Duration::from_millis(600);
 /// From a provider's death to the latest moment at which its breaker lets requests through again.
