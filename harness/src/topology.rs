@@ -112,7 +112,7 @@ impl Default for RestartPolicy {
     fn default() -> Self {
         Self {
             server: Duration::from_millis(200),
-            store: Duration::from_millis(2_500),
+            store: Duration::from_millis(1_500),
             vendor: Duration::from_millis(2_500),
             patience: BACK,
         }

@@ -11,8 +11,10 @@ use crate::nemesis::embedded::Pattern;
 use crate::nemesis::{self, Landed, Probe};
 use crate::supervisor::Role;
 
-/// How long a pause, a refusal or a full store lasts (CRITERIA, Store faults).
-const WINDOW: Duration = Duration::from_secs(2);
+/// How long a pause lasts (CRITERIA, Store faults).
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long a slow, refusing, full or read-only store stays so; the criteria name no time.
+const WINDOW: Duration = Duration::from_millis(1_200);
 /// Added to each direction of a slow edge.
 const SLOW: Slow = Slow {
     each_way: Duration::from_millis(75),
@@ -82,7 +84,7 @@ impl Topology {
                     FaultKind::Pause => {
                         let supervisor = redis.supervisor();
                         self.nemesis
-                            .pause("store", supervisor, WINDOW, &probe)
+                            .pause("store", supervisor, PAUSE, &probe)
                             .await?
                     }
                     FaultKind::Full => self.nemesis.fill(redis, WINDOW).await?,

@@ -18,6 +18,8 @@ use crate::stage::{Person, Stage, Trouble};
 const CRITERION: &str = "V.5";
 /// Between two probes of one wire.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
+/// People a probe speaks as in turn, so that what they wrote is read back soon at the end.
+const PEOPLE: usize = 4;
 /// A probe that is not answered by then counts as wrong, ns.
 const PROBE_PATIENCE: u64 = 3_000_000_000;
 /// Between two calls of one lane of traffic.
@@ -63,7 +65,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
                 let probe = Probe {
                     stage,
                     component,
-                    number: 240 + 2 * index + second,
+                    number: 240 + PEOPLE * (2 * index + second),
                     wire,
                 };
                 probe.run(stop, threads)
@@ -189,12 +191,15 @@ impl Probe<'_> {
             number,
             wire,
         } = self;
-        let person = Person {
-            role: "probe",
-            number,
-        };
-        let client = stage.client(person, wire).await?;
-        let client = &client;
+        let people = (number..number + PEOPLE).map(|number| async move {
+            let person = Person {
+                role: "probe",
+                number,
+            };
+            let client = stage.client(person, wire).await?;
+            Ok::<_, Trouble>((person, client))
+        });
+        let people = try_join_all(people).await?;
         let phase = format!("probe.{component}");
         let model = stage.site.model_of(component);
         let is_provider = model.is_some();
@@ -205,10 +210,11 @@ impl Probe<'_> {
         let mut builder = stage.builder(5_100 + number as u64);
         let mut ticks = tokio::time::interval(PROBE_EVERY);
         let mut open = FuturesUnordered::new();
-        let mut sent = 0_u64;
+        let mut sent = 0;
         while !stop.is_cancelled() && !stage.stop.is_cancelled() {
             tokio::select! {
                 _ = ticks.tick() => {
+                    let (person, client) = &people[sent % PEOPLE];
                     sent += 1;
                     let mut thread = Conversation::new(format!("v5-{phase}-{number}-{sent}"));
                     let plan = if is_provider {
@@ -223,7 +229,7 @@ impl Probe<'_> {
                         if call.outcome == Outcome::Ok {
                             thread.acknowledge(&plan, call.meta.and_then(|m| m.continuation_id));
                             if !is_provider {
-                                keep(threads, person, thread);
+                                keep(threads, *person, thread);
                             }
                         } else {
                             stage.mend(client, &call).await;

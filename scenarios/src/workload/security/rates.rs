@@ -16,7 +16,7 @@ const ATTACK: &str = "J3";
 /// An unsigned token.
 const FORGED: &str = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.";
 /// Healthy calls a second beside hostile input.
-const HEALTHY_RATE: f64 = 100.0;
+const HEALTHY_RATE: f64 = 200.0;
 
 /// What is offered, as a multiple of the limit.
 const PRESS: f64 = 2.2;
