@@ -1,5 +1,9 @@
-//! Tells the binary which commit it was built from and whether the sources differed from it.
+//! Tells the binary which commit it was built from and whether the sources differed from it, and
+//! embeds every file of `prompts/`.
 
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
 use std::process::Command;
 
 fn git(args: &[&str]) -> Option<String> {
@@ -12,7 +16,30 @@ fn git(args: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-fn main() {
+/// A table of all prompt files, name and text, in the order of their names.
+fn embed_prompts() -> io::Result<()> {
+    let from = |name: &str| std::env::var(name).map_err(io::Error::other);
+    let folder = Path::new(&from("CARGO_MANIFEST_DIR")?).join("prompts");
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        paths.push(entry?.path());
+    }
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
+    paths.sort();
+    let mut table = "/// Every file of `prompts/`, by its name without extension.\n\
+                     const FILES: &[(&str, &str)] = &[\n"
+        .to_owned();
+    for path in &paths {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        // Writing to a String cannot fail.
+        let _ = writeln!(table, "    ({name:?}, include_str!({path:?})),");
+    }
+    table.push_str("];\n");
+    std::fs::write(Path::new(&from("OUT_DIR")?).join("prompts.rs"), table)
+}
+
+fn main() -> io::Result<()> {
+    embed_prompts()?;
     let commit = git(&["rev-parse", "HEAD"]);
     // Reports are written by the judge between builds; they never make a build dirty.
     let status = git(&["status", "--porcelain", "--", ":/", ":(top,exclude)reports"]);
@@ -30,6 +57,7 @@ fn main() {
         "Cargo.toml",
         "build.rs",
         "default.toml",
+        "prompts",
         "../Cargo.lock",
     ] {
         println!("cargo::rerun-if-changed={path}");
@@ -38,4 +66,5 @@ fn main() {
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {
         println!("cargo::rerun-if-changed={log}");
     }
+    Ok(())
 }

@@ -6,8 +6,11 @@
 pub mod argument;
 pub mod call;
 pub mod catalogue;
+pub mod challenge;
+mod changes;
 pub mod chat;
 pub mod consensus;
+pub mod echo;
 pub mod file;
 pub mod image;
 pub mod information;

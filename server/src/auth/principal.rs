@@ -78,7 +78,10 @@ pub fn canonical(tool: &str) -> String {
     let bare = suffixes
         .iter()
         .find_map(|suffix| lower.strip_suffix(suffix));
-    bare.map(str::to_owned).unwrap_or(lower)
+    match bare.unwrap_or(&lower) {
+        "self-check" => "self_check".to_owned(),
+        bare => bare.to_owned(),
+    }
 }
 
 #[cfg(test)]

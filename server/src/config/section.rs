@@ -249,6 +249,11 @@ pub struct Tools {
     pub footer: bool,
     /// Whether prose tools send structured content as well.
     pub structured: bool,
+    /// Reviews of workflows kept for equal content.
+    pub review_entries: usize,
+    /// How long such a review is kept.
+    #[serde(deserialize_with = "duration::one")]
+    pub review_ttl: Duration,
 }
 
 /// A set of tools.

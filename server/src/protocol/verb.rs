@@ -118,9 +118,9 @@ fn review(focus: Option<&str>) -> String {
         .unwrap_or_default();
     format!(
         "Review the code we are working on.{focus} Read it with your own tools. Then call the tool \
-         analyze once: step_number 1, total_steps 1, next_step_required false, the task in step, \
-         what you found in findings, and every file the reviewer must see in relevant_files as \
-         {{name, content}}. Show me the review and what you would change first."
+         codereview once: step_number 1, total_steps 1, next_step_required false, the task in \
+         step, what you found in findings, and every file the reviewer must see in relevant_files \
+         as {{name, content}}. Show me the review and what you would change first."
     )
 }
 

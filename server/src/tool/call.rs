@@ -39,6 +39,18 @@ pub struct Reply {
     pub about: Option<About>,
 }
 
+impl Reply {
+    /// Text that no model wrote and no thread keeps.
+    #[must_use]
+    pub const fn of_text(text: String) -> Self {
+        Self {
+            text,
+            structured: None,
+            about: None,
+        }
+    }
+}
+
 /// How a reply came about: the object under `_meta["dev.exai/reply"]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct About {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::router::ask::ThinkingMode;
+
 /// The embedded rows.
 pub const TOOLS_TOML: &str = include_str!("../../tools.toml");
 
@@ -40,14 +42,30 @@ pub enum Kind {
     Status,
     /// The model catalogue.
     ListModels,
+    /// A statement to be judged critically by the caller itself.
+    Challenge,
+    /// The caller's own text.
+    Echo,
 }
 
 impl Kind {
-    /// Whether the tool asks a model.
+    /// Whether calls are kept as exchanges of a thread.
     #[must_use]
-    pub const fn asks_models(self) -> bool {
+    pub const fn keeps_threads(self) -> bool {
         matches!(self, Self::Chat | Self::Workflow | Self::Consensus)
     }
+}
+
+/// How a workflow that no model reviews lays its steps out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Steps in order, with revisions and branches.
+    Plan,
+    /// A call flow or a map of dependencies.
+    Trace,
+    /// Notes file by file, with a count.
+    Documents,
 }
 
 /// One tool, as written.
@@ -69,8 +87,21 @@ pub struct Row {
     /// Whether a model reviews the findings at the last step of a workflow.
     #[serde(default)]
     pub expert: bool,
+    /// How a workflow without a reviewer lays its steps out.
+    pub layout: Option<Layout>,
+    /// Whether a workflow takes git changes at its first step.
+    #[serde(default)]
+    pub changes: bool,
+    /// What a workflow's caller should do before the second step.
+    #[serde(default)]
+    pub first: Vec<String>,
+    /// What a workflow's caller should do before each later step.
+    #[serde(default)]
+    pub later: Vec<String>,
     /// The temperature of a call that names none.
     pub temperature: Option<f64>,
+    /// How much the model thinks in a call that does not say.
+    pub thinking: Option<ThinkingMode>,
     /// The provider without which the tool is hidden.
     pub provider: Option<String>,
     /// Parameter blocks taken over.
@@ -86,6 +117,18 @@ pub struct Row {
     pub params: Map<String, Value>,
     /// The schema of its structured content, where that carries the whole answer.
     pub output: Option<Map<String, Value>>,
+}
+
+impl Row {
+    /// Whether calls may ask a model.
+    #[must_use]
+    pub const fn asks_models(&self) -> bool {
+        match self.kind {
+            Kind::Workflow => self.expert,
+            Kind::Chat | Kind::Consensus => true,
+            _ => false,
+        }
+    }
 }
 
 /// All rows, and those that could not be read.
@@ -149,7 +192,7 @@ fn read_row(value: &Value, blocks: &Blocks) -> Result<(Row, Map<String, Value>),
     Ok((row, schema))
 }
 
-/// Required parameters first and in order, the others after them.
+/// Required parameters first and in order, then the tool's own, then those of its blocks.
 fn input_schema(row: &Row, blocks: &Blocks) -> Result<Map<String, Value>, String> {
     let mut all: Map<String, Value> = Map::new();
     for name in &row.blocks {
@@ -162,14 +205,17 @@ fn input_schema(row: &Row, blocks: &Blocks) -> Result<Map<String, Value>, String
         all.shift_remove(name)
             .ok_or_else(|| format!("no block has the parameter {name}"))?;
     }
-    all.extend(row.params.clone());
+    let mut own = row.params.clone();
+    for name in own.keys() {
+        all.shift_remove(name);
+    }
     let mut properties = Map::new();
     for name in &row.required {
-        let schema = all
-            .shift_remove(name)
-            .ok_or_else(|| format!("{name} is not declared"))?;
+        let schema = own.shift_remove(name).or_else(|| all.shift_remove(name));
+        let schema = schema.ok_or_else(|| format!("{name} is not declared"))?;
         properties.insert(name.clone(), schema);
     }
+    properties.extend(own);
     properties.extend(all);
     let schema = json!({
         "type": "object",
@@ -180,5 +226,44 @@ fn input_schema(row: &Row, blocks: &Blocks) -> Result<Map<String, Value>, String
     match schema {
         Value::Object(schema) => Ok(schema),
         _ => Err("the schema is no object".to_owned()),
+    }
+}
+
+/// An input schema as it is listed: bounds of lengths and the insides of items are left to the
+/// validator, since every client pays for the list with its model's context.
+#[must_use]
+pub fn listed(schema: &Map<String, Value>) -> Map<String, Value> {
+    let mut listed = schema.clone();
+    if let Some(Value::Object(properties)) = listed.get_mut("properties") {
+        properties.values_mut().for_each(shorten);
+    }
+    listed
+}
+
+fn shorten(schema: &mut Value) {
+    let Value::Object(schema) = schema else {
+        return;
+    };
+    for bound in ["minLength", "maxLength", "minItems", "maxItems"] {
+        schema.shift_remove(bound);
+    }
+    schema.shift_remove("additionalProperties");
+    if matches!(schema.get("minimum").and_then(Value::as_i64), Some(0 | 1)) {
+        schema.shift_remove("minimum");
+    }
+    match schema.get_mut("anyOf") {
+        Some(Value::Array(forms)) => {
+            for form in forms {
+                *form = json!({ "type": form["type"] });
+            }
+        }
+        _ => {
+            if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+                properties.values_mut().for_each(shorten);
+            }
+        }
+    }
+    if let Some(items) = schema.get_mut("items") {
+        shorten(items);
     }
 }

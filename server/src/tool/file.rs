@@ -83,6 +83,24 @@ impl Reader {
         Ok(files)
     }
 
+    /// The folder a path names, where this call may read it; without a path the first readable one.
+    pub(super) async fn folder(&self, path: Option<&str>) -> Option<PathBuf> {
+        let Some(path) = path else {
+            return self.roots.first().cloned();
+        };
+        for root in &self.roots {
+            // Resolved first, so that neither `..` nor a link leads outside.
+            let Ok(resolved) = tokio::fs::canonicalize(root.join(path)).await else {
+                continue;
+            };
+            let is_inside = self.roots.iter().any(|root| resolved.starts_with(root));
+            if is_inside && resolved.is_dir() {
+                return Some(resolved);
+            }
+        }
+        None
+    }
+
     /// Reads one item that is a path, `most` bytes at most.
     pub(super) async fn path(
         &self,

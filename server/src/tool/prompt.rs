@@ -1,11 +1,7 @@
-//! The instructions of the tools that ask a model: one file in `prompts/` each.
+//! The instructions of the tools that ask a model: one file in `prompts/` each, embedded by the
+//! build script, so that a new tool brings its file and nothing else.
 
-/// Every file of `prompts/`, by its name without extension.
-const FILES: [(&str, &str); 3] = [
-    ("analyze", include_str!("../../prompts/analyze.md")),
-    ("chat", include_str!("../../prompts/chat.md")),
-    ("consensus", include_str!("../../prompts/consensus.md")),
-];
+include!(concat!(env!("OUT_DIR"), "/prompts.rs"));
 
 /// The text of a prompt file.
 #[must_use]
@@ -19,26 +15,20 @@ pub fn text(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tool::catalogue::{Catalogue, TOOLS_TOML};
 
     #[test]
-    fn every_file_of_the_folder_is_embedded_and_no_two_are_equal() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/prompts");
-        let mut names: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .path()
-                    .file_stem()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned()
-            })
+    fn every_file_of_the_folder_belongs_to_one_tool_and_no_two_are_equal() {
+        let mut rows: Vec<String> = Catalogue::parse(TOOLS_TOML)
+            .rows
+            .into_iter()
+            .filter_map(|(row, _)| row.prompt)
             .collect();
-        names.sort();
-        assert_eq!(names, FILES.map(|(name, _)| name));
-        let mut texts = FILES.map(|(_, text)| text);
+        rows.sort();
+        let names: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(rows, names);
+        let mut texts: Vec<&str> = FILES.iter().map(|(_, text)| *text).collect();
+        assert!(texts.iter().all(|text| text.len() > 200));
         texts.sort_unstable();
         assert!(texts.windows(2).all(|pair| pair[0] != pair[1]));
     }

@@ -24,7 +24,10 @@ pub fn ask(run: &Run<'_>, messages: Vec<Message>, kind: CallKind) -> Result<Ask,
         system: run.tool.system.to_owned(),
         messages,
         temperature: arguments.number("temperature").or(run.tool.row.temperature),
-        thinking: arguments.word("thinking_mode").or(older),
+        thinking: arguments
+            .word("thinking_mode")
+            .or(older)
+            .or(run.tool.row.thinking),
         websearch,
         max_output_tokens: None,
         kind,

@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::catalogue::{Catalogue, Kind, Row, Tier};
+use super::catalogue::{Catalogue, Kind, Row, Tier, listed};
 use super::{prompt, schema};
 use crate::config::{ToolProfile, Tools};
 
@@ -17,13 +17,13 @@ pub struct Tool {
     pub row: Row,
     /// The row's name, for as long as the process runs.
     pub name: &'static str,
-    /// The input schema, as listed.
+    /// The input schema, as listed; `validator` is stricter about lengths.
     pub input: Arc<Map<String, Value>>,
     /// The output schema, as listed.
     pub output: Option<Arc<Map<String, Value>>>,
     /// The instructions for the model; empty where none is asked.
     pub system: &'static str,
-    /// Checks arguments.
+    /// Checks arguments against the whole schema.
     pub validator: Validator,
 }
 
@@ -149,13 +149,18 @@ impl Registry {
     }
 }
 
-/// Drops a historic suffix.
+/// Drops a historic suffix; the one historic name with a hyphen becomes the one listed.
 #[must_use]
 pub fn canonical(name: &str) -> &str {
-    SUFFIXES
+    let bare = SUFFIXES
         .iter()
         .find_map(|suffix| name.strip_suffix(suffix))
-        .unwrap_or(name)
+        .unwrap_or(name);
+    if bare == "self-check" {
+        "self_check"
+    } else {
+        bare
+    }
 }
 
 fn why_hidden(row: &Row, settings: &Tools, has_provider: impl Fn(&str) -> bool) -> Option<String> {
@@ -189,7 +194,7 @@ fn why_hidden(row: &Row, settings: &Tools, has_provider: impl Fn(&str) -> bool) 
 fn load(row: Row, input: Map<String, Value>) -> Result<Tool, String> {
     let system = match &row.prompt {
         Some(name) => prompt::text(name).ok_or_else(|| format!("there is no prompt {name}"))?,
-        None if row.kind.asks_models() => return Err("it names no prompt".to_owned()),
+        None if row.asks_models() => return Err("it names no prompt".to_owned()),
         None => "",
     };
     if row.kind == Kind::Workflow {
@@ -199,6 +204,9 @@ fn load(row: Row, input: Map<String, Value>) -> Result<Tool, String> {
             .find(|name| !row.required.iter().any(|r| r == *name))
         {
             return Err(format!("a workflow must require {name}"));
+        }
+        if row.expert == row.layout.is_some() {
+            return Err("a workflow has either a reviewer or a layout".to_owned());
         }
     }
     let validator = schema::compile(&input)?;
@@ -211,7 +219,7 @@ fn load(row: Row, input: Map<String, Value>) -> Result<Tool, String> {
     Ok(Tool {
         row,
         name,
-        input: Arc::new(input),
+        input: Arc::new(listed(&input)),
         output,
         system,
         validator,

@@ -13,6 +13,7 @@ use crate::provider::model::{Model, ModelStatus, Thinking};
 use crate::router::Router;
 use crate::router::member::ProviderStatus;
 use crate::thread::Threads;
+use crate::tool::workflow::Reviews;
 
 impl Surroundings {
     /// Surroundings whose questions go to `router`.
@@ -33,6 +34,7 @@ impl Surroundings {
             providers: Arc::new(move || rows.providers()),
             models: Arc::new(move || models(&catalogue)),
             threads,
+            reviews: Reviews::new(&config.tools),
             identity,
             metrics,
             settings: Arc::new(Settings::of(config)),

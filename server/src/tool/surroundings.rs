@@ -13,6 +13,7 @@ use crate::observe::manifest::Identity;
 use crate::router::ask::{Answer, Ask, CallContext};
 use crate::router::member::ProviderStatus;
 use crate::thread::Threads;
+use crate::tool::workflow::Reviews;
 
 /// Asks one model; the router in a server, a table in a test.
 pub type AskModel =
@@ -73,6 +74,8 @@ pub struct Surroundings {
     pub models: Listing<ModelFacts>,
     /// Conversations.
     pub threads: Threads,
+    /// Reviews given lately.
+    pub reviews: Reviews,
     /// What this process is.
     pub identity: Identity,
     /// Metrics.

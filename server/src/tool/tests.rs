@@ -1,14 +1,17 @@
 //! The tools on a real embedded store, with a table in the router's place.
 
 mod conversation;
+mod laid_out;
 mod listing;
 mod panel;
+mod precommit;
+mod reviewed;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::surroundings::{AskModel, Settings};
@@ -22,6 +25,7 @@ use crate::router::ask::{Answer, Ask, Trace, Usage};
 use crate::router::member::ProviderStatus;
 use crate::store::{Home, Store, ThreadLimits};
 use crate::thread::Threads;
+use crate::tool::workflow::Reviews;
 
 /// What a model in a test answers.
 pub(crate) type Table = Arc<dyn Fn(&Ask) -> Result<String, Failure> + Send + Sync>;
@@ -88,6 +92,7 @@ async fn toolbox(folder: &tempfile::TempDir, config: &Config, ask: AskModel) -> 
         providers: Arc::new(|| vec![provider("kimi", true), provider("glm", false)]),
         models: Arc::new(|| vec![model("kimi-k2")]),
         threads: Threads::new(store, limits),
+        reviews: Reviews::new(&config.tools),
         identity: Identity::fresh(),
         metrics: Metrics::new(),
         settings: Arc::new(Settings::of(config)),
@@ -145,6 +150,46 @@ pub(crate) fn call(name: &str, arguments: Value) -> Call {
         cancel: CancellationToken::new(),
         on_text: None,
     }
+}
+
+/// Arguments that a workflow tool accepts at any step.
+pub(crate) fn step_of(tool: &str, number: u32, total: u32, is_next_required: bool) -> Value {
+    let mut step = json!({
+        "step": format!("step text {number}"),
+        "step_number": number,
+        "total_steps": total,
+        "next_step_required": is_next_required,
+    });
+    let mut set = |name: &str, value: Value| step[name] = value;
+    if tool != "planner" {
+        set("findings", json!(format!("finding {number}")));
+    }
+    match tool {
+        "precommit" => set("diff", json!("+added line")),
+        "tracer" => {
+            set("trace_mode", json!("precision"));
+            set("target_description", json!("the start"));
+        }
+        "docgen" => {
+            for name in [
+                "document_complexity",
+                "document_flow",
+                "update_existing",
+                "comments_on_complex_logic",
+            ] {
+                set(name, json!(true));
+            }
+            set("num_files_documented", json!(1));
+            set("total_files_to_document", json!(1));
+        }
+        _ => {}
+    }
+    step
+}
+
+/// The status object of a workflow's reply.
+pub(crate) fn status(reply: &Reply) -> Value {
+    reply.about.as_ref().unwrap().kept.workflow.clone().unwrap()
 }
 
 pub(crate) fn handle(reply: &Reply) -> String {

@@ -17,7 +17,7 @@ use super::registry::{Found, Registry, Tool};
 use super::run::{Run, reply_of};
 use super::surroundings::Surroundings;
 use super::turnstile::Turnstile;
-use super::{chat, consensus, information, schema, workflow};
+use super::{challenge, chat, consensus, echo, information, schema, workflow};
 use crate::failure::{Category, Failure};
 use crate::observe::metrics::{Call as CallMetric, CallStatus};
 use crate::store::Claim;
@@ -154,6 +154,8 @@ impl Toolbox {
             Kind::Version => Ok(information::version(run).await),
             Kind::Status => Ok(information::status(run, &self.0.registry).await),
             Kind::ListModels => Ok(information::list_models(run)),
+            Kind::Challenge => challenge::run(run),
+            Kind::Echo => Ok(echo::run(run)),
         }
     }
 
@@ -165,7 +167,7 @@ impl Toolbox {
             Kind::Workflow | Kind::Consensus => {
                 timeouts.prompt.workflow.max(timeouts.thinking.workflow) + MARGIN
             }
-            Kind::Version | Kind::Status | Kind::ListModels => timeouts.tool,
+            _ => timeouts.tool,
         }
     }
 
@@ -234,7 +236,7 @@ fn claim_of(tool: &Tool, call: &Call) -> Result<Option<Claim>, Failure> {
     let Some(key) = call
         .idempotency_key
         .as_ref()
-        .filter(|_| tool.row.kind.asks_models())
+        .filter(|_| tool.row.kind.keeps_threads())
     else {
         return Ok(None);
     };

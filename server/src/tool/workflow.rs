@@ -1,24 +1,29 @@
 //! The engine of all workflow tools: a caller investigates in steps, and at the last one a model
-//! reviews everything that was collected.
+//! reviews everything that was collected, or the steps are laid out as one document.
 //!
 //! What the steps collected lives in the thread, so that a restart or another instance goes on
 //! where the last one stopped. The server never drives steps by itself.
 
 mod brief;
 mod engine;
+mod layout;
+mod review;
+mod severity;
 mod state;
 mod status;
 
 use serde_json::{Map, Value};
 
 use super::call::{Kept, Reply, trace_fields, untraced_fields};
-use super::image;
 use super::question::{ask, user};
 use super::run::Run;
+use super::{changes, image};
 use crate::failure::Failure;
-use crate::router::ask::{Answer, CallKind, Message};
+use crate::router::ask::{CallKind, Message};
 use crate::thread::{Conversation, Turn};
 use engine::{Ending, Request};
+use review::Review;
+pub use review::Reviews;
 use state::{State, Step, StoredImage};
 
 /// Runs one step of a workflow tool.
@@ -29,27 +34,39 @@ use state::{State, Step, StoredImage};
 pub async fn run(run: Run<'_>) -> Result<Reply, Failure> {
     run.check_length("step")?;
     run.check_length("findings")?;
-    let request = request_of(&run);
+    let mut request = request_of(&run);
     let step = step_of(&run, &request).await?;
     let conversation = run.conversation().await?;
     let before = state_before(&run, &conversation, &request)?;
+    if let Some(layout) = run.tool.row.layout {
+        layout::check(layout, &before, &step)?;
+    }
+    request.is_next_required |= layout::unfinished(run.tool.row.layout, &step).is_some();
+    let turns = conversation.exchanges.len() + 1;
+    request.has_room = run.around.threads.turns_left(turns) > 0;
     let (state, ending) = engine::advance(before, step, &request, run.tool.row.expert);
     let stored = store_form(&state, run.around.settings.files.workflow_bytes)?;
 
-    let answer = match &ending {
+    let review = match &ending {
         Ending::Review { .. } => Some(review(&run, &conversation, &state).await?),
         Ending::Continue | Ending::Local { .. } => None,
     };
     let status = status::of(&run, &conversation, &state, &ending);
-    let (text, trace) = match &answer {
-        Some(answer) => (answer.text.clone(), trace_fields(&answer.trace)),
+    let (text, trace) = match &review {
+        Some(review) => {
+            let mut trace = trace_fields(&review.answer.trace);
+            trace.insert("from_cache".to_owned(), review.is_kept.into());
+            (review.answer.text.clone(), trace)
+        }
         None => {
             let elapsed = u64::try_from(run.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let text = serde_json::to_string_pretty(&status).unwrap_or_default();
-            (text, untraced_fields(elapsed))
+            (
+                own_words(&run, &state, &ending, &status),
+                untraced_fields(elapsed),
+            )
         }
     };
-    let turn = turn_of(&run, &state, answer, stored, &text);
+    let turn = turn_of(&run, &state, review, stored, &text);
     let kept = Kept {
         text,
         trace,
@@ -66,15 +83,31 @@ fn request_of(run: &Run<'_>) -> Request {
         is_next_required: arguments.flag("next_step_required", false),
         backtrack_from: arguments.whole("backtrack_from_step"),
         may_review: arguments.flag("use_assistant_model", true),
+        has_room: true,
     }
+}
+
+/// The text of a step that no model answered: what was collected, where that is the answer, and
+/// the status.
+fn own_words(run: &Run<'_>, state: &State, ending: &Ending, status: &Value) -> String {
+    let status = serde_json::to_string_pretty(status).unwrap_or_default();
+    let document = match (run.tool.row.layout, ending) {
+        (Some(layout), _) => layout::document(layout, state),
+        (None, Ending::Local { .. }) => brief::collected(state),
+        (None, _) => return status,
+    };
+    format!("{}\n\n---\n{status}", document.trim_end())
 }
 
 async fn step_of(run: &Run<'_>, request: &Request) -> Result<Step, Failure> {
     let arguments = run.arguments();
     let reader = run.reader();
-    let files = reader
+    let mut files = reader
         .texts(arguments.items("relevant_files"), "/relevant_files")
         .await?;
+    if run.tool.row.changes {
+        files.extend(changes::read(run, request.number).await?);
+    }
     let images = image::read(&reader, arguments.items("images"), "/images").await?;
     Ok(Step {
         number: request.number,
@@ -91,11 +124,14 @@ async fn step_of(run: &Run<'_>, request: &Request) -> Result<Step, Failure> {
     })
 }
 
-/// The tool's own parameters, with the defaults its row declares.
+/// The tool's own parameters, with the defaults its row declares; a diff is kept as a file.
 fn options_of(run: &Run<'_>) -> Map<String, Value> {
-    let own = run.tool.row.params.iter().filter(|(name, _)| {
-        !run.tool.row.required.contains(name) // required ones are the steps themselves
-    });
+    let own = run
+        .tool
+        .row
+        .params
+        .iter()
+        .filter(|(name, _)| *name != "diff");
     own.filter_map(|(name, schema)| {
         let given = run
             .call
@@ -154,22 +190,22 @@ async fn review(
     run: &Run<'_>,
     conversation: &Conversation,
     state: &State,
-) -> Result<Answer, Failure> {
+) -> Result<Review, Failure> {
     let mut messages: Vec<Message> = conversation.history_without(run.tool.name);
     messages.push(user(brief::text(run.tool.name, state), state.images()));
     let question = ask(run, messages, CallKind::Expert)?;
-    run.ask(question, run.call.cancel.child_token()).await
+    review::ask(run, question).await
 }
 
 fn turn_of(
     run: &Run<'_>,
     state: &State,
-    answer: Option<Answer>,
+    review: Option<Review>,
     stored: String,
     text: &str,
 ) -> Turn {
-    let (model, provider) = answer
-        .map(|answer| (answer.trace.model_used, answer.trace.provider))
+    let (model, provider) = review
+        .map(|review| (review.answer.trace.model_used, review.answer.trace.provider))
         .unwrap_or_default();
     let user = run.arguments().text("step").unwrap_or_default().to_owned();
     Turn {

@@ -59,29 +59,18 @@ async fn the_tool_list_is_small_and_every_list_refuses_a_forged_cursor() {
     let mut client = Client::legacy(&bench).await;
     let list = client.ask("tools/list", json!({})).await;
     let tools = list["result"]["tools"].as_array().unwrap();
-    let names: Vec<&str> = tools
+    let names = bench
+        .toolbox
+        .registry()
+        .tools()
         .iter()
-        .map(|tool| tool["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        names,
-        [
-            "analyze",
-            "chat",
-            "consensus",
-            "listmodels",
-            "status",
-            "version"
-        ]
-    );
-    // Twenty tools must fit 40 000 bytes, so these six may take their share and no more.
-    let bytes = list["result"].to_string().len();
-    assert!(bytes <= 16_000, "{bytes} bytes");
+        .map(|tool| tool.name);
+    assert!(names.eq(tools.iter().map(|tool| tool["name"].as_str().unwrap())));
     for tool in tools {
         assert!(tool["annotations"]["readOnlyHint"].is_boolean());
         assert_eq!(
             tool["outputSchema"].is_object(),
-            !is_prose(tool),
+            is_structured(tool),
             "{}",
             tool["name"]
         );
@@ -97,8 +86,45 @@ async fn the_tool_list_is_small_and_every_list_refuses_a_forged_cursor() {
     }
 }
 
-fn is_prose(tool: &Value) -> bool {
-    ["chat", "analyze", "consensus"].contains(&tool["name"].as_str().unwrap())
+fn is_structured(tool: &Value) -> bool {
+    ["listmodels", "status", "version"].contains(&tool["name"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn the_list_of_each_profile_keeps_its_size() {
+    for (profile, most) in [("lean", 20_000), ("standard", 40_000), ("full", 60_000)] {
+        let bench = bench(&format!("[tools]\nprofile = \"{profile}\"")).await;
+        let mut client = Client::legacy(&bench).await;
+        let list = client.ask("tools/list", json!({})).await;
+        assert!(
+            list["result"]["nextCursor"].is_null(),
+            "{profile} has pages"
+        );
+        let bytes = list["result"].to_string().len();
+        assert!(bytes <= most, "{profile}: {bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn only_tools_that_ask_a_model_reach_outside() {
+    let bench = bench("").await;
+    let mut client = Client::legacy(&bench).await;
+    let list = client.ask("tools/list", json!({})).await;
+    let tools = list["result"]["tools"].as_array().unwrap();
+    let inside = [
+        "docgen",
+        "listmodels",
+        "planner",
+        "status",
+        "tracer",
+        "version",
+    ];
+    for tool in tools {
+        let (name, hints) = (tool["name"].as_str().unwrap(), &tool["annotations"]);
+        assert_eq!(hints["openWorldHint"], !inside.contains(&name), "{name}");
+        assert_eq!(hints["readOnlyHint"], true, "{name}");
+        assert_eq!(hints["destructiveHint"], false, "{name}");
+    }
 }
 
 #[tokio::test]

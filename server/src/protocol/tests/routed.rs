@@ -32,7 +32,7 @@ async fn client(demo: bool) -> (Client, Bench) {
 async fn without_a_key_tools_are_listed_and_a_question_says_which_variable_is_missing() {
     let (mut client, _bench) = client(false).await;
     let list = client.ask("tools/list", json!({})).await;
-    assert_eq!(list["result"]["tools"].as_array().unwrap().len(), 6);
+    assert!(list["result"]["tools"].as_array().unwrap().len() >= 16);
     let failed = client.call("chat", json!({"prompt": "hello"})).await;
     let text = failed["result"]["content"][0]["text"].as_str().unwrap();
     assert_eq!(failed["result"]["isError"], true);

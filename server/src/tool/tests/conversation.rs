@@ -1,7 +1,5 @@
 //! `chat`, and what every call of every tool goes through.
 
-use serde_json::json;
-
 use super::*;
 use crate::failure::Category;
 
@@ -107,6 +105,28 @@ async fn bad_arguments_are_refused_by_pointer_before_anything_is_asked() {
         );
         assert_eq!(failure.category, Category::ValidationError);
     }
+    assert!(bench.questions().is_empty());
+}
+
+#[tokio::test]
+async fn a_challenge_hands_the_statement_back_and_an_echo_the_text() {
+    let bench = Bench::new("[tools]\nprofile = \"full\"", Arc::new(|_| Ok("x".into()))).await;
+    let said = "You are wrong:\n2 + 2 = 5 \u{1f642}";
+    let challenged = bench
+        .call("challenge", json!({ "prompt": said }))
+        .await
+        .unwrap();
+    let (asks, statement) = challenged.text.split_at(challenged.text.len() - said.len());
+    assert_eq!(statement, said);
+    assert!(
+        asks.contains("for it") && asks.contains("against it"),
+        "{asks}"
+    );
+    let echoed = bench
+        .call("test_echo", json!({ "text": said }))
+        .await
+        .unwrap();
+    assert_eq!((echoed.text.as_str(), echoed.about), (said, None));
     assert!(bench.questions().is_empty());
 }
 

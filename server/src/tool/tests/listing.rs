@@ -1,11 +1,27 @@
 //! The lists: what clients can bear, what is hidden, what is broken.
 
-use serde_json::json;
-
 use super::*;
 use crate::config::ToolProfile;
 use crate::tool::catalogue::{Catalogue, TOOLS_TOML};
 use crate::tool::registry::{Found, Registry};
+
+/// Rows of `tools.toml`.
+const ROWS: usize = LEAN.len() + ADVANCED.len() + EXTRA.len();
+const LEAN: [&str; 11] = [
+    "analyze",
+    "chat",
+    "codereview",
+    "debug",
+    "listmodels",
+    "planner",
+    "refactor",
+    "status",
+    "testgen",
+    "thinkdeep",
+    "version",
+];
+const ADVANCED: [&str; 5] = ["consensus", "docgen", "precommit", "secaudit", "tracer"];
+const EXTRA: [&str; 2] = ["challenge", "test_echo"];
 
 fn settings(text: &str) -> crate::config::Tools {
     Config::from_toml(text).unwrap().tools
@@ -20,46 +36,47 @@ fn build(text: &str) -> Registry {
 }
 
 #[test]
-fn every_row_loads_and_the_standard_profile_lists_them_all() {
-    let registry = build("");
-    assert_eq!(
-        names(&registry),
-        [
-            "analyze",
-            "chat",
-            "consensus",
-            "listmodels",
-            "status",
-            "version"
-        ]
-    );
-    assert_eq!(registry.absent().count(), 0);
-    assert!(registry.loadings().iter().all(|loading| loading.loaded));
+fn every_row_loads_and_each_profile_adds_its_tools() {
+    let listed = |profile: &str| {
+        let registry = build(&format!("[tools]\nprofile = \"{profile}\""));
+        assert_eq!(registry.absent().count() + names(&registry).len(), ROWS);
+        names(&registry)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let (lean, standard, full) = (listed("lean"), listed("standard"), listed("full"));
+    assert_eq!(lean, LEAN);
+    assert!(lean.iter().all(|name| standard.contains(name)));
+    let added: Vec<&String> = standard.iter().filter(|n| !lean.contains(n)).collect();
+    assert_eq!(added, ADVANCED);
+    let added: Vec<&String> = full.iter().filter(|n| !standard.contains(n)).collect();
+    assert_eq!(added, EXTRA);
+    assert!(build("").loadings().iter().filter(|one| one.loaded).count() == standard.len());
 }
 
 #[test]
 fn profile_allow_list_and_deny_list_apply_in_this_order() {
     assert!(ToolProfile::Lean < ToolProfile::Standard);
     let cases = [
-        (
-            "profile = \"lean\"",
-            vec!["analyze", "chat", "listmodels", "status", "version"],
-        ),
         ("allow = [\"chat\"]", vec!["chat", "listmodels", "version"]),
         (
             "allow = [\"chat\", \"analyze\"]\ndeny = [\"chat\"]",
             vec!["analyze", "listmodels", "version"],
         ),
         (
-            "deny = [\"version\", \"chat_EXAI-WS\"]",
-            vec!["analyze", "consensus", "listmodels", "status", "version"],
+            "allow = [\"chat\", \"status\"]\ndeny = [\"version\", \"chat_EXAI-WS\"]",
+            vec!["listmodels", "status", "version"],
         ),
     ];
     for (text, expected) in cases {
         let registry = build(&format!("[tools]\n{text}"));
         assert_eq!(names(&registry), expected, "{text}");
-        assert_eq!(registry.absent().count() + expected.len(), 6, "{text}");
+        assert_eq!(registry.absent().count() + expected.len(), ROWS, "{text}");
     }
+    let denied = build("[tools]\ndeny = [\"chat_EXAI-WS\"]");
+    assert!(!names(&denied).contains(&"chat"));
+    assert!(names(&denied).contains(&"analyze"));
 }
 
 #[test]
@@ -134,7 +151,8 @@ required = []
 
 #[tokio::test]
 async fn a_row_that_cannot_load_is_named_with_its_reason_and_the_others_work() {
-    let bench = Bench::echoing().await;
+    let full = "[tools]\nprofile = \"full\"";
+    let bench = Bench::new(full, Arc::new(|_| Ok("x".into()))).await;
     let catalogue = Catalogue::parse(&format!("{TOOLS_TOML}{BROKEN}"));
     let around = bench.toolbox.surroundings().clone();
     let toolbox = Toolbox::with_catalogue(around, catalogue);
@@ -214,9 +232,13 @@ fn nothing_in_the_list_is_what_a_client_cannot_bear() {
             tool.row.required.iter().collect::<Vec<_>>(),
             "{name}"
         );
-        for (parameter, schema) in properties {
-            let said = schema["description"].as_str().unwrap_or_default();
-            assert!(!said.is_empty(), "{name}.{parameter} has no description");
+        // What every workflow shares is said once, in the server's instructions.
+        for parameter in tool.row.params.keys() {
+            let said = properties[parameter]["description"].as_str();
+            assert!(
+                said.is_some_and(|said| !said.is_empty()),
+                "{name}.{parameter} has no description"
+            );
         }
     }
 }

@@ -1,7 +1,5 @@
 //! `consensus`.
 
-use serde_json::json;
-
 use super::*;
 use crate::failure::Category;
 

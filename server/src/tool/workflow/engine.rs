@@ -15,6 +15,8 @@ pub(super) struct Request {
     pub(super) is_next_required: bool,
     pub(super) backtrack_from: Option<u32>,
     pub(super) may_review: bool,
+    /// Whether the thread can take a step after this one.
+    pub(super) has_room: bool,
 }
 
 /// What follows this step.
@@ -58,10 +60,15 @@ pub(super) fn advance(
     state.steps.retain(|kept| kept.number < keep_below);
     state.total = request.total.max(step.number);
     state.steps.push(step);
-    let early = if request.is_next_required {
-        early_end(&state)
-    } else {
-        None
+    let early = match request {
+        Request {
+            is_next_required: false,
+            ..
+        } => None,
+        Request {
+            has_room: false, ..
+        } => Some("the thread has no room for another step"),
+        _ => early_end(&state),
     };
     if request.is_next_required && early.is_none() {
         state.total = state.total.max(request.number.saturating_add(1));
@@ -118,6 +125,7 @@ mod tests {
             is_next_required,
             backtrack_from: None,
             may_review: true,
+            has_room: true,
         }
     }
 
@@ -152,6 +160,21 @@ mod tests {
                 "{confidences:?}: {ending:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_last_step_a_thread_can_take_ends_the_work() {
+        let full = Request {
+            has_room: false,
+            ..request(3, 9, true)
+        };
+        let (_, ending) = advance(State::default(), step(3, None), &full, true);
+        assert!(
+            matches!(ending, Ending::Review { early: Some(_) }),
+            "{ending:?}"
+        );
+        let (_, ending) = advance(State::default(), step(3, None), &full, false);
+        assert!(ending.early().is_some(), "{ending:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::router::ask::Image;
+use crate::tool::argument::Arguments;
 use crate::tool::file::{self, FileText};
 
 /// How sure the caller is.
@@ -49,6 +50,28 @@ pub(super) struct Step {
     pub(super) hypothesis: Option<String>,
     pub(super) images: Vec<StoredImage>,
     pub(super) options: Map<String, Value>,
+}
+
+impl Step {
+    /// One of the tool's own parameters that is text.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        Arguments(&self.options).text(name)
+    }
+
+    /// One of the tool's own parameters that is a whole number.
+    pub(super) fn whole(&self, name: &str) -> Option<u32> {
+        Arguments(&self.options).whole(name)
+    }
+
+    /// Whether one of the tool's own parameters is true.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.flag_or(name, false)
+    }
+
+    /// As [`Step::flag`], with the value of a parameter that was not given.
+    pub(super) fn flag_or(&self, name: &str, default: bool) -> bool {
+        Arguments(&self.options).flag(name, default)
+    }
 }
 
 /// An image, as text.
@@ -119,6 +142,12 @@ impl State {
                 })
             })
             .collect()
+    }
+
+    /// The newest explanation.
+    pub(super) fn hypothesis(&self) -> Option<&str> {
+        let steps = self.steps.iter().rev();
+        steps.filter_map(|step| step.hypothesis.as_deref()).next()
     }
 
     pub(super) fn image_count(&self) -> usize {

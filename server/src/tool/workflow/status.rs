@@ -3,9 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use super::engine::Ending;
+use super::layout;
 use super::state::State;
 use crate::thread::Conversation;
 use crate::tool::run::Run;
+
+/// What the caller is told about its way on.
+struct Next {
+    number: u32,
+    total: u32,
+    is_last: bool,
+}
 
 /// The object, in its wire spelling.
 pub(super) fn of(
@@ -37,10 +45,21 @@ pub(super) fn of(
         set("early_termination", true.into());
         set("early_termination_reason", reason.into());
     }
-    if is_open {
-        set("required_actions", json!(required_actions(number)));
-        set("next_steps", next_steps(tool, number + 1).into());
-        set("next_call", next_call(run, conversation, state, number + 1));
+    if let Some(step) = state.steps.last().filter(|_| is_open) {
+        if let Some(why) = layout::unfinished(run.tool.row.layout, step) {
+            set("not_finished", why.into());
+        }
+        let turns = conversation.exchanges.len() + 1;
+        let next = Next {
+            number: number + 1,
+            total: state.total.max(number + 1),
+            is_last: run.around.threads.turns_left(turns) <= 1,
+        };
+        let row = &run.tool.row;
+        let actions = if number == 1 { &row.first } else { &row.later };
+        set("required_actions", json!(actions));
+        set("next_steps", next.in_words(tool).into());
+        set("next_call", next.call(run, conversation));
     }
     Value::Object(status)
 }
@@ -64,58 +83,49 @@ fn collected(state: &State) -> Value {
         "issues_found": state.all(|step| &step.issues_found).len(),
         "images_collected": state.image_count(),
         "current_confidence": state.confidence().map(super::state::Confidence::name),
+        "hypothesis": state.hypothesis(),
     })
 }
 
-fn required_actions(number: u32) -> Vec<&'static str> {
-    if number == 1 {
-        vec![
-            "Read the code the task is about, beginning where control enters it.",
-            "Follow what it calls and what calls it, as far as the task reaches.",
-            "Note facts with their place: file, function, line.",
-        ]
-    } else {
-        vec![
-            "Check the weakest finding so far against the code.",
-            "Look at what was assumed and not yet read.",
-            "Set next_step_required to false when nothing new turns up.",
-        ]
-    }
-}
-
-fn next_steps(tool: &str, number: u32) -> String {
-    format!(
-        "Do the required actions with your own tools first. Then call {tool} with step_number \
-         {number}, as in next_call, with your own words in step and findings."
-    )
-}
-
-/// A call that can be sent as it stands; every required argument has a value.
-fn next_call(run: &Run<'_>, conversation: &Conversation, state: &State, number: u32) -> Value {
-    let total = state.total.max(number);
-    let mut arguments = Map::new();
-    for name in &run.tool.row.required {
-        let value = match name.as_str() {
-            "step" => json!(format!(
-                "Step {number}: what was looked at since the last step."
-            )),
-            "findings" => json!("No new findings."),
-            "step_number" => json!(number),
-            "total_steps" => json!(total),
-            "next_step_required" => json!(number < total),
-            // A tool's own required arguments keep the values of this call.
-            other => run
-                .call
-                .arguments
-                .get(other)
-                .cloned()
-                .unwrap_or(Value::Null),
+impl Next {
+    fn in_words(&self, tool: &str) -> String {
+        let number = self.number;
+        let last = if self.is_last {
+            " The thread holds one more step: make it the last."
+        } else {
+            ""
         };
-        arguments.insert(name.clone(), value);
+        format!(
+            "Do the required actions with your own tools first. Then call {tool} with step_number \
+             {number}, as in next_call, with your own words in place of its text.{last}"
+        )
     }
-    arguments.insert(
-        "continuation_id".to_owned(),
-        conversation.id.to_string().into(),
-    );
-    json!({ "tool": run.tool.name, "arguments": arguments })
+
+    /// A call that can be sent as it stands; every required argument has a value.
+    fn call(&self, run: &Run<'_>, conversation: &Conversation) -> Value {
+        let number = self.number;
+        let mut arguments = Map::new();
+        for name in &run.tool.row.required {
+            let value = match name.as_str() {
+                "step" => json!(format!("Step {number}: nothing to add.")),
+                "findings" => json!("No new findings."),
+                "step_number" => json!(number),
+                "total_steps" => json!(self.total),
+                "next_step_required" => json!(number < self.total && !self.is_last),
+                // A tool's own required arguments keep the values of this call.
+                other => run
+                    .call
+                    .arguments
+                    .get(other)
+                    .cloned()
+                    .unwrap_or(Value::Null),
+            };
+            arguments.insert(name.clone(), value);
+        }
+        arguments.insert(
+            "continuation_id".to_owned(),
+            conversation.id.to_string().into(),
+        );
+        json!({ "tool": run.tool.name, "arguments": arguments })
+    }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::failure::{Category, Failure};
-use crate::tool::Reply;
-use crate::tool::tests::{Bench, Table, call, handle, last_text};
+use crate::tool::tests::{Bench, Table, call, handle, last_text, status};
 
 fn step(number: u32, total: u32, is_next_required: bool) -> Value {
     json!({
@@ -21,10 +20,6 @@ fn step(number: u32, total: u32, is_next_required: bool) -> Value {
 fn on(mut step: Value, thread: &str) -> Value {
     step["continuation_id"] = json!(thread);
     step
-}
-
-fn status(reply: &Reply) -> Value {
-    reply.about.as_ref().unwrap().kept.workflow.clone().unwrap()
 }
 
 #[tokio::test]
