@@ -3,6 +3,7 @@
 //! `serve` and `stdio` run what is built here; the order of the ending is in `app/serve.rs`.
 
 mod manifest;
+mod probes;
 mod serve;
 mod signals;
 mod stdio;
@@ -113,13 +114,14 @@ impl App {
         let router = Arc::new(router.map_err(|error| AppError::theirs("providers", error))?);
         let threads = Threads::new(store.clone(), thread_limits(&config));
         let loading = async {
-            let around = Surroundings::routed(
+            let mut around = Surroundings::routed(
                 Arc::clone(&router),
                 &config,
                 threads,
                 identity.clone(),
                 metrics.clone(),
             );
+            around.health = health.clone();
             Ok::<_, std::convert::Infallible>(Toolbox::new(around))
         };
         let toolbox = match stages.run("tools", loading).await {

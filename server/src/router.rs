@@ -210,6 +210,15 @@ impl Router {
         }
     }
 
+    /// Asks every registered provider for a sign of life, whenever the last one was.
+    pub async fn probe_now(&self) {
+        let probes = self
+            .members
+            .iter()
+            .map(|member| member.probe(Duration::ZERO));
+        futures::future::join_all(probes).await;
+    }
+
     fn registered(&self, name: &str) -> Option<(&Member, &Provider)> {
         let member = self.members.iter().find(|member| member.row.name == name)?;
         Some((member, member.provider.as_ref()?))

@@ -24,3 +24,5 @@ mod process;
 mod protocol;
 #[path = "serving/strangers.rs"]
 mod strangers;
+#[path = "serving/tools.rs"]
+mod tools;

@@ -14,12 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::signals::Signals;
-use super::{App, AppError, manifest};
+use super::{App, AppError, manifest, probes};
 use crate::auth::audit::Audit;
 use crate::cli::BUG;
 use crate::config::{AuthMode, Config};
-use crate::observe::health::{Report, Status};
-use crate::observe::probe::{self, Asking, Probe};
+use crate::observe::probe;
 
 use crate::transport::admin::{self, Admin};
 use crate::transport::door::{Door, Threshold};
@@ -217,7 +216,7 @@ fn spawn_background(app: &App, running: &Running) {
     let interval = app.config.health.interval;
     let probing = probe::run(
         app.health.clone(),
-        probes(app),
+        probes::of(app),
         interval,
         running.ending.clone(),
     );
@@ -227,70 +226,6 @@ fn spawn_background(app: &App, running: &Running) {
         .background
         .spawn(async move { router.watch(ending).await });
     running.background.close();
-}
-
-fn probes(app: &App) -> Vec<Probe> {
-    let store = app.store.clone();
-    let toolbox = app.toolbox.clone();
-    let mut probes = vec![
-        probe::disk(&app.config.server.state_dir()),
-        probe("store", move || {
-            let store = store.clone();
-            Box::pin(async move { store_report(&store).await })
-        }),
-        probe("in_flight", move || {
-            let permits = toolbox.permits();
-            let report = Report::new(Status::Healthy, "");
-            let report = report
-                .fact("current", permits.current())
-                .fact("limit", permits.limit());
-            Box::pin(async move { report })
-        }),
-    ];
-    for row in app
-        .router
-        .providers()
-        .into_iter()
-        .filter(|row| row.registered)
-    {
-        let (router, name) = (Arc::clone(&app.router), row.name.clone());
-        let ask = move || -> Asking {
-            let report = router.report(&name);
-            Box::pin(async move {
-                report.unwrap_or_else(|| Report::new(Status::Unhealthy, "unknown provider"))
-            })
-        };
-        probes.push(Probe {
-            name: row.name,
-            is_provider: true,
-            ask: Arc::new(ask),
-        });
-    }
-    probes
-}
-
-fn probe(name: &str, ask: impl Fn() -> Asking + Send + Sync + 'static) -> Probe {
-    Probe {
-        name: name.to_owned(),
-        is_provider: false,
-        ask: Arc::new(ask),
-    }
-}
-
-async fn store_report(store: &crate::store::Store) -> Report {
-    let report = match store.probe().await {
-        Ok(()) => Report::new(Status::Healthy, ""),
-        Err(error) => {
-            tracing::debug!(cause = %error, "store probe failed");
-            Report::new(Status::Unhealthy, "the store does not answer")
-        }
-    };
-    let report = report.fact("kind", store.kind());
-    if store.kind() == "sqlite" {
-        report.local()
-    } else {
-        report
-    }
 }
 
 async fn drain(app: &App, running: Running, audit: &Audit) {

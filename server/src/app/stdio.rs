@@ -5,8 +5,9 @@
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
-use super::{App, AppError};
+use super::{App, AppError, probes};
 use crate::config::Config;
+use crate::observe::probe;
 use crate::protocol;
 
 pub(super) async fn serve(config: Config) -> Result<(), AppError> {
@@ -15,6 +16,13 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let ending = CancellationToken::new();
     let (router, watched) = (app.router.clone(), ending.clone());
     let watching = tokio::spawn(async move { router.watch(watched).await });
+    let (parts, interval) = (probes::of(&app), app.config.health.interval);
+    let probing = tokio::spawn(probe::run(
+        app.health.clone(),
+        parts,
+        interval,
+        ending.clone(),
+    ));
     let serving = protocol::stdio(app.toolbox.clone(), ending.clone());
     let served = tokio::select! {
         served = serving => served,
@@ -22,5 +30,6 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     };
     ending.cancel();
     let _ = watching.await;
+    let _ = probing.await;
     served.map_err(|error| AppError::theirs("stdio", error))
 }

@@ -37,6 +37,8 @@ pub struct Limits {
     pub result_tokens: usize,
     /// Characters of the longest prompt.
     pub prompt_chars: usize,
+    /// Calls that the tools which look back can see.
+    pub recent_calls: usize,
     /// A step above this is asked for as a file.
     pub resend_prompt_chars: usize,
     /// Time to send a request head.

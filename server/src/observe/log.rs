@@ -1,7 +1,22 @@
-//! JSON lines on stderr. Standard output belongs to the protocol.
+//! JSON lines on stderr. Standard output belongs to the protocol. The last lines are kept for an
+//! administrator to look back at.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Lines kept.
+const KEPT: usize = 2000;
+
+/// Bytes of one line kept; a longer one is cut.
+const LINE_BYTES: usize = 4096;
+
+// As global as the log itself, of which a process has one.
+static LAST: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
 /// Starts logging with a filter such as `info`.
 ///
@@ -14,9 +29,59 @@ pub fn start(filter: &str) -> Result<(), String> {
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr.and(|| Keeper))
         .with_env_filter(filter)
         .finish()
         .try_init()
         .map_err(|error| error.to_string())
+}
+
+/// The last `most` lines that `is_wanted` takes, oldest first.
+#[must_use]
+pub fn tail(most: usize, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = last.iter().rev().filter(|line| is_wanted(line));
+    let mut lines: Vec<String> = wanted.take(most).cloned().collect();
+    lines.reverse();
+    lines
+}
+
+/// Keeps each line it is given; the formatter writes one at a time.
+struct Keeper;
+
+impl io::Write for Keeper {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let shown = &line[..line.len().min(LINE_BYTES)];
+        let text = String::from_utf8_lossy(shown).trim_end().to_owned();
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        while last.len() >= KEPT {
+            last.pop_front();
+        }
+        last.push_back(text);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn the_newest_lines_are_kept_and_long_ones_cut() {
+        for n in 0..KEPT + 2 {
+            Keeper.write_all(format!("line {n}.\n").as_bytes()).unwrap();
+        }
+        let long = vec![b'x'; 2 * LINE_BYTES];
+        Keeper.write_all(&long).unwrap();
+        assert_eq!(tail(usize::MAX, |_| true).len(), KEPT);
+        assert!(tail(usize::MAX, |line| line == "line 0.").is_empty());
+        let last = tail(2, |line| line.starts_with("line ") || line.starts_with('x'));
+        assert_eq!(last[0], format!("line {}.", KEPT + 1));
+        assert_eq!(last[1].len(), LINE_BYTES);
+    }
 }

@@ -45,7 +45,9 @@ pub enum CallStatus {
 }
 
 impl CallStatus {
-    const fn name(self) -> &'static str {
+    /// The label's value.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Error => "error",

@@ -119,8 +119,9 @@ fn review(focus: Option<&str>) -> String {
     format!(
         "Review the code we are working on.{focus} Read it with your own tools. Then call the tool \
          codereview once: step_number 1, total_steps 1, next_step_required false, the task in \
-         step, what you found in findings, and every file the reviewer must see in relevant_files \
-         as {{name, content}}. Show me the review and what you would change first."
+         step, what you found in findings, issues as 'severity: place: issue' in issues_found, and \
+         every file the reviewer must see in relevant_files as {{name, content}}. Show me the \
+         review and what you would change first."
     )
 }
 

@@ -46,6 +46,16 @@ pub enum Kind {
     Challenge,
     /// The caller's own text.
     Echo,
+    /// Component states.
+    Health,
+    /// A check of the server's own ground.
+    SelfCheck,
+    /// What providers and models can do.
+    Capabilities,
+    /// The last calls, as lines.
+    Activity,
+    /// The last calls, as JSON lines.
+    CallLog,
 }
 
 impl Kind {

@@ -36,12 +36,15 @@ pub fn list_models(run: Run<'_>) -> Reply {
 /// The `status` tool.
 pub async fn status(run: Run<'_>, registry: &Registry) -> Reply {
     let arguments = run.arguments();
-    let providers = (run.around.providers)();
-    let store = store_state(
-        run,
-        arguments.flag("probe", false) || arguments.flag("doctor", false),
-    );
-    let store = store.await;
+    let is_probed = arguments.flag("probe", false) || arguments.flag("doctor", false);
+    let providers = match is_probed {
+        true => (run.around.probe_providers)().await,
+        false => (run.around.providers)(),
+    };
+    let store = store_state(run, is_probed).await;
+    let most = arguments.whole("tail_lines").map_or(30, |n| n as usize);
+    let errors = run.around.journal.seen_by(&run, most, |_| true);
+    let errors: Vec<_> = errors.iter().filter(|one| one.code.is_some()).collect();
     let loadings = registry.loadings();
     let tools: Vec<Value> = loadings
         .iter()
@@ -56,10 +59,11 @@ pub async fn status(run: Run<'_>, registry: &Registry) -> Reply {
         "store": store,
         "tools": tools,
         "hidden_tools": hidden,
+        "last_errors": errors,
     }))
 }
 
-async fn store_state(run: Run<'_>, is_probed: bool) -> Value {
+pub(super) async fn store_state(run: Run<'_>, is_probed: bool) -> Value {
     let store = run.around.threads.store();
     if !is_probed {
         return json!({ "kind": store.kind(), "status": "not_probed" });
@@ -90,6 +94,16 @@ fn next_steps(providers: &[ProviderStatus], store: &Value) -> Vec<String> {
             provider.name
         ));
     }
+    for provider in providers
+        .iter()
+        .filter(|one| one.registered && one.breaker == "closed" && one.health != "healthy")
+    {
+        let said = provider.last_error.as_deref().unwrap_or("no answer");
+        steps.push(format!(
+            "{} is {}: {said}. Other providers answer meanwhile.",
+            provider.name, provider.health
+        ));
+    }
     if store
         .get("status")
         .is_some_and(|status| status == "unhealthy")
@@ -107,7 +121,7 @@ fn next_steps(providers: &[ProviderStatus], store: &Value) -> Vec<String> {
 }
 
 /// The whole answer as JSON, and the same as text.
-fn reply(structured: Value) -> Reply {
+pub(super) fn reply(structured: Value) -> Reply {
     let mut text = serde_json::to_string_pretty(&structured).unwrap_or_default();
     // Indentation would push a long catalogue over the size a client shows.
     if text.len() > PRETTY_BYTES {

@@ -114,6 +114,11 @@ impl Registry {
         self.hidden.iter().chain(&self.broken)
     }
 
+    /// Tools whose row could not be loaded.
+    pub fn broken(&self) -> impl Iterator<Item = &Absent> {
+        self.broken.iter()
+    }
+
     /// Finds a tool by the name a client sent.
     #[must_use]
     pub fn find(&self, name: &str) -> Found<'_> {

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use serde::Serialize;
 
+use super::journal::Journal;
 use super::surroundings::{Capabilities, ModelFacts, Settings, Surroundings};
+use super::workflow::Reviews;
 use crate::config::Config;
-use crate::observe::Metrics;
 use crate::observe::manifest::Identity;
+use crate::observe::{Health, Metrics};
 use crate::provider::model::{Model, ModelStatus, Thinking};
 use crate::router::Router;
 use crate::router::member::ProviderStatus;
 use crate::thread::Threads;
-use crate::tool::workflow::Reviews;
 
 impl Surroundings {
-    /// Surroundings whose questions go to `router`.
+    /// Surroundings whose questions go to `router`; health is empty until it is given one that
+    /// probes feed.
     #[must_use]
     pub fn routed(
         router: Arc<Router>,
@@ -25,16 +27,27 @@ impl Surroundings {
         identity: Identity,
         metrics: Metrics,
     ) -> Self {
-        let (asking, rows, catalogue) = (router.clone(), router.clone(), router);
+        let (asking, rows, catalogue) = (router.clone(), router.clone(), router.clone());
+        let probing = router;
         Self {
             ask: Arc::new(move |ask, context| {
                 let router = asking.clone();
                 async move { router.ask(ask, &context).await }.boxed()
             }),
             providers: Arc::new(move || rows.providers()),
+            probe_providers: Arc::new(move || {
+                let router = probing.clone();
+                async move {
+                    router.probe_now().await;
+                    router.providers()
+                }
+                .boxed()
+            }),
             models: Arc::new(move || models(&catalogue)),
             threads,
             reviews: Reviews::new(&config.tools),
+            journal: Journal::new(config.limits.recent_calls),
+            health: Health::new(&config.ready_require),
             identity,
             metrics,
             settings: Arc::new(Settings::of(config)),

@@ -43,6 +43,13 @@ impl<'a> Run<'a> {
         &self.call.caller.principal
     }
 
+    /// Whether the policy lets the caller see what concerns others.
+    #[must_use]
+    pub fn is_administrator(&self) -> bool {
+        let policy = &self.around.settings.policy;
+        policy.may_administer(&self.call.caller.roles)
+    }
+
     /// The files this call may read.
     #[must_use]
     pub fn reader(&self) -> Reader {

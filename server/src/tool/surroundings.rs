@@ -6,14 +6,16 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::journal::Journal;
+use super::workflow::Reviews;
+use crate::auth::policy::Policy;
 use crate::config;
 use crate::failure::Failure;
-use crate::observe::Metrics;
 use crate::observe::manifest::Identity;
+use crate::observe::{Health, Metrics};
 use crate::router::ask::{Answer, Ask, CallContext};
 use crate::router::member::ProviderStatus;
 use crate::thread::Threads;
-use crate::tool::workflow::Reviews;
 
 /// Asks one model; the router in a server, a table in a test.
 pub type AskModel =
@@ -63,6 +65,9 @@ pub struct Capabilities {
 /// Asked anew by each call of an information tool.
 pub type Listing<T> = Arc<dyn Fn() -> Vec<T> + Send + Sync>;
 
+/// Asks every provider for a sign of life.
+pub type Probing = Arc<dyn Fn() -> BoxFuture<'static, Vec<ProviderStatus>> + Send + Sync>;
+
 /// Everything a tool may use.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -70,12 +75,18 @@ pub struct Surroundings {
     pub ask: AskModel,
     /// Provider rows, registered or not.
     pub providers: Listing<ProviderStatus>,
+    /// The same rows, after each provider was asked for a sign of life.
+    pub probe_providers: Probing,
     /// Models of the catalogue.
     pub models: Listing<ModelFacts>,
     /// Conversations.
     pub threads: Threads,
     /// Reviews given lately.
     pub reviews: Reviews,
+    /// The last calls of this process.
+    pub journal: Journal,
+    /// Component states.
+    pub health: Health,
     /// What this process is.
     pub identity: Identity,
     /// Metrics.
@@ -99,6 +110,21 @@ pub struct Settings {
     pub files: config::Files,
     /// `models.default`.
     pub default_model: String,
+    /// Which role may do what.
+    pub policy: Policy,
+    /// Which provider's key is set, without the keys.
+    pub keys: Vec<KeyFacts>,
+}
+
+/// Where a provider's key is looked for, and whether one is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// The provider row's name.
+    pub provider: String,
+    /// Environment variables tried in order.
+    pub variables: Vec<String>,
+    /// Whether one of them holds a key.
+    pub is_set: bool,
 }
 
 impl Settings {
@@ -112,6 +138,18 @@ impl Settings {
             timeouts: config.timeouts.clone(),
             files: config.files.clone(),
             default_model: config.models.default.clone(),
+            policy: config.policy.clone(),
+            keys: config.providers.values().map(KeyFacts::of).collect(),
+        }
+    }
+}
+
+impl KeyFacts {
+    fn of(row: &config::ProviderRow) -> Self {
+        Self {
+            provider: row.name.clone(),
+            variables: row.api_key_env.clone(),
+            is_set: row.key.is_some(),
         }
     }
 }

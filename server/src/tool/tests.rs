@@ -1,6 +1,7 @@
 //! The tools on a real embedded store, with a table in the router's place.
 
 mod conversation;
+mod information;
 mod laid_out;
 mod listing;
 mod panel;
@@ -14,18 +15,19 @@ use futures::FutureExt as _;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::journal::Journal;
 use super::surroundings::{AskModel, Settings};
+use super::workflow::Reviews;
 use super::{Call, ModelFacts, Reply, Surroundings, Toolbox};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::observe::Metrics;
 use crate::observe::manifest::Identity;
+use crate::observe::{Health, Metrics};
 use crate::protocol::caller::{Caller, Transport};
 use crate::router::ask::{Answer, Ask, Trace, Usage};
 use crate::router::member::ProviderStatus;
 use crate::store::{Home, Store, ThreadLimits};
 use crate::thread::Threads;
-use crate::tool::workflow::Reviews;
 
 /// What a model in a test answers.
 pub(crate) type Table = Arc<dyn Fn(&Ask) -> Result<String, Failure> + Send + Sync>;
@@ -92,7 +94,17 @@ async fn toolbox(folder: &tempfile::TempDir, config: &Config, ask: AskModel) -> 
         providers: Arc::new(|| vec![provider("kimi", true), provider("glm", false)]),
         models: Arc::new(|| vec![model("kimi-k2")]),
         threads: Threads::new(store, limits),
+        probe_providers: Arc::new(|| {
+            let dead = ProviderStatus {
+                health: "unhealthy",
+                last_error: Some("probe could not connect".into()),
+                ..provider("minimax", true)
+            };
+            std::future::ready(vec![provider("kimi", true), dead]).boxed()
+        }),
         reviews: Reviews::new(&config.tools),
+        journal: Journal::new(config.limits.recent_calls),
+        health: Health::new(&config.ready_require),
         identity: Identity::fresh(),
         metrics: Metrics::new(),
         settings: Arc::new(Settings::of(config)),

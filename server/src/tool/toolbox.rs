@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
+use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::call::{Call, Reply};
 use super::catalogue::{Catalogue, Kind, TOOLS_TOML};
+use super::journal::Entry;
 use super::permit::Permits;
 use super::registry::{Found, Registry, Tool};
 use super::run::{Run, reply_of};
 use super::surroundings::Surroundings;
 use super::turnstile::Turnstile;
-use super::{challenge, chat, consensus, echo, information, schema, workflow};
+use super::{challenge, chat, consensus, echo, examine, information, record, schema, workflow};
 use crate::failure::{Category, Failure};
 use crate::observe::metrics::{Call as CallMetric, CallStatus};
 use crate::store::Claim;
@@ -156,6 +158,11 @@ impl Toolbox {
             Kind::ListModels => Ok(information::list_models(run)),
             Kind::Challenge => challenge::run(run),
             Kind::Echo => Ok(echo::run(run)),
+            Kind::Health => Ok(examine::health(run)),
+            Kind::SelfCheck => Ok(examine::self_check(run, &self.0.registry).await),
+            Kind::Capabilities => Ok(examine::capabilities(run, &self.0.registry)),
+            Kind::Activity => record::activity(run),
+            Kind::CallLog => record::call_log(run),
         }
     }
 
@@ -185,49 +192,66 @@ impl Toolbox {
             Err(_) => CallStatus::Error,
         };
         let elapsed = started.elapsed();
-        let (transport, correlation_id) =
-            (call.caller.transport.name(), &*call.caller.correlation_id);
+        let failure = result.as_ref().err();
+        let entry = Entry {
+            at: Timestamp::now(),
+            tool: label,
+            status: status.name(),
+            category: failure.map(|failure| failure.category),
+            code: failure.map(|failure| failure.code),
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            model: result.as_ref().map_or("", model_of).to_owned(),
+            transport: call.caller.transport.name(),
+            correlation_id: call.caller.correlation_id.clone(),
+            principal: call.caller.principal.clone(),
+        };
         metrics.request(CallMetric {
             tool: label,
-            transport,
+            transport: entry.transport,
             status,
             elapsed,
-            correlation_id,
+            correlation_id: &entry.correlation_id,
         });
-        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        match result {
-            Ok(reply) => {
-                let model = reply
-                    .about
-                    .as_ref()
-                    .and_then(|about| about.kept.trace.get("model_used"));
-                let model = model.and_then(Value::as_str).unwrap_or("");
-                tracing::info!(
-                    tool = label,
-                    transport,
-                    correlation_id,
-                    elapsed_ms,
-                    model,
-                    "call"
-                );
-            }
-            Err(failure) => {
-                metrics.error(failure.category);
-                let (category, code) = (failure.category.name(), failure.code);
-                let cause = failure.cause.as_deref().unwrap_or("");
-                tracing::warn!(
-                    tool = label,
-                    transport,
-                    correlation_id,
-                    elapsed_ms,
-                    category,
-                    code,
-                    cause,
-                    "call failed"
-                );
-            }
+        if let Some(failure) = failure {
+            metrics.error(failure.category);
+        }
+        log(&entry, failure.and_then(|failure| failure.cause.as_deref()));
+        self.0.around.journal.add(entry);
+    }
+}
+
+/// One line in the log; a cause is for the log alone.
+fn log(entry: &Entry, cause: Option<&str>) {
+    let Entry {
+        tool,
+        transport,
+        elapsed_ms,
+        model,
+        ..
+    } = entry;
+    let (correlation_id, code) = (&*entry.correlation_id, entry.code.unwrap_or_default());
+    match entry.category {
+        None => tracing::info!(tool, transport, correlation_id, elapsed_ms, model, "call"),
+        Some(category) => {
+            let (category, cause) = (category.name(), cause.unwrap_or_default());
+            tracing::warn!(
+                tool,
+                transport,
+                correlation_id,
+                elapsed_ms,
+                category,
+                code,
+                cause,
+                "call failed"
+            );
         }
     }
+}
+
+fn model_of(reply: &Reply) -> &str {
+    let trace = reply.about.as_ref().map(|about| &about.kept.trace);
+    let model = trace.and_then(|trace| trace.get("model_used"));
+    model.and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The idempotency key and the digest of tool and arguments. Tools that keep no thread have no

@@ -1,0 +1,119 @@
+//! The last calls of this process, for the tools that look back. Held in memory and bounded; what
+//! was asked and answered is not in it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::run::Run;
+use crate::failure::Category;
+
+/// One call that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// When it ended, UTC.
+    pub at: Timestamp,
+    /// The tool; `unknown` for a name that is none, `hidden` for one that is not available.
+    pub tool: &'static str,
+    /// `ok`, `error` or `cancelled`.
+    pub status: &'static str,
+    /// The failure's category.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
+    /// The failure's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// How long it took.
+    pub elapsed_ms: u64,
+    /// The model that answered, where one did.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// How it came.
+    pub transport: &'static str,
+    /// The id that is in reply, log and metric as well.
+    pub correlation_id: Arc<str>,
+    /// Who called.
+    pub principal: Arc<str>,
+}
+
+impl Entry {
+    /// One line for people.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let what = match (self.category, self.code) {
+            (Some(category), Some(code)) => format!(" {}/{code}", category.name()),
+            _ => String::new(),
+        };
+        let model = if self.model.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", self.model)
+        };
+        format!(
+            "{:.3} {} {} {} {} ms{what}{model} {} {}",
+            self.at,
+            self.status,
+            self.tool,
+            self.transport,
+            self.elapsed_ms,
+            self.principal,
+            self.correlation_id
+        )
+    }
+}
+
+/// The last calls; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    entries: Arc<Mutex<VecDeque<Entry>>>,
+    most: usize,
+}
+
+impl Journal {
+    /// A journal of at most so many calls.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self {
+            entries: Arc::default(),
+            most,
+        }
+    }
+
+    /// Adds a call; the oldest goes.
+    pub fn add(&self, entry: Entry) {
+        let mut entries = self.lock();
+        entries.push_back(entry);
+        while entries.len() > self.most {
+            entries.pop_front();
+        }
+    }
+
+    /// The last `most` calls that the caller may see and `is_wanted` takes, oldest first: its own,
+    /// or everybody's where the policy makes it an administrator.
+    #[must_use]
+    pub fn seen_by(
+        &self,
+        run: &Run<'_>,
+        most: usize,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) -> Vec<Entry> {
+        let sees_all = run.is_administrator();
+        let mut found: Vec<Entry> = self
+            .lock()
+            .iter()
+            .rev()
+            .filter(|entry| sees_all || *entry.principal == *run.owner())
+            .filter(|entry| is_wanted(entry))
+            .take(most)
+            .cloned()
+            .collect();
+        found.reverse();
+        found
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
