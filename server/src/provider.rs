@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod chat;
 pub mod demo;
 pub mod dialect;
+pub mod direct;
 pub mod exchange;
 pub mod fault;
 pub mod frame;
@@ -111,6 +112,7 @@ pub enum ProviderError {
 pub struct Provider {
     name: String,
     dialect: Dialect,
+    base: String,
     ask_url: String,
     probe_url: String,
     key: SecretString,
@@ -156,6 +158,7 @@ impl Provider {
         Ok(Some(Self {
             name,
             dialect: row.dialect,
+            base: row.base_url.as_str().trim_end_matches('/').to_owned(),
             ask_url: ask_url(row),
             probe_url: probe_url(row),
             key,

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod breaker;
 mod call;
 pub mod clock;
+pub mod direct;
 pub mod member;
 pub mod name;
 pub mod rank;
@@ -119,6 +120,16 @@ impl Router {
     /// A refusal before any attempt (unknown, retired or unserved model, no key), or the last
     /// attempt's failure with the way that led to it.
     pub async fn ask(&self, ask: Ask, context: &CallContext) -> Result<Answer, Failure> {
+        let candidates = self.routes(&ask)?;
+        let class = candidates
+            .first()
+            .map_or(ModelClass::Prompt, rank::Candidate::class);
+        let total = self.settings.clocks.of(class).total_for(ask.kind);
+        Call::new(self, &ask, context, total).run(&candidates).await
+    }
+
+    /// The routes a question may take, best first; never empty.
+    fn routes(&self, ask: &Ask) -> Result<Vec<rank::Candidate>, Failure> {
         let texts = ask.messages.iter().map(|message| message.text.as_str());
         let tokens = rank::estimate_tokens(texts.chain([ask.system.as_str()]));
         let default = Some(self.settings.default_model.as_str()).filter(|name| !name.is_empty());
@@ -133,12 +144,16 @@ impl Router {
             thinking: ask.thinking,
             tokens,
         };
-        let candidates = rank::candidates(&question, &self.roster)?;
-        let class = candidates
-            .first()
-            .map_or(ModelClass::Prompt, rank::Candidate::class);
-        let total = self.settings.clocks.of(class).total_for(ask.kind);
-        Call::new(self, &ask, context, total).run(&candidates).await
+        let mut routes = rank::candidates(&question, &self.roster)?;
+        let Some(only) = &ask.provider else {
+            return Ok(routes);
+        };
+        routes.retain(|route| route.provider == *only);
+        if routes.is_empty() {
+            let message = format!("{only} serves no model that fits. Leave `model` out.");
+            return Err(Failure::validation("/model", message).with_code("model_elsewhere"));
+        }
+        Ok(routes)
     }
 
     /// What a model's name stands for, without asking it.

@@ -22,7 +22,13 @@ mod pipe;
 mod process;
 #[path = "serving/protocol.rs"]
 mod protocol;
+#[path = "serving/providers.rs"]
+mod providers;
+#[path = "serving/reviews.rs"]
+mod reviews;
 #[path = "serving/strangers.rs"]
 mod strangers;
 #[path = "serving/tools.rs"]
 mod tools;
+#[path = "serving/upstream.rs"]
+mod upstream;

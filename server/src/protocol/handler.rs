@@ -132,8 +132,8 @@ impl Handler {
             // Threads are kept, but nothing the caller owns is changed.
             Some(true),
             Some(false),
-            Some(!tool.row.kind.keeps_threads()),
-            Some(tool.row.asks_models()),
+            Some(!tool.row.kind.keeps_threads() && !tool.row.reaches_outside()),
+            Some(tool.row.reaches_outside()),
         );
         let description = tool.row.description.clone();
         let mut listed = ListedTool::new(tool.name, description, tool.input.clone())

@@ -125,8 +125,9 @@ fn content(value: Option<&Value>) -> String {
     }
 }
 
-/// Token counts in any of the places where cached tokens are given.
-fn usage(value: &Value) -> Option<Usage> {
+/// Token counts in any of the places where cached tokens are given; None where there are none.
+#[must_use]
+pub fn usage(value: &Value) -> Option<Usage> {
     let number = |name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
     let details = value
         .get("prompt_tokens_details")

@@ -248,15 +248,15 @@ fn is_event_stream(response: &Response) -> bool {
     kind.is_none_or(|kind| !kind.contains("json") && !kind.contains("html"))
 }
 
-fn unreachable_because(error: &reqwest::Error) -> ProviderFailure {
+pub(super) fn unreachable_because(error: &reqwest::Error) -> ProviderFailure {
     ProviderFailure::new(FaultClass::Unreachable, Reaction::Retry, chain(error))
 }
 
-fn interrupted_because(error: &reqwest::Error) -> ProviderFailure {
+pub(super) fn interrupted_because(error: &reqwest::Error) -> ProviderFailure {
     ProviderFailure::new(FaultClass::Interrupted, Reaction::Retry, chain(error))
 }
 
-fn oversize(limit: usize) -> ProviderFailure {
+pub(super) fn oversize(limit: usize) -> ProviderFailure {
     let said = format!("the body is larger than {limit} bytes");
     ProviderFailure::new(FaultClass::Malformed, Reaction::FailOver, said)
 }

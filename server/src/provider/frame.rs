@@ -148,7 +148,7 @@ impl FrameReader {
     }
 }
 
-fn is_error(body: &Value) -> bool {
+pub(super) fn is_error(body: &Value) -> bool {
     let status = body
         .get("base_resp")
         .and_then(|status| status.get("status_code"));

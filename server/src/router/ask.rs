@@ -77,6 +77,8 @@ pub struct Ask {
     pub tool: &'static str,
     /// A model's name or alias; `None` or `auto` lets the router choose.
     pub model: Option<String>,
+    /// The only provider row that may answer; `None` leaves all.
+    pub provider: Option<String>,
     /// The system instruction of the tool.
     pub system: String,
     /// The conversation, oldest first, ending with a user message.

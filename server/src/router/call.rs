@@ -233,7 +233,8 @@ impl<'a> Call<'a> {
         next
     }
 
-    fn request<'r>(&self, candidate: &'r Candidate) -> Request<'r>
+    /// The request of a candidate's next attempt.
+    pub fn request<'r>(&self, candidate: &'r Candidate) -> Request<'r>
     where
         'a: 'r,
     {
@@ -347,6 +348,6 @@ impl<'a> Call<'a> {
     }
 }
 
-fn millis(elapsed: Duration) -> u64 {
+pub(super) fn millis(elapsed: Duration) -> u64 {
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

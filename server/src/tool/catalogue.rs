@@ -56,6 +56,16 @@ pub enum Kind {
     Activity,
     /// The last calls, as JSON lines.
     CallLog,
+    /// One provider's chat with the caller's own tools.
+    ToolChat,
+    /// The request that a chat would send.
+    Preview,
+    /// One provider's search engine.
+    WebSearch,
+    /// What a request is after, as fields.
+    Intent,
+    /// The headers of one real request.
+    Capture,
 }
 
 impl Kind {
@@ -135,9 +145,15 @@ impl Row {
     pub const fn asks_models(&self) -> bool {
         match self.kind {
             Kind::Workflow => self.expert,
-            Kind::Chat | Kind::Consensus => true,
+            Kind::Chat | Kind::Consensus | Kind::Intent => true,
             _ => false,
         }
+    }
+
+    /// Whether calls may send something to a provider.
+    #[must_use]
+    pub const fn reaches_outside(&self) -> bool {
+        self.asks_models() || matches!(self.kind, Kind::ToolChat | Kind::WebSearch | Kind::Capture)
     }
 }
 

@@ -12,15 +12,15 @@ use crate::router::ask::{Ask, CallKind, Image, Message, Speaker, ThinkingMode};
 pub fn ask(run: &Run<'_>, messages: Vec<Message>, kind: CallKind) -> Result<Ask, Failure> {
     let arguments = run.arguments();
     let websearch = arguments.flag("use_websearch", false);
-    if websearch && run.around.settings.tools.websearch == WebSearch::Off {
-        let message = "This server does not search the web. Call again without use_websearch.";
-        return Err(Failure::validation("/use_websearch", message).with_code("websearch_off"));
+    if websearch {
+        check_websearch(run, "/use_websearch")?;
     }
     let default_model = &run.around.settings.default_model;
     let older = arguments.text("kimi_thinking").map(|_| ThinkingMode::High);
     Ok(Ask {
         tool: run.tool.name,
         model: Some(arguments.text("model").unwrap_or(default_model).to_owned()),
+        provider: run.tool.row.provider.clone(),
         system: run.tool.system.to_owned(),
         messages,
         temperature: arguments.number("temperature").or(run.tool.row.temperature),
@@ -33,6 +33,18 @@ pub fn ask(run: &Run<'_>, messages: Vec<Message>, kind: CallKind) -> Result<Ask,
         kind,
         stream: arguments.flag("stream", false),
     })
+}
+
+/// Refuses a search that this deployment does not allow; `at` is the argument that asks for it.
+///
+/// # Errors
+/// `websearch_off`.
+pub fn check_websearch(run: &Run<'_>, at: &str) -> Result<(), Failure> {
+    if run.around.settings.tools.websearch != WebSearch::Off {
+        return Ok(());
+    }
+    let message = "This server does not search the web. Call again without a search.";
+    Err(Failure::validation(at, message).with_code("websearch_off"))
 }
 
 /// A message of the caller.

@@ -28,12 +28,17 @@ impl Surroundings {
         metrics: Metrics,
     ) -> Self {
         let (asking, rows, catalogue) = (router.clone(), router.clone(), router.clone());
-        let probing = router;
+        let (probing, direct, previewing) = (router.clone(), router.clone(), router);
         Self {
             ask: Arc::new(move |ask, context| {
                 let router = asking.clone();
                 async move { router.ask(ask, &context).await }.boxed()
             }),
+            direct: Arc::new(move |ask, context| {
+                let router = direct.clone();
+                async move { router.direct(ask, &context).await }.boxed()
+            }),
+            preview: Arc::new(move |ask, context| previewing.preview(ask, context)),
             providers: Arc::new(move || rows.providers()),
             probe_providers: Arc::new(move || {
                 let router = probing.clone();

@@ -93,12 +93,21 @@ impl<'a> Run<'a> {
         cancel: CancellationToken,
     ) -> BoxFuture<'static, Result<Answer, Failure>> {
         let context = CallContext {
-            correlation_id: self.call.caller.correlation_id.to_string(),
-            principal: self.owner().to_owned(),
             cancel,
-            on_text: self.call.on_text.clone(),
+            ..self.context()
         };
         (self.around.ask)(ask, context)
+    }
+
+    /// What a call carries besides its question.
+    #[must_use]
+    pub fn context(&self) -> CallContext {
+        CallContext {
+            correlation_id: self.call.caller.correlation_id.to_string(),
+            principal: self.owner().to_owned(),
+            cancel: self.call.cancel.child_token(),
+            on_text: self.call.on_text.clone(),
+        }
     }
 
     /// Keeps the turn and makes the reply. When another call with the same key was first, its

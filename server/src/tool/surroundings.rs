@@ -14,12 +14,23 @@ use crate::failure::Failure;
 use crate::observe::manifest::Identity;
 use crate::observe::{Health, Metrics};
 use crate::router::ask::{Answer, Ask, CallContext};
+use crate::router::direct::{DirectAnswer, DirectAsk};
 use crate::router::member::ProviderStatus;
 use crate::thread::Threads;
 
 /// Asks one model; the router in a server, a table in a test.
 pub type AskModel =
     Arc<dyn Fn(Ask, CallContext) -> BoxFuture<'static, Result<Answer, Failure>> + Send + Sync>;
+
+/// Sends one request to one provider in its own form.
+pub type SendDirect = Arc<
+    dyn Fn(DirectAsk, CallContext) -> BoxFuture<'static, Result<DirectAnswer, Failure>>
+        + Send
+        + Sync,
+>;
+
+/// The body that a question would be sent with.
+pub type Preview = Arc<dyn Fn(&Ask, &CallContext) -> Result<Value, Failure> + Send + Sync>;
 
 /// One model, for the `listmodels` tool.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -73,6 +84,10 @@ pub type Probing = Arc<dyn Fn() -> BoxFuture<'static, Vec<ProviderStatus>> + Sen
 pub struct Surroundings {
     /// Asks a model.
     pub ask: AskModel,
+    /// Sends one request to one provider in its own form.
+    pub direct: SendDirect,
+    /// Shows what a question would be sent with.
+    pub preview: Preview,
     /// Provider rows, registered or not.
     pub providers: Listing<ProviderStatus>,
     /// The same rows, after each provider was asked for a sign of life.

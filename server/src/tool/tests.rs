@@ -1,6 +1,8 @@
 //! The tools on a real embedded store, with a table in the router's place.
 
 mod conversation;
+mod direct;
+mod guide;
 mod information;
 mod laid_out;
 mod listing;
@@ -25,6 +27,7 @@ use crate::observe::manifest::Identity;
 use crate::observe::{Health, Metrics};
 use crate::protocol::caller::{Caller, Transport};
 use crate::router::ask::{Answer, Ask, Trace, Usage};
+use crate::router::direct::{DirectAnswer, DirectAsk, Sent};
 use crate::router::member::ProviderStatus;
 use crate::store::{Home, Store, ThreadLimits};
 use crate::thread::Threads;
@@ -91,6 +94,8 @@ async fn toolbox(folder: &tempfile::TempDir, config: &Config, ask: AskModel) -> 
     let store = Store::open(home, limits, Arc::new(|_| {})).await.unwrap();
     Toolbox::new(Surroundings {
         ask,
+        direct: Arc::new(|ask, _| std::future::ready(Ok(direct_answer(ask))).boxed()),
+        preview: Arc::new(|ask, _| Ok(json!({"model": ask.model, "system": ask.system}))),
         providers: Arc::new(|| vec![provider("kimi", true), provider("glm", false)]),
         models: Arc::new(|| vec![model("kimi-k2")]),
         threads: Threads::new(store, limits),
@@ -142,6 +147,37 @@ pub(crate) fn answer(ask: &Ask, text: String) -> Answer {
         warnings: vec![],
     };
     Answer { text, trace }
+}
+
+/// A provider that hands back what it was sent, as a message or as a result.
+fn direct_answer(ask: DirectAsk) -> DirectAnswer {
+    let (provider, model, body) = match ask.what {
+        Sent::Post { path, body } => {
+            let found = json!([{"title": path, "link": "https://x.test", "content": body}]);
+            (
+                ask.provider,
+                String::new(),
+                json!({ "search_result": found }),
+            )
+        }
+        Sent::Chat(chat) => {
+            let text = format!("{:?}", chat.messages);
+            let calls = json!(chat.tools);
+            let message = json!({"role": "assistant", "content": text, "tool_calls": calls});
+            let body = json!({"choices": [{"finish_reason": "stop", "message": message}]});
+            (ask.provider, chat.model.unwrap_or_default(), body)
+        }
+    };
+    DirectAnswer {
+        body,
+        sent: [("authorization".to_owned(), "(masked)".to_owned())].into(),
+        received: [("x-cache".to_owned(), "hit".to_owned())].into(),
+        provider,
+        model,
+        usage: Usage::default(),
+        cost_usd: None,
+        elapsed_ms: 3,
+    }
 }
 
 pub(crate) fn last_text(ask: &Ask) -> &str {

@@ -19,7 +19,8 @@ use super::registry::{Found, Registry, Tool};
 use super::run::{Run, reply_of};
 use super::surroundings::Surroundings;
 use super::turnstile::Turnstile;
-use super::{challenge, chat, consensus, echo, examine, information, record, schema, workflow};
+use super::{challenge, chat, consensus, direct, echo, examine, information, intent};
+use super::{record, schema, workflow};
 use crate::failure::{Category, Failure};
 use crate::observe::metrics::{Call as CallMetric, CallStatus};
 use crate::store::Claim;
@@ -163,6 +164,11 @@ impl Toolbox {
             Kind::Capabilities => Ok(examine::capabilities(run, &self.0.registry)),
             Kind::Activity => record::activity(run),
             Kind::CallLog => record::call_log(run),
+            Kind::ToolChat => direct::chat_with_tools(run).await,
+            Kind::Preview => direct::payload_preview(run),
+            Kind::WebSearch => direct::web_search(run).await,
+            Kind::Intent => intent::run(run, &self.0.registry).await,
+            Kind::Capture => direct::capture_headers(run).await,
         }
     }
 
@@ -170,9 +176,11 @@ impl Toolbox {
     fn deadline(&self, tool: &Tool) -> Duration {
         let timeouts = &self.0.around.settings.timeouts;
         match tool.row.kind {
-            Kind::Chat => timeouts.prompt.total.max(timeouts.thinking.total) + MARGIN,
             Kind::Workflow | Kind::Consensus => {
                 timeouts.prompt.workflow.max(timeouts.thinking.workflow) + MARGIN
+            }
+            _ if tool.row.reaches_outside() => {
+                timeouts.prompt.total.max(timeouts.thinking.total) + MARGIN
             }
             _ => timeouts.tool,
         }

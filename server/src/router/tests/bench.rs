@@ -50,6 +50,7 @@ pub fn router_with(settings: Settings, rows: Vec<ProviderRow>) -> Router {
 pub fn ask(model: &str, stream: bool) -> Ask {
     let text = "what is 6 x 7?".to_owned();
     Ask {
+        provider: None,
         tool: "chat",
         model: Some(model.to_owned()),
         system: "be brief".to_owned(),

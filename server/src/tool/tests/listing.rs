@@ -20,11 +20,22 @@ const LEAN: [&str; 11] = [
     "thinkdeep",
     "version",
 ];
-const ADVANCED: [&str; 5] = ["consensus", "docgen", "precommit", "secaudit", "tracer"];
-const EXTRA: [&str; 7] = [
+const ADVANCED: [&str; 7] = [
+    "consensus",
+    "docgen",
+    "glm_payload_preview",
+    "kimi_chat_with_tools",
+    "precommit",
+    "secaudit",
+    "tracer",
+];
+const EXTRA: [&str; 10] = [
     "activity",
     "challenge",
+    "glm_web_search",
     "health",
+    "kimi_capture_headers",
+    "kimi_intent_analysis",
     "provider_capabilities",
     "self_check",
     "test_echo",
@@ -181,6 +192,8 @@ async fn a_row_that_cannot_load_is_named_with_its_reason_and_the_others_work() {
         "No-Good",
         "bad_schema",
         "chat",
+        "glm_payload_preview",
+        "glm_web_search",
         "needs_provider",
         "no_prompt",
         "undeclared",
@@ -203,7 +216,7 @@ async fn a_row_that_cannot_load_is_named_with_its_reason_and_the_others_work() {
         .unwrap()
         .structured
         .unwrap();
-    assert_eq!(status["hidden_tools"].as_array().unwrap().len(), 6);
+    assert_eq!(status["hidden_tools"].as_array().unwrap().len(), lost.len());
     assert!(
         toolbox
             .call(call("chat", json!({"prompt": "x"})))

@@ -179,6 +179,7 @@ mod tests {
         let ask = Ask {
             tool: "analyze",
             model: None,
+            provider: None,
             system: String::new(),
             messages: Vec::new(),
             temperature: None,

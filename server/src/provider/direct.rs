@@ -1,0 +1,123 @@
+//! One request in a provider's own form, answered in its own form: for tools that hand a
+//! provider's interface to their caller. One attempt under one clock, whole, never streamed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::HeaderMap;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::fault::{FaultClass, ProviderFailure, Reaction};
+use super::refusal::Refusal;
+use super::{PERMIT, Provider, exchange, frame};
+use secrecy::ExposeSecret as _;
+
+/// Largest body read, in bytes.
+const BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// What is sent, and how long an answer is waited for.
+#[derive(Debug)]
+pub struct Direct<'a> {
+    /// Below the root of the API, such as `/chat/completions`.
+    pub path: &'a str,
+    /// The JSON body.
+    pub body: &'a Value,
+    /// Sent as `x-request-id`.
+    pub id: &'a str,
+    /// From the request to the last byte.
+    pub limit: Duration,
+    /// Ends the attempt at once.
+    pub cancel: &'a CancellationToken,
+}
+
+/// What came back. Headers that may hold a secret are masked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DirectReply {
+    /// The JSON body.
+    pub body: Value,
+    /// The request's headers.
+    pub sent: BTreeMap<String, String>,
+    /// The answer's headers.
+    pub received: BTreeMap<String, String>,
+}
+
+impl Provider {
+    /// Makes one attempt.
+    ///
+    /// # Errors
+    /// Classified as any answer of the dialect; no text of it holds the key.
+    pub async fn direct(&self, direct: &Direct<'_>) -> Result<DirectReply, ProviderFailure> {
+        let exchange = tokio::time::timeout(direct.limit, self.exchange(direct));
+        let answer = tokio::select! {
+            biased;
+            () = direct.cancel.cancelled() => Err(exchange::cancelled()),
+            answer = exchange => answer.unwrap_or_else(|_| {
+                let said = format!("no answer within {} ms", direct.limit.as_millis());
+                Err(ProviderFailure::new(FaultClass::Silent, Reaction::FailOver, said))
+            }),
+        };
+        answer.map_err(|failure| failure.without_secret(self.key.expose_secret()))
+    }
+
+    async fn exchange(&self, direct: &Direct<'_>) -> Result<DirectReply, ProviderFailure> {
+        let Ok(Ok(_permit)) = tokio::time::timeout(PERMIT, self.permits.acquire()).await else {
+            let said = "every permit of the provider is taken";
+            return Err(ProviderFailure::new(
+                FaultClass::Busy,
+                Reaction::FailOver,
+                said,
+            ));
+        };
+        let url = format!("{}{}", self.base, direct.path);
+        let request = self
+            .authorised(self.client.post(url))
+            .header("accept", "application/json")
+            .header("x-request-id", direct.id)
+            .json(direct.body)
+            .build()
+            .map_err(|error| exchange::unreachable_because(&error))?;
+        let sent = shown(request.headers());
+        let response = self.client.execute(request).await;
+        let mut response = response.map_err(|error| exchange::unreachable_because(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| exchange::interrupted_because(&error))?
+        {
+            if bytes.len() + chunk.len() > BODY_BYTES {
+                return Err(exchange::oversize(BODY_BYTES));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let refusal = Refusal::read(status.as_u16(), &headers, &bytes);
+        match &refusal.json {
+            Some(body) if status.is_success() && !frame::is_error(body) => Ok(DirectReply {
+                body: body.clone(),
+                sent,
+                received: shown(&headers),
+            }),
+            _ => Err(frame::classify(self.dialect, &refusal)),
+        }
+    }
+}
+
+/// Headers as text; a value that is or may be a secret is masked.
+fn shown(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let is_secret = |name: &str| {
+        let words = ["auth", "key", "token", "secret", "cookie", "credential"];
+        words.iter().any(|word| name.contains(word))
+    };
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let text = match value.to_str() {
+                Ok(text) if !value.is_sensitive() && !is_secret(name.as_str()) => text,
+                _ => "(masked)",
+            };
+            (name.as_str().to_owned(), text.to_owned())
+        })
+        .collect()
+}

@@ -1,0 +1,276 @@
+//! Requests in one provider's own form, and a look at a request that would be sent. No failover and
+//! no retry: who names a provider wants that one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::Router;
+use super::ask::{Ask, CallContext, CallKind, Usage};
+use super::breaker::Verdict;
+use super::call::{Call, millis};
+use super::member::Member;
+use crate::failure::{Category, Failure};
+use crate::provider::Provider;
+use crate::provider::chat;
+use crate::provider::direct::{Direct, DirectReply};
+use crate::provider::fault::{FaultClass, ProviderFailure, Reaction};
+use crate::provider::model::{Model, ModelClass, Price};
+use crate::provider::request::Request;
+
+/// A request for one provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DirectAsk {
+    /// The provider row's name.
+    pub provider: String,
+    /// What is sent.
+    pub what: Sent,
+}
+
+/// What is sent to a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sent {
+    /// A chat whose messages and tools are the caller's own.
+    Chat(RawChat),
+    /// A body for a path below the root of the API.
+    Post {
+        /// Such as `/web_search`.
+        path: &'static str,
+        /// The JSON body.
+        body: Value,
+    },
+}
+
+/// A chat in the provider's own form.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RawChat {
+    /// A name or alias; `None` takes the provider's first pick.
+    pub model: Option<String>,
+    /// The messages, passed on as they are.
+    pub messages: Vec<Value>,
+    /// 0.0 to 1.0, where the model takes one.
+    pub temperature: Option<f64>,
+    /// The tools offered, passed on as they are.
+    pub tools: Vec<Value>,
+    /// Passed on as it is.
+    pub tool_choice: Option<Value>,
+}
+
+/// What a provider answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DirectAnswer {
+    /// The JSON body.
+    pub body: Value,
+    /// The request's headers, secrets masked.
+    pub sent: BTreeMap<String, String>,
+    /// The answer's headers, secrets masked.
+    pub received: BTreeMap<String, String>,
+    /// The provider row that answered.
+    pub provider: String,
+    /// The model asked, empty where there is none.
+    pub model: String,
+    /// Token counts, where the body has them.
+    pub usage: Usage,
+    /// What a chat cost; None where no price is known.
+    pub cost_usd: Option<f64>,
+    /// How long the answer took.
+    pub elapsed_ms: u64,
+}
+
+/// A request ready to be sent.
+struct Composed {
+    path: &'static str,
+    body: Value,
+    model: Option<Arc<Model>>,
+}
+
+impl Router {
+    /// Sends a request to one provider, once.
+    ///
+    /// # Errors
+    /// A refusal of the model's name, a provider that is not there or cannot be asked now, or the
+    /// attempt's failure.
+    pub async fn direct(
+        &self,
+        ask: DirectAsk,
+        context: &CallContext,
+    ) -> Result<DirectAnswer, Failure> {
+        let Some((member, provider)) = self.registered(&ask.provider) else {
+            return Err(self.missing_key_failure());
+        };
+        let Composed { path, body, model } = self.compose(&ask.provider, provider, ask.what)?;
+        let name = model.as_ref().map_or("", |model| model.name.as_str());
+        let started = Instant::now();
+        let direct = Direct {
+            path,
+            body: &body,
+            id: &context.correlation_id,
+            limit: self.limit_of(model.as_deref()),
+            cancel: &context.cancel,
+        };
+        let Some(place) = member
+            .hindrance(name, started)
+            .is_none()
+            .then(|| member.admit())
+            .flatten()
+        else {
+            return Err(busy(&ask.provider));
+        };
+        let answer = provider.direct(&direct).await;
+        place.settle(verdict(&answer));
+        self.note(member, name, &answer);
+        let reply = answer.map_err(|failure| failure.failure(&ask.provider))?;
+        let usage = reply
+            .body
+            .get("usage")
+            .and_then(chat::usage)
+            .unwrap_or_default();
+        let price = model.as_ref().and_then(|model| model.price);
+        Ok(DirectAnswer {
+            cost_usd: price.map(|price: Price| price.of(usage)),
+            model: name.to_owned(),
+            body: reply.body,
+            sent: reply.sent,
+            received: reply.received,
+            provider: ask.provider,
+            usage,
+            elapsed_ms: millis(started.elapsed()),
+        })
+    }
+
+    fn compose(&self, row: &str, provider: &Provider, what: Sent) -> Result<Composed, Failure> {
+        let chat = match what {
+            Sent::Post { path, body } => {
+                let model = None;
+                return Ok(Composed { path, body, model });
+            }
+            Sent::Chat(chat) => chat,
+        };
+        let model = self.model_of(row, chat.model.as_deref())?;
+        let mut body = provider.body(&self.bare_request(&model, chat.temperature));
+        body["messages"] = chat.messages.into();
+        if !chat.tools.is_empty() {
+            body["tools"] = chat.tools.into();
+        }
+        if let Some(choice) = chat.tool_choice {
+            body["tool_choice"] = choice;
+        }
+        Ok(Composed {
+            path: "/chat/completions",
+            body,
+            model: Some(model),
+        })
+    }
+
+    /// The body that the first route of a question would be sent; nothing is sent.
+    ///
+    /// # Errors
+    /// The same refusals as [`Router::ask`] before any attempt.
+    pub fn preview(&self, ask: &Ask, context: &CallContext) -> Result<Value, Failure> {
+        let routes = self.routes(ask)?;
+        let route = routes.first();
+        let Some((route, (_, provider))) =
+            route.and_then(|route| Some((route, self.registered(&route.provider)?)))
+        else {
+            return Err(self.missing_key_failure());
+        };
+        let call = Call::new(self, ask, context, Duration::ZERO);
+        let mut request = call.request(route);
+        "set-for-each-attempt".clone_into(&mut request.id);
+        Ok(provider.body(&request))
+    }
+
+    fn model_of(&self, provider: &str, name: Option<&str>) -> Result<Arc<Model>, Failure> {
+        let served = self.roster.served.iter().find(|one| one.name == provider);
+        let name = match (name, served) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(served)) => {
+                let picks = self
+                    .roster
+                    .catalogue
+                    .picks(served.dialect, ModelClass::Prompt);
+                picks.first().cloned().unwrap_or_default()
+            }
+            (None, None) => String::new(),
+        };
+        let model = self.resolve(&name)?;
+        let is_own = served.is_some_and(|one| one.models.iter().any(|m| m.name == model.name));
+        if is_own {
+            return Ok(model);
+        }
+        let message = format!(
+            "/model: {} is not served by {provider}. Leave model out, or name one of its models \
+             from `listmodels`.",
+            model.name
+        );
+        Err(Failure::validation("/model", message))
+    }
+
+    fn bare_request<'m>(&self, model: &'m Model, temperature: Option<f64>) -> Request<'m> {
+        let class = model.class_for(None);
+        Request {
+            id: String::new(),
+            model,
+            system: "",
+            messages: &[],
+            temperature,
+            thinking: None,
+            websearch: false,
+            max_output: self.roster.catalogue.output_bound(model, class, None),
+            stream: false,
+        }
+    }
+
+    fn limit_of(&self, model: Option<&Model>) -> Duration {
+        let class = model.map_or(ModelClass::Prompt, |model| model.class_for(None));
+        self.settings.clocks.of(class).total_for(CallKind::Chat)
+    }
+
+    fn note(&self, member: &Member, model: &str, answer: &Result<DirectReply, ProviderFailure>) {
+        let provider = &member.row.name;
+        let outcome = match answer {
+            Ok(_) => {
+                member.note_success();
+                "ok"
+            }
+            Err(failure) => {
+                let (category, code) = failure.category();
+                if failure.class != FaultClass::Cancelled {
+                    let is_quota = matches!(failure.reaction, Reaction::Quota { .. });
+                    member.note_failure(failure, model, is_quota);
+                    self.metrics.provider_error(provider, category);
+                }
+                code
+            }
+        };
+        self.metrics.provider_request(provider, model, outcome);
+    }
+}
+
+fn verdict(answer: &Result<DirectReply, ProviderFailure>) -> Verdict {
+    match answer {
+        Ok(_) => Verdict::Success,
+        Err(failure) if failure.trips_breaker() => Verdict::Failure,
+        Err(failure) => match failure.class {
+            FaultClass::Cancelled | FaultClass::Busy => Verdict::Abandoned,
+            _ => Verdict::Business,
+        },
+    }
+}
+
+fn busy(provider: &str) -> Failure {
+    let message = format!(
+        "{provider} failed repeatedly or has no quota, and is being left alone for a while. Try \
+         again later; `status` shows it, and chat can go to another provider."
+    );
+    Failure::new(Category::ProviderError, "provider_unavailable", message)
+        .with_retry_after(Duration::from_secs(1))
+}
+
+/// The built-in search that Kimi runs; its call comes back like any other and is echoed.
+#[must_use]
+pub fn kimi_search() -> Value {
+    json!({"type": "builtin_function", "function": {"name": "$web_search"}})
+}

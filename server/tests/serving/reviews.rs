@@ -1,0 +1,175 @@
+//! What a provider is asked for the tools that have their work reviewed, on the shipped binary.
+
+use serde_json::{Value, json};
+
+use super::providers::{result, said, started};
+use super::upstream::{Seen, Upstream};
+
+fn last_text(seen: &Seen) -> String {
+    let messages = seen.body["messages"].as_array().unwrap();
+    messages.last().unwrap()["content"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+fn instruction(seen: &Seen) -> &str {
+    seen.body["messages"][0]["content"].as_str().unwrap()
+}
+
+fn step(number: u32, total: u32, own: Value) -> Value {
+    let mut step = json!({
+        "step": format!("step text {number}"),
+        "step_number": number,
+        "total_steps": total,
+        "next_step_required": number < total,
+        "findings": format!("finding {number}"),
+    });
+    step.as_object_mut()
+        .unwrap()
+        .extend(own.as_object().unwrap().clone());
+    step
+}
+
+fn thread(answer: &Value) -> Value {
+    answer["_meta"]["dev.exai/reply"]["continuation_id"].clone()
+}
+
+/// A model whose answer depends on what it was sent.
+fn upstream() -> Upstream {
+    Upstream::start(|seen| said(&format!("{} characters", last_text(seen).len())))
+}
+
+#[test]
+fn each_reviewed_tool_sends_its_steps_and_files_under_its_own_instruction() {
+    let upstream = upstream();
+    let server = started(&upstream);
+    let tools = [
+        "analyze",
+        "codereview",
+        "debug",
+        "precommit",
+        "refactor",
+        "secaudit",
+        "testgen",
+        "thinkdeep",
+    ];
+    for tool in tools {
+        let mut own = json!({"relevant_files": [{"name": "lib.rs", "content": "fn planted() {}"}]});
+        if tool == "precommit" {
+            own["diff"] = json!("+a planted change");
+        }
+        let first = result(&server, tool, step(1, 2, own));
+        let own = json!({"continuation_id": thread(&first)});
+        let answer = result(&server, tool, step(2, 2, own));
+        let posts = upstream.posts();
+        let sent = last_text(posts.last().unwrap());
+        for part in ["step text 1", "finding 1", "finding 2", "fn planted() {}"] {
+            assert!(sent.contains(part), "{tool} lacks {part}: {sent}");
+        }
+        assert_eq!(sent.contains("+a planted change"), tool == "precommit");
+        let keyed = format!("{} characters", sent.len());
+        assert_eq!(answer["content"][0]["text"], keyed, "{tool}");
+    }
+    let posts = upstream.posts();
+    let mut instructions: Vec<&str> = posts.iter().map(instruction).collect();
+    assert_eq!(instructions.len(), tools.len(), "one request a review");
+    instructions.sort_unstable();
+    instructions.dedup();
+    assert_eq!(instructions.len(), tools.len());
+}
+
+#[test]
+fn steps_taken_back_are_not_reviewed_and_equal_content_is_reviewed_once() {
+    let upstream = upstream();
+    let server = started(&upstream);
+    let first = result(
+        &server,
+        "debug",
+        step(1, 3, json!({"hypothesis": "the clock"})),
+    );
+    let id = thread(&first);
+    let second = json!({"continuation_id": id, "confidence": "low"});
+    let second = result(&server, "debug", step(2, 9, second));
+    let status = &second["_meta"]["dev.exai/workflow"];
+    assert_eq!(
+        status["debug_status"]["hypothesis"], "the clock",
+        "{second}"
+    );
+    assert_eq!(status["total_steps"], 9);
+    let last = json!({"continuation_id": id, "backtrack_from_step": 2});
+    let third = result(&server, "debug", step(3, 1, last));
+    let status = &third["_meta"]["dev.exai/workflow"];
+    assert_eq!(status["total_steps"], 3, "the total was not raised");
+    let sent = last_text(&upstream.posts()[0]);
+    assert!(
+        sent.contains("finding 1") && sent.contains("finding 3"),
+        "{sent}"
+    );
+    assert!(!sent.contains("finding 2"), "{sent}");
+    let alone = step(1, 1, json!({}));
+    let one = result(&server, "refactor", alone.clone());
+    let two = result(&server, "refactor", alone);
+    assert_eq!(upstream.posts().len(), 2);
+    assert_eq!(one["content"][0], two["content"][0]);
+    assert_eq!(two["_meta"]["dev.exai/reply"]["from_cache"], true);
+}
+
+#[test]
+fn deep_thinking_reaches_the_provider_unless_overridden() {
+    let upstream = upstream();
+    let server = started(&upstream);
+    result(&server, "thinkdeep", step(1, 1, json!({})));
+    let mild = json!({"thinking_mode": "minimal"});
+    result(&server, "thinkdeep", step(1, 1, mild));
+    let posts = upstream.posts();
+    let thinks = |seen: &Seen| {
+        seen.body["thinking"]["type"] == "enabled"
+            || ["high", "max"]
+                .iter()
+                .any(|effort| seen.body["reasoning_effort"] == *effort)
+    };
+    assert!(thinks(&posts[0]), "{}", posts[0].body);
+    assert!(!thinks(&posts[1]), "{}", posts[1].body);
+}
+
+#[test]
+fn severity_decides_which_issues_reach_the_reviewer() {
+    let upstream = upstream();
+    let server = started(&upstream);
+    for (filter, has_low) in [("all", true), ("high", false)] {
+        let own = json!({"issues_found": ["critical: a.rs:1: weak", "low: b.rs:2: dull"],
+            "severity_filter": filter});
+        result(&server, "secaudit", step(1, 1, own));
+        let sent = last_text(upstream.posts().last().unwrap());
+        assert!(sent.contains("a.rs:1"));
+        assert_eq!(sent.contains("b.rs:2"), has_low, "{filter}");
+    }
+}
+
+#[test]
+fn every_member_of_a_panel_is_asked_once_with_its_stance() {
+    let upstream = upstream();
+    let server = started(&upstream);
+    let models = json!([{"model": "kimi-k2.6", "stance": "for"},
+        {"model": "glm-4.6", "stance": "against"}]);
+    let answer = result(
+        &server,
+        "consensus",
+        step(1, 2, json!({ "models": models })),
+    );
+    let text = answer["content"][0]["text"].as_str().unwrap();
+    for part in ["## kimi-k2.6 (for)", "## glm-4.6 (against)", "## Synthesis"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let posts = upstream.posts();
+    assert_eq!(posts.len(), 3, "{posts:?}");
+    for stance in ["stance: for", "stance: against"] {
+        let asked = posts.iter().filter(|seen| last_text(seen).contains(stance));
+        assert_eq!(asked.count(), 1, "{stance}");
+    }
+    let twice = json!([{"model": "glm-4.6"}, {"model": "glm-4.6"}]);
+    let refused = result(&server, "consensus", step(1, 2, json!({ "models": twice })));
+    assert_eq!(refused["structuredContent"]["error"]["field"], "/models/1");
+    assert_eq!(upstream.posts().len(), 3);
+}
