@@ -197,6 +197,11 @@ fn footer(about: &About) -> String {
     if about.replayed {
         parts.push("answered before".to_owned());
     }
+    let workflow = about.kept.workflow.as_ref();
+    let early = workflow.and_then(|status| status.get("early_termination_reason"));
+    if let Some(reason) = early.and_then(Value::as_str) {
+        parts.push(format!("ended early: {reason}"));
+    }
     let receipt = &about.receipt;
     let minutes = receipt.ttl_seconds.div_ceil(60);
     parts.push(format!(

@@ -14,6 +14,12 @@ pub fn list() -> Vec<Prompt> {
     let required = |name: &str, says: &str| optional(name, says).with_required(true);
     vec![
         Prompt::new(
+            "consensus",
+            Some("Have several models argue a decision, and one draw the balance."),
+            Some(vec![required("question", "The decision.")]),
+        )
+        .with_title("Ask several models"),
+        Prompt::new(
             "continue",
             Some("Go on with an earlier thread, found by its title."),
             Some(vec![optional(
@@ -22,6 +28,12 @@ pub fn list() -> Vec<Prompt> {
             )]),
         )
         .with_title("Continue a thread"),
+        Prompt::new(
+            "debug",
+            Some("Find the cause of a failure and have a model judge it."),
+            Some(vec![required("symptom", "What goes wrong.")]),
+        )
+        .with_title("Find a root cause"),
         Prompt::new(
             "review",
             Some("Look at the code at hand and have a model review what you find."),
@@ -65,15 +77,9 @@ pub async fn get(
     let text = match name {
         "continue" => go_on(threads, caller, argument("title").unwrap_or_default()).await?,
         "review" => review(argument("focus")),
-        _ => {
-            let question = argument("question");
-            second_opinion(question.ok_or_else(|| {
-                invalid(
-                    "a required argument is missing",
-                    json!({ "argument": "question" }),
-                )
-            })?)
-        }
+        "consensus" => consensus(needed(argument("question"), "question")?),
+        "debug" => debug(needed(argument("symptom"), "symptom")?),
+        _ => second_opinion(needed(argument("question"), "question")?),
     };
     let messages = vec![PromptMessage::new_text(Role::User, text)];
     Ok(GetPromptResult::new(messages).with_description(prompt.description.unwrap_or_default()))
@@ -131,6 +137,35 @@ fn second_opinion(question: &str) -> String {
          prompt, and the files that matter in files as {{name, content}}. Then compare the answer \
          with your own view and tell me where you differ.\n\nThe question: {question}"
     )
+}
+
+fn consensus(question: &str) -> String {
+    format!(
+        "Get a decision argued from several sides. Ask the tool listmodels which models can be \
+         asked. Then call the tool consensus once: step_number 1, total_steps the number of \
+         models, next_step_required false, the question with everything needed to judge it in \
+         step, and in models two or three of different providers, one for, one against and one \
+         neutral. Show me the balance, and where you differ from it.\n\nThe question: {question}"
+    )
+}
+
+fn debug(symptom: &str) -> String {
+    format!(
+        "Find out why this happens. Gather evidence with your own tools and state a hypothesis. \
+         Then call the tool debug once: step_number 1, total_steps 1, next_step_required false, \
+         the symptom in step, the evidence in findings, your explanation in hypothesis, and the \
+         code and logs that matter in relevant_files as {{name, content}}. Tell me the cause, the \
+         fix and the test that proves it.\n\nThe symptom: {symptom}"
+    )
+}
+
+fn needed<'a>(given: Option<&'a str>, name: &str) -> Result<&'a str, ErrorData> {
+    given.ok_or_else(|| {
+        invalid(
+            "a required argument is missing",
+            json!({ "argument": name }),
+        )
+    })
 }
 
 fn invalid(message: &'static str, data: Value) -> ErrorData {

@@ -19,6 +19,9 @@ use crate::failure::Failure;
 use crate::router::ask::{Answer, Ask, CallKind, Image, Message, Trace};
 use crate::thread::Turn;
 
+/// Models named to a caller who named none.
+const CHOICES: usize = 30;
+
 /// Members asked at once.
 const AT_ONCE: usize = 4;
 
@@ -118,8 +121,7 @@ fn members_of(run: &Run<'_>) -> Result<Vec<Member>, Failure> {
     }
     let members: Vec<Member> = arguments.word("models").unwrap_or_default();
     if members.is_empty() {
-        let message = "Step 1 needs the models to ask: [{\"model\": …, \"stance\": …}, …].";
-        return Err(Failure::validation("/models", message).with_code("missing_argument"));
+        return Err(no_members(run));
     }
     let mut seen = HashSet::new();
     for (n, member) in members.iter().enumerate() {
@@ -129,6 +131,25 @@ fn members_of(run: &Run<'_>) -> Result<Vec<Member>, Failure> {
         }
     }
     Ok(members)
+}
+
+/// Names the choices, since a caller who left them out may not know any.
+fn no_members(run: &Run<'_>) -> Failure {
+    let models = (run.around.models)();
+    let usable = models
+        .iter()
+        .filter(|model| model.available && model.status == "current")
+        .map(|model| model.name.as_str());
+    let names: Vec<&str> = usable.take(CHOICES).collect();
+    let known = if names.is_empty() {
+        "No model can be asked now; `status` says why.".to_owned()
+    } else {
+        format!("Models that can be asked: {}.", names.join(", "))
+    };
+    let message = format!(
+        "Step 1 needs the models to ask: [{{\"model\": …, \"stance\": \"for\"}}, …]. {known}"
+    );
+    Failure::validation("/models", message).with_code("missing_argument")
 }
 
 struct Panel<'a> {

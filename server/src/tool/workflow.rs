@@ -96,7 +96,13 @@ fn own_words(run: &Run<'_>, state: &State, ending: &Ending, status: &Value) -> S
         (None, Ending::Local { .. }) => brief::collected(state),
         (None, _) => return status,
     };
-    format!("{}\n\n---\n{status}", document.trim_end())
+    let document = document.trim_end();
+    // The next call must be on the first page, which a long document would fill.
+    let limits = &run.around.settings.limits;
+    if document.chars().count() > limits.result_chars.min(limits.result_tokens * 4) / 2 {
+        return format!("{status}\n\n---\n{document}");
+    }
+    format!("{document}\n\n---\n{status}")
 }
 
 async fn step_of(run: &Run<'_>, request: &Request) -> Result<Step, Failure> {

@@ -10,6 +10,11 @@ const KEY: &str = "sk-planted-0123456789abcdef";
 
 /// A server whose Kimi and GLM are the upstream.
 pub fn started(upstream: &Upstream) -> Server {
+    started_with(upstream, &[], &[])
+}
+
+/// As [`started`], with settings and variables of the test.
+pub fn started_with(upstream: &Upstream, own: &[&str], env: &[(&str, &str)]) -> Server {
     let set = |row: &str, pair: &str| format!("provider.{row}.{pair}");
     let url = format!("base_url={}", upstream.url);
     let settings = [
@@ -19,8 +24,12 @@ pub fn started(upstream: &Upstream) -> Server {
         set("glm", &url),
         set("glm", "allow_private=true"),
     ];
-    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    serve(&settings, &[("KIMI_API_KEY", KEY), ("ZAI_API_KEY", KEY)])
+    let settings = settings
+        .iter()
+        .map(String::as_str)
+        .chain(own.iter().copied());
+    let keys = [("KIMI_API_KEY", KEY), ("ZAI_API_KEY", KEY)];
+    serve(&settings.collect::<Vec<_>>(), &[&keys, env].concat())
 }
 
 /// The result of one tool call.

@@ -1,8 +1,12 @@
 //! What a provider is asked for the tools that have their work reviewed, on the shipped binary.
 
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 
-use super::providers::{result, said, started};
+use super::providers::{result, said, started, started_with};
 use super::upstream::{Seen, Upstream};
 
 fn last_text(seen: &Seen) -> String {
@@ -172,4 +176,92 @@ fn every_member_of_a_panel_is_asked_once_with_its_stance() {
     let refused = result(&server, "consensus", step(1, 2, json!({ "models": twice })));
     assert_eq!(refused["structuredContent"]["error"]["field"], "/models/1");
     assert_eq!(upstream.posts().len(), 3);
+}
+
+fn git(folder: &Path, words: &[&str]) {
+    let status = Command::new("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
+        .args(words)
+        .current_dir(folder)
+        .status()
+        .unwrap();
+    assert!(status.success(), "git {words:?}");
+}
+
+#[test]
+fn precommit_sends_the_changes_that_its_switches_name() {
+    let folder = tempfile::tempdir().unwrap();
+    git(folder.path(), &["init", "-q"]);
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("a.txt", "old\n");
+    write("b.txt", "old\n");
+    git(folder.path(), &["add", "."]);
+    git(folder.path(), &["commit", "-q", "-m", "one"]);
+    write("a.txt", "staged\n");
+    git(folder.path(), &["add", "."]);
+    write("b.txt", "unstaged\n");
+    let upstream = upstream();
+    let roots = format!("files.roots={}", folder.path().display());
+    let path = std::env::var("PATH").unwrap();
+    let server = started_with(&upstream, &[&roots], &[("PATH", &path)]);
+    for (staged, unstaged) in [(true, true), (true, false), (false, true)] {
+        let own = json!({"include_staged": staged, "include_unstaged": unstaged});
+        result(&server, "precommit", step(1, 1, own));
+        let sent = last_text(upstream.posts().last().unwrap());
+        let seen = ["+staged", "+unstaged"].map(|line| sent.contains(line));
+        assert_eq!(seen, [staged, unstaged], "{sent}");
+    }
+    let both = result(&server, "precommit", step(1, 1, json!({})));
+    let output = Command::new("git")
+        .args(["diff", "HEAD"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let diff = String::from_utf8(output.stdout).unwrap();
+    let given = result(&server, "precommit", step(1, 1, json!({ "diff": diff })));
+    assert_eq!(both["content"][0], given["content"][0]);
+    let planted = folder.path().join("planted");
+    for name in [
+        format!("--output={}", planted.display()),
+        "$(touch planted)".to_owned(),
+    ] {
+        let refused = result(
+            &server,
+            "precommit",
+            step(1, 1, json!({ "compare_to": name })),
+        );
+        assert_eq!(
+            refused["structuredContent"]["error"]["field"],
+            "/compare_to"
+        );
+    }
+    assert!(!planted.exists());
+}
+
+#[test]
+fn a_silent_reviewer_is_an_analysis_timeout() {
+    // Held for the whole test, so that no answer ever comes.
+    let gate = Arc::new(Mutex::new(()));
+    let held = gate.lock().unwrap();
+    let closed = Arc::clone(&gate);
+    let upstream = Upstream::start(move |_| {
+        drop(closed.lock());
+        said("too late")
+    });
+    let clocks = |class: &str| {
+        ["first_token", "idle"].map(|clock| format!("timeouts.{class}.{clock}=300ms"))
+    };
+    let clocks: Vec<String> = ["prompt", "thinking"]
+        .into_iter()
+        .flat_map(clocks)
+        .collect();
+    let clocks: Vec<&str> = clocks.iter().map(String::as_str).collect();
+    let server = started_with(&upstream, &clocks, &[]);
+    for tool in ["debug", "thinkdeep"] {
+        let failed = result(&server, tool, step(1, 1, json!({})));
+        let error = &failed["structuredContent"]["error"];
+        assert_eq!(error["code"], "analysis_timeout", "{failed}");
+        assert_eq!(error["category"], "timeout_error");
+    }
+    drop(held);
 }

@@ -197,11 +197,17 @@ async fn prompts_expand_to_calls_and_refuse_what_they_do_not_know() {
         .iter()
         .map(|one| one["name"].clone())
         .collect();
-    assert_eq!(names, ["continue", "review", "second_opinion"]);
+    assert_eq!(
+        names,
+        ["consensus", "continue", "debug", "review", "second_opinion"]
+    );
     let cases = [
         ("continue", json!({"title": "BORROW"}), "continuation_id"),
         ("continue", json!({}), "continuation_id"),
         ("review", json!({"focus": "locks"}), "locks"),
+        ("review", json!({"focus": "locks"}), "tool codereview"),
+        ("consensus", json!({"question": "rewrite?"}), "rewrite?"),
+        ("debug", json!({"symptom": "it hangs"}), "it hangs"),
         ("second_opinion", json!({"question": "tabs?"}), "tabs?"),
     ];
     for (name, arguments, part) in cases {
@@ -216,6 +222,8 @@ async fn prompts_expand_to_calls_and_refuse_what_they_do_not_know() {
     let wrong = [
         ("absent", json!({})),
         ("second_opinion", json!({})),
+        ("debug", json!({"symptom": " "})),
+        ("consensus", json!({})),
         ("review", json!({"fokus": "x"})),
         ("continue", json!({"title": "no such title"})),
     ];

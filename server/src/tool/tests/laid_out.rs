@@ -33,6 +33,17 @@ async fn each_shows_what_earlier_steps_said_and_asks_no_model() {
 }
 
 #[tokio::test]
+async fn a_long_plan_keeps_its_next_call_on_the_first_page() {
+    let bench = Bench::echoing().await;
+    let mut long = step_of("planner", 1, 2, true);
+    long["step"] = json!("x".repeat(50_000));
+    let reply = bench.call("planner", long).await.unwrap();
+    let first: String = reply.text.chars().take(30_000).collect();
+    assert!(first.contains("\"next_call\""));
+    assert!(reply.text.chars().count() > 50_000);
+}
+
+#[tokio::test]
 async fn a_plan_shows_revisions_and_branches() {
     let bench = Bench::echoing().await;
     let one = bench

@@ -98,6 +98,7 @@ async fn a_panel_needs_members_each_once_and_is_complete_after_one_step() {
     none.as_object_mut().unwrap().remove("models");
     let failure = bench.call("consensus", none).await.unwrap_err();
     assert_eq!(failure.field.as_deref(), Some("/models"));
+    assert!(failure.message.contains("kimi-k2"), "{}", failure.message);
     let mut second = question(json!([{"model": "a"}]));
     second["step_number"] = json!(2);
     let failure = bench.call("consensus", second).await.unwrap_err();
