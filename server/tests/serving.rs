@@ -16,6 +16,8 @@ mod faults;
 mod health;
 #[path = "serving/limits.rs"]
 mod limits;
+#[path = "serving/looking.rs"]
+mod looking;
 #[path = "serving/pipe.rs"]
 mod pipe;
 #[path = "serving/process.rs"]

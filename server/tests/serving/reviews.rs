@@ -265,3 +265,56 @@ fn a_silent_reviewer_is_an_analysis_timeout() {
     }
     drop(held);
 }
+
+#[test]
+fn every_kind_of_analysis_and_refactoring_is_passed_on() {
+    let upstream = upstream();
+    let server = started(&upstream);
+    let table: [(&str, &str, &[&str]); 3] = [
+        (
+            "analyze",
+            "analysis_type",
+            &[
+                "architecture",
+                "performance",
+                "security",
+                "quality",
+                "general",
+            ],
+        ),
+        (
+            "analyze",
+            "output_format",
+            &["summary", "detailed", "actionable"],
+        ),
+        (
+            "refactor",
+            "refactor_type",
+            &["codesmells", "decompose", "modernize", "organization"],
+        ),
+    ];
+    for (tool, parameter, choices) in table {
+        for choice in choices {
+            let smell = format!("medium: a.rs:7: planted smell, {parameter} {choice}");
+            let own = json!({ parameter: choice, "issues_found": [smell] });
+            let first = result(&server, tool, step(1, 2, own.clone()));
+            let mut own = own;
+            own["continuation_id"] = thread(&first);
+            let answer = result(&server, tool, step(2, 2, own));
+            let sent = last_text(upstream.posts().last().unwrap());
+            assert!(sent.contains(&smell), "{sent}");
+            assert!(
+                sent.contains(&format!("- {parameter}: {choice}\n")),
+                "{sent}"
+            );
+            let keyed = format!("{} characters", sent.len());
+            assert_eq!(answer["content"][0]["text"], keyed);
+        }
+    }
+    let bad = result(
+        &server,
+        "refactor",
+        step(1, 1, json!({"refactor_type": "magic"})),
+    );
+    assert_eq!(bad["structuredContent"]["error"]["field"], "/refactor_type");
+}

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::process::{Server, call, call_headers};
 
-const FULL: [&str; 2] = ["--demo", "tools.profile=full"];
+/// Settings of a demonstration with every tool.
+pub const FULL: [&str; 2] = ["--demo", "tools.profile=full"];
 
 /// Starts a server and prints the digest of the binary that runs (shown with `--nocapture`).
-fn serve(settings: &[&str], env: &[(&str, &str)]) -> Server {
+pub fn serve(settings: &[&str], env: &[(&str, &str)]) -> Server {
     let server = super::process::serve(settings, env);
     let manifest = server.admin("/manifest", &[]).json();
     let digest = manifest["executable_sha256"].as_str().unwrap();
@@ -20,12 +21,14 @@ fn serve(settings: &[&str], env: &[(&str, &str)]) -> Server {
     server
 }
 
-fn result(server: &Server, tool: &str, arguments: Value) -> Value {
+/// The result of one tool call.
+pub fn result(server: &Server, tool: &str, arguments: Value) -> Value {
     let reply = server.post(&call(tool, arguments), &call_headers(tool));
     reply.json()["result"].clone()
 }
 
-fn text(result: &Value) -> &str {
+/// A result's text.
+pub fn text(result: &Value) -> &str {
     result["content"][0]["text"].as_str().unwrap()
 }
 
@@ -286,59 +289,6 @@ fn precommit_reads_the_repositories_it_may_and_no_others() {
         (&error["category"], &error["code"]),
         (&json!("tool_error"), &json!("not_a_repository"))
     );
-}
-
-#[test]
-fn health_and_self_check_agree_with_the_admin_pages() {
-    // A key for an address where nothing listens.
-    let settings = [
-        "--demo",
-        "tools.profile=full",
-        "provider.kimi.base_url=http://127.0.0.1:9/v1",
-        "provider.kimi.allow_private=true",
-    ];
-    let server = serve(
-        &settings,
-        &[("KIMI_API_KEY", "sk-planted-0123456789abcdef")],
-    );
-    let states = |said: &Value| -> Vec<(String, Value)> {
-        let flat = |components: &Value| -> Vec<(String, Value)> {
-            let components = components.as_object().unwrap().iter();
-            components
-                .map(|(name, one)| (name.clone(), one["status"].clone()))
-                .collect()
-        };
-        let mut all = flat(&said["components"]);
-        all.extend(flat(&said["components"]["providers"]));
-        all
-    };
-    super::process::wait_for("the probes to find that kimi is gone", || {
-        let page = server.admin("/health", &[]).json();
-        (page["components"]["providers"]["kimi"]["status"] == "unhealthy").then_some(())
-    });
-    let page = server.admin("/health", &[]).json();
-    let tool = result(&server, "health", json!({}))["structuredContent"].clone();
-    for part in ["status", "not_ready", "version", "instance"] {
-        assert_eq!(tool[part], page[part], "{part}");
-    }
-    assert_eq!(states(&tool), states(&page));
-    let status = result(&server, "status", json!({"probe": true}));
-    let steps = status["structuredContent"]["next_steps"].to_string();
-    assert!(steps.contains("kimi is unhealthy"), "{steps}");
-    let checked = result(&server, "self-check", json!({}));
-    assert!(!checked.to_string().contains("sk-planted"), "{checked}");
-    let said = &checked["structuredContent"];
-    let keys = said["keys"].as_array().unwrap().iter();
-    let set: Vec<&Value> = keys.filter(|key| key["set"] == true).collect();
-    assert_eq!((set.len(), &set[0]["provider"]), (1, &json!("kimi")));
-    let failed = said["checks"].as_array().unwrap().iter();
-    assert!(
-        failed
-            .clone()
-            .any(|one| one["name"] == "provider kimi" && one["ok"] == false)
-    );
-    let activity = result(&server, "activity", json!({}));
-    assert!(text(&activity).contains(" self_check "), "{activity}");
 }
 
 #[test]
