@@ -12,9 +12,13 @@ use crate::observe::health::Status;
 use crate::observe::manifest::{VERSION, now_utc};
 use crate::router::member::ProviderStatus;
 
-/// The `health` tool: what `/health` on the admin listener says, and the caller's last calls.
+/// The `health` tool: what `/health` on the admin listener says, and the caller's last calls. That
+/// page is for administrators, so others get each component's status and no figures.
 pub fn health(run: Run<'_>) -> Reply {
-    let detail = run.around.health.detail();
+    let mut detail = run.around.health.detail();
+    if !run.is_administrator() {
+        bare(&mut detail.components);
+    }
     let most = run
         .arguments()
         .whole("tail_lines")
@@ -29,6 +33,19 @@ pub fn health(run: Run<'_>) -> Reply {
         "timestamp_utc": now_utc(),
         "recent_calls": recent,
     }))
+}
+
+/// Leaves of every component its status alone.
+fn bare(components: &mut Value) {
+    let Value::Object(components) = components else {
+        return;
+    };
+    for component in components.values_mut() {
+        match component.get("status").cloned() {
+            Some(status) => *component = json!({ "status": status }),
+            None => bare(component),
+        }
+    }
 }
 
 /// The `self_check` tool: each check with what to do where it failed.

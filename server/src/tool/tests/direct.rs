@@ -63,6 +63,13 @@ async fn messages_tools_and_choice_pass_as_they_are_and_calls_come_back_in_struc
         .await
         .unwrap();
     assert_eq!(plain.structured.unwrap()["content"], plain.text);
+    let bad = json!({"messages": [{"role": "user"}], "tool_choice": 7});
+    let failure = toolbox
+        .call(call("kimi_chat_with_tools", bad))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.field.as_deref(), Some("/tool_choice"));
+    assert!(!failure.message.contains("path"), "{}", failure.message);
     for (messages, field) in [
         (json!([]), "/messages"),
         (json!([{"role": "poet"}]), "/messages/0/role"),

@@ -102,6 +102,12 @@ async fn health_says_what_the_probes_reported() {
     assert_eq!(said["status"], "degraded");
     assert_eq!(said["components"]["store"]["detail"], "refused");
     assert_eq!(said["components"]["providers"]["kimi"]["status"], "healthy");
+    let user = by("ann", &["user"], "health", json!({}));
+    let said = bench.toolbox.call(user).await.unwrap().structured.unwrap();
+    let store = &said["components"]["store"];
+    assert_eq!(*store, json!({"status": "unhealthy"}), "figures for a user");
+    let kimi = &said["components"]["providers"]["kimi"];
+    assert_eq!(*kimi, json!({"status": "healthy"}));
 }
 
 #[tokio::test]
