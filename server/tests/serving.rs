@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "serving/conversing.rs"]
+mod conversing;
 #[path = "serving/credentials.rs"]
 mod credentials;
 #[path = "serving/ending.rs"]

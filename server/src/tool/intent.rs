@@ -38,6 +38,7 @@ pub async fn run(run: Run<'_>, registry: &Registry) -> Result<Reply, Failure> {
     let trace = &answer.trace;
     fields["model"] = json!(trace.model_used);
     fields["provider"] = json!(trace.provider);
+    fields["search"] = json!(trace.searched);
     fields["tokens"] = json!(trace.usage);
     fields["cost_usd"] = json!(trace.cost_usd);
     let schema = run.tool.output.as_deref().cloned().unwrap_or_default();

@@ -168,6 +168,7 @@ fn an_intent_comes_back_as_fields_from_kimi_alone() {
         (&fields["complexity"], &fields["provider"]),
         (&json!("simple"), &json!("kimi"))
     );
+    assert_eq!(fields["search"], false);
     assert!(
         upstream.posts()[0].body["model"]
             .as_str()
