@@ -2,6 +2,8 @@
 //!
 //! Ends when the client closes the pipe or at a signal. Standard output carries the protocol alone.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
@@ -10,13 +12,16 @@ use crate::config::Config;
 use crate::observe::probe;
 use crate::protocol;
 
+/// Nobody scrapes a process of one client, and many of them share a machine.
+const RARELY: Duration = Duration::from_secs(10);
+
 pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
     let app = App::build(config).await?;
     let ending = CancellationToken::new();
     let (router, watched) = (app.router.clone(), ending.clone());
     let watching = tokio::spawn(async move { router.watch(watched).await });
-    let (parts, interval) = (probes::of(&app), app.config.health.interval);
+    let (parts, interval) = (probes::of(&app), app.config.health.interval.max(RARELY));
     let probing = tokio::spawn(probe::run(
         app.health.clone(),
         parts,
