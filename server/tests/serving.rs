@@ -12,6 +12,8 @@ mod credentials;
 mod ending;
 #[path = "serving/faults.rs"]
 mod faults;
+#[path = "serving/frames.rs"]
+mod frames;
 #[path = "serving/health.rs"]
 mod health;
 #[path = "serving/limits.rs"]
@@ -22,5 +24,11 @@ mod pipe;
 mod process;
 #[path = "serving/protocol.rs"]
 mod protocol;
+#[path = "serving/provider.rs"]
+mod provider;
+#[path = "serving/socket.rs"]
+mod socket;
 #[path = "serving/strangers.rs"]
 mod strangers;
+#[path = "serving/websocket.rs"]
+mod websocket;

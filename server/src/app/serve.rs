@@ -28,6 +28,7 @@ use crate::transport::mcp;
 use crate::transport::public;
 use crate::transport::rate::Rates;
 use crate::transport::refusal::Desk;
+use crate::transport::ws::{self, Ws};
 
 /// How long streams may take to end after the calls have.
 const STREAMS: Duration = Duration::from_secs(2);
@@ -161,7 +162,14 @@ fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
     let pages = admin_routes(app, &gate);
     let desk = gate.desk.clone();
     let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted));
-    let public_routes = public::routes(protocol, gate, issuer);
+    let daemon = ws::routes(Ws {
+        gate: gate.clone(),
+        toolbox: app.toolbox.clone(),
+        connections: running.connections.clone(),
+        stop: running.stop.clone(),
+        ending: running.protocol.clone(),
+    });
+    let public_routes = public::routes(protocol, gate, issuer).merge(daemon);
     let finish = |routes: Routes| public::finished(routes, desk.clone(), Arc::clone(&instance));
     let door = |listener, router, threshold, (connections, stop): Ends<'_>| Door {
         listener,

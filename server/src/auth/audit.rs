@@ -37,7 +37,7 @@ pub struct Denial {
     pub principal: String,
     /// The client's address.
     pub source: String,
-    /// `http` or `stdio`.
+    /// `http` or `websocket`.
     pub transport: String,
     /// Such as `tools/call` or `GET /metrics`.
     pub action: String,

@@ -102,6 +102,20 @@ fn positive(config: &Config, wrong: &mut Vec<Wrong>) {
     }
 }
 
+fn spans(config: &Config, wrong: &mut Vec<Wrong>) {
+    let limits = &config.limits;
+    let spans = [
+        ("health.interval", config.health.interval),
+        ("limits.rate.burst", limits.rate.burst),
+        ("limits.hello_timeout", limits.hello_timeout),
+        ("limits.ping_interval", limits.ping_interval),
+        ("limits.ping_timeout", limits.ping_timeout),
+    ];
+    for (key, span) in spans {
+        say(wrong, span.is_zero(), key, "must be longer than 0");
+    }
+}
+
 fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
     let limits = &config.limits;
     let comment = limits.stream_comment;
@@ -112,20 +126,13 @@ fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
         "limits.stream_comment",
         "must be above 0 and at most 15s",
     );
-    let probing = config.health.interval.is_zero();
-    say(wrong, probing, "health.interval", "must be longer than 0");
+    spans(config, wrong);
     // hyper refuses a read buffer below 8 KiB.
     say(
         wrong,
         limits.header_bytes < 8192,
         "limits.header_bytes",
         "must be at least 8192",
-    );
-    say(
-        wrong,
-        limits.rate.burst.is_zero(),
-        "limits.rate.burst",
-        "must be longer than 0",
     );
     say(
         wrong,

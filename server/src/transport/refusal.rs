@@ -16,6 +16,7 @@ use super::rate::OverRate;
 use crate::auth::audit::{Audit, Denial};
 use crate::failure::{Category, Failure};
 use crate::observe::Metrics;
+use crate::protocol::caller::Transport;
 use crate::protocol::reply;
 
 /// Why a request goes no further.
@@ -77,6 +78,22 @@ impl Refusal {
         let failure = Failure::new(Category::RateLimitError, code, message)
             .with_retry_after(Duration::from_secs(1));
         Self::new(StatusCode::TOO_MANY_REQUESTS, -32029, failure).denied(code)
+    }
+
+    /// 503 for a request on a connection that is being drained.
+    #[must_use]
+    pub fn draining() -> Self {
+        let message = "This server is ending; send the call to another one, or again in a while.";
+        let failure = Failure::new(Category::ServerError, "draining", message)
+            .with_retry_after(Duration::from_secs(1));
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, -32030, failure)
+    }
+
+    /// 400 for a message that cannot be taken as it is.
+    #[must_use]
+    pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
+        let failure = Failure::new(Category::ClientError, code, message);
+        Self::new(StatusCode::BAD_REQUEST, -32600, failure)
     }
 
     /// 404 for a session that is not the caller's, whether or not it exists.
@@ -222,6 +239,8 @@ pub struct Asked {
     pub action: String,
     /// Tool, session or nothing.
     pub resource: String,
+    /// How it came.
+    pub transport: Transport,
     /// The JSON-RPC id, null when unknown.
     pub id: Value,
     /// The `WWW-Authenticate` value for a 401.
@@ -240,6 +259,12 @@ pub struct Desk {
 impl Desk {
     /// Refuses: one answer, one count, one audit line if it is a denial.
     pub async fn refuse(&self, refusal: Refusal, asked: Asked) -> Response {
+        self.record(&refusal, &asked).await;
+        refusal.response(&asked.id, &asked.correlation_id, asked.challenge.as_deref())
+    }
+
+    /// One count, and one audit line if it is a denial; the answer is the caller's to send.
+    pub async fn record(&self, refusal: &Refusal, asked: &Asked) {
         self.metrics.error(refusal.failure.category);
         if let Some(reason) = refusal.denial {
             self.metrics.denial(reason);
@@ -250,10 +275,9 @@ impl Desk {
                 "denied"
             );
             if let Some(audit) = &self.audit {
-                audit.record(Self::denial(&asked, reason)).await;
+                audit.record(Self::denial(asked, reason)).await;
             }
         }
-        refusal.response(&asked.id, &asked.correlation_id, asked.challenge.as_deref())
     }
 
     fn denial(asked: &Asked, reason: &str) -> Denial {
@@ -261,7 +285,7 @@ impl Desk {
             correlation_id: asked.correlation_id.to_string(),
             principal: asked.principal.clone(),
             source: asked.source.clone(),
-            transport: "http".to_owned(),
+            transport: asked.transport.name().to_owned(),
             action: asked.action.clone(),
             resource: asked.resource.clone(),
             reason: reason.to_owned(),

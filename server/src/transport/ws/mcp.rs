@@ -1,0 +1,246 @@
+//! Subprotocol `mcp`: one JSON-RPC message a text frame, both revisions, answered by the handler
+//! that answers HTTP.
+//!
+//! A message that the gate or the envelope refuses is answered with its JSON-RPC error and the
+//! connection goes on; a notification that is refused has no answer.
+
+use std::io;
+
+use http::HeaderValue;
+use http::request::Parts;
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, GetExtensions as _, JsonRpcMessage, RequestId,
+};
+use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use rmcp::{RoleServer, ServiceExt as _};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::super::envelope::Envelope;
+use super::super::gate::{Gate, SESSION};
+use super::super::refusal::Refusal;
+use super::Ws;
+use super::close::Farewell;
+use super::guest::Guest;
+use super::line::{Line, Outbox};
+use super::open::{Open, Unopened};
+use crate::protocol;
+use crate::protocol::caller::Caller;
+
+type Requests = Open<TaskTrackerToken>;
+
+/// Open requests for each call a session may have in flight: lists and cancelled calls count too.
+const OPEN_PER_CALL: usize = 2;
+
+/// Serves one client until it leaves, breaks the protocol or the process ends.
+pub async fn talk(ws: &Ws, guest: &Guest, line: &mut Line, out: Outbox) -> Farewell {
+    // Ends the calls in flight with the connection; the library would wait five seconds.
+    let cancel = CancellationToken::new();
+    let _guard = cancel.clone().drop_guard();
+    let (messages, inbox) = mpsc::channel(1);
+    let open = Open::new(ws.gate.limits.in_flight_per_session * OPEN_PER_CALL);
+    let pipe = Pipe {
+        inbox,
+        out: out.clone(),
+        open: open.clone(),
+    };
+    let handler = protocol::handler(ws.toolbox.clone());
+    let serving = async {
+        match handler.serve_with_ct(pipe, cancel).await {
+            Ok(running) => drop(running.waiting().await),
+            Err(error) => tracing::debug!(cause = %error, "a conversation did not begin"),
+        }
+    };
+    let reader = Reader {
+        ws,
+        guest,
+        out,
+        open,
+    };
+    tokio::select! {
+        farewell = reader.read(line, messages) => farewell,
+        () = serving => Farewell::protocol("begin with initialize or a request of 2026-07-28"),
+    }
+}
+
+struct Reader<'a> {
+    ws: &'a Ws,
+    guest: &'a Guest,
+    out: Outbox,
+    open: Requests,
+}
+
+impl Reader<'_> {
+    async fn read(&self, line: &mut Line, messages: mpsc::Sender<Incoming>) -> Farewell {
+        let stop = &self.ws.stop;
+        loop {
+            let text = tokio::select! {
+                text = line.next() => text,
+                () = self.drained() => return Farewell::ending(),
+                () = self.ws.ending.cancelled() => return Farewell::ending(),
+            };
+            let text = match text {
+                Ok(text) => text,
+                Err(farewell) => return farewell,
+            };
+            if let Some(message) = self.take(text.as_bytes(), stop.is_cancelled()).await
+                && messages.send(message).await.is_err()
+            {
+                return Farewell::gone();
+            }
+        }
+    }
+
+    async fn drained(&self) {
+        self.ws.stop.cancelled().await;
+        self.open.is_empty().await;
+    }
+
+    /// A message for the protocol, or `None` after its refusal was sent.
+    async fn take(&self, text: &[u8], is_draining: bool) -> Option<Incoming> {
+        let gate = &self.ws.gate;
+        let (envelope, refused) = match Envelope::read(text, gate.limits.json_depth) {
+            Ok(envelope) => (envelope, None),
+            Err(bad) => {
+                let envelope = Envelope {
+                    id: bad.id.clone(),
+                    ..Envelope::default()
+                };
+                (envelope, Some(Refusal::message(&bad)))
+            }
+        };
+        let mut asked = self.guest.asked(envelope.id.clone());
+        // Nonsense counts for the rate like anything else.
+        let checked = self.guest.check(&envelope, &mut asked);
+        let taken = match (checked, &refused) {
+            (Err(refusal), _) => Err(refusal),
+            (Ok(_), Some(refusal)) => Err(refusal.clone()),
+            (Ok(principal), None) => {
+                let caller = Gate::caller(&principal, &asked);
+                self.begin(text, &envelope, (caller, is_draining))
+            }
+        };
+        match taken {
+            Ok(message) => Some(message),
+            Err(refusal) => {
+                gate.desk.record(&refusal, &asked).await;
+                if envelope.is_request() || refused.is_some() {
+                    let error = refusal.to_json(&asked.id, &asked.correlation_id);
+                    self.out.say(error.to_string()).await;
+                }
+                None
+            }
+        }
+    }
+
+    fn begin(
+        &self,
+        text: &[u8],
+        envelope: &Envelope,
+        (caller, is_draining): (Caller, bool),
+    ) -> Result<Incoming, Refusal> {
+        let mut message: ClientJsonRpcMessage = serde_json::from_slice(text).map_err(|_| {
+            let why = "The parameters do not fit the method; see the schema of its revision.";
+            Refusal::invalid("invalid_request", why)
+        })?;
+        match &mut message {
+            JsonRpcMessage::Request(request) => {
+                if is_draining {
+                    return Err(Refusal::draining());
+                }
+                let begun = self
+                    .open
+                    .begin(&key(&request.id), self.ws.gate.calls.token());
+                begun.map_err(unopened)?;
+                let parts = self.parts(caller);
+                request.request.extensions_mut().insert(parts);
+            }
+            JsonRpcMessage::Notification(note) => {
+                // A cancelled request is never answered, so it ends here.
+                if let ClientNotification::CancelledNotification(cancelled) = &note.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.open.end(&key(id));
+                }
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {
+                debug_assert!(envelope.method.is_none());
+            }
+        }
+        Ok(message)
+    }
+
+    /// What the handler would find in the extensions of a request over HTTP.
+    fn parts(&self, caller: Caller) -> Parts {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        if let Ok(session) = HeaderValue::from_str(self.guest.session()) {
+            parts.headers.insert(SESSION, session);
+        }
+        parts.extensions.insert(caller);
+        parts
+    }
+}
+
+fn unopened(why: Unopened) -> Refusal {
+    match why {
+        Unopened::Taken => {
+            let message = "This id belongs to a request that is still open; use another one.";
+            Refusal::invalid("id_in_use", message)
+        }
+        Unopened::Full => {
+            let message = "Too many open requests on this connection; let one end and try again.";
+            Refusal::over_count("too_many_open_requests", message)
+        }
+    }
+}
+
+fn key(id: &RequestId) -> String {
+    // The string "7" and the number 7 are different ids.
+    id.clone().into_json_value().to_string()
+}
+
+type Incoming = RxJsonRpcMessage<RoleServer>;
+
+/// The protocol library's end of the connection.
+struct Pipe {
+    inbox: mpsc::Receiver<Incoming>,
+    out: Outbox,
+    open: Requests,
+}
+
+impl Transport<RoleServer> for Pipe {
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+        let (out, open) = (self.out.clone(), self.open.clone());
+        async move {
+            let answered = match &message {
+                JsonRpcMessage::Response(response) => Some(key(&response.id)),
+                JsonRpcMessage::Error(error) => error.id.as_ref().map(key),
+                JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+            };
+            let text = serde_json::to_string(&message)?;
+            let is_said = out.say(text).await;
+            if let Some(id) = answered {
+                open.end(&id);
+            }
+            is_said
+                .then_some(())
+                .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    async fn receive(&mut self) -> Option<Incoming> {
+        self.inbox.recv().await
+    }
+
+    async fn close(&mut self) -> Result<(), io::Error> {
+        self.inbox.close();
+        Ok(())
+    }
+}
