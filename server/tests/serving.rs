@@ -8,6 +8,10 @@
 
 #[path = "serving/credentials.rs"]
 mod credentials;
+#[path = "serving/daemon.rs"]
+mod daemon;
+#[path = "serving/dialect.rs"]
+mod dialect;
 #[path = "serving/ending.rs"]
 mod ending;
 #[path = "serving/faults.rs"]
@@ -16,6 +20,8 @@ mod faults;
 mod frames;
 #[path = "serving/health.rs"]
 mod health;
+#[path = "serving/hello.rs"]
+mod hello;
 #[path = "serving/limits.rs"]
 mod limits;
 #[path = "serving/pipe.rs"]

@@ -28,6 +28,7 @@ use crate::transport::mcp;
 use crate::transport::public;
 use crate::transport::rate::Rates;
 use crate::transport::refusal::Desk;
+use crate::transport::ws::names::Names;
 use crate::transport::ws::{self, Ws};
 
 /// How long streams may take to end after the calls have.
@@ -162,13 +163,7 @@ fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
     let pages = admin_routes(app, &gate);
     let desk = gate.desk.clone();
     let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted));
-    let daemon = ws::routes(Ws {
-        gate: gate.clone(),
-        toolbox: app.toolbox.clone(),
-        connections: running.connections.clone(),
-        stop: running.stop.clone(),
-        ending: running.protocol.clone(),
-    });
+    let daemon = ws::routes(daemon(app, &gate, running));
     let public_routes = public::routes(protocol, gate, issuer).merge(daemon);
     let finish = |routes: Routes| public::finished(routes, desk.clone(), Arc::clone(&instance));
     let door = |listener, router, threshold, (connections, stop): Ends<'_>| Door {
@@ -201,6 +196,18 @@ fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
         .into_iter()
         .map(|door| tokio::spawn(door.run()))
         .collect();
+}
+
+fn daemon(app: &App, gate: &Gate, running: &Running) -> Ws {
+    Ws {
+        gate: gate.clone(),
+        toolbox: app.toolbox.clone(),
+        health: app.health.clone(),
+        names: Names::default(),
+        connections: running.connections.clone(),
+        stop: running.stop.clone(),
+        ending: running.protocol.clone(),
+    }
 }
 
 fn admin_routes(app: &App, gate: &Gate) -> Routes {

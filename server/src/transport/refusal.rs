@@ -13,7 +13,7 @@ use super::body::BodyError;
 use super::envelope::BadMessage;
 use super::origin::Stranger;
 use super::rate::OverRate;
-use crate::auth::audit::{Audit, Denial};
+use crate::auth::audit::{Audit, Deed};
 use crate::failure::{Category, Failure};
 use crate::observe::Metrics;
 use crate::protocol::caller::Transport;
@@ -50,7 +50,7 @@ impl Refusal {
     /// 401; the reason is for the record alone.
     #[must_use]
     pub fn unauthorized(reason: &'static str) -> Self {
-        let message = "A valid bearer token is required in the Authorization header.";
+        let message = "A valid bearer token is required in the Authorization header or the hello.";
         let failure = Failure::new(Category::AuthError, "unauthorized", message);
         Self::new(StatusCode::UNAUTHORIZED, -32001, failure).denied(reason)
     }
@@ -275,13 +275,20 @@ impl Desk {
                 "denied"
             );
             if let Some(audit) = &self.audit {
-                audit.record(Self::denial(asked, reason)).await;
+                audit.record(Self::deed(asked, reason)).await;
             }
         }
     }
 
-    fn denial(asked: &Asked, reason: &str) -> Denial {
-        Denial {
+    /// An audit line for something that was allowed and is put on record all the same.
+    pub async fn record_allowed(&self, asked: &Asked) {
+        if let Some(audit) = &self.audit {
+            audit.record_allowed(Self::deed(asked, "")).await;
+        }
+    }
+
+    fn deed(asked: &Asked, reason: &str) -> Deed {
+        Deed {
             correlation_id: asked.correlation_id.to_string(),
             principal: asked.principal.clone(),
             source: asked.source.clone(),

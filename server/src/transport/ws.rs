@@ -1,13 +1,15 @@
 //! `/ws`: one WebSocket endpoint whose subprotocol says what is spoken on it. `mcp` is the
-//! protocol's own JSON-RPC, one message a text frame. WebSocket is a transport of neither revision
-//! of MCP: this one is private.
+//! protocol's own JSON-RPC, one message a text frame; `exai.v1` is the daemon's own. WebSocket is a
+//! transport of neither revision of MCP: this one is private.
 //!
 //! The gate that stands before `/mcp` stands before the upgrade and before each message.
 
 mod close;
+mod daemon;
 mod guest;
 mod line;
 mod mcp;
+pub mod names;
 mod open;
 
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
-use http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -32,10 +34,12 @@ use tokio_util::task::TaskTracker;
 use super::door::{Lease, Renewed};
 use super::gate::{self, Gate};
 use super::refusal::{Asked, Refusal};
+use crate::observe::Health;
 use crate::protocol::caller::Transport;
 use crate::tool::Toolbox;
 use close::Farewell;
 use guest::Guest;
+use names::Names;
 
 /// Bytes read from a connection at once; the library's own default is 128 KiB for each connection.
 const READ_BUFFER: usize = 16 * 1024;
@@ -47,6 +51,10 @@ pub struct Ws {
     pub gate: Gate,
     /// The tools.
     pub toolbox: Toolbox,
+    /// Component states.
+    pub health: Health,
+    /// Session ids in use.
+    pub names: Names,
     /// Owns the connections' tasks.
     pub connections: TaskTracker,
     /// No new calls; a connection ends when its last call has.
@@ -59,14 +67,16 @@ pub struct Ws {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     Mcp,
+    Daemon,
 }
 
 impl Dialect {
-    const ALL: [Self; 1] = [Self::Mcp];
+    const ALL: [Self; 2] = [Self::Mcp, Self::Daemon];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Mcp => "mcp",
+            Self::Daemon => "exai.v1",
         }
     }
 
@@ -98,7 +108,15 @@ async fn upgrade(State(ws): State<Arc<Ws>>, mut request: Request) -> Response {
     let dialect = Dialect::of(request.headers());
     let checked = ws.gate.check_origin(&request).and_then(|()| {
         let headers = request.headers();
-        let principal = ws.gate.admit_caller(headers, source, &mut asked)?;
+        let has_token = headers.contains_key(AUTHORIZATION);
+        let principal = match dialect {
+            // Who is there is said in the hello.
+            Some(Dialect::Daemon) | None if !has_token => {
+                ws.gate.take_rate(source)?;
+                None
+            }
+            _ => Some(ws.gate.admit_caller(headers, source, &mut asked)?),
+        };
         Ok((principal, ws.gate.place_behind(&request, source)?))
     });
     let (principal, place) = match checked {
@@ -141,7 +159,8 @@ impl Ws {
                 return guest.turn_away().await;
             };
             match dialect {
-                Some(Dialect::Mcp) => mcp::talk(self, &guest, line, out).await,
+                Some(Dialect::Mcp) => mcp::talk(self, guest, line, out).await,
+                Some(Dialect::Daemon) => daemon::talk(self, guest, line, out).await,
                 None => Farewell::no_dialect(),
             }
         })
@@ -208,6 +227,7 @@ mod tests {
         let table = [
             ("mcp", Some(Dialect::Mcp)),
             ("soap, mcp", Some(Dialect::Mcp)),
+            ("exai.v1, mcp", Some(Dialect::Daemon)),
             ("MCP", None),
             ("", None),
         ];

@@ -59,7 +59,22 @@ impl Farewell {
 
     /// 4001: no subprotocol that is spoken here was offered.
     pub const fn no_dialect() -> Self {
-        Self::fixed(4001, "offer the subprotocol mcp")
+        Self::fixed(4001, "offer the subprotocol mcp or exai.v1")
+    }
+
+    /// 4000: text that is no JSON.
+    pub const fn no_json(why: &'static str) -> Self {
+        Self::fixed(4000, why)
+    }
+
+    /// 4002: no hello in time.
+    pub const fn no_hello() -> Self {
+        Self::fixed(4002, "no hello in time")
+    }
+
+    /// 4003: a credential is missing or refused.
+    pub const fn unauthorized() -> Self {
+        Self::fixed(4003, "unauthorized")
     }
 
     /// What the frame layer could not take.

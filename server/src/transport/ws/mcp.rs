@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::super::envelope::Envelope;
-use super::super::gate::{Gate, SESSION};
+use super::super::gate::SESSION;
 use super::super::refusal::Refusal;
 use super::Ws;
 use super::close::Farewell;
@@ -35,7 +35,7 @@ type Requests = Open<TaskTrackerToken>;
 const OPEN_PER_CALL: usize = 2;
 
 /// Serves one client until it leaves, breaks the protocol or the process ends.
-pub async fn talk(ws: &Ws, guest: &Guest, line: &mut Line, out: Outbox) -> Farewell {
+pub async fn talk(ws: &Ws, guest: Guest, line: &mut Line, out: Outbox) -> Farewell {
     // Ends the calls in flight with the connection; the library would wait five seconds.
     let cancel = CancellationToken::new();
     let _guard = cancel.clone().drop_guard();
@@ -53,7 +53,7 @@ pub async fn talk(ws: &Ws, guest: &Guest, line: &mut Line, out: Outbox) -> Farew
             Err(error) => tracing::debug!(cause = %error, "a conversation did not begin"),
         }
     };
-    let reader = Reader {
+    let mut reader = Reader {
         ws,
         guest,
         out,
@@ -67,14 +67,13 @@ pub async fn talk(ws: &Ws, guest: &Guest, line: &mut Line, out: Outbox) -> Farew
 
 struct Reader<'a> {
     ws: &'a Ws,
-    guest: &'a Guest,
+    guest: Guest,
     out: Outbox,
     open: Requests,
 }
 
 impl Reader<'_> {
-    async fn read(&self, line: &mut Line, messages: mpsc::Sender<Incoming>) -> Farewell {
-        let stop = &self.ws.stop;
+    async fn read(&mut self, line: &mut Line, messages: mpsc::Sender<Incoming>) -> Farewell {
         loop {
             let text = tokio::select! {
                 text = line.next() => text,
@@ -85,7 +84,7 @@ impl Reader<'_> {
                 Ok(text) => text,
                 Err(farewell) => return farewell,
             };
-            if let Some(message) = self.take(text.as_bytes(), stop.is_cancelled()).await
+            if let Some(message) = self.take(text.as_bytes()).await
                 && messages.send(message).await.is_err()
             {
                 return Farewell::gone();
@@ -99,7 +98,7 @@ impl Reader<'_> {
     }
 
     /// A message for the protocol, or `None` after its refusal was sent.
-    async fn take(&self, text: &[u8], is_draining: bool) -> Option<Incoming> {
+    async fn take(&mut self, text: &[u8]) -> Option<Incoming> {
         let gate = &self.ws.gate;
         let (envelope, refused) = match Envelope::read(text, gate.limits.json_depth) {
             Ok(envelope) => (envelope, None),
@@ -116,11 +115,8 @@ impl Reader<'_> {
         let checked = self.guest.check(&envelope, &mut asked);
         let taken = match (checked, &refused) {
             (Err(refusal), _) => Err(refusal),
-            (Ok(_), Some(refusal)) => Err(refusal.clone()),
-            (Ok(principal), None) => {
-                let caller = Gate::caller(&principal, &asked);
-                self.begin(text, &envelope, (caller, is_draining))
-            }
+            (Ok(()), Some(refusal)) => Err(refusal.clone()),
+            (Ok(()), None) => self.begin(text, self.guest.caller(&asked)),
         };
         match taken {
             Ok(message) => Some(message),
@@ -135,25 +131,20 @@ impl Reader<'_> {
         }
     }
 
-    fn begin(
-        &self,
-        text: &[u8],
-        envelope: &Envelope,
-        (caller, is_draining): (Caller, bool),
-    ) -> Result<Incoming, Refusal> {
+    fn begin(&self, text: &[u8], caller: Caller) -> Result<Incoming, Refusal> {
         let mut message: ClientJsonRpcMessage = serde_json::from_slice(text).map_err(|_| {
             let why = "The parameters do not fit the method; see the schema of its revision.";
             Refusal::invalid("invalid_request", why)
         })?;
         match &mut message {
             JsonRpcMessage::Request(request) => {
-                if is_draining {
+                if self.ws.stop.is_cancelled() {
                     return Err(Refusal::draining());
                 }
                 let begun = self
                     .open
                     .begin(&key(&request.id), self.ws.gate.calls.token());
-                begun.map_err(unopened)?;
+                begun.map_err(Unopened::refusal)?;
                 let parts = self.parts(caller);
                 request.request.extensions_mut().insert(parts);
             }
@@ -162,12 +153,10 @@ impl Reader<'_> {
                 if let ClientNotification::CancelledNotification(cancelled) = &note.notification
                     && let Some(id) = &cancelled.params.request_id
                 {
-                    self.open.end(&key(id));
+                    drop(self.open.end(&key(id)));
                 }
             }
-            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {
-                debug_assert!(envelope.method.is_none());
-            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
         }
         Ok(message)
     }
@@ -175,24 +164,11 @@ impl Reader<'_> {
     /// What the handler would find in the extensions of a request over HTTP.
     fn parts(&self, caller: Caller) -> Parts {
         let (mut parts, ()) = http::Request::new(()).into_parts();
-        if let Ok(session) = HeaderValue::from_str(self.guest.session()) {
+        if let Ok(session) = HeaderValue::from_str(&self.guest.session()) {
             parts.headers.insert(SESSION, session);
         }
         parts.extensions.insert(caller);
         parts
-    }
-}
-
-fn unopened(why: Unopened) -> Refusal {
-    match why {
-        Unopened::Taken => {
-            let message = "This id belongs to a request that is still open; use another one.";
-            Refusal::invalid("id_in_use", message)
-        }
-        Unopened::Full => {
-            let message = "Too many open requests on this connection; let one end and try again.";
-            Refusal::over_count("too_many_open_requests", message)
-        }
     }
 }
 
@@ -225,10 +201,9 @@ impl Transport<RoleServer> for Pipe {
                 JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
             };
             let text = serde_json::to_string(&message)?;
+            // The id is free from here on; the drain waits until the answer is on its way.
+            let _ended = answered.and_then(|id| open.end(&id));
             let is_said = out.say(text).await;
-            if let Some(id) = answered {
-                open.end(&id);
-            }
             is_said
                 .then_some(())
                 .ok_or_else(|| io::ErrorKind::BrokenPipe.into())

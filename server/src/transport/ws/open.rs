@@ -5,13 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::super::refusal::Refusal;
+
 /// What is held for each open request; cheap to clone.
 pub struct Open<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
-    table: Mutex<HashMap<String, T>>,
+    table: Mutex<Table<T>>,
     emptied: Notify,
     most: usize,
+}
+
+struct Table<T> {
+    rows: HashMap<String, T>,
+    /// Ended, with an answer that is not on its way yet.
+    ending: usize,
 }
 
 /// Why a request is not begun.
@@ -33,7 +41,10 @@ impl<T> Open<T> {
     /// At most `most` at once.
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Inner {
-            table: Mutex::new(HashMap::new()),
+            table: Mutex::new(Table {
+                rows: HashMap::new(),
+                ending: 0,
+            }),
             emptied: Notify::new(),
             most,
         }))
@@ -45,24 +56,32 @@ impl<T> Open<T> {
     /// When the id is taken or the table is full.
     pub fn begin(&self, id: &str, held: T) -> Result<(), Unopened> {
         let mut table = self.lock();
-        if table.contains_key(id) {
+        if table.rows.contains_key(id) {
             return Err(Unopened::Taken);
         }
-        if table.len() >= self.0.most {
+        if table.rows.len() + table.ending >= self.0.most {
             return Err(Unopened::Full);
         }
-        table.insert(id.to_owned(), held);
+        table.rows.insert(id.to_owned(), held);
         Ok(())
     }
 
-    /// The request was answered or given up.
-    pub fn end(&self, id: &str) -> Option<T> {
+    /// Looks at what is held for an open request; `None` when it is not open.
+    pub fn look<R>(&self, id: &str, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.lock().rows.get(id).map(look)
+    }
+
+    /// Frees the id. The request counts as open until the result is dropped, which its answer
+    /// should come before.
+    pub fn end(&self, id: &str) -> Option<Ended<T>> {
         let mut table = self.lock();
-        let held = table.remove(id);
-        if table.is_empty() {
-            self.0.emptied.notify_waiters();
-        }
-        held
+        let held = table.rows.remove(id)?;
+        table.ending += 1;
+        drop(table);
+        Some(Ended {
+            open: self.clone(),
+            _held: held,
+        })
     }
 
     /// Waits until no request is open.
@@ -76,8 +95,47 @@ impl<T> Open<T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, T>> {
+    fn lock(&self) -> MutexGuard<'_, Table<T>> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Table<T> {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.ending == 0
+    }
+}
+
+/// A request whose answer is being sent.
+pub struct Ended<T> {
+    open: Open<T>,
+    _held: T,
+}
+
+impl<T> Drop for Ended<T> {
+    fn drop(&mut self) {
+        let mut table = self.open.lock();
+        table.ending -= 1;
+        if table.is_empty() {
+            self.open.0.emptied.notify_waiters();
+        }
+    }
+}
+
+impl Unopened {
+    /// What the caller is told.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Taken => {
+                let message = "This id belongs to a request that is still open; use another one.";
+                Refusal::invalid("id_in_use", message)
+            }
+            Self::Full => {
+                let message =
+                    "Too many open requests on this connection; let one end and try again.";
+                Refusal::over_count("too_many_open_requests", message)
+            }
+        }
     }
 }
 
@@ -96,11 +154,15 @@ mod tests {
         assert_eq!(open.begin("3", ()), Err(Unopened::Full));
         let mut emptied = Box::pin(open.is_empty());
         assert!(emptied.as_mut().now_or_never().is_none());
-        assert_eq!(open.end("1"), Some(()));
+        let ended = open.end("1").unwrap();
+        assert_eq!(open.begin("1", ()), Err(Unopened::Full));
+        drop(ended);
         assert!(emptied.as_mut().now_or_never().is_none());
-        assert_eq!(open.end("2"), Some(()));
+        let ended = open.end("2").unwrap();
+        assert!(emptied.as_mut().now_or_never().is_none());
+        drop(ended);
         assert!(emptied.as_mut().now_or_never().is_some());
-        assert_eq!(open.end("2"), None);
+        assert!(open.end("2").is_none());
         assert_eq!(open.begin("1", ()), Ok(()));
     }
 }
