@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "serving/bridge.rs"]
+mod bridge;
 #[path = "serving/credentials.rs"]
 mod credentials;
 #[path = "serving/daemon.rs"]
@@ -32,6 +34,8 @@ mod process;
 mod protocol;
 #[path = "serving/provider.rs"]
 mod provider;
+#[path = "serving/relay.rs"]
+mod relay;
 #[path = "serving/socket.rs"]
 mod socket;
 #[path = "serving/strangers.rs"]

@@ -14,13 +14,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::signals::Signals;
-use super::{App, AppError, manifest};
+use super::{App, AppError, manifest, probes};
 use crate::auth::audit::Audit;
+use crate::auth::daemon_key::DaemonKey;
 use crate::cli::BUG;
 use crate::config::{AuthMode, Config};
-use crate::observe::health::{Report, Status};
-use crate::observe::probe::{self, Asking, Probe};
-
+use crate::observe::probe;
 use crate::transport::admin::{self, Admin};
 use crate::transport::door::{Door, Threshold};
 use crate::transport::gate::Gate;
@@ -106,6 +105,9 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let (public, admin) = bound
         .addresses()
         .map_err(|error| AppError::ours("listen", error, BUG))?;
+    let key = async { DaemonKey::of_daemon(&app.config) };
+    let key = app.stages.run("daemon_key", key).await;
+    let key = key.map_err(|error| AppError::theirs("daemon_key", error))?;
     let mut running = Running::new();
     let desk = Desk {
         metrics: app.metrics.clone(),
@@ -114,7 +116,7 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let calls = running.calls.clone();
     let gate = Gate::new(&app.config, desk, &[public, admin], calls)
         .map_err(|error| AppError::theirs("auth", error))?;
-    open_doors(&app, gate, bound, &mut running);
+    open_doors(&app, (gate, key), bound, &mut running);
     spawn_background(&app, &running);
     if app.config.auth.mode == AuthMode::None {
         tracing::warn!("authentication is off: whoever reaches the loopback address is admin");
@@ -155,7 +157,7 @@ async fn open_audit(app: &App) -> Result<(Audit, JoinHandle<()>), AppError> {
 /// A listener's connections, and what stops it.
 type Ends<'a> = (&'a TaskTracker, &'a CancellationToken);
 
-fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
+fn open_doors(app: &App, (gate, key): (Gate, DaemonKey), bound: Bound, running: &mut Running) {
     let config = &app.config;
     let instance: Arc<str> = app.identity.instance().into();
     let issuer = gate.tokens.as_ref().map(|_| config.auth.jwt.issuer.clone());
@@ -163,7 +165,7 @@ fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
     let pages = admin_routes(app, &gate);
     let desk = gate.desk.clone();
     let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted));
-    let daemon = ws::routes(daemon(app, &gate, running));
+    let daemon = ws::routes(daemon(app, (&gate, key), running));
     let public_routes = public::routes(protocol, gate, issuer).merge(daemon);
     let finish = |routes: Routes| public::finished(routes, desk.clone(), Arc::clone(&instance));
     let door = |listener, router, threshold, (connections, stop): Ends<'_>| Door {
@@ -198,11 +200,12 @@ fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
         .collect();
 }
 
-fn daemon(app: &App, gate: &Gate, running: &Running) -> Ws {
+fn daemon(app: &App, (gate, key): (&Gate, DaemonKey), running: &Running) -> Ws {
     Ws {
         gate: gate.clone(),
         toolbox: app.toolbox.clone(),
         health: app.health.clone(),
+        key,
         names: Names::default(),
         connections: running.connections.clone(),
         stop: running.stop.clone(),
@@ -232,7 +235,7 @@ fn spawn_background(app: &App, running: &Running) {
     let interval = app.config.health.interval;
     let probing = probe::run(
         app.health.clone(),
-        probes(app),
+        probes::of(app),
         interval,
         running.ending.clone(),
     );
@@ -242,70 +245,6 @@ fn spawn_background(app: &App, running: &Running) {
         .background
         .spawn(async move { router.watch(ending).await });
     running.background.close();
-}
-
-fn probes(app: &App) -> Vec<Probe> {
-    let store = app.store.clone();
-    let toolbox = app.toolbox.clone();
-    let mut probes = vec![
-        probe::disk(&app.config.server.state_dir()),
-        probe("store", move || {
-            let store = store.clone();
-            Box::pin(async move { store_report(&store).await })
-        }),
-        probe("in_flight", move || {
-            let permits = toolbox.permits();
-            let report = Report::new(Status::Healthy, "");
-            let report = report
-                .fact("current", permits.current())
-                .fact("limit", permits.limit());
-            Box::pin(async move { report })
-        }),
-    ];
-    for row in app
-        .router
-        .providers()
-        .into_iter()
-        .filter(|row| row.registered)
-    {
-        let (router, name) = (Arc::clone(&app.router), row.name.clone());
-        let ask = move || -> Asking {
-            let report = router.report(&name);
-            Box::pin(async move {
-                report.unwrap_or_else(|| Report::new(Status::Unhealthy, "unknown provider"))
-            })
-        };
-        probes.push(Probe {
-            name: row.name,
-            is_provider: true,
-            ask: Arc::new(ask),
-        });
-    }
-    probes
-}
-
-fn probe(name: &str, ask: impl Fn() -> Asking + Send + Sync + 'static) -> Probe {
-    Probe {
-        name: name.to_owned(),
-        is_provider: false,
-        ask: Arc::new(ask),
-    }
-}
-
-async fn store_report(store: &crate::store::Store) -> Report {
-    let report = match store.probe().await {
-        Ok(()) => Report::new(Status::Healthy, ""),
-        Err(error) => {
-            tracing::debug!(cause = %error, "store probe failed");
-            Report::new(Status::Unhealthy, "the store does not answer")
-        }
-    };
-    let report = report.fact("kind", store.kind());
-    if store.kind() == "sqlite" {
-        report.local()
-    } else {
-        report
-    }
 }
 
 async fn drain(app: &App, running: Running, audit: &Audit) {

@@ -90,6 +90,8 @@ fn positive(config: &Config, wrong: &mut Vec<Wrong>) {
         ("limits.rate.principal", limits.rate.principal as usize),
         ("limits.rate.table", limits.rate.table),
         ("audit.queue", config.audit.queue),
+        ("bridge.in_flight", config.bridge.in_flight),
+        ("bridge.queue", config.bridge.queue),
         ("thread.exchanges", config.thread.exchanges as usize),
         ("breaker.failures", config.breaker.failures as usize),
         (
@@ -110,10 +112,17 @@ fn spans(config: &Config, wrong: &mut Vec<Wrong>) {
         ("limits.hello_timeout", limits.hello_timeout),
         ("limits.ping_interval", limits.ping_interval),
         ("limits.ping_timeout", limits.ping_timeout),
+        ("bridge.reconnect", config.bridge.reconnect),
     ];
     for (key, span) in spans {
         say(wrong, span.is_zero(), key, "must be longer than 0");
     }
+    say(
+        wrong,
+        config.bridge.idle < limits.ping_interval + STEP,
+        "bridge.idle",
+        "must exceed limits.ping_interval by 5 s or more; the daemon's pings are waited for",
+    );
 }
 
 fn limits(config: &Config, wrong: &mut Vec<Wrong>) {

@@ -11,6 +11,7 @@ mod line;
 mod mcp;
 pub mod names;
 mod open;
+mod proof;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::upgrade::OnUpgrade;
@@ -34,6 +35,7 @@ use tokio_util::task::TaskTracker;
 use super::door::{Lease, Renewed};
 use super::gate::{self, Gate};
 use super::refusal::{Asked, Refusal};
+use crate::auth::daemon_key::DaemonKey;
 use crate::observe::Health;
 use crate::protocol::caller::Transport;
 use crate::tool::Toolbox;
@@ -53,6 +55,8 @@ pub struct Ws {
     pub toolbox: Toolbox,
     /// Component states.
     pub health: Health,
+    /// What this daemon proves itself with.
+    pub key: DaemonKey,
     /// Session ids in use.
     pub names: Names,
     /// Owns the connections' tasks.
@@ -98,6 +102,7 @@ pub fn spoken(headers: &HeaderMap) -> Option<&'static str> {
 pub fn routes(ws: Ws) -> Router {
     Router::new()
         .route("/ws", any(upgrade))
+        .route("/ws/proof", get(proof::prove))
         .with_state(Arc::new(ws))
 }
 

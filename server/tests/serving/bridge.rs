@@ -1,0 +1,323 @@
+//! `exai bridge`: a client at its pipes gets what the daemon says, or a typed error.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::process::{Server, exai, initialize, serve, serve_jwt, token, wait_for};
+use super::provider::{Provider, answer, serve_asking};
+use super::relay::Relay;
+use super::socket::tool_call;
+
+/// A running bridge and the client's ends of its pipes.
+struct Bridge {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Bridge {
+    fn start(url: &str, state: &Path, more: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut command = exai(env);
+        let dir = format!("server.state_dir={}", state.display());
+        command.args(["bridge", "--url", url, "--set", &dir]);
+        for setting in more {
+            command.args(["--set", setting]);
+        }
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            stdin: child.stdin.take(),
+            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
+            child,
+        }
+    }
+
+    /// At a server on this machine, with its state folder.
+    fn to(server: &Server, env: &[(&str, &str)]) -> Self {
+        let url = format!("ws://{}/ws", server.public);
+        Self::start(&url, server.state.path(), &[], env)
+    }
+
+    fn say(&mut self, message: &Value) {
+        writeln!(self.stdin.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    fn hear(&mut self) -> Value {
+        let line = self.lines.next().unwrap().unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON-RPC: {line}"))
+    }
+
+    fn ask(&mut self, request: &Value) -> Value {
+        self.say(request);
+        loop {
+            let said = self.hear();
+            if said["id"] == request["id"] {
+                return said;
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        let begun = self.ask(&initialize());
+        assert_eq!(begun["result"]["serverInfo"]["name"], "exai", "{begun}");
+        self.say(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    }
+}
+
+fn text(said: &Value) -> &str {
+    said["result"]["content"][0]["text"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{said}"))
+}
+
+#[test]
+fn a_client_at_the_pipe_gets_the_daemons_answers_and_its_end_is_quick() {
+    let (server, _provider) = serve_asking(&[]);
+    let mut bridge = Bridge::to(&server, &[]);
+    bridge.begin();
+    let listed = bridge.ask(&json!({"jsonrpc": "2.0", "id": "l", "method": "tools/list"}));
+    assert!(
+        listed["result"]["tools"].as_array().unwrap().len() > 3,
+        "{listed}"
+    );
+    let said = bridge.ask(&tool_call(7, "chat", json!({"prompt": "tracer"})));
+    assert_eq!(text(&said), answer("tracer"));
+    for (line, code) in [("{", -32700), ("[]", -32600)] {
+        writeln!(bridge.stdin.as_mut().unwrap(), "{line}").unwrap();
+        assert_eq!(bridge.hear()["error"]["code"], code, "{line}");
+    }
+    drop(bridge.stdin.take());
+    let ended = Instant::now();
+    let status = wait_for("the exit", || bridge.child.try_wait().unwrap());
+    assert!(status.success(), "{status}");
+    assert!(
+        ended.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        ended.elapsed()
+    );
+}
+
+#[test]
+fn two_hundred_calls_at_once_each_get_their_own_answer() {
+    let (server, provider) = serve_asking(&["limits.rate.address=60"]);
+    let mut bridge = Bridge::to(&server, &[]);
+    bridge.begin();
+    for id in 100..300 {
+        bridge.say(&tool_call(
+            id,
+            "chat",
+            json!({"prompt": format!("tracer {id}")}),
+        ));
+    }
+    let mut answers = BTreeMap::new();
+    while answers.len() < 200 {
+        let said = bridge.hear();
+        answers.insert(said["id"].as_u64().unwrap(), said);
+    }
+    for (id, said) in &answers {
+        assert_eq!(text(said), answer(&format!("tracer {id}")), "{id}");
+    }
+    assert_eq!(provider.asked(), 200);
+}
+
+#[test]
+fn a_daemon_that_restarts_mid_call_still_gives_the_answer() {
+    let provider = Provider::start();
+    let own = provider.settings();
+    let settings: Vec<&str> = own.iter().map(String::as_str).collect();
+    let daemon = ("EXAI_DAEMON_KEY", "5e8d7c6b4a39281706f5e4d3c2b1a098");
+    let env = [("KIMI_API_KEY", "sk-0123456789abcdef"), daemon];
+    let relay = Relay::start();
+    let first = serve(&settings, &env);
+    relay.lead(Some(first.public));
+    let url = format!("ws://{}/ws", relay.address);
+    let mut bridge = Bridge::start(&url, first.state.path(), &[], &[daemon]);
+    bridge.begin();
+    bridge.say(&tool_call(7, "chat", json!({"prompt": "slow one"})));
+    provider.wait_for_questions(1);
+    relay.lead(None);
+    drop(first);
+    bridge.say(&tool_call(8, "version", json!({})));
+    let second = serve(&settings, &env);
+    relay.lead(Some(second.public));
+    assert_eq!(bridge.hear()["id"], 8);
+    provider.wait_for_questions(2);
+    provider.open();
+    let said = bridge.hear();
+    assert_eq!(
+        (said["id"].as_u64(), text(&said)),
+        (Some(7), &*answer("slow one"))
+    );
+}
+
+#[test]
+fn without_a_daemon_a_call_ends_with_a_typed_error_after_its_wait() {
+    let state = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("ws://{free}/ws");
+    let mut bridge = Bridge::start(&url, state.path(), &["bridge.reconnect=500ms"], &[]);
+    let started = Instant::now();
+    let said = bridge.ask(&initialize());
+    let data = &said["error"]["data"];
+    assert_eq!(data["code"], "daemon_unreachable", "{said}");
+    assert_eq!(
+        (&data["category"], &data["retryable"]),
+        (&json!("network_error"), &json!(true))
+    );
+    assert!(said.get("result").is_none());
+    assert!(started.elapsed() >= Duration::from_millis(500));
+}
+
+#[test]
+fn the_daemons_refusal_of_a_token_is_passed_on_as_an_error() {
+    let server = serve_jwt(&["--demo"]);
+    let good = token("alice", &["user"]);
+    let mut bridge = Bridge::to(&server, &[("EXAI_TOKEN", &good)]);
+    bridge.begin();
+    let said = bridge.ask(&tool_call(7, "version", json!({})));
+    assert_eq!(said["result"]["isError"], false, "{said}");
+    for bad in [&*format!("{good}x"), ""] {
+        let mut bridge = Bridge::to(&server, &[("EXAI_TOKEN", bad)]);
+        let said = bridge.ask(&initialize());
+        assert_eq!(said["error"]["code"], -32001, "{said}");
+        assert_eq!(said["error"]["data"]["category"], "auth_error");
+        assert!(said.get("result").is_none());
+    }
+}
+
+#[test]
+fn a_token_is_read_anew_when_the_daemon_no_longer_takes_the_old_one() {
+    let server = serve_jwt(&["--demo", "auth.jwt.leeway=0s"]);
+    let file = server.state.path().join("token");
+    std::fs::write(&file, super::process::token_for("alice", &["user"], 2)).unwrap();
+    let url = format!("ws://{}/ws", server.public);
+    let setting = format!("bridge.token_file={}", file.display());
+    let mut bridge = Bridge::start(&url, server.state.path(), &[&setting], &[]);
+    bridge.begin();
+    let mut id = 1;
+    let refused = wait_for("the token to expire", || {
+        id += 1;
+        let said = bridge.ask(&tool_call(id, "version", json!({})));
+        said["error"].is_object().then_some(said)
+    });
+    assert_eq!(
+        refused["error"]["data"]["code"], "unauthorized",
+        "{refused}"
+    );
+    std::fs::write(&file, token("alice", &["user"])).unwrap();
+    wait_for("the new token to be used", || {
+        id += 1;
+        let said = bridge.ask(&tool_call(id, "version", json!({})));
+        (said["result"]["isError"] == false).then_some(())
+    });
+}
+
+/// Listens, answers everything with this, and keeps what it heard.
+fn impostor(answer: &'static str) -> (String, std::sync::mpsc::Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let (send, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut bytes = Vec::new();
+            let mut part = [0; 4096];
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(500)));
+            let mut is_answered = false;
+            while let Ok(length @ 1..) = stream.read(&mut part) {
+                bytes.extend_from_slice(&part[..length]);
+                if !is_answered && bytes.ends_with(b"\r\n\r\n") {
+                    is_answered = true;
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            }
+            let _ = send.send(bytes);
+        }
+    });
+    (url, heard)
+}
+
+#[test]
+fn a_stranger_on_the_port_gets_no_token() {
+    let server = serve_jwt(&["--demo"]);
+    let secret = token("alice", &["user"]);
+    let wrong = "HTTP/1.1 204 No Content\r\nexai-proof: 00ff00ff\r\n\r\n";
+    let silent = "HTTP/1.1 204 No Content\r\n\r\n";
+    let eager = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\
+                 connection: upgrade\r\n\r\n";
+    for answer in [wrong, silent, eager] {
+        let (url, heard) = impostor(answer);
+        let env = [("EXAI_TOKEN", secret.as_str())];
+        let mut bridge = Bridge::start(&url, server.state.path(), &[], &env);
+        let said = bridge.ask(&initialize());
+        assert_eq!(said["error"]["data"]["code"], "daemon_unproven", "{said}");
+        let bytes = heard.recv_timeout(super::process::PATIENCE).unwrap();
+        let bytes = String::from_utf8_lossy(&bytes);
+        assert!(bytes.contains("exai-challenge"), "{bytes}");
+        assert!(!bytes.to_lowercase().contains("authorization"), "{bytes}");
+        assert!(!bytes.contains(&secret));
+    }
+    // The same token and folder at the real one.
+    Bridge::to(&server, &[("EXAI_TOKEN", &secret)]).begin();
+}
+
+#[test]
+fn a_bridge_that_cannot_be_safe_does_not_start_and_says_why() {
+    let state = tempfile::tempdir().unwrap();
+    let dir = format!("server.state_dir={}", state.path().display());
+    let table = [
+        ("ws://127.0.0.1:1/ws", "EXAI_DAEMON_KEY"),
+        ("ws://exai.example.com/ws", "wss://"),
+        ("http://127.0.0.1:1/ws", "neither ws:// nor wss://"),
+    ];
+    for (url, wanted) in table {
+        let output = exai(&[("EXAI_TOKEN", "t")])
+            .args(["bridge", "--url", url, "--set", &dir])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(64), "{url}");
+        assert!(output.stdout.is_empty());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(wanted), "{url}: {said}");
+    }
+}
+
+#[test]
+fn the_proof_is_the_keys_and_is_asked_for_with_a_long_challenge() {
+    let key = "5e8d7c6b4a39281706f5e4d3c2b1a098";
+    let ask = |server: &Server, challenge: &str| {
+        let headers = [("exai-challenge", challenge)];
+        super::process::request(server.public, "GET", "/ws/proof", &headers, b"")
+    };
+    let challenge = "c".repeat(40);
+    let proof = |key: &str| {
+        let server = serve(&["--demo"], &[("EXAI_DAEMON_KEY", key)]);
+        let reply = ask(&server, &challenge);
+        assert_eq!(reply.status, 204, "{reply:?}");
+        for bad in ["", "short", &"x".repeat(129), &"é".repeat(40)] {
+            assert_eq!(ask(&server, bad).status, 400, "{bad}");
+        }
+        reply.header("exai-proof").unwrap().to_owned()
+    };
+    assert_eq!(proof(key), proof(key));
+    assert_ne!(proof(key), proof("0a5e8d7c6b4a39281706f5e4d3c2b1a0"));
+}
