@@ -26,6 +26,8 @@ mod health;
 mod hello;
 #[path = "serving/limits.rs"]
 mod limits;
+#[path = "serving/monitoring.rs"]
+mod monitoring;
 #[path = "serving/pipe.rs"]
 mod pipe;
 #[path = "serving/process.rs"]

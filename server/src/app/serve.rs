@@ -162,11 +162,11 @@ fn open_doors(app: &App, (gate, key): (Gate, DaemonKey), bound: Bound, running: 
     let instance: Arc<str> = app.identity.instance().into();
     let issuer = gate.tokens.as_ref().map(|_| config.auth.jwt.issuer.clone());
     let protocol = mcp::service(&app.toolbox, config, running.protocol.clone());
-    let pages = admin_routes(app, &gate);
+    let daemon = daemon(app, (&gate, key), running);
+    let pages = admin_routes(app, &daemon, running);
     let desk = gate.desk.clone();
     let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted));
-    let daemon = ws::routes(daemon(app, (&gate, key), running));
-    let public_routes = public::routes(protocol, gate, issuer).merge(daemon);
+    let public_routes = public::routes(protocol, gate, issuer).merge(ws::routes(daemon));
     let finish = |routes: Routes| public::finished(routes, desk.clone(), Arc::clone(&instance));
     let door = |listener, router, threshold, (connections, stop): Ends<'_>| Door {
         listener,
@@ -207,18 +207,26 @@ fn daemon(app: &App, (gate, key): (&Gate, DaemonKey), running: &Running) -> Ws {
         health: app.health.clone(),
         key,
         names: Names::default(),
+        every: app.config.health.interval,
         connections: running.connections.clone(),
         stop: running.stop.clone(),
         ending: running.protocol.clone(),
     }
 }
 
-fn admin_routes(app: &App, gate: &Gate) -> Routes {
+fn admin_routes(app: &App, daemon: &Ws, running: &Running) -> Routes {
     let drawn = app.clone();
-    let mut gate = gate.clone();
+    let mut gate = daemon.gate.clone();
     // Scrapers and probes share an address with callers on one host; their rates are apart.
     gate.rates = Arc::new(Rates::new(&app.config.limits.rate));
-    admin::routes(Admin {
+    let feed = Ws {
+        gate: gate.clone(),
+        connections: running.admin_connections.clone(),
+        stop: running.admin_stop.clone(),
+        ending: running.admin_stop.clone(),
+        ..daemon.clone()
+    };
+    let pages = admin::routes(Admin {
         gate,
         health: app.health.clone(),
         identity: app.identity.clone(),
@@ -228,7 +236,8 @@ fn admin_routes(app: &App, gate: &Gate) -> Routes {
         }),
         metrics_open: app.config.metrics_open,
         scrape_token: app.config.secrets.metrics.clone(),
-    })
+    });
+    pages.merge(ws::monitoring(feed))
 }
 
 fn spawn_background(app: &App, running: &Running) {

@@ -9,11 +9,13 @@ mod daemon;
 mod guest;
 mod line;
 mod mcp;
+mod monitoring;
 pub mod names;
 mod open;
 mod proof;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -59,6 +61,8 @@ pub struct Ws {
     pub key: DaemonKey,
     /// Session ids in use.
     pub names: Names,
+    /// Between two snapshots of the monitoring feed.
+    pub every: Duration,
     /// Owns the connections' tasks.
     pub connections: TaskTracker,
     /// No new calls; a connection ends when its last call has.
@@ -72,15 +76,18 @@ pub struct Ws {
 enum Dialect {
     Mcp,
     Daemon,
+    /// Not told by a subprotocol but by its path.
+    Monitoring,
 }
 
 impl Dialect {
     const ALL: [Self; 2] = [Self::Mcp, Self::Daemon];
 
-    const fn name(self) -> &'static str {
+    const fn name(self) -> Option<&'static str> {
         match self {
-            Self::Mcp => "mcp",
-            Self::Daemon => "exai.v1",
+            Self::Mcp => Some("mcp"),
+            Self::Daemon => Some("exai.v1"),
+            Self::Monitoring => None,
         }
     }
 
@@ -89,13 +96,14 @@ impl Dialect {
         let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
         let offered = lines.filter_map(|line| line.to_str().ok());
         let mut offered = offered.flat_map(|line| line.split(',')).map(str::trim);
-        offered.find_map(|name| Self::ALL.into_iter().find(|known| known.name() == name))
+        let known = |name: &str| Self::ALL.into_iter().find(|one| one.name() == Some(name));
+        offered.find_map(known)
     }
 }
 
 /// The subprotocol that a request would be given, by name.
 pub fn spoken(headers: &HeaderMap) -> Option<&'static str> {
-    Dialect::of(headers).map(Dialect::name)
+    Dialect::of(headers).and_then(Dialect::name)
 }
 
 /// The routes of the daemon.
@@ -106,17 +114,31 @@ pub fn routes(ws: Ws) -> Router {
         .with_state(Arc::new(ws))
 }
 
-async fn upgrade(State(ws): State<Arc<Ws>>, mut request: Request) -> Response {
+/// The route of the monitoring feed, for the admin listener.
+pub fn monitoring(ws: Ws) -> Router {
+    let feed = |State(ws): State<Arc<Ws>>, request: Request| async move {
+        enter(ws, request, Some(Dialect::Monitoring)).await
+    };
+    Router::new()
+        .route("/ws/monitoring", any(feed))
+        .with_state(Arc::new(ws))
+}
+
+async fn upgrade(State(ws): State<Arc<Ws>>, request: Request) -> Response {
+    let dialect = Dialect::of(request.headers());
+    enter(ws, request, dialect).await
+}
+
+async fn enter(ws: Arc<Ws>, mut request: Request, dialect: Option<Dialect>) -> Response {
     let correlation_id = gate::correlation_of(&request);
     let (mut asked, source) = ws.gate.asked(&request, &correlation_id);
     asked.transport = Transport::WebSocket;
-    let dialect = Dialect::of(request.headers());
     let checked = ws.gate.check_origin(&request).and_then(|()| {
         let headers = request.headers();
         let has_token = headers.contains_key(AUTHORIZATION);
         let principal = match dialect {
             // Who is there is said in the hello.
-            Some(Dialect::Daemon) | None if !has_token => {
+            Some(Dialect::Daemon | Dialect::Monitoring) | None if !has_token => {
                 ws.gate.take_rate(source)?;
                 None
             }
@@ -166,6 +188,7 @@ impl Ws {
             match dialect {
                 Some(Dialect::Mcp) => mcp::talk(self, guest, line, out).await,
                 Some(Dialect::Daemon) => daemon::talk(self, guest, line, out).await,
+                Some(Dialect::Monitoring) => monitoring::talk(self, guest, line, out).await,
                 None => Farewell::no_dialect(),
             }
         })
@@ -182,8 +205,8 @@ fn shake_hands(request: &mut Request, dialect: Option<Dialect>) -> Result<Shaken
     let upgraded = request.extensions_mut().remove::<OnUpgrade>();
     let upgraded = upgraded.ok_or_else(upgrade_required)?;
     let lease = request.extensions().get::<Lease>().and_then(Lease::renew);
-    if let Some(dialect) = dialect {
-        let name = HeaderValue::from_static(dialect.name());
+    if let Some(name) = dialect.and_then(Dialect::name) {
+        let name = HeaderValue::from_static(name);
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, name);
     }
     Ok((response, upgraded, lease))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::process::{Server, exai, initialize, serve, serve_jwt, token, wait_for};
+use super::process::{EXPIRING, Server, exai, initialize, serve, serve_jwt, token, wait_for};
 use super::provider::{Provider, answer, serve_asking};
 use super::relay::Relay;
 use super::socket::tool_call;
@@ -206,7 +206,7 @@ fn the_daemons_refusal_of_a_token_is_passed_on_as_an_error() {
 
 #[test]
 fn a_token_is_read_anew_when_the_daemon_no_longer_takes_the_old_one() {
-    let server = serve_jwt(&["--demo", "auth.jwt.leeway=0s"]);
+    let server = serve_jwt(&EXPIRING);
     let file = server.state.path().join("token");
     std::fs::write(&file, super::process::token_for("alice", &["user"], 2)).unwrap();
     let url = format!("ws://{}/ws", server.public);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::dialect::{ask, greet, greeted, silent, version};
-use super::process::{serve_jwt, token, token_for, wait_for};
+use super::process::{EXPIRING, serve_jwt, token, token_for, wait_for};
 use super::socket::open;
 
 #[test]
@@ -122,7 +122,7 @@ fn roles_decide_tools_and_health_detail() {
 
 #[test]
 fn a_rotated_token_carries_the_connection_past_the_end_of_the_first() {
-    let server = serve_jwt(&["--demo", "auth.jwt.leeway=0s"]);
+    let server = serve_jwt(&EXPIRING);
     let (short, long) = (token_for("alice", &["user"], 2), token("alice", &["user"]));
     let bob = token("bob", &["user"]);
     let mut kept = greeted(&server, json!({"jwt": short}));

@@ -265,6 +265,14 @@ pub const JWT: [&str; 3] = [
     "auth.jwt.audience=exai",
 ];
 
+/// Settings of a server whose tokens expire while a test asks, again and again, whether they have.
+pub const EXPIRING: [&str; 4] = [
+    "--demo",
+    "auth.jwt.leeway=0s",
+    "limits.rate.principal=10000",
+    "limits.rate.address=10000",
+];
+
 /// A token made by the binary itself.
 pub fn token(subject: &str, roles: &[&str]) -> String {
     token_for(subject, roles, 600)

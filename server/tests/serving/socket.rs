@@ -1,6 +1,6 @@
 //! A plain WebSocket client for a test.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -26,7 +26,17 @@ pub fn open(
     protocol: &str,
     headers: &[(&'static str, &str)],
 ) -> Result<Socket, Refused> {
-    let url = format!("ws://{}/ws", server.public);
+    open_at(server.public, "/ws", protocol, headers)
+}
+
+/// Opens a path of a listener.
+pub fn open_at(
+    address: SocketAddr,
+    path: &str,
+    protocol: &str,
+    headers: &[(&'static str, &str)],
+) -> Result<Socket, Refused> {
+    let url = format!("ws://{address}{path}");
     let mut request = url.into_client_request().unwrap();
     let offered = ("sec-websocket-protocol", protocol);
     let offered = (!protocol.is_empty()).then_some(offered);
@@ -36,7 +46,7 @@ pub fn open(
             .headers_mut()
             .insert(HeaderName::from_static(name), value);
     }
-    let stream = TcpStream::connect(server.public).unwrap();
+    let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     match client(request, stream) {
         Ok((socket, _)) => Ok(Socket(socket)),

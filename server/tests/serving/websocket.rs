@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::process::{call, serve, serve_jwt, token, wait_for};
+use super::process::{EXPIRING, call, serve, serve_jwt, token, wait_for};
 use super::provider::{answer, serve_asking};
 use super::socket::{Socket, open, tool_call};
 
@@ -209,7 +209,7 @@ fn a_refusal_by_role_or_rate_is_typed_and_the_connection_goes_on() {
 
 #[test]
 fn a_token_that_expires_on_an_open_connection_is_refused_from_then_on() {
-    let server = serve_jwt(&["--demo", "auth.jwt.leeway=0s"]);
+    let server = serve_jwt(&EXPIRING);
     let short = super::process::token_for("alice", &["user"], 2);
     let bearer = format!("Bearer {short}");
     let mut socket = Socket::mcp(&server, &[("authorization", &bearer)]);

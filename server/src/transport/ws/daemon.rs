@@ -4,7 +4,7 @@
 //! A frame that cannot be taken gets an error frame and the connection goes on. What is closed:
 //! text that is no JSON, frames before the hello, a second hello, another dialect.
 
-mod answer;
+pub mod answer;
 mod call;
 mod chunks;
 mod frame;
@@ -41,7 +41,7 @@ struct Held {
 
 /// Serves one client until it leaves, breaks the protocol or the process ends.
 pub async fn talk(ws: &Ws, mut guest: Guest, line: &mut Line, out: Outbox) -> Farewell {
-    let name = match greet(ws, &mut guest, line, &out).await {
+    let name = match greet(ws, (&mut guest, |_| Ok(())), line, &out).await {
         Ok(name) => name,
         Err(farewell) => return farewell,
     };
@@ -58,10 +58,16 @@ pub async fn talk(ws: &Ws, mut guest: Guest, line: &mut Line, out: Outbox) -> Fa
     daemon.listen(guest, line).await
 }
 
+/// Somebody who may say hello, and what more is asked of whoever said it.
+pub type Entrant<'a> = (&'a mut Guest, fn(&mut Guest) -> Result<(), Refusal>);
+
 /// Waits for the hello and answers it.
-async fn greet(
+///
+/// # Errors
+/// What the connection is closed with.
+pub async fn greet(
     ws: &Ws,
-    guest: &mut Guest,
+    (guest, may_stay): Entrant<'_>,
     line: &mut Line,
     out: &Outbox,
 ) -> Result<Name, Farewell> {
@@ -76,7 +82,7 @@ async fn greet(
     let mut asked = guest.asked(Value::Null);
     asked.action = "hello".to_owned();
     let refused = match Frame::read(text.as_bytes(), ws.gate.limits.json_depth) {
-        Ok(Frame::Hello(hello)) => match enter(ws, guest, &hello, &mut asked) {
+        Ok(Frame::Hello(hello)) => match enter(ws, (guest, may_stay), &hello, &mut asked) {
             Ok(name) => {
                 let ack = answer::welcome(name.id(), ws.toolbox.surroundings());
                 out.say(ack).await;
@@ -93,9 +99,15 @@ async fn greet(
     Err(refused.farewell)
 }
 
-fn enter(ws: &Ws, guest: &mut Guest, hello: &Hello, asked: &mut Asked) -> Result<Name, NoHello> {
+fn enter(
+    ws: &Ws,
+    (guest, may_stay): Entrant<'_>,
+    hello: &Hello,
+    asked: &mut Asked,
+) -> Result<Name, NoHello> {
     let tokens = [hello.jwt.as_deref(), hello.token.as_deref()];
     guest.identify(&tokens, asked)?;
+    may_stay(guest).map_err(NoHello::refused)?;
     let id: Arc<str> = match &hello.session_id {
         Some(id) => id.as_str().into(),
         None => guest.session(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
@@ -45,8 +45,8 @@ impl Drop for SessionPlace {
 
 /// A hello that is refused.
 pub struct NoHello {
-    /// The word in the answer: `unauthorized`, `jwt_required`, `over_capacity`, `missing_hello` or
-    /// `invalid_hello`.
+    /// The word in the answer: `unauthorized`, `jwt_required`, `forbidden`, `over_capacity`,
+    /// `missing_hello` or `invalid_hello`.
     pub error: &'static str,
     /// For the record, and the sentence in the answer.
     pub refusal: Refusal,
@@ -59,6 +59,7 @@ impl NoHello {
     pub fn refused(refusal: Refusal) -> Self {
         let (error, farewell) = match refusal.failure.category {
             Category::RateLimitError => ("over_capacity", Farewell::over("too many requests")),
+            _ if refusal.status == StatusCode::FORBIDDEN => ("forbidden", Farewell::unauthorized()),
             _ => ("unauthorized", Farewell::unauthorized()),
         };
         Self {
@@ -129,6 +130,17 @@ impl Guest {
         self.principal
             .as_ref()
             .is_some_and(Principal::may_administer)
+    }
+
+    /// Whether the caller is, now, an administrator with a good credential.
+    ///
+    /// # Errors
+    /// The refusal, not yet on record.
+    pub fn administer(&mut self) -> Result<(), Refusal> {
+        let principal = self.gate.authenticate(&self.credential)?;
+        let may = principal.may_administer();
+        self.principal = Some(principal);
+        may.then_some(()).ok_or_else(Refusal::forbidden)
     }
 
     /// A place among the sessions of the process, or `None` when all are taken.
