@@ -20,6 +20,8 @@ mod ending;
 mod faults;
 #[path = "serving/frames.rs"]
 mod frames;
+#[path = "serving/front.rs"]
+mod front;
 #[path = "serving/health.rs"]
 mod health;
 #[path = "serving/hello.rs"]

@@ -232,7 +232,20 @@ async fn open(target: &Target) -> Result<Socket, DialError> {
             let error = body.and_then(|mut body| body.get_mut("error").map(Value::take));
             Err(DialError::Refused(response.status().as_u16(), error))
         }
+        Err(error) if is_by_tls(&error) => Err(DialError::Unproven("its certificate is not good")),
         Err(error) => Err(DialError::Unreachable(error.to_string())),
+    }
+}
+
+/// Whether TLS itself refused, and not the connection below it.
+fn is_by_tls(error: &tungstenite::Error) -> bool {
+    match error {
+        tungstenite::Error::Tls(_) => true,
+        tungstenite::Error::Io(error) => {
+            let inner = error.get_ref();
+            inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        }
+        _ => false,
     }
 }
 

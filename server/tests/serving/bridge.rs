@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -36,11 +36,12 @@ impl Bridge {
         for setting in more {
             command.args(["--set", setting]);
         }
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(&mut command)
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = pipes.spawn().unwrap();
         Self {
             stdin: child.stdin.take(),
             lines: BufReader::new(child.stdout.take().unwrap()).lines(),
@@ -320,4 +321,58 @@ fn the_proof_is_the_keys_and_is_asked_for_with_a_long_challenge() {
     };
     assert_eq!(proof(key), proof(key));
     assert_ne!(proof(key), proof("0a5e8d7c6b4a39281706f5e4d3c2b1a0"));
+}
+
+#[test]
+fn over_tls_the_certificate_is_the_proof() {
+    let server = serve_jwt(&["--demo"]);
+    let dir = tempfile::tempdir().unwrap();
+    let Some(front) = super::front::start(dir.path(), server.public) else {
+        return;
+    };
+    let url = format!("wss://localhost:{}/ws", front.address.port());
+    let good = token("alice", &["user"]);
+    let trusted = front.certificate.to_str().unwrap();
+    let env = [("EXAI_TOKEN", good.as_str()), ("SSL_CERT_FILE", trusted)];
+    // A folder without a key: none is needed.
+    let mut bridge = Bridge::start(&url, dir.path(), &[], &env);
+    bridge.begin();
+    let said = bridge.ask(&tool_call(7, "version", json!({})));
+    assert_eq!(said["result"]["isError"], false, "{said}");
+    let mut bridge = Bridge::start(&url, dir.path(), &[], &env[..1]);
+    let said = bridge.ask(&initialize());
+    assert_eq!(said["error"]["data"]["code"], "daemon_unproven", "{said}");
+}
+
+/// The listening sockets among a process's descriptors.
+fn listening(pid: u32) -> usize {
+    let links = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let links = links.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let own: Vec<String> = links.map(|link| link.display().to_string()).collect();
+    let tables =
+        ["tcp", "tcp6"].map(|name| std::fs::read_to_string(format!("/proc/{pid}/net/{name}")));
+    let tables = tables.map(Result::unwrap_or_default).concat();
+    let sockets = tables.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        // State 0A is LISTEN; the tenth field is the inode.
+        (fields.get(3) == Some(&"0A")).then(|| format!("socket:[{}]", fields[9]))
+    });
+    sockets.filter(|socket| own.contains(socket)).count()
+}
+
+#[test]
+fn each_mode_answers_a_call_and_listens_where_it_is_documented_to() {
+    let server = serve(&["--demo"], &[]);
+    assert_eq!(listening(server.child.id()), 2);
+    let mut bridge = Bridge::to(&server, &[]);
+    let state = tempfile::tempdir().unwrap();
+    let dir = format!("server.state_dir={}", state.path().display());
+    let mut command = exai(&[]);
+    let mut stdio = Bridge::spawn(command.args(["stdio", "--set", &dir]));
+    for (mode, client) in [("bridge", &mut bridge), ("stdio", &mut stdio)] {
+        client.begin();
+        let said = client.ask(&tool_call(7, "version", json!({})));
+        assert_eq!(said["result"]["isError"], false, "{mode}: {said}");
+        assert_eq!(listening(client.child.id()), 0, "{mode}");
+    }
 }

@@ -1,11 +1,11 @@
 //! Frames that no good client sends, limits, and the close code that answers each.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::process::{PATIENCE, Server, serve, wait_for};
 use super::socket::{Socket, open, tool_call};
@@ -206,6 +206,59 @@ fn the_session_after_the_last_is_closed_with_1008() {
     let first = Socket::mcp(&server, &[]);
     let mut second = open(&server, "mcp", &[]).unwrap();
     assert_eq!(second.closed(), 1008);
+    drop(first);
+    wait_for("the place", || {
+        let mut socket = open(&server, "mcp", &[]).unwrap();
+        socket.say(&super::process::initialize());
+        socket.hear().ok()
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_is_left_and_its_neighbour_is_not_disturbed() {
+    let rates = ["limits.rate.principal=100000", "limits.rate.address=100000"];
+    let server = serve(
+        &["--demo", "limits.write_timeout=500ms", rates[0], rates[1]],
+        &[],
+    );
+    let mut deaf = Socket::mcp(&server, &[]);
+    deaf.0
+        .get_ref()
+        .set_write_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    // Every answer is some twenty kilobytes that nobody takes.
+    let started = Instant::now();
+    let mut id = 1;
+    loop {
+        id += 1;
+        let mut list = list.clone();
+        list["id"] = json!(id);
+        let sent = deaf.0.send(Message::text(list.to_string()));
+        if let Err(Error::Io(error)) = &sent
+            && !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+        {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "the server still holds on");
+    }
+    let mut other = Socket::mcp(&server, &[]);
+    let said = other.ask(tool_call(2, "version", json!({})));
+    assert_eq!(said["result"]["isError"], false, "{said}");
+    wait_for("the session to be gone", || {
+        let metrics = server.admin("/metrics", &[]).body;
+        metrics.contains("\nexai_sessions 1\n").then_some(())
+    });
+}
+
+#[test]
+fn the_connection_after_the_last_of_all_is_closed_with_1008_and_counted() {
+    let server = serve(&["--demo", "limits.connections=1"], &[]);
+    let first = Socket::mcp(&server, &[]);
+    assert_eq!(open(&server, "exai.v1", &[]).unwrap().closed(), 1008);
+    let counted = "exai_denials_total{reason=\"connections\"} 1";
+    let metrics = server.admin("/metrics", &[]).body;
+    assert!(metrics.contains(counted), "{metrics}");
     drop(first);
     wait_for("the place", || {
         let mut socket = open(&server, "mcp", &[]).unwrap();

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::dialect::{ask, greet, greeted, silent, version};
-use super::process::{EXPIRING, serve_jwt, token, token_for, wait_for};
+use super::dialect::{ask, chat, greet, greeted, silent, version};
+use super::process::{EXPIRING, JWT, SECRET, serve, serve_jwt, token, token_for, wait_for};
+use super::provider::Provider;
 use super::socket::open;
 
 #[test]
@@ -157,4 +158,28 @@ fn a_rotated_token_carries_the_connection_past_the_end_of_the_first() {
     assert_eq!(decisions, ["deny", "deny", "deny", "allow"]);
     assert!(lines.iter().all(|line| line["transport"] == "websocket"));
     assert!(!audit.contains(&long));
+}
+
+#[test]
+fn a_key_of_another_principal_fetches_nothing() {
+    let provider = Provider::start();
+    let own = provider.settings();
+    let settings: Vec<&str> = JWT
+        .into_iter()
+        .chain(own.iter().map(String::as_str))
+        .collect();
+    let env = [
+        ("EXAI_JWT_SECRET", SECRET),
+        ("KIMI_API_KEY", "sk-0123456789abcdef"),
+    ];
+    let server = serve(&settings, &env);
+    let mut call = chat("a", "tracer");
+    call["idempotency_key"] = json!("k");
+    for (name, is_replayed) in [("alice", false), ("bob", false), ("alice", true)] {
+        let mut socket = greeted(&server, json!({"jwt": token(name, &["user"])}));
+        let said = ask(&mut socket, &call);
+        let about = &said["_meta"]["dev.exai/reply"];
+        assert_eq!(about["replayed"], is_replayed, "{name}: {said}");
+    }
+    assert_eq!(provider.asked(), 2);
 }
