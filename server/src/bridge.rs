@@ -29,6 +29,9 @@ use lines::{Lines, TooLong};
 /// What requests at the daemon have left after the input has ended.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What closing the connection may take.
+const CLOSING: Duration = Duration::from_millis(200);
+
 /// How long the daemon may refuse to take a message before it is taken for lost.
 const SENDING: Duration = Duration::from_secs(10);
 
@@ -270,9 +273,15 @@ impl<W: AsyncWrite + Unpin> Bridge<W> {
         self.say_all(answers).await
     }
 
+    /// Nobody will ask for what is at the daemon any more.
     async fn close(self) {
-        if let Link::Up(mut up) = self.link {
-            let _ = timeout(Duration::from_millis(200), up.to.close()).await;
-        }
+        let Link::Up(mut up) = self.link else { return };
+        let closing = async {
+            for note in self.ledger.last_words() {
+                up.to.send(Message::text(note)).await?;
+            }
+            up.to.close().await
+        };
+        let _ = timeout(CLOSING, closing).await;
     }
 }

@@ -32,8 +32,12 @@ mod limits;
 mod monitoring;
 #[path = "serving/pipe.rs"]
 mod pipe;
+#[path = "serving/piped.rs"]
+mod piped;
 #[path = "serving/process.rs"]
 mod process;
+#[path = "serving/proof.rs"]
+mod proof;
 #[path = "serving/protocol.rs"]
 mod protocol;
 #[path = "serving/provider.rs"]

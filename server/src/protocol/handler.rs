@@ -31,7 +31,7 @@ use crate::tool::{Call, Toolbox};
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
 /// Where a caller's idempotency key stands in a request's metadata.
-const IDEMPOTENCY_KEY: &str = "dev.exai/idempotency-key";
+pub const IDEMPOTENCY_KEY: &str = "dev.exai/idempotency-key";
 
 /// How long clients may keep lists that change only with the process.
 const LIST_TTL_MS: u64 = 300_000;

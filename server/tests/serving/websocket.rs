@@ -250,6 +250,27 @@ fn a_client_that_leaves_takes_its_call_with_it() {
 }
 
 #[test]
+fn of_two_calls_of_a_lost_connection_the_one_with_a_key_runs_on() {
+    let (server, provider) = serve_asking(&[]);
+    let mut keyed = tool_call(2, "chat", json!({"prompt": "slow one"}));
+    keyed["params"]["_meta"] = json!({"dev.exai/idempotency-key": "k"});
+    let mut first = Socket::mcp(&server, &[]);
+    first.say(&keyed);
+    first.say(&tool_call(3, "chat", json!({"prompt": "slow two"})));
+    provider.wait_for_questions(2);
+    drop(first);
+    wait_for("the other call to end", || {
+        (provider.left() == 1).then_some(())
+    });
+    let mut second = Socket::mcp(&server, &[]);
+    second.say(&keyed);
+    provider.open();
+    let said = second.hear().unwrap();
+    assert_eq!(said["result"]["content"][0]["text"], answer("slow one"));
+    assert_eq!((provider.asked(), provider.left()), (2, 1));
+}
+
+#[test]
 fn a_cancelled_call_leaves_its_provider_and_frees_its_id() {
     let (server, provider) = serve_asking(&[]);
     let mut socket = Socket::mcp(&server, &[]);

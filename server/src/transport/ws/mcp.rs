@@ -2,14 +2,16 @@
 //! that answers HTTP.
 //!
 //! A message that the gate or the envelope refuses is answered with its JSON-RPC error and the
-//! connection goes on; a notification that is refused has no answer.
+//! connection goes on; a notification that is refused has no answer. A call with an idempotency key
+//! outlives its connection, since its answer can be fetched on the next one; others end with it.
 
 use std::io;
 
 use http::HeaderValue;
 use http::request::Parts;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, GetExtensions as _, JsonRpcMessage, RequestId,
+    CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification,
+    GetExtensions as _, GetMeta as _, JsonRpcMessage, RequestId,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -26,19 +28,28 @@ use super::close::Farewell;
 use super::guest::Guest;
 use super::line::{Line, Outbox};
 use super::open::{Open, Unopened};
-use crate::protocol;
 use crate::protocol::caller::Caller;
+use crate::protocol::{self, handler::IDEMPOTENCY_KEY};
 
-type Requests = Open<TaskTrackerToken>;
+type Requests = Open<Held>;
+
+/// What is held for an open request.
+struct Held {
+    id: RequestId,
+    /// Whether its answer can be fetched again.
+    is_keyed: bool,
+    /// The drain waits for it.
+    _call: TaskTrackerToken,
+}
 
 /// Open requests for each call a session may have in flight: lists and cancelled calls count too.
 const OPEN_PER_CALL: usize = 2;
 
 /// Serves one client until it leaves, breaks the protocol or the process ends.
 pub async fn talk(ws: &Ws, guest: Guest, line: &mut Line, out: Outbox) -> Farewell {
-    // Ends the calls in flight with the connection; the library would wait five seconds.
+    // Ends what is in flight; the library would wait five seconds after the input's end.
     let cancel = CancellationToken::new();
-    let _guard = cancel.clone().drop_guard();
+    let guard = cancel.clone().drop_guard();
     let (messages, inbox) = mpsc::channel(1);
     let open = Open::new(ws.gate.limits.in_flight_per_session * OPEN_PER_CALL);
     let pipe = Pipe {
@@ -47,22 +58,49 @@ pub async fn talk(ws: &Ws, guest: Guest, line: &mut Line, out: Outbox) -> Farewe
         open: open.clone(),
     };
     let handler = protocol::handler(ws.toolbox.clone());
-    let serving = async {
+    let mut serving = Box::pin(async move {
         match handler.serve_with_ct(pipe, cancel).await {
             Ok(running) => drop(running.waiting().await),
             Err(error) => tracing::debug!(cause = %error, "a conversation did not begin"),
         }
-    };
+    });
     let mut reader = Reader {
         ws,
         guest,
         out,
         open,
     };
-    tokio::select! {
-        farewell = reader.read(line, messages) => farewell,
-        () = serving => Farewell::protocol("begin with initialize or a request of 2026-07-28"),
+    let farewell = tokio::select! {
+        farewell = reader.read(line, &messages) => farewell,
+        () = &mut serving => {
+            return Farewell::protocol("begin with initialize or a request of 2026-07-28");
+        }
+    };
+    let open = reader.open;
+    if open.pick(|held| held.is_keyed.then_some(())).is_empty() {
+        return farewell;
     }
+    let ending = ws.ending.clone();
+    ws.connections.spawn(async move {
+        let _guard = guard;
+        tokio::select! {
+            () = finish(&open, &messages) => {}
+            () = serving => {}
+            () = ending.cancelled() => {}
+        }
+    });
+    farewell
+}
+
+/// Cancels the requests without a key and waits for the others.
+async fn finish(open: &Requests, messages: &mpsc::Sender<Incoming>) {
+    for id in open.pick(|held| (!held.is_keyed).then(|| held.id.clone())) {
+        drop(open.end(&key(&id)));
+        let gone = CancelledNotificationParam::new(Some(id), None);
+        let note = ClientNotification::CancelledNotification(CancelledNotification::new(gone));
+        drop(messages.send(JsonRpcMessage::notification(note)).await);
+    }
+    open.is_empty().await;
 }
 
 struct Reader<'a> {
@@ -73,7 +111,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn read(&mut self, line: &mut Line, messages: mpsc::Sender<Incoming>) -> Farewell {
+    async fn read(&mut self, line: &mut Line, messages: &mpsc::Sender<Incoming>) -> Farewell {
         loop {
             let text = tokio::select! {
                 text = line.next() => text,
@@ -141,9 +179,12 @@ impl Reader<'_> {
                 if self.ws.stop.is_cancelled() {
                     return Err(Refusal::draining());
                 }
-                let begun = self
-                    .open
-                    .begin(&key(&request.id), self.ws.gate.calls.token());
+                let held = Held {
+                    id: request.id.clone(),
+                    is_keyed: request.request.get_meta().contains_key(IDEMPOTENCY_KEY),
+                    _call: self.ws.gate.calls.token(),
+                };
+                let begun = self.open.begin(&key(&request.id), held);
                 begun.map_err(Unopened::refusal)?;
                 let parts = self.parts(caller);
                 request.request.extensions_mut().insert(parts);
@@ -203,10 +244,9 @@ impl Transport<RoleServer> for Pipe {
             let text = serde_json::to_string(&message)?;
             // The id is free from here on; the drain waits until the answer is on its way.
             let _ended = answered.and_then(|id| open.end(&id));
-            let is_said = out.say(text).await;
-            is_said
-                .then_some(())
-                .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+            // A client that has gone is noticed by whoever reads; its answer may be wanted later.
+            out.say(text).await;
+            Ok(())
         }
     }
 
