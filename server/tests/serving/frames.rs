@@ -117,6 +117,58 @@ fn a_message_at_the_limit_is_taken_and_one_byte_more_closes_with_1009() {
     assert_eq!(close_code(&mut stream), 1009);
 }
 
+/// The most memory that a process ever held, in bytes.
+fn peak(server: &Server) -> u64 {
+    let path = format!("/proc/{}/status", server.child.id());
+    let status = std::fs::read_to_string(path).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes: u64 = line
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    kilobytes * 1024
+}
+
+/// What twenty messages of 24 MB each, one after the other, add to the peak.
+fn growth(settings: &[&str]) -> u64 {
+    let server = serve(settings, &[]);
+    Socket::mcp(&server, &[]);
+    let before = peak(&server);
+    let piece = vec![b' '; 60_000];
+    for _ in 0..20 {
+        let mut stream = raw(&server);
+        for number in 0..400 {
+            let first = if number == 0 { 0x01 } else { 0x00 };
+            if stream.write_all(&frame(first, &piece)).is_err() {
+                break;
+            }
+        }
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    peak(&server) - before
+}
+
+#[test]
+fn messages_over_the_limit_leave_memory_flat() {
+    const MEBIBYTE: u64 = 1 << 20;
+    let (kept, control) = (
+        growth(&["--demo"]),
+        growth(&["--demo", "limits.body_bytes=67108864"]),
+    );
+    assert!(
+        kept < 20 * MEBIBYTE,
+        "{kept} bytes more at a limit of 4 MiB"
+    );
+    // The same floods below a limit that lets them in.
+    assert!(
+        control > 20 * MEBIBYTE,
+        "the floods are too small to show: {control} bytes"
+    );
+}
+
 #[test]
 fn a_flood_of_pings_is_closed_with_1008() {
     let server = serve(&["--demo"], &[]);
