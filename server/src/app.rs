@@ -2,6 +2,7 @@
 //!
 //! `serve` and `stdio` run what is built here; the order of the ending is in `app/serve.rs`.
 
+mod bridge;
 mod manifest;
 mod probes;
 mod serve;
@@ -226,15 +227,25 @@ pub fn run_serve(config: Config) -> Result<(), AppError> {
 /// # Errors
 /// A stage that failed.
 pub fn run_stdio(config: Config) -> Result<(), AppError> {
+    run_piped(&config.server.log.clone(), stdio::serve(config))
+}
+
+/// `exai bridge`.
+///
+/// # Errors
+/// A target that cannot be used.
+pub fn run_bridge(config: Config) -> Result<(), AppError> {
+    run_piped(&config.server.log.clone(), bridge::serve(config))
+}
+
+fn run_piped(
+    log: &str,
+    serving: impl Future<Output = Result<(), AppError>>,
+) -> Result<(), AppError> {
     // A client shows its server's stderr to a person; unless asked for, only trouble belongs there.
-    let filter = if config.server.log.starts_with("info") {
-        "warn"
-    } else {
-        &config.server.log
-    };
-    start_log(filter)?;
+    start_log(if log.starts_with("info") { "warn" } else { log })?;
     let runtime = runtime()?;
-    let ended = runtime.block_on(stdio::serve(config));
+    let ended = runtime.block_on(serving);
     // The reader of standard input is a thread that cannot be interrupted; it is left behind.
     runtime.shutdown_timeout(ENDING);
     ended

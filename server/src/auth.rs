@@ -1,6 +1,7 @@
 //! Who is calling and what they may do: tokens, roles, the record of denials.
 
 pub mod audit;
+pub mod daemon_key;
 pub mod mint;
 pub mod policy;
 pub mod principal;

@@ -41,6 +41,8 @@ enum Command {
     Serve(Serve),
     /// Serve MCP over standard input and output
     Stdio(Stdio),
+    /// Connect standard input and output with a running server's WebSocket
+    Bridge(Bridge),
     /// Check the configuration and print every fault at once
     Check(Layers),
     /// Say which build this is
@@ -83,6 +85,15 @@ struct Stdio {
     /// Answer from the embedded demo provider, clearly marked
     #[arg(long)]
     demo: bool,
+}
+
+#[derive(Debug, Args)]
+struct Bridge {
+    #[command(flatten)]
+    layers: Layers,
+    /// The server's address (bridge.url)
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
 }
 
 /// Where the configuration comes from.
@@ -149,6 +160,18 @@ impl Stdio {
     }
 }
 
+impl Bridge {
+    fn sources(self) -> Sources {
+        let mut sources = self.layers.sources();
+        sources.flags.extend(self.url.map(|value| Flag {
+            flag: "--url".to_owned(),
+            key: "bridge.url".to_owned(),
+            value,
+        }));
+        sources
+    }
+}
+
 /// How a command ended when not well.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
@@ -210,6 +233,7 @@ fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::Serve(serve) => Ok(app::run_serve(Config::load(&serve.sources())?)?),
         Command::Stdio(stdio) => Ok(app::run_stdio(Config::load(&stdio.sources())?)?),
+        Command::Bridge(bridge) => Ok(app::run_bridge(Config::load(&bridge.sources())?)?),
         Command::Check(layers) => check::run(&layers.sources()),
         Command::Version { json } => version::run(json),
         Command::Token(wish) => token::run(wish),

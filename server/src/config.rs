@@ -31,8 +31,8 @@ pub use provider::{Dialect, ProviderKey, ProviderRow};
 pub use schema::Schema;
 pub use secret::Secrets;
 pub use section::{
-    Algorithm, Audit, Auth, AuthMode, Breaker, BreakerSpan, Files, Jwt, Models, Probes, Retry,
-    Server, Store, StoreKind, Thread, ToolProfile, Tools, WebSearch,
+    Algorithm, Audit, Auth, AuthMode, Breaker, BreakerSpan, Bridge, Files, Jwt, Models, Probes,
+    Retry, Server, Store, StoreKind, Thread, ToolProfile, Tools, WebSearch,
 };
 
 use crate::auth::policy::Policy;
@@ -75,6 +75,8 @@ pub struct Config {
     pub auth: Auth,
     /// Where denials are recorded.
     pub audit: Audit,
+    /// The daemon that `exai bridge` speaks to.
+    pub bridge: Bridge,
     /// Which tools are listed and how they answer.
     pub tools: Tools,
     /// Default model and extra aliases.
@@ -208,6 +210,7 @@ struct Sections {
     thread: Thread,
     auth: Auth,
     audit: Audit,
+    bridge: Bridge,
     tools: Tools,
     models: Models,
     files: Files,
@@ -228,6 +231,7 @@ impl Sections {
         let thread = reader.section("thread");
         let auth = reader.section("auth");
         let audit = reader.section("audit");
+        let bridge = reader.section("bridge");
         let tools = reader.section("tools");
         let models = reader.section("models");
         let files = reader.section("files");
@@ -244,6 +248,7 @@ impl Sections {
             thread: thread?,
             auth: auth?,
             audit: audit?,
+            bridge: bridge?,
             tools: tools?,
             models: models?,
             files: files?,
@@ -271,6 +276,7 @@ impl Sections {
             thread: self.thread,
             auth: self.auth,
             audit: self.audit,
+            bridge: self.bridge,
             tools: self.tools,
             models: self.models,
             files: self.files,

@@ -7,7 +7,7 @@ pub mod caller;
 pub mod handler;
 mod page;
 mod pipe;
-mod progress;
+pub mod progress;
 pub mod reply;
 mod resource;
 mod verb;

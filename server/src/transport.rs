@@ -1,10 +1,11 @@
 //! How bytes come in: listeners, connection limits, the checks before the protocol, health pages.
 //!
 //! The order of the checks on a request to `/mcp`: panic isolation, correlation id, Host and
-//! Origin, credential, rate, body, role, session; then the protocol. WebSocket is not built yet.
+//! Origin, credential, rate, body, role, session; then the protocol. `/ws` has the same checks.
 
 pub mod address;
 pub mod admin;
+mod away;
 pub mod body;
 pub mod door;
 pub mod envelope;
@@ -19,3 +20,4 @@ pub mod rate;
 pub mod refusal;
 pub mod session;
 pub mod stream;
+pub mod ws;

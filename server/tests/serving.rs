@@ -6,33 +6,59 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "serving/bridge.rs"]
+mod bridge;
 #[path = "serving/conversing.rs"]
 mod conversing;
 #[path = "serving/credentials.rs"]
 mod credentials;
+#[path = "serving/daemon.rs"]
+mod daemon;
+#[path = "serving/dialect.rs"]
+mod dialect;
 #[path = "serving/ending.rs"]
 mod ending;
 #[path = "serving/faults.rs"]
 mod faults;
+#[path = "serving/frames.rs"]
+mod frames;
+#[path = "serving/front.rs"]
+mod front;
 #[path = "serving/health.rs"]
 mod health;
+#[path = "serving/hello.rs"]
+mod hello;
 #[path = "serving/limits.rs"]
 mod limits;
 #[path = "serving/looking.rs"]
 mod looking;
+#[path = "serving/monitoring.rs"]
+mod monitoring;
 #[path = "serving/pipe.rs"]
 mod pipe;
+#[path = "serving/piped.rs"]
+mod piped;
 #[path = "serving/process.rs"]
 mod process;
+#[path = "serving/proof.rs"]
+mod proof;
 #[path = "serving/protocol.rs"]
 mod protocol;
+#[path = "serving/provider.rs"]
+mod provider;
 #[path = "serving/providers.rs"]
 mod providers;
+#[path = "serving/relay.rs"]
+mod relay;
 #[path = "serving/reviews.rs"]
 mod reviews;
+#[path = "serving/socket.rs"]
+mod socket;
 #[path = "serving/strangers.rs"]
 mod strangers;
 #[path = "serving/tools.rs"]
 mod tools;
 #[path = "serving/upstream.rs"]
 mod upstream;
+#[path = "serving/websocket.rs"]
+mod websocket;

@@ -30,6 +30,6 @@ pub(super) async fn draw(app: &App) -> Value {
         "providers": app.router.providers(),
         "private_providers": private.map(|row| &row.name).collect::<Vec<_>>(),
         "tools": app.toolbox.registry().loadings(),
-        "not_built": ["websocket", "tasks", "jwks", "jti revocation", "forwarded and PROXY v2"],
+        "not_built": ["tasks", "jwks", "jti revocation", "forwarded and PROXY v2"],
     })
 }

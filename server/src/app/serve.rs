@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::signals::Signals;
 use super::{App, AppError, manifest, probes};
 use crate::auth::audit::Audit;
+use crate::auth::daemon_key::DaemonKey;
 use crate::cli::BUG;
 use crate::config::{AuthMode, Config};
 use crate::observe::probe;
@@ -27,6 +28,8 @@ use crate::transport::mcp;
 use crate::transport::public;
 use crate::transport::rate::Rates;
 use crate::transport::refusal::Desk;
+use crate::transport::ws::names::Names;
+use crate::transport::ws::{self, Ws};
 
 /// How long streams may take to end after the calls have.
 const STREAMS: Duration = Duration::from_secs(2);
@@ -103,6 +106,9 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let (public, admin) = bound
         .addresses()
         .map_err(|error| AppError::ours("listen", error, BUG))?;
+    let key = async { DaemonKey::of_daemon(&app.config) };
+    let key = app.stages.run("daemon_key", key).await;
+    let key = key.map_err(|error| AppError::theirs("daemon_key", error))?;
     let mut running = Running::new();
     let desk = Desk {
         metrics: app.metrics.clone(),
@@ -111,7 +117,7 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let calls = running.calls.clone();
     let gate = Gate::new(&app.config, desk, &[public, admin], calls)
         .map_err(|error| AppError::theirs("auth", error))?;
-    open_doors(&app, gate, bound, &mut running);
+    open_doors(&app, (gate, key), bound, &mut running);
     spawn_background(&app, &running);
     if app.config.auth.mode == AuthMode::None {
         tracing::warn!("authentication is off: whoever reaches the loopback address is admin");
@@ -152,15 +158,16 @@ async fn open_audit(app: &App) -> Result<(Audit, JoinHandle<()>), AppError> {
 /// A listener's connections, and what stops it.
 type Ends<'a> = (&'a TaskTracker, &'a CancellationToken);
 
-fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
+fn open_doors(app: &App, (gate, key): (Gate, DaemonKey), bound: Bound, running: &mut Running) {
     let config = &app.config;
     let instance: Arc<str> = app.identity.instance().into();
     let issuer = gate.tokens.as_ref().map(|_| config.auth.jwt.issuer.clone());
     let protocol = mcp::service(&app.toolbox, config, running.protocol.clone());
-    let pages = admin_routes(app, &gate);
+    let daemon = daemon(app, (&gate, key), running);
+    let pages = admin_routes(app, &daemon, running);
     let desk = gate.desk.clone();
     let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted));
-    let public_routes = public::routes(protocol, gate, issuer);
+    let public_routes = public::routes(protocol, gate, issuer).merge(ws::routes(daemon));
     let finish = |routes: Routes| public::finished(routes, desk.clone(), Arc::clone(&instance));
     let door = |listener, router, threshold, (connections, stop): Ends<'_>| Door {
         listener,
@@ -194,12 +201,33 @@ fn open_doors(app: &App, gate: Gate, bound: Bound, running: &mut Running) {
         .collect();
 }
 
-fn admin_routes(app: &App, gate: &Gate) -> Routes {
+fn daemon(app: &App, (gate, key): (&Gate, DaemonKey), running: &Running) -> Ws {
+    Ws {
+        gate: gate.clone(),
+        toolbox: app.toolbox.clone(),
+        health: app.health.clone(),
+        key,
+        names: Names::default(),
+        every: app.config.health.interval,
+        connections: running.connections.clone(),
+        stop: running.stop.clone(),
+        ending: running.protocol.clone(),
+    }
+}
+
+fn admin_routes(app: &App, daemon: &Ws, running: &Running) -> Routes {
     let drawn = app.clone();
-    let mut gate = gate.clone();
+    let mut gate = daemon.gate.clone();
     // Scrapers and probes share an address with callers on one host; their rates are apart.
     gate.rates = Arc::new(Rates::new(&app.config.limits.rate));
-    admin::routes(Admin {
+    let feed = Ws {
+        gate: gate.clone(),
+        connections: running.admin_connections.clone(),
+        stop: running.admin_stop.clone(),
+        ending: running.admin_stop.clone(),
+        ..daemon.clone()
+    };
+    let pages = admin::routes(Admin {
         gate,
         health: app.health.clone(),
         identity: app.identity.clone(),
@@ -209,7 +237,8 @@ fn admin_routes(app: &App, gate: &Gate) -> Routes {
         }),
         metrics_open: app.config.metrics_open,
         scrape_token: app.config.secrets.metrics.clone(),
-    })
+    });
+    pages.merge(ws::monitoring(feed))
 }
 
 fn spawn_background(app: &App, running: &Running) {

@@ -1,4 +1,5 @@
-//! The record of denials: JSON lines, append-only, each line's hash covering the one before.
+//! The record of denials, and of the few deeds that are put on record though allowed: JSON lines,
+//! append-only, each line's hash covering the one before.
 //!
 //! `hash` is the SHA-256, in hex, of the line's object without `hash`, as serialised here; `prev`
 //! is the hash of the line before, or 64 zeros. Nothing a caller sent is written but the tool or
@@ -25,25 +26,25 @@ const GENESIS: &str = "000000000000000000000000000000000000000000000000000000000
 /// Longest text taken from a caller.
 const LONGEST: usize = 120;
 
-/// How long a denial waits for room in the queue before it is reported lost.
+/// How long a line waits for room in the queue before it is reported lost.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// One denial, before it has a place in the chain.
+/// One thing that was asked for, before it has a place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Denial {
+pub struct Deed {
     /// The request's id.
     pub correlation_id: String,
     /// The verified caller, or `unverified`.
     pub principal: String,
     /// The client's address.
     pub source: String,
-    /// `http` or `stdio`.
+    /// `http` or `websocket`.
     pub transport: String,
     /// Such as `tools/call` or `GET /metrics`.
     pub action: String,
     /// The tool, session or path asked for.
     pub resource: String,
-    /// The reason's code.
+    /// Why it was denied, as a code; empty when it was allowed.
     pub reason: String,
 }
 
@@ -51,7 +52,7 @@ pub struct Denial {
 struct Line {
     time: String,
     #[serde(flatten)]
-    denial: Denial,
+    deed: Deed,
     decision: String,
     build: String,
     prev: String,
@@ -97,8 +98,23 @@ fn is_hidden(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Decision {
+    Allow,
+    Deny,
+}
+
+impl Decision {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 enum Order {
-    Record(Denial),
+    Record(Deed, Decision),
     Flush(oneshot::Sender<()>),
 }
 
@@ -143,11 +159,23 @@ impl Audit {
 
     /// Puts a denial on record. Waits a moment when the queue is full; a denial that still finds no
     /// room turns the instance unhealthy, it is never dropped in silence.
-    pub async fn record(&self, denial: Denial) {
-        let sending = self.orders.send(Order::Record(denial));
+    pub async fn record(&self, deed: Deed) {
+        self.order(deed, Decision::Deny).await;
+    }
+
+    /// Puts on record what was allowed, such as a new token on an open connection.
+    pub async fn record_allowed(&self, deed: Deed) {
+        self.order(deed, Decision::Allow).await;
+    }
+
+    async fn order(&self, deed: Deed, decision: Decision) {
+        let sending = self.orders.send(Order::Record(deed, decision));
         if !matches!(tokio::time::timeout(PATIENCE, sending).await, Ok(Ok(()))) {
-            tracing::error!(severity = "critical", "a denial could not be put on record");
-            let report = Report::new(Status::Unhealthy, "a denial was lost: the queue is full");
+            tracing::error!(severity = "critical", "an audit line was lost");
+            let report = Report::new(
+                Status::Unhealthy,
+                "an audit line was lost: the queue is full",
+            );
             self.health.report("audit", report.local());
         }
     }
@@ -174,7 +202,7 @@ impl Writer {
     async fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
         while let Some(order) = inbox.recv().await {
             match order {
-                Order::Record(denial) => self.write(denial).await,
+                Order::Record(deed, decision) => self.write(deed, decision).await,
                 Order::Flush(done) => {
                     let _ = self.file.sync_data().await;
                     let _ = done.send(());
@@ -184,17 +212,17 @@ impl Writer {
         let _ = self.file.sync_data().await;
     }
 
-    async fn write(&mut self, denial: Denial) {
-        let denial = Denial {
-            principal: harmless(&denial.principal),
-            action: harmless(&denial.action),
-            resource: harmless(&denial.resource),
-            ..denial
+    async fn write(&mut self, deed: Deed, decision: Decision) {
+        let deed = Deed {
+            principal: harmless(&deed.principal),
+            action: harmless(&deed.action),
+            resource: harmless(&deed.resource),
+            ..deed
         };
         let line = Line {
             time: now_utc(),
-            denial,
-            decision: "deny".to_owned(),
+            deed,
+            decision: decision.name().to_owned(),
             build: COMMIT.to_owned(),
             prev: self.prev.clone(),
         };
@@ -292,8 +320,8 @@ pub fn verify(path: &Path) -> Result<(usize, String), Broken> {
 mod tests {
     use super::*;
 
-    fn denial(resource: &str) -> Denial {
-        Denial {
+    fn deed(resource: &str) -> Deed {
+        Deed {
             correlation_id: "c".into(),
             principal: "alice".into(),
             source: "127.0.0.1".into(),
@@ -307,7 +335,7 @@ mod tests {
     async fn record(path: &Path, resources: &[&str]) {
         let (audit, writer) = Audit::open(path, 8, Health::new(&[])).await.unwrap();
         for resource in resources {
-            audit.record(denial(resource)).await;
+            audit.record(deed(resource)).await;
         }
         drop(audit);
         writer.await.unwrap();

@@ -45,7 +45,13 @@ pub struct Flag {
 }
 
 /// Variables of our prefix that are no keys: secrets, and what only tests read.
-const NOT_KEYS: [&str; 3] = [secret::JWT_SECRET, secret::METRICS_TOKEN, "EXAI_REQUIRE"];
+const NOT_KEYS: [&str; 5] = [
+    secret::JWT_SECRET,
+    secret::METRICS_TOKEN,
+    secret::DAEMON_KEY,
+    secret::TOKEN,
+    "EXAI_REQUIRE",
+];
 
 /// The one variable with a name of its own.
 const STATE_DIR: &str = "EXAI_STATE_DIR";

@@ -61,6 +61,15 @@ pub struct Limits {
     pub stream_comment: Duration,
     /// Bytes of the longest bearer token.
     pub token_bytes: usize,
+    /// Time to say hello on a daemon connection.
+    #[serde(deserialize_with = "duration::one")]
+    pub hello_timeout: Duration,
+    /// Silence on a WebSocket before it is pinged.
+    #[serde(deserialize_with = "duration::one")]
+    pub ping_interval: Duration,
+    /// Time to answer a ping.
+    #[serde(deserialize_with = "duration::one")]
+    pub ping_timeout: Duration,
     /// `[limits.rate]`.
     pub rate: Rate,
 }

@@ -39,7 +39,8 @@ mod tests {
                     (site); each kind has a digest of its own. Another provider is another \
                     `[provider.NAME]` table with the keys of `provider.kimi`; `[models.aliases]` \
                     holds free names. Secrets come from the environment alone: the variables of \
-                    `api_key_env`, `EXAI_JWT_SECRET`, `EXAI_METRICS_TOKEN`.\n\n";
+                    `api_key_env`, `EXAI_JWT_SECRET`, `EXAI_METRICS_TOKEN`, `EXAI_DAEMON_KEY`, \
+                    `EXAI_TOKEN`.\n\n";
         let wanted = format!("{head}{}", table(&Schema::embedded().unwrap()));
         if std::env::var_os("EXAI_WRITE_DOCS").is_some() {
             std::fs::write(path, &wanted).unwrap();

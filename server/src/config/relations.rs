@@ -90,6 +90,8 @@ fn positive(config: &Config, wrong: &mut Vec<Wrong>) {
         ("limits.rate.principal", limits.rate.principal as usize),
         ("limits.rate.table", limits.rate.table),
         ("audit.queue", config.audit.queue),
+        ("bridge.in_flight", config.bridge.in_flight),
+        ("bridge.queue", config.bridge.queue),
         ("thread.exchanges", config.thread.exchanges as usize),
         ("breaker.failures", config.breaker.failures as usize),
         (
@@ -102,6 +104,27 @@ fn positive(config: &Config, wrong: &mut Vec<Wrong>) {
     }
 }
 
+fn spans(config: &Config, wrong: &mut Vec<Wrong>) {
+    let limits = &config.limits;
+    let spans = [
+        ("health.interval", config.health.interval),
+        ("limits.rate.burst", limits.rate.burst),
+        ("limits.hello_timeout", limits.hello_timeout),
+        ("limits.ping_interval", limits.ping_interval),
+        ("limits.ping_timeout", limits.ping_timeout),
+        ("bridge.reconnect", config.bridge.reconnect),
+    ];
+    for (key, span) in spans {
+        say(wrong, span.is_zero(), key, "must be longer than 0");
+    }
+    say(
+        wrong,
+        config.bridge.idle < limits.ping_interval + STEP,
+        "bridge.idle",
+        "must exceed limits.ping_interval by 5 s or more; the daemon's pings are waited for",
+    );
+}
+
 fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
     let limits = &config.limits;
     let comment = limits.stream_comment;
@@ -112,20 +135,13 @@ fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
         "limits.stream_comment",
         "must be above 0 and at most 15s",
     );
-    let probing = config.health.interval.is_zero();
-    say(wrong, probing, "health.interval", "must be longer than 0");
+    spans(config, wrong);
     // hyper refuses a read buffer below 8 KiB.
     say(
         wrong,
         limits.header_bytes < 8192,
         "limits.header_bytes",
         "must be at least 8192",
-    );
-    say(
-        wrong,
-        limits.rate.burst.is_zero(),
-        "limits.rate.burst",
-        "must be longer than 0",
     );
     say(
         wrong,

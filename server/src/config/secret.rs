@@ -12,6 +12,12 @@ pub const JWT_SECRET: &str = "EXAI_JWT_SECRET";
 /// The variable of the static scrape token.
 pub const METRICS_TOKEN: &str = "EXAI_METRICS_TOKEN";
 
+/// The variable of the key by which a daemon proves itself to a bridge.
+pub const DAEMON_KEY: &str = "EXAI_DAEMON_KEY";
+
+/// The variable of the token that a bridge sends.
+pub const TOKEN: &str = "EXAI_TOKEN";
+
 /// Shortest secret accepted, in bytes.
 const SHORTEST: usize = 32;
 
@@ -35,10 +41,14 @@ pub struct Secrets {
     pub jwt: Option<SecretString>,
     /// The static scrape token, role `metrics`.
     pub metrics: Option<SecretString>,
+    /// The key by which a daemon proves itself; without it, the one in its state folder.
+    pub daemon: Option<SecretString>,
+    /// The token that a bridge sends; the daemon judges it.
+    pub token: Option<SecretString>,
 }
 
 impl Secrets {
-    /// Reads both; one that is set but weak or empty is a fault.
+    /// Reads all; a secret that is set but weak or empty is a fault.
     pub(crate) fn read(from: &BTreeMap<String, String>, faults: &mut Vec<Fault>) -> Self {
         let mut one = |name: &str| {
             let secret = SecretString::from(from.get(name)?.as_str());
@@ -55,6 +65,8 @@ impl Secrets {
         Self {
             jwt: one(JWT_SECRET),
             metrics: one(METRICS_TOKEN),
+            daemon: one(DAEMON_KEY),
+            token: from.get(TOKEN).map(|token| token.trim().into()),
         }
     }
 }

@@ -61,6 +61,26 @@ impl Server {
     }
 }
 
+/// `[bridge]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bridge {
+    /// The daemon's address.
+    pub url: String,
+    /// A file with the token, read anew for each connection; empty means `EXAI_TOKEN`.
+    pub token_file: String,
+    /// Requests at the daemon at once.
+    pub in_flight: usize,
+    /// Requests that may wait.
+    pub queue: usize,
+    /// How long a request waits for a daemon that is lost.
+    #[serde(deserialize_with = "duration::one")]
+    pub reconnect: Duration,
+    /// Silence after which the daemon is taken for lost.
+    #[serde(deserialize_with = "duration::one")]
+    pub idle: Duration,
+}
+
 /// `[breaker]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

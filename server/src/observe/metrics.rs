@@ -61,7 +61,7 @@ impl CallStatus {
 pub struct Call<'a> {
     /// The canonical tool name, or `unknown`.
     pub tool: &'a str,
-    /// `http` or `stdio`.
+    /// `http`, `stdio` or `websocket`.
     pub transport: &'a str,
     /// How it ended.
     pub status: CallStatus,

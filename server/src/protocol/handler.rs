@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
 use super::page::page;
-use super::progress::{Progress, QUEUE};
+use super::progress::{self, Progress, QUEUE};
 use super::{reply, resource, verb};
 use crate::failure::{Category, Failure};
 use crate::observe::manifest::VERSION;
@@ -31,7 +31,7 @@ use crate::tool::{Call, Toolbox};
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
 /// Where a caller's idempotency key stands in a request's metadata.
-const IDEMPOTENCY_KEY: &str = "dev.exai/idempotency-key";
+pub const IDEMPOTENCY_KEY: &str = "dev.exai/idempotency-key";
 
 /// How long clients may keep lists that change only with the process.
 const LIST_TTL_MS: u64 = 300_000;
@@ -91,29 +91,11 @@ impl Handler {
         context: &RequestContext<RoleServer>,
     ) -> Result<(Call, Progress), Failure> {
         let arguments = request.arguments.unwrap_or_default();
-        let token = context.meta.get_progress_token();
-        let wants_text = arguments
-            .get("stream")
-            .is_some_and(|stream| *stream == true);
+        let has_token = context.meta.get_progress_token().is_some();
         let (sender, texts) = mpsc::channel(QUEUE);
-        let model = arguments
-            .get("model")
-            .and_then(Value::as_str)
-            .unwrap_or("auto");
-        let model: String = model
-            .chars()
-            .take(100)
-            .filter(|c| !c.is_control())
-            .collect();
-        let progress = Progress {
-            to: token.map(|token| (context.peer.clone(), token)),
-            label: format!(
-                "{} · {model}",
-                crate::tool::registry::canonical(&request.name)
-            ),
-            texts,
-        };
-        let on_text = (wants_text && progress.to.is_some()).then_some(sender);
+        let label = progress::label(&request.name, &arguments);
+        let progress = Progress::new(label, texts);
+        let on_text = (has_token && progress::wants_text(&arguments)).then_some(sender);
         let call = Call {
             name: request.name.into_owned(),
             arguments,
@@ -222,9 +204,11 @@ impl ServerHandler for Handler {
         let caller = self.caller(&context)?;
         let correlation_id = caller.correlation_id.clone();
         let around = self.toolbox.surroundings();
+        let token = context.meta.get_progress_token();
+        let to = token.map(|token| (context.peer.clone(), token));
         let ended = match self.call_of(request, caller, &context) {
             Ok((call, progress)) => tokio::select! {
-                ended = progress.tell(self.toolbox.call(call)) => ended,
+                ended = progress::notifying(progress, to, self.toolbox.call(call)) => ended,
                 () = self.closing.cancelled() => Err(Failure::new(
                     Category::ServerError,
                     "closing",

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,24 +12,20 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use super::away;
 use super::gate::Peer;
 use super::held::Held;
-use super::refusal::{Asked, Desk, Refusal};
-use super::stream::{Busy, Clocks, TimedStream};
+use super::refusal::Desk;
+use super::stream::{Answering, Busy, Clocks, TimedStream};
 use crate::config::{Cidr, Limits};
 
 /// Connections over the limit that are told so at once; more are closed without a word.
 const TOLD: usize = 64;
-
-/// How long a refused connection may take to hear it.
-const TELLING: Duration = Duration::from_secs(1);
 
 /// Pause after the listener itself failed, for instance without descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -90,6 +86,36 @@ impl<K: Hash + Eq> Drop for Counted<K> {
     }
 }
 
+/// The places a connection takes among all and among those of its address.
+type Places = (Counted<()>, Option<Counted<IpAddr>>);
+
+/// A connection's claim on its places and on the patience of its clocks, in the extensions of each
+/// of its requests. One that outlives HTTP keeps both by [`Lease::renew`].
+#[derive(Debug, Clone)]
+pub struct Lease {
+    // Weak, since the extensions of a request may outlive its connection.
+    places: Weak<Places>,
+    busy: Busy,
+}
+
+/// A lease kept; the connection counts and may be silent until this is dropped.
+#[derive(Debug)]
+pub struct Renewed {
+    _places: Arc<Places>,
+    _answering: Answering,
+}
+
+impl Lease {
+    /// Keeps the connection's places; `None` when it has ended.
+    #[must_use]
+    pub fn renew(&self) -> Option<Renewed> {
+        Some(Renewed {
+            _places: self.places.upgrade()?,
+            _answering: self.busy.answering(),
+        })
+    }
+}
+
 /// Limits shared by the listeners of one process.
 #[derive(Clone)]
 pub struct Threshold {
@@ -127,7 +153,7 @@ impl Threshold {
 
     /// A place for a connection; what it holds is given back when dropped. A trusted proxy speaks
     /// for many clients, so only the total counts for it.
-    fn enter(&self, peer: IpAddr) -> Result<(Counted<()>, Option<Counted<IpAddr>>), &'static str> {
+    fn enter(&self, peer: IpAddr) -> Result<Places, &'static str> {
         let one = self.all.take(()).ok_or("connections")?;
         let peer = peer.to_canonical();
         if self.trusted.iter().any(|range| range.contains(peer)) {
@@ -181,23 +207,29 @@ impl Door {
         }
         match self.threshold.enter(peer.ip()) {
             Ok(places) => {
-                let serving = self.serve(stream, peer);
-                self.connections.spawn(async move {
-                    serving.await;
-                    drop(places);
-                });
+                self.connections.spawn(self.serve(stream, peer, places));
             }
             Err(reason) => {
                 let told = self.threshold.told.take(());
                 let desk = self.desk.clone();
                 self.connections
-                    .spawn(turn_away(stream, peer, desk, (reason, told)));
+                    .spawn(away::turn_away(stream, peer, desk, (reason, told)));
             }
         }
     }
 
-    fn serve(&self, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + use<> {
+    fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        places: Places,
+    ) -> impl Future<Output = ()> + use<> {
         let busy = Busy::default();
+        let places = Arc::new(places);
+        let lease = Lease {
+            places: Arc::downgrade(&places),
+            busy: busy.clone(),
+        };
         let io = TokioIo::new(TimedStream::new(
             stream,
             self.threshold.clocks,
@@ -208,6 +240,7 @@ impl Door {
             let answering = busy.answering();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(lease.clone());
             let answer = router.clone().oneshot(request);
             async move {
                 answer
@@ -220,9 +253,11 @@ impl Door {
             // The stream's own clocks tell a slow head from an idle connection; this one cannot.
             .header_read_timeout(None)
             .max_buf_size(self.threshold.head)
-            .serve_connection(io, service);
+            .serve_connection(io, service)
+            .with_upgrades();
         let (stop, kill) = (self.stop.clone(), self.kill.clone());
         async move {
+            let _places = places;
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
@@ -240,49 +275,6 @@ impl Door {
             }
         }
     }
-}
-
-/// Tells a connection over the limit why, without reading what it wants.
-async fn turn_away(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    desk: Desk,
-    (reason, told): (&'static str, Option<Counted<()>>),
-) {
-    let message = "Too many connections; close one and try again.";
-    let refusal = Refusal::over_count(reason, message);
-    let asked = Asked {
-        correlation_id: crate::protocol::caller::fresh_correlation_id(),
-        principal: "unverified".to_owned(),
-        source: peer.ip().to_string(),
-        action: "connect".to_owned(),
-        resource: String::new(),
-        id: Value::Null,
-        challenge: None,
-    };
-    let body = refusal
-        .to_json(&Value::Null, &asked.correlation_id)
-        .to_string();
-    let correlation_id = Arc::clone(&asked.correlation_id);
-    drop(desk.refuse(refusal, asked).await);
-    if told.is_none() {
-        return;
-    }
-    let text = format!(
-        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-         exai-correlation-id: {correlation_id}\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let telling = async {
-        stream.write_all(text.as_bytes()).await?;
-        stream.shutdown().await?;
-        // Closing with unread bytes would reset the connection before the answer is read.
-        let mut sink = [0; 4096];
-        while stream.read(&mut sink).await? > 0 {}
-        Ok::<(), std::io::Error>(())
-    };
-    let _ = tokio::time::timeout(TELLING, telling).await;
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ impl Envelope {
 }
 
 /// The deepest nesting of objects and arrays, strings aside.
-fn deepest(body: &[u8]) -> usize {
+pub(super) fn deepest(body: &[u8]) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in body {
         match byte {

@@ -115,6 +115,7 @@ impl Gate {
             source: source.to_string(),
             action: format!("{} {}", request.method(), request.uri().path()),
             resource: String::new(),
+            transport: Transport::Http,
             id: Value::Null,
             challenge: self.tokens.is_some().then(|| challenge(request.headers())),
         };
@@ -149,10 +150,33 @@ impl Gate {
     /// Host, Origin, credential and rate.
     fn admit(&self, request: &Request, correlation_id: &Arc<str>) -> Checked<Admitted> {
         let (mut asked, source) = self.asked(request, correlation_id);
-        if let Err(stranger) = self.origins.check(request.uri(), request.headers()) {
-            return Err(Box::new((Refusal::stranger(stranger), asked)));
+        let admitted = self.check_origin(request).and_then(|()| {
+            let principal = self.admit_caller(request.headers(), source, &mut asked)?;
+            Ok((principal, self.place_behind(request, source)?))
+        });
+        match admitted {
+            Ok((principal, place)) => Ok(Admitted {
+                principal,
+                asked,
+                place,
+            }),
+            Err(refusal) => Err(Box::new((refusal, asked))),
         }
-        let authenticated = self.authenticate(request.headers());
+    }
+
+    pub(super) fn check_origin(&self, request: &Request) -> Result<(), Refusal> {
+        let checked = self.origins.check(request.uri(), request.headers());
+        checked.map_err(Refusal::stranger)
+    }
+
+    /// Credential and rate: asked of every request, and of every message of an open connection.
+    pub(super) fn admit_caller(
+        &self,
+        headers: &HeaderMap,
+        source: IpAddr,
+        asked: &mut Asked,
+    ) -> Result<Principal, Refusal> {
+        let authenticated = self.authenticate(headers);
         let verified = authenticated
             .as_ref()
             .ok()
@@ -163,23 +187,13 @@ impl Gate {
         if let Ok(principal) = &authenticated {
             asked.principal = principal.name().to_owned();
         }
-        match (authenticated, paced) {
-            (_, Err(over)) => Err(Box::new((Refusal::over_rate(over), asked))),
-            (Err(refusal), Ok(())) => Err(Box::new((refusal, asked))),
-            (Ok(principal), Ok(())) => match self.place_behind(request, source) {
-                Ok(place) => Ok(Admitted {
-                    principal,
-                    asked,
-                    place,
-                }),
-                Err(refusal) => Err(Box::new((refusal, asked))),
-            },
-        }
+        paced.map_err(Refusal::over_rate)?;
+        authenticated
     }
 
     /// A proxy's connections carry many clients, so the limit of connections an address is kept
     /// here, by requests.
-    fn place_behind(
+    pub(super) fn place_behind(
         &self,
         request: &Request,
         source: IpAddr,
@@ -198,8 +212,9 @@ impl Gate {
             .ok_or_else(|| Refusal::over_count("connections_per_address", message))
     }
 
-    fn may(principal: &Principal, envelope: &Envelope) -> bool {
-        match (envelope.method.as_deref(), envelope.name.as_deref()) {
+    /// Whether the caller's roles permit a message.
+    pub(super) fn may(principal: &Principal, envelope: &Envelope) -> Result<(), Refusal> {
+        let is_permitted = match (envelope.method.as_deref(), envelope.name.as_deref()) {
             (Some("tools/call"), Some(tool)) => principal.may_call(tool),
             (Some("tools/call"), None) => principal.may_use_tools(),
             (Some(method), _) => {
@@ -209,7 +224,8 @@ impl Gate {
                 is_open || principal.may_use_tools()
             }
             (None, _) => true,
-        }
+        };
+        is_permitted.then_some(()).ok_or_else(Refusal::forbidden)
     }
 
     /// Role and session, once the body is known.
@@ -219,9 +235,7 @@ impl Gate {
         headers: &HeaderMap,
         envelope: &Envelope,
     ) -> Result<Option<Place>, Refusal> {
-        if !Self::may(&admitted.principal, envelope) {
-            return Err(Refusal::forbidden());
-        }
+        Self::may(&admitted.principal, envelope)?;
         self.check_session(&admitted.principal, headers)?;
         if envelope.method.as_deref() != Some("initialize") {
             return Ok(None);
@@ -248,12 +262,12 @@ impl Gate {
         Err(Refusal::no_session(self.tokens.is_some()))
     }
 
-    pub(super) fn caller(principal: &Principal, correlation_id: &Arc<str>) -> Caller {
+    pub(super) fn caller(principal: &Principal, asked: &Asked) -> Caller {
         Caller {
             principal: principal.name().into(),
             roles: principal.roles().into(),
-            transport: Transport::Http,
-            correlation_id: Arc::clone(correlation_id),
+            transport: asked.transport,
+            correlation_id: Arc::clone(&asked.correlation_id),
         }
     }
 }
@@ -318,6 +332,7 @@ pub async fn outermost(
                 source: String::new(),
                 action,
                 resource: String::new(),
+                transport: Transport::Http,
                 id: Value::Null,
                 challenge: None,
             };

@@ -105,7 +105,7 @@ async fn pass_message(
     } = admitted;
     request
         .extensions_mut()
-        .insert(Gate::caller(&principal, &asked.correlation_id));
+        .insert(Gate::caller(&principal, &asked));
     request.extensions_mut().insert(principal.clone());
     let is_call = envelope.method.as_deref() == Some("tools/call");
     let token = envelope.is_request().then(|| gate.calls.token());

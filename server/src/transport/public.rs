@@ -65,7 +65,9 @@ pub fn finished(routes: Router, desk: Desk, instance: Arc<str>) -> Router {
 }
 
 async fn unknown() -> Response {
-    let mut response = Response::new(Body::from("{\"error\":\"not found; MCP is at /mcp\"}"));
+    let mut response = Response::new(Body::from(
+        "{\"error\":\"not found; MCP is at /mcp and /ws\"}",
+    ));
     *response.status_mut() = StatusCode::NOT_FOUND;
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);

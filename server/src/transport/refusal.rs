@@ -13,9 +13,10 @@ use super::body::BodyError;
 use super::envelope::BadMessage;
 use super::origin::Stranger;
 use super::rate::OverRate;
-use crate::auth::audit::{Audit, Denial};
+use crate::auth::audit::{Audit, Deed};
 use crate::failure::{Category, Failure};
 use crate::observe::Metrics;
+use crate::protocol::caller::Transport;
 use crate::protocol::reply;
 
 /// Why a request goes no further.
@@ -49,7 +50,7 @@ impl Refusal {
     /// 401; the reason is for the record alone.
     #[must_use]
     pub fn unauthorized(reason: &'static str) -> Self {
-        let message = "A valid bearer token is required in the Authorization header.";
+        let message = "A valid bearer token is required in the Authorization header or the hello.";
         let failure = Failure::new(Category::AuthError, "unauthorized", message);
         Self::new(StatusCode::UNAUTHORIZED, -32001, failure).denied(reason)
     }
@@ -77,6 +78,22 @@ impl Refusal {
         let failure = Failure::new(Category::RateLimitError, code, message)
             .with_retry_after(Duration::from_secs(1));
         Self::new(StatusCode::TOO_MANY_REQUESTS, -32029, failure).denied(code)
+    }
+
+    /// 503 for a request on a connection that is being drained.
+    #[must_use]
+    pub fn draining() -> Self {
+        let message = "This server is ending; send the call to another one, or again in a while.";
+        let failure = Failure::new(Category::ServerError, "draining", message)
+            .with_retry_after(Duration::from_secs(1));
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, -32030, failure)
+    }
+
+    /// 400 for a message that cannot be taken as it is.
+    #[must_use]
+    pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
+        let failure = Failure::new(Category::ClientError, code, message);
+        Self::new(StatusCode::BAD_REQUEST, -32600, failure)
     }
 
     /// 404 for a session that is not the caller's, whether or not it exists.
@@ -222,6 +239,8 @@ pub struct Asked {
     pub action: String,
     /// Tool, session or nothing.
     pub resource: String,
+    /// How it came.
+    pub transport: Transport,
     /// The JSON-RPC id, null when unknown.
     pub id: Value,
     /// The `WWW-Authenticate` value for a 401.
@@ -240,6 +259,12 @@ pub struct Desk {
 impl Desk {
     /// Refuses: one answer, one count, one audit line if it is a denial.
     pub async fn refuse(&self, refusal: Refusal, asked: Asked) -> Response {
+        self.record(&refusal, &asked).await;
+        refusal.response(&asked.id, &asked.correlation_id, asked.challenge.as_deref())
+    }
+
+    /// One count, and one audit line if it is a denial; the answer is the caller's to send.
+    pub async fn record(&self, refusal: &Refusal, asked: &Asked) {
         self.metrics.error(refusal.failure.category);
         if let Some(reason) = refusal.denial {
             self.metrics.denial(reason);
@@ -250,18 +275,24 @@ impl Desk {
                 "denied"
             );
             if let Some(audit) = &self.audit {
-                audit.record(Self::denial(&asked, reason)).await;
+                audit.record(Self::deed(asked, reason)).await;
             }
         }
-        refusal.response(&asked.id, &asked.correlation_id, asked.challenge.as_deref())
     }
 
-    fn denial(asked: &Asked, reason: &str) -> Denial {
-        Denial {
+    /// An audit line for something that was allowed and is put on record all the same.
+    pub async fn record_allowed(&self, asked: &Asked) {
+        if let Some(audit) = &self.audit {
+            audit.record_allowed(Self::deed(asked, "")).await;
+        }
+    }
+
+    fn deed(asked: &Asked, reason: &str) -> Deed {
+        Deed {
             correlation_id: asked.correlation_id.to_string(),
             principal: asked.principal.clone(),
             source: asked.source.clone(),
-            transport: "http".to_owned(),
+            transport: asked.transport.name().to_owned(),
             action: asked.action.clone(),
             resource: asked.resource.clone(),
             reason: reason.to_owned(),

@@ -81,6 +81,12 @@ impl Sessions {
         })
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().rows.len()
+    }
+
     /// Forgets a session that was ended.
     pub fn end(&self, id: &str) {
         let mut table = self.lock();

@@ -265,10 +265,23 @@ pub const JWT: [&str; 3] = [
     "auth.jwt.audience=exai",
 ];
 
+/// Settings of a server whose tokens expire while a test asks, again and again, whether they have.
+pub const EXPIRING: [&str; 4] = [
+    "--demo",
+    "auth.jwt.leeway=0s",
+    "limits.rate.principal=10000",
+    "limits.rate.address=10000",
+];
+
 /// A token made by the binary itself.
 pub fn token(subject: &str, roles: &[&str]) -> String {
+    token_for(subject, roles, 600)
+}
+
+/// A token that lives this many seconds.
+pub fn token_for(subject: &str, roles: &[&str], ttl: u64) -> String {
     let mut command = exai(&[("EXAI_JWT_SECRET", SECRET)]);
-    command.args(["token", "--sub", subject, "--ttl", "600"]);
+    command.args(["token", "--sub", subject, "--ttl", &ttl.to_string()]);
     for setting in JWT {
         command.args(["--set", setting]);
     }

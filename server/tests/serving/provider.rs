@@ -1,0 +1,175 @@
+//! A provider for a test, on loopback: it answers the last message backwards, so that an answer
+//! shows that it was asked. A question that begins with `slow ` is answered when the test says so.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use serde_json::{Value, json};
+
+use super::process::{Server, serve, wait_for};
+
+/// Pieces a streamed answer comes in.
+const PIECES: usize = 4;
+
+/// What was asked, and what is held back.
+#[derive(Default)]
+struct State {
+    asked: AtomicUsize,
+    /// Connections whose client went away before the answer.
+    left: AtomicUsize,
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+/// A running provider.
+#[derive(Clone)]
+pub struct Provider {
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+/// The answer to a question.
+pub fn answer(question: &str) -> String {
+    question.chars().rev().collect()
+}
+
+impl Provider {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let provider = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::default(),
+        };
+        let state = Arc::clone(&provider.state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let state = Arc::clone(&state);
+                std::thread::spawn(move || while answer_one(&stream, &state).is_some() {});
+            }
+        });
+        provider
+    }
+
+    /// Settings and variables of a server that asks this provider.
+    pub fn settings(&self) -> Vec<String> {
+        vec![
+            format!("provider.kimi.base_url=http://{}/v1", self.address),
+            "provider.kimi.allow_private=true".to_owned(),
+        ]
+    }
+
+    /// How often it was asked.
+    pub fn asked(&self) -> usize {
+        self.state.asked.load(Ordering::SeqCst)
+    }
+
+    /// How many clients left before their answer.
+    pub fn left(&self) -> usize {
+        self.state.left.load(Ordering::SeqCst)
+    }
+
+    /// Waits for a number of questions.
+    pub fn wait_for_questions(&self, wanted: usize) {
+        wait_for("the provider to be asked", || {
+            (self.asked() >= wanted).then_some(())
+        });
+    }
+
+    /// Slow questions are answered from now on.
+    pub fn open(&self) {
+        *self.state.is_open.lock().unwrap() = true;
+        self.state.opened.notify_all();
+    }
+}
+
+/// A server that asks a provider of its own.
+pub fn serve_asking(more: &[&str]) -> (Server, Provider) {
+    let provider = Provider::start();
+    let own = provider.settings();
+    let settings: Vec<&str> = own
+        .iter()
+        .map(String::as_str)
+        .chain(more.iter().copied())
+        .collect();
+    let server = serve(&settings, &[("KIMI_API_KEY", "sk-0123456789abcdef")]);
+    (server, provider)
+}
+
+fn answer_one(stream: &TcpStream, state: &State) -> Option<()> {
+    let asked = read(stream)?;
+    let question = asked["messages"].as_array()?.last()?;
+    let question = match &question["content"] {
+        Value::String(text) => text.clone(),
+        parts => parts[0]["text"].as_str()?.to_owned(),
+    };
+    state.asked.fetch_add(1, Ordering::SeqCst);
+    if question.contains("slow ") && !wait(stream, state) {
+        state.left.fetch_add(1, Ordering::SeqCst);
+        return None;
+    }
+    let text = answer(&question);
+    let mut to = stream;
+    if asked["stream"] == true {
+        to.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+            .ok()?;
+        let letters: Vec<char> = text.chars().collect();
+        for piece in letters.chunks(letters.len().div_ceil(PIECES).max(1)) {
+            let piece: String = piece.iter().collect();
+            let delta = json!({"choices": [{"index": 0, "delta": {"content": piece}}]});
+            to.write_all(format!("data: {delta}\n\n").as_bytes()).ok()?;
+        }
+        let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+        to.write_all(format!("data: {end}\n\ndata: [DONE]\n\n").as_bytes())
+            .ok()?;
+        // The end of the connection is the end of the stream.
+        return None;
+    }
+    let body = json!({"choices": [{"index": 0, "finish_reason": "stop",
+        "message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}})
+    .to_string();
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                        content-length: {length}\r\n\r\n"
+    );
+    to.write_all(format!("{head}{body}").as_bytes()).ok()
+}
+
+fn read(stream: &TcpStream) -> Option<Value> {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if line == "\r\n" {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    serde_json::from_slice(&body).ok()
+}
+
+/// Waits until slow questions are answered; false when the client left first.
+fn wait(stream: &TcpStream, state: &State) -> bool {
+    let step = std::time::Duration::from_millis(20);
+    let mut is_open = state.is_open.lock().unwrap();
+    while !*is_open {
+        is_open = state.opened.wait_timeout(is_open, step).unwrap().0;
+        stream.set_nonblocking(true).unwrap();
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
+        if matches!(peeked, Ok(0)) {
+            return false;
+        }
+    }
+    true
+}

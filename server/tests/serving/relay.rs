@@ -1,0 +1,65 @@
+//! A relay on one address in front of a server that comes and goes, for a test.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+#[derive(Default)]
+struct State {
+    target: Option<SocketAddr>,
+    open: Vec<TcpStream>,
+}
+
+/// A running relay.
+#[derive(Clone)]
+pub struct Relay {
+    pub address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+impl Relay {
+    /// A relay that leads nowhere yet.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let relay = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::default(),
+        };
+        let state = Arc::clone(&relay.state);
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let mut state = state.lock().unwrap();
+                let far = state
+                    .target
+                    .and_then(|target| TcpStream::connect(target).ok());
+                let Some(far) = far else { continue };
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    pump(from.try_clone().unwrap(), to.try_clone().unwrap());
+                }
+                state.open.extend([near, far]);
+            }
+        });
+        relay
+    }
+
+    /// New connections lead there; the old ones are cut.
+    pub fn lead(&self, target: Option<SocketAddr>) {
+        let mut state = self.state.lock().unwrap();
+        state.target = target;
+        for stream in state.open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream) {
+    std::thread::spawn(move || {
+        let mut bytes = [0; 8192];
+        while let Ok(length @ 1..) = from.read(&mut bytes) {
+            if to.write_all(&bytes[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
