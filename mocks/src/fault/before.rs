@@ -166,10 +166,10 @@ pub const BEFORE: &[Fault] = &[
     Fault::new(
         "G06",
         ALL,
-        "error object with a null code or without a type",
+        "error object with a null code, without a type, or with a code that nobody documents",
     )
     .reacts(&[N])
-    .variants(&["code_null", "no_type"]),
+    .variants(&["code_null", "no_type", "undocumented"]),
     Fault::new(
         "G07",
         ALL,

@@ -55,6 +55,9 @@ pub fn spoil(name: FaultName<'_>, scene: Scene<'_>) -> Spoiled {
 fn partial_error(variant: &str) -> Reply {
     let body: &[u8] = match variant {
         "no_type" => br#"{"error":{"message":"internal error"}}"#,
+        "undocumented" => {
+            br#"{"error":{"message":"internal error","type":"odd_error","code":"odd_error"}}"#
+        }
         _ => br#"{"error":{"message":"internal error","code":null}}"#,
     };
     Reply::whole(Head::new(500, "application/json"), body)
