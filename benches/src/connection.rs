@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -72,15 +72,15 @@ impl Connection {
     }
 }
 
-/// The body of a call of `tool` without arguments.
+/// The body of a call of `tool`.
 #[must_use]
-pub fn call_of(tool: &str) -> Bytes {
+pub fn call_of(tool: &str, arguments: &Value) -> Bytes {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": REVISION,
         "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": { "name": "exai-benches", "version": "1" },
     });
-    let params = json!({ "name": tool, "arguments": {}, "_meta": meta });
+    let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
     let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
     message.to_string().into()
 }
