@@ -14,6 +14,15 @@ pub fn workspace() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
+/// A path as a person in the workspace would type it.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let inside = workspace().canonicalize().ok();
+    let inside = inside.and_then(|top| whole.strip_prefix(top).ok().map(Path::to_path_buf));
+    inside.unwrap_or(whole).display().to_string()
+}
+
 /// Builds what a run needs, or takes `server` as the thing to judge.
 ///
 /// # Errors

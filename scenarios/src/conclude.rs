@@ -19,8 +19,10 @@ use exai_judge::{Event, Finding, Reason, RunKey, Verdict};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::binaries;
 use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
+use crate::earlier;
 use crate::facts::Facts;
 use crate::run::reports_folder;
 use crate::stage::Trouble;
@@ -109,11 +111,15 @@ impl Conclusion<'_> {
             .of_profile(self.facts.profile)
             .unwrap_or_default();
         aside.plots.add_to(&mut findings, &texts);
+        let run = self.run_facts();
+        let judged: Vec<String> = findings.iter().map(|one| one.criterion.clone()).collect();
+        let previous = self.evidence.folder().parent();
+        let previous = previous.and_then(|runs| earlier::like(runs, &run, &judged));
         let claim = narrowed(self.claim, self.criteria, self.arguments);
         let printed = format!("{} ({})", claim.id, self.facts.conditions());
         let asked = ClaimAsked::answered(&claim, &claim.judge(&findings), printed);
         Report::build(build::Evidence {
-            run: self.run_facts(),
+            run,
             identity: Identity {
                 merkle_root: root,
                 ..self.facts.identity(aside.observations)
@@ -131,12 +137,12 @@ impl Conclusion<'_> {
             not_tested: aside.not_tested,
             figures: aside.figures,
             signature: Signature::Unsigned,
-            previous: None,
+            previous,
         })
     }
 
     fn run_facts(&self) -> RunFacts {
-        let folder = format!("reports/runs/{}", self.evidence.intent().run);
+        let folder = binaries::shown(self.evidence.folder());
         self.facts
             .run_facts(&self.evidence.intent().run, folder, self.arguments)
     }

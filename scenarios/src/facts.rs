@@ -14,6 +14,7 @@ use crate::binaries::workspace;
 use crate::catalogue;
 use crate::cli::arguments::RunArguments;
 use crate::cli::list::CEILINGS;
+use crate::ground::RAISED;
 
 /// What the running server said of itself at the start.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +72,7 @@ impl Facts {
             store,
             measured_seconds: 0,
             learned: OnceLock::new(),
-            overrides: Vec::new(),
+            overrides: overrides(arguments),
             secrets: OnceLock::new(),
         }
     }
@@ -149,6 +150,20 @@ impl Facts {
     }
 }
 
+/// Settings that a workload changes, each for the check that asks for it alone.
+fn overrides(arguments: &RunArguments) -> Vec<Override> {
+    let named = &arguments.criteria;
+    if !named.is_empty() && !named.iter().any(|name| name.starts_with("V.8")) {
+        return Vec::new();
+    }
+    let raised = RAISED.iter().map(|(key, value)| Override {
+        key: (*key).to_owned(),
+        value: value.to_string(),
+        counts_for: "V.8".to_owned(),
+    });
+    raised.collect()
+}
+
 /// The one command that repeats this run.
 #[must_use]
 pub fn replay(arguments: &RunArguments, store: &str) -> String {
@@ -156,6 +171,9 @@ pub fn replay(arguments: &RunArguments, store: &str) -> String {
     words.extend(arguments.criteria.iter().cloned());
     words.push(format!("--profile {}", arguments.profile.name()));
     words.push(format!("--store {store} --seed {}", arguments.seed));
+    if let Some(spoil) = &arguments.spoil {
+        words.push(format!("--spoil {spoil}"));
+    }
     if let Some(server) = &arguments.server {
         words.push(format!("--server {}", server.display()));
     }

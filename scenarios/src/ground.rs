@@ -36,7 +36,7 @@ const LAUNCHERS: [(&str, Launcher); 3] = [
 ];
 /// What V.8 may raise (the closed list of load overrides): a thousand calls a second cannot pass a
 /// limit of a thousand under random arrivals.
-const RAISED: [(&str, i64); 3] = [
+pub const RAISED: [(&str, i64); 3] = [
     ("limits.rate.global", 20_000),
     ("limits.rate.address", 2_000),
     ("limits.rate.principal", 1_000),

@@ -4,6 +4,7 @@ pub mod binaries;
 pub mod catalogue;
 pub mod cli;
 pub mod conclude;
+pub mod earlier;
 pub mod facts;
 pub mod ground;
 pub mod hold_lock;

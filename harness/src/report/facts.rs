@@ -47,6 +47,16 @@ pub struct RunFacts {
     pub unprivileged: bool,
 }
 
+impl RunFacts {
+    /// Where the page for people is, beside the folder of records; the next run replaces it.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let top = self.folder.rsplit_once("/runs/");
+        let top = top.map_or(self.folder.as_str(), |(top, _)| top);
+        format!("{top}/latest/report.html")
+    }
+}
+
 /// The machine a run was made on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostFacts {

@@ -31,7 +31,7 @@ pub fn render(report: &Report) -> String {
             out.push_str(&section);
         }
     }
-    let page = code(&format!("{}/report.html", report.run.folder));
+    let page = code(&report.run.page());
     if !left_out.is_empty() {
         let names = left_out.join(", ");
         out.push_str(&format!(

@@ -148,8 +148,8 @@ fn decision(report: &Report, style: Style) -> String {
         labelled(&mut out, &line.label.to_lowercase(), &line.text, style);
     }
     labelled(&mut out, "repeat", &report.run.replay, style);
-    let page = format!("{}/report.html", report.run.folder);
-    labelled(&mut out, "report", &page, style);
+    labelled(&mut out, "report", &report.run.page(), style);
+    labelled(&mut out, "record", &report.run.folder, style);
     let code = report.claim.exit_code;
     labelled(&mut out, "exit", &code.to_string(), style);
     out

@@ -167,6 +167,18 @@ pub struct SpoilWord {
     pub offset: u64,
 }
 
+impl std::fmt::Display for SpoilWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            name,
+            edge,
+            every,
+            offset,
+        } = self;
+        write!(f, "{name}@{edge}:{every}+{offset}")
+    }
+}
+
 impl std::str::FromStr for SpoilWord {
     type Err = String;
 
