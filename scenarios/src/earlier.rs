@@ -58,3 +58,46 @@ fn previous(report: &Report) -> Previous {
         figures: figures.collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use exai_judge::Verdict;
+
+    use super::*;
+
+    /// A whole report of V.4 on Redis.
+    const SAMPLE: &str = include_str!("earlier/report.json");
+
+    fn record(runs: &Path, name: &str, store: &str) {
+        let mut report: Report = serde_json::from_str(SAMPLE).unwrap();
+        report.run.run_id = name.to_owned();
+        report.run.store = store.to_owned();
+        std::fs::create_dir(runs.join(name)).unwrap();
+        let text = serde_json::to_vec(&report).unwrap();
+        std::fs::write(runs.join(name).join("report.json"), text).unwrap();
+    }
+
+    #[test]
+    fn the_newest_earlier_run_of_the_same_store_and_criteria_is_compared_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path();
+        let sample: Report = serde_json::from_str(SAMPLE).unwrap();
+        let mut now = sample.run;
+        now.run_id = "20261121T120000Z-0000000-1".to_owned();
+        let named = ["V.4".to_owned()];
+        assert_eq!(like(runs, &now, &named), None);
+        for (name, store) in [
+            ("20261121T080000Z-0000000-1", "redis"),
+            ("20261121T090000Z-0000000-1", "redis"),
+            ("20261121T100000Z-0000000-1", "embedded"),
+            ("20261121T130000Z-0000000-1", "redis"),
+        ] {
+            record(runs, name, store);
+        }
+        let found = like(runs, &now, &named).unwrap();
+        assert_eq!(found.run_id, "20261121T090000Z-0000000-1");
+        assert_eq!(found.verdicts["V.4"], Verdict::Inconclusive);
+        let more = ["V.4".to_owned(), "V.5".to_owned()];
+        assert_eq!(like(runs, &now, &more), None);
+    }
+}
