@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::provider::Provider;
+use crate::tracer::sha256_hex;
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +69,9 @@ pub struct Began {
     pub stream: bool,
     /// Lower-case hex of the body as received.
     pub request_sha256: String,
+    /// The digest of what it says, by [`body_sha256`].
+    #[serde(default)]
+    pub body_sha256: String,
     /// Length of the body as received.
     pub body_bytes: u64,
     /// Lower-case hex of the system texts joined by newlines; of nothing when there are none.
@@ -84,6 +88,17 @@ pub struct Began {
     /// The rule that fired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+}
+
+/// Lower-case hex of a body's JSON with sorted members and without `request_id`, which names the
+/// attempt: two requests that say the same have the same.
+#[must_use]
+pub fn body_sha256(body: &Map<String, Value>) -> String {
+    let mut body = body.clone();
+    body.remove("request_id");
+    let mut body = Value::Object(body);
+    body.sort_all_objects();
+    sha256_hex(body.to_string().as_bytes())
 }
 
 /// A tracer and the first place it was found in.
@@ -147,6 +162,23 @@ pub struct Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_s_digest_follows_what_it_says_and_not_how() {
+        let digest = |text: &str| body_sha256(&serde_json::from_str(text).unwrap());
+        let one = digest(r#"{"model": "m", "request_id": "a", "x": [{"b": 1, "c": 0.5}]}"#);
+        assert_eq!(
+            one,
+            digest(r#"{"x":[{"c":0.5,"b":1}],"model":"m","request_id":"b"}"#)
+        );
+        for other in [
+            r#"{"x":[{"c":0.5,"b":2}],"model":"m"}"#,
+            r#"{"x":[{"c":0.5,"b":1}],"model":"n"}"#,
+            r#"{"x":[{"c":0.5,"b":1}],"model":"m","stream":false}"#,
+        ] {
+            assert_ne!(one, digest(other), "{other}");
+        }
+    }
 
     #[test]
     fn entries_are_tagged_by_kind_and_read_back_equal() {

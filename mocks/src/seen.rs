@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use crate::journal::{PlacedTracer, SeenMessage};
+use crate::journal::{PlacedTracer, SeenMessage, body_sha256};
 use crate::tracer::{RunKey, sha256_hex};
 
 /// The journal's view of one request body.
@@ -17,6 +17,8 @@ pub struct Seen {
     pub messages: Vec<SeenMessage>,
     /// Digest of the system texts.
     pub system_sha256: String,
+    /// Digest of what the body says.
+    pub body_sha256: String,
     /// All message texts, joined by newlines: what a rule's `contains` is searched in.
     pub text: String,
     /// Thinking blocks or reasoning the client sent back.
@@ -26,7 +28,10 @@ pub struct Seen {
 /// Reads everything of interest out of a body.
 #[must_use]
 pub fn look(key: &RunKey, body: &Map<String, Value>) -> Seen {
-    let mut seen = Seen::default();
+    let mut seen = Seen {
+        body_sha256: body_sha256(body),
+        ..Seen::default()
+    };
     let mut system = Vec::new();
     if let Some(top) = body.get("system") {
         for (place, text) in pieces(top, "system") {

@@ -293,6 +293,7 @@ fn began(seq: &str, at: u64, request: Request, decision: &Decision) -> Began {
         path: request.path,
         stream: decision.stream,
         request_sha256: decision.request_sha256.clone(),
+        body_sha256: decision.seen.body_sha256.clone(),
         body_bytes: request.body.len() as u64,
         system_sha256: decision.seen.system_sha256.clone(),
         tracers: decision.seen.tracers.clone(),

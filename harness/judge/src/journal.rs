@@ -98,7 +98,7 @@ impl Journal {
     #[must_use]
     pub fn attempts(&self, call: &Call) -> Vec<&Attempt> {
         let mut seqs: BTreeSet<&str> = BTreeSet::new();
-        if let ProofKind::Keyed { tracers, .. } = &call.proof {
+        if let ProofKind::Keyed { tracers, .. } | ProofKind::Twin { tracers } = &call.proof {
             let own = tracers
                 .iter()
                 .filter(|planted| !planted.slot.starts_with("turn."));

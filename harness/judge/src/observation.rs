@@ -120,6 +120,10 @@ pub struct Served {
     pub stream: bool,
     /// SHA-256 (hex) of the body as received.
     pub request_sha256: String,
+    /// SHA-256 (hex) of the body as JSON with sorted members, without `request_id`, which names the
+    /// attempt and differs in each.
+    #[serde(default)]
+    pub body_sha256: String,
     /// SHA-256 (hex) of the system instruction.
     pub system_sha256: String,
     /// The tracers found, in order of appearance.

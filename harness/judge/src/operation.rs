@@ -50,7 +50,7 @@ pub enum Outcome {
 /// A tracer planted in one input slot of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planted {
-    /// Which slot: `prompt`, `file.0`, `turn.3`, `finding.1`, `stance.0` …
+    /// Which slot: `prompt`, `file.0`, `turn.3`, `findings.1`, `stance.0` …
     pub slot: String,
     /// The tracer's words.
     pub text: String,
@@ -72,6 +72,16 @@ pub enum ProofKind {
     Site {
         /// The strings looked for.
         needles: Vec<String>,
+    },
+    /// What earlier steps planted must be in the reply, though this request did not carry it.
+    Memory {
+        /// The tracers of the earlier steps.
+        tracers: Vec<Planted>,
+    },
+    /// The body shown must be the one a provider receives for the chat that follows.
+    Twin {
+        /// The tracers of the prompt, which that chat carries too.
+        tracers: Vec<Planted>,
     },
     /// The operation must be refused with this category.
     Refusal {
@@ -173,8 +183,13 @@ pub struct Call {
     pub failure: Option<FailureSeen>,
     /// The answer's proof lines, if there was a text answer.
     pub answers: Vec<AnswerSeen>,
-    /// For [`ProofKind::Site`]: which needles were found.
+    /// For [`ProofKind::Site`]: which needles were found. For [`ProofKind::Memory`]: which tracers
+    /// were found that the request itself had not carried.
     pub found: Vec<String>,
+    /// For [`ProofKind::Twin`]: the digest of the body shown, as in
+    /// [`Served::body_sha256`](crate::observation::Served::body_sha256); None when none was.
+    #[serde(default)]
+    pub body_sha256: Option<String>,
     /// The reply's `_meta`, as far as the judge uses it.
     pub meta: Option<ReplyMeta>,
     /// For reads: the exchanges shown.

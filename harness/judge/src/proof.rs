@@ -24,7 +24,7 @@ pub struct Proof {
 }
 
 /// Checks a reply can fail, with their names.
-pub const CHECKS: [(&str, &str); 10] = [
+pub const CHECKS: [(&str, &str); 11] = [
     ("ok", "calls that were not answered"),
     ("belongs", "replies that did not carry their request's id"),
     ("doubled", "requests answered more than once"),
@@ -35,6 +35,7 @@ pub const CHECKS: [(&str, &str); 10] = [
     ("seal", "answers not bound to the request as received"),
     ("text", "answers whose text is not what the provider sent"),
     ("site", "answers that lack this run's own configuration"),
+    ("memory", "answers that lack what earlier steps said"),
 ];
 
 impl Proof {
@@ -113,7 +114,9 @@ pub fn prove(key: &RunKey, journal: &Journal, call: &Call) -> Proof {
                 proof.flaw("site", format!("{name} lacks {}", missing.join(", ")));
             }
         }
-        ProofKind::Refusal { .. } | ProofKind::Read | ProofKind::None => {}
+        ProofKind::Memory { tracers } => memory(&mut proof, call, tracers, &name),
+        // A preview is judged when the chat that follows has shown what is sent.
+        ProofKind::Twin { .. } | ProofKind::Refusal { .. } | ProofKind::Read | ProofKind::None => {}
     }
     proof
 }
@@ -133,6 +136,18 @@ fn refusal(proof: &mut Proof, call: &Call, category: &str, name: &str) {
             "ok",
             format!("{name} should be refused with {category}, came {came}"),
         );
+    }
+}
+
+fn memory(proof: &mut Proof, call: &Call, tracers: &[Planted], name: &str) {
+    let forgotten: Vec<&str> = tracers
+        .iter()
+        .filter(|planted| !call.found.contains(&planted.text))
+        .map(|planted| planted.slot.as_str())
+        .collect();
+    if !forgotten.is_empty() || tracers.is_empty() {
+        let slots = forgotten.join(", ");
+        proof.flaw("memory", format!("{name} does not remember {slots}"));
     }
 }
 
@@ -274,6 +289,7 @@ fn applies(check: &str, call: &Call) -> bool {
             matches!(call.proof, ProofKind::Keyed { .. })
         }
         "site" => matches!(call.proof, ProofKind::Site { .. }),
+        "memory" => matches!(call.proof, ProofKind::Memory { .. }),
         _ => true,
     }
 }

@@ -246,6 +246,7 @@ mod tests {
             key: "kimi-main".to_owned(),
             stream: false,
             request_sha256: hex::sha256(b"request"),
+            body_sha256: String::new(),
             system_sha256: hex::sha256(b"system"),
             tracers: tracers.iter().map(|&tracer| tracer.to_owned()).collect(),
             messages: Vec::new(),

@@ -3,11 +3,12 @@
 use exai_judge::hex::sha256;
 use exai_judge::operation::{FailureSeen, ProofKind, ReplyMeta, TurnSeen};
 use exai_judge::{Call, Outcome, Transport};
+use exai_mocks::journal::body_sha256;
 use serde_json::Value;
 
 use super::answer::answers;
 use super::exchange::Exchange;
-use crate::operation::OperationPlan;
+use crate::operation::{Ask, OperationPlan};
 
 /// Categories whose refusals prove that nothing was done.
 const REFUSING_CATEGORIES: [&str; 4] = [
@@ -69,7 +70,8 @@ pub fn call(plan: &OperationPlan, sender: Sender<'_>, due: u64, exchange: Exchan
         } else {
             Vec::new()
         },
-        found: result.map_or_else(Vec::new, |result| found(&plan.proof, result)),
+        found: result.map_or_else(Vec::new, |result| found(plan, result)),
+        body_sha256: result.and_then(|result| body_shown(&plan.proof, result)),
         meta,
         turns: result.and_then(turns),
         instance: exchange.instance.clone().or(said_instance),
@@ -172,30 +174,61 @@ fn reply_meta(result: &Value) -> Option<ReplyMeta> {
     })
 }
 
-/// The needles that the text carries, and the structured content as well where there is one: each
-/// of the two must be whole by itself (mcp.md, gap 20).
-fn found(proof: &ProofKind, result: &Value) -> Vec<String> {
-    let ProofKind::Site { needles } = proof else {
-        return Vec::new();
-    };
+/// What the reply had to carry and does.
+fn found(plan: &OperationPlan, result: &Value) -> Vec<String> {
     let texts: Vec<&str> = result["content"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|block| block["text"].as_str())
         .collect();
-    let structured = result.get("structuredContent").map(Value::to_string);
-    let holds = |needle: &String| {
-        texts.iter().any(|text| text.contains(needle.as_str()))
-            && structured
-                .as_ref()
-                .is_none_or(|whole| whole.contains(needle.as_str()))
+    let is_told = |text: &str| texts.iter().any(|told| told.contains(text));
+    match &plan.proof {
+        // Text and structured content must each be whole by themselves (mcp.md, gap 20).
+        ProofKind::Site { needles } => {
+            let structured = result.get("structuredContent").map(Value::to_string);
+            let is_structured =
+                |text: &str| structured.as_ref().is_none_or(|whole| whole.contains(text));
+            let held = |needle: &&String| is_told(needle) && is_structured(needle);
+            needles.iter().filter(held).cloned().collect()
+        }
+        // An echo is no memory: what the request carried itself counts for nothing.
+        ProofKind::Memory { tracers } => {
+            let sent: Vec<&str> = match &plan.ask {
+                Ask::Tool { arguments, .. } => strings(arguments),
+                Ask::Method { params, .. } => strings(params),
+            };
+            let is_sent = |text: &str| sent.iter().any(|one| one.contains(text));
+            let texts = tracers.iter().map(|planted| &planted.text);
+            texts
+                .filter(|text| is_told(text) && !is_sent(text))
+                .cloned()
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Every string of a value, member names left out.
+fn strings(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(members) => members.values().flat_map(strings).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The digest of a previewed body: the text's and the structured content's, which must agree.
+fn body_shown(proof: &ProofKind, result: &Value) -> Option<String> {
+    let ProofKind::Twin { .. } = proof else {
+        return None;
     };
-    needles
-        .iter()
-        .filter(|needle| holds(needle))
-        .cloned()
-        .collect()
+    let told: Value = serde_json::from_str(first_text(result)?).ok()?;
+    let structured = result.get("structuredContent").unwrap_or(&told);
+    let digest = |shown: &Value| Some(body_sha256(shown.get("payload")?.as_object()?));
+    let body = digest(&told)?;
+    (digest(structured).as_ref() == Some(&body)).then_some(body)
 }
 
 /// The exchanges of a thread resource; None when the result is not one.

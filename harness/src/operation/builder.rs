@@ -1,5 +1,8 @@
 //! Builds operations: real prompts with a fresh tracer in every slot, and the proof that follows.
 
+pub mod provider;
+pub mod workflow;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -90,17 +93,6 @@ impl Conversation {
     }
 }
 
-/// A workflow of several calls, as far as it has got.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Steps {
-    /// Steps sent so far.
-    pub sent: u32,
-    /// The handle of the first reply.
-    pub continuation_id: Option<String>,
-    /// The tracers of all steps.
-    pub planted: Vec<Planted>,
-}
-
 /// Builds operations for one workload; the seed fixes shapes, never tracers.
 pub struct Builder {
     tracers: Arc<Tracers>,
@@ -165,47 +157,6 @@ impl Builder {
             user_sha256: None,
         });
         Some(plan)
-    }
-
-    /// `analyze` in its one-call form: one step that is also the last, answered by the expert pass.
-    pub fn analyze(&mut self, shape: &Shape) -> OperationPlan {
-        self.analyze_step(&mut Steps::default(), 1, shape)
-    }
-
-    /// The next step of an `analyze` of `total` steps; the last carries the proof of all of them.
-    pub fn analyze_step(&mut self, steps: &mut Steps, total: u32, shape: &Shape) -> OperationPlan {
-        steps.sent += 1;
-        let number = steps.sent;
-        let is_last = number >= total;
-        let size = shape.size.unwrap_or_else(|| self.prose.size());
-        let step = self.plant(&mut steps.planted, format!("step.{number}"), size);
-        let findings = self.plant(&mut steps.planted, format!("finding.{number}"), Size::Short);
-        let mut arguments = Map::new();
-        arguments.insert("step".into(), step.into());
-        arguments.insert("step_number".into(), number.into());
-        arguments.insert("total_steps".into(), total.into());
-        arguments.insert("next_step_required".into(), (!is_last).into());
-        arguments.insert("findings".into(), findings.into());
-        if number == 1 {
-            self.attach(
-                &mut arguments,
-                "relevant_files",
-                shape.files,
-                &mut steps.planted,
-            );
-        }
-        if let Some(model) = &shape.model {
-            arguments.insert("model".into(), model.as_str().into());
-        }
-        if let Some(id) = &steps.continuation_id {
-            arguments.insert("continuation_id".into(), id.as_str().into());
-        }
-        if is_last {
-            let planted = steps.planted.clone();
-            return self.keyed(("analyze", arguments), planted, 1, shape.deadline);
-        }
-        let ask = tool("analyze", arguments);
-        OperationPlan::new(self.numbering.next(), ask, ProofKind::None, shape.deadline)
     }
 
     /// `consensus` over models with stances (`for`, `against`, `neutral`).

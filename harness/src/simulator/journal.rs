@@ -107,6 +107,7 @@ fn served(began: Began) -> Served {
         key: began.key,
         stream: began.stream,
         request_sha256: began.request_sha256,
+        body_sha256: began.body_sha256,
         system_sha256: began.system_sha256,
         tracers: tracers.collect(),
         messages: messages.collect(),

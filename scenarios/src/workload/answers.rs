@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exai_harness::client::Client;
-use exai_harness::operation::builder::{Builder, Conversation, Shape, Steps};
+use exai_harness::operation::builder::workflow::{Ending, Steps, WORKFLOWS, Workflow};
+use exai_harness::operation::builder::{Builder, Conversation, Shape};
 use exai_harness::operation::{Ask, OperationPlan};
-use exai_judge::{Event, Transport};
+use exai_judge::{Call, Event, Transport};
 use futures::future::try_join_all;
 use serde_json::json;
 
@@ -27,7 +28,7 @@ pub const WIRES: [Transport; 3] = [Transport::Stdio, Transport::Http2025, Transp
 pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     stage.begin(CRITERION, "answers");
     let row = stage.row(CRITERION)?;
-    let tools = Tools::of(row.list("tools")?);
+    let tools = Tools(row.list("tools")?);
     for wire in WIRES {
         list(stage, wire).await?;
     }
@@ -69,24 +70,11 @@ fn share(floor: u64) -> u64 {
 
 /// Which tools a profile tries.
 #[derive(Debug, Clone, Copy)]
-struct Tools {
-    analyze: bool,
-    consensus: bool,
-    listmodels: bool,
-    status: bool,
-    version: bool,
-}
+struct Tools<'a>(&'a [String]);
 
-impl Tools {
-    fn of(list: &[String]) -> Self {
-        let has = |name: &str| list.iter().any(|entry| entry == name || entry == "*");
-        Self {
-            analyze: has("analyze"),
-            consensus: has("consensus"),
-            listmodels: has("listmodels"),
-            status: has("status"),
-            version: has("version"),
-        }
+impl Tools<'_> {
+    fn has(self, name: &str) -> bool {
+        self.0.iter().any(|entry| entry == name || entry == "*")
     }
 }
 
@@ -122,7 +110,7 @@ struct Lane<'a> {
     wire: Transport,
     lane: usize,
     number: usize,
-    tools: Tools,
+    tools: Tools<'a>,
     rounds: u64,
     repeats: Repeats,
 }
@@ -142,14 +130,13 @@ impl Lane<'_> {
         self.repeats(&client, &other, &mut builder).await
     }
 
-    async fn go(&self, client: &Client, plan: OperationPlan) -> Result<(), Trouble> {
+    async fn go(&self, client: &Client, plan: OperationPlan) -> Result<Call, Trouble> {
         self.stage.check_stop()?;
         let pace = tokio::time::sleep(PACE);
-        self.stage
-            .perform(client, &plan.within(CRITERION, "answers"))
-            .await;
+        let plan = plan.within(CRITERION, "answers");
+        let call = self.stage.perform(client, &plan).await;
         pace.await;
-        Ok(())
+        Ok(call)
     }
 
     /// Every tool once; the model and the number of files walk through their values, at different
@@ -160,36 +147,35 @@ impl Lane<'_> {
         builder: &mut Builder,
         round: u64,
     ) -> Result<(), Trouble> {
-        let turn = round as usize + self.lane;
+        let round = round as usize;
         let models = &self.stage.site.models;
-        let shape = Shape {
-            model: Some(models[turn % models.len()].clone()),
-            files: ((self.number + 2 * round as usize) % 3) as u32,
+        let model = |turn: usize| models[turn % models.len()].as_str();
+        let turn = round + self.lane;
+        let shape = |turn: usize| Shape {
+            model: Some(model(turn).to_owned()),
+            files: ((turn + self.number + round) % 3) as u32,
             ..Shape::plain(PATIENCE)
         };
-        self.go(client, builder.chat(&shape)).await?;
-        if self.tools.analyze {
-            if round.is_multiple_of(2) {
-                self.go(client, builder.analyze(&shape)).await?;
-            } else {
-                self.workflow(client, builder, &shape).await?;
+        self.go(client, builder.chat(&shape(turn))).await?;
+        for (index, workflow) in WORKFLOWS.iter().enumerate() {
+            if self.tools.has(workflow.tool) {
+                let total = match workflow.ending {
+                    Ending::Reviewed => 1 + ((turn + index) % 2) as u32,
+                    Ending::LaidOut => 3,
+                };
+                let shape = shape(turn + index);
+                self.workflow(client, builder, (workflow, total), &shape)
+                    .await?;
             }
         }
-        if self.tools.consensus {
-            let (first, second) = (turn % models.len(), (turn + 1) % models.len());
-            let asked = [
-                (models[first].as_str(), "for"),
-                (models[second].as_str(), "against"),
-            ];
+        if self.tools.has("consensus") {
+            let asked = [(model(turn), "for"), (model(turn + 1), "against")];
             self.go(client, builder.consensus(&asked, &Shape::plain(PATIENCE)))
                 .await?;
         }
-        for (tool, wanted) in [
-            ("version", self.tools.version),
-            ("status", self.tools.status),
-            ("listmodels", self.tools.listmodels),
-        ] {
-            if wanted {
+        self.of_providers(client, builder).await?;
+        for tool in ["version", "status", "listmodels"] {
+            if self.tools.has(tool) {
                 let needles = self.stage.site.needles(tool);
                 self.go(client, builder.site(tool, needles, PATIENCE))
                     .await?;
@@ -198,21 +184,40 @@ impl Lane<'_> {
         Ok(())
     }
 
-    /// A workflow of two steps; the second step's expert pass carries the tracers of both.
+    /// The tools that hand on one provider's own interface.
+    async fn of_providers(
+        &self,
+        client: &Arc<Client>,
+        builder: &mut Builder,
+    ) -> Result<(), Trouble> {
+        if self.tools.has("kimi_chat_with_tools") {
+            self.go(client, builder.tool_chat(PATIENCE)).await?;
+        }
+        let glm = self.stage.site.model_of("glm");
+        if let Some(glm) = glm.filter(|_| self.tools.has("glm_payload_preview")) {
+            for plan in builder.preview(&glm, PATIENCE) {
+                self.go(client, plan).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A workflow of so many steps.
     async fn workflow(
         &self,
         client: &Arc<Client>,
         builder: &mut Builder,
+        (workflow, total): (&Workflow, u32),
         shape: &Shape,
     ) -> Result<(), Trouble> {
         let mut steps = Steps::default();
-        let first = builder
-            .analyze_step(&mut steps, 2, shape)
-            .within(CRITERION, "answers");
-        let call = self.stage.perform(client, &first).await;
-        steps.continuation_id = call.meta.and_then(|meta| meta.continuation_id);
-        self.go(client, builder.analyze_step(&mut steps, 2, shape))
-            .await
+        for _ in 0..total {
+            let plan = builder.step(workflow, &mut steps, total, shape);
+            let call = self.go(client, plan).await?;
+            let named = call.meta.and_then(|meta| meta.continuation_id);
+            steps.continuation_id = steps.continuation_id.or(named);
+        }
+        Ok(())
     }
 
     /// Eight turns of one conversation: each request must carry every earlier turn.

@@ -1,5 +1,7 @@
 //! V.1: every critical tool works, each answer proven to be its own.
 
+mod twins;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Brief, Checker, Seen};
@@ -10,6 +12,7 @@ use crate::operation::{Call, ProofKind};
 use crate::proof::{self, Proof, ProofTallies, Usage};
 use crate::tally::{self, Place, Tally};
 use crate::verdict::Reason;
+use twins::Twins;
 
 const ALL: &str = "*";
 
@@ -28,6 +31,7 @@ pub struct Answers<'a> {
     schemas: BTreeMap<String, String>,
     usage: Usage,
     proofs: ProofTallies,
+    twins: Twins,
     sequence: Tally,
     refused: Tally,
     list: Tally,
@@ -67,6 +71,7 @@ impl<'a> Answers<'a> {
             schemas: BTreeMap::new(),
             usage: Usage::default(),
             proofs: ProofTallies::of(&checks),
+            twins: Twins::default(),
             sequence: Tally::new("sequence", "answers with another call's provider request"),
             refused: Tally::new(
                 "refusals",
@@ -91,8 +96,14 @@ impl<'a> Answers<'a> {
         if !is_right || seen.is_tainted || matches!(call.proof, ProofKind::None) {
             return;
         }
-        let cell = (call.tool.clone(), call.transport.name());
-        *self.cells.entry(cell).or_default() += 1;
+        if let ProofKind::Twin { tracers } = &call.proof {
+            self.twins.hold(seen, call, tracers);
+            return;
+        }
+        if let Some(preview) = self.twins.settle(seen, call, &proof) {
+            self.count(&preview);
+        }
+        self.count(call);
         if let Some(repeat) = &call.repeat {
             let kind = match (repeat.exact, repeat.same_principal) {
                 (true, true) => "repeats_same",
@@ -114,6 +125,11 @@ impl<'a> Answers<'a> {
                 digests.insert(entry.served.system_sha256.clone());
             }
         }
+    }
+
+    fn count(&mut self, call: &Call) {
+        let cell = (call.tool.clone(), call.transport.name());
+        *self.cells.entry(cell).or_default() += 1;
     }
 
     fn refusal(&mut self, seen: &Seen<'_>, call: &Call, proof: &Proof) {
@@ -327,12 +343,14 @@ impl Checker for Answers<'_> {
         let unbuilt = finding.not_tested.len();
         let Self {
             proofs,
+            twins,
             sequence,
             refused,
             list,
             ..
         } = *self;
         proofs.conclude(&mut finding);
+        twins.conclude(&mut finding);
         sequence.conclude(&mut finding);
         refused.conclude(&mut finding);
         list.conclude(&mut finding);

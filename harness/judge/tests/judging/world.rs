@@ -134,6 +134,7 @@ impl World {
             failure: None,
             answers: Vec::new(),
             found: Vec::new(),
+            body_sha256: None,
             meta: None,
             turns: None,
             instance: Some(INSTANCE.to_owned()),
@@ -155,6 +156,7 @@ impl World {
         let seq = format!("{}.1.{count}", ask.provider);
         let served = Served {
             request_sha256: hex::sha256(format!("body of {seq}").as_bytes()),
+            body_sha256: hex::sha256(format!("what {seq} says").as_bytes()),
             system_sha256: hex::sha256(format!("instruction of {}", ask.tool).as_bytes()),
             provider: ask.provider.to_owned(),
             model: format!("{}-model", ask.provider),

@@ -1,6 +1,6 @@
 //! Raw replies and what they must be read as.
 
-use exai_judge::operation::ThreadUse;
+use exai_judge::operation::{Planted, ThreadUse};
 use serde_json::json;
 
 use super::*;
@@ -162,6 +162,53 @@ fn a_needle_counts_only_when_text_and_structured_content_both_carry_it() {
     assert_eq!(read(metadata_only, None, needles()).found, ["red-9"]);
     let text_alone = json!({"id": 1, "result": {"content": [{"type": "text", "text": "blue-7"}]}});
     assert_eq!(read(text_alone, None, needles()).found, ["blue-7"]);
+}
+
+#[test]
+fn a_tracer_that_the_request_carried_itself_is_no_memory() {
+    let tracers = ["old words", "other words"].map(|text| Planted {
+        slot: "step.1".to_owned(),
+        text: text.to_owned(),
+    });
+    let mut plan = plan(ProofKind::Memory {
+        tracers: tracers.to_vec(),
+    });
+    let mut exchange = Exchange::begun(20);
+    let text = json!([{"type": "text", "text": "# Plan: old words, other words"}]);
+    exchange.take(&json!(1), 30, json!({"id": 1, "result": {"content": text}}));
+    let sender = Sender {
+        transport: Transport::Http2026,
+        identity: "ada",
+    };
+    let found = call(&plan, sender, 10, exchange.clone()).found;
+    assert_eq!(found, ["old words", "other words"]);
+    plan.ask = Ask::Tool {
+        name: "planner".to_owned(),
+        arguments: json!({"step": "new", "notes": ["I said old words before"]}),
+    };
+    assert_eq!(call(&plan, sender, 10, exchange).found, ["other words"]);
+}
+
+#[test]
+fn a_preview_counts_only_when_text_and_structured_content_show_one_body() {
+    let twin = || ProofKind::Twin {
+        tracers: Vec::new(),
+    };
+    let reply = |text: &str, structured: Value| {
+        json!({"id": 1, "result": {
+            "content": [{"type": "text", "text": text}], "structuredContent": structured}})
+    };
+    let shown = json!({"payload": {"model": "m", "request_id": "x"}});
+    let other = json!({"payload": {"model": "n"}});
+    let body = json!({"model": "m"});
+    let digest = body_sha256(body.as_object().unwrap());
+    let text = shown.to_string();
+    let read = |text: &str, structured: &Value| {
+        read(reply(text, structured.clone()), None, twin()).body_sha256
+    };
+    assert_eq!(read(&text, &shown), Some(digest));
+    assert_eq!(read(&text, &other), None);
+    assert_eq!(read("no JSON", &shown), None);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::workflow::{Ending, Steps, WORKFLOWS, Workflow};
 use super::*;
 use crate::operation::prose::Position;
 use crate::runkey;
@@ -54,7 +55,9 @@ fn every_planned_tracer_stands_in_the_arguments_between_whitespace() {
         let consensus = builder.consensus(&stances, &shape);
         assert_eq!((planted(&chat).len(), planted(&analyze).len()), (3, 4));
         assert_eq!(planted(&consensus).len(), 3);
-        for plan in [chat, analyze, consensus] {
+        let tool_chat = builder.tool_chat(9);
+        assert_eq!(planted(&tool_chat).len(), 5);
+        for plan in [chat, analyze, consensus, tool_chat] {
             let text = format!(" {} ", words(&plan));
             for tracer in planted(&plan) {
                 assert!(
@@ -103,18 +106,82 @@ fn a_conversation_expects_the_tracers_of_its_acknowledged_turns() {
     );
 }
 
-#[test]
-fn the_last_step_of_an_analysis_carries_the_tracers_of_all_steps() {
-    let mut builder = builder();
+/// All plans of a workflow of `total` steps.
+fn walk(builder: &mut Builder, workflow: &Workflow, total: u32) -> Vec<OperationPlan> {
     let mut steps = Steps::default();
-    let first = builder.analyze_step(&mut steps, 2, &Shape::plain(9));
-    assert_eq!(first.proof, ProofKind::None);
-    let last = builder.analyze_step(&mut steps, 2, &Shape::plain(9));
-    let slots: Vec<String> = planted(&last)
-        .into_iter()
-        .map(|planted| planted.slot)
-        .collect();
-    assert_eq!(slots, ["step.1", "finding.1", "step.2", "finding.2"]);
+    let plans = (0..total).map(|_| builder.step(workflow, &mut steps, total, &Shape::plain(9)));
+    plans.collect()
+}
+
+#[test]
+fn the_last_step_of_a_reviewed_workflow_carries_the_tracers_of_all_steps() {
+    let mut builder = builder();
+    let own = [
+        ("analyze", vec![]),
+        ("codereview", vec!["focus_on.2"]),
+        ("debug", vec!["hypothesis.2"]),
+        ("refactor", vec![]),
+        ("testgen", vec![]),
+        ("thinkdeep", vec!["problem_context.2"]),
+        ("secaudit", vec!["security_scope.2"]),
+        ("precommit", vec!["diff.1"]),
+    ];
+    let reviewed = WORKFLOWS
+        .iter()
+        .filter(|row| row.ending == Ending::Reviewed);
+    for (workflow, (name, own)) in reviewed.zip(own) {
+        assert_eq!(workflow.tool, name);
+        let plans = walk(&mut builder, workflow, 2);
+        assert_eq!(plans[0].proof, ProofKind::None);
+        let mut slots: Vec<String> = planted(&plans[1]).into_iter().map(|one| one.slot).collect();
+        slots.sort();
+        let mut wanted = ["step.1", "findings.1", "step.2", "findings.2"].to_vec();
+        wanted.extend(own);
+        wanted.sort_unstable();
+        assert_eq!(slots, wanted, "{name}");
+        let text = format!(" {} {} ", words(&plans[0]), words(&plans[1]));
+        for tracer in planted(&plans[1]) {
+            assert!(text.contains(&format!(" {} ", tracer.text)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn each_later_step_of_a_laid_out_workflow_asks_for_the_earlier_tracers_and_sends_none_of_them() {
+    let mut builder = builder();
+    let rows = WORKFLOWS.iter().filter(|row| row.ending == Ending::LaidOut);
+    for workflow in rows {
+        let plans = walk(&mut builder, workflow, 3);
+        assert_eq!(plans[0].proof, ProofKind::None);
+        for (index, plan) in plans.iter().enumerate().skip(1) {
+            let ProofKind::Memory { tracers } = &plan.proof else {
+                panic!("{}: {:?}", workflow.tool, plan.proof)
+            };
+            assert_eq!(tracers.len(), index * (1 + workflow.every.len()));
+            let text = words(plan);
+            for tracer in tracers {
+                assert!(!text.contains(&tracer.text), "{} sent it", workflow.tool);
+                let sent = plans[..index].iter().map(words);
+                assert!(sent.collect::<String>().contains(&tracer.text));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_preview_and_its_chat_are_asked_alike() {
+    let [preview, chat] = builder().preview("glm-5", 9);
+    let of = |plan: &OperationPlan| match &plan.ask {
+        Ask::Tool { name, arguments } => (name.clone(), arguments.clone()),
+        Ask::Method { .. } => panic!("not a tool"),
+    };
+    let ((first, asked), (second, again)) = (of(&preview), of(&chat));
+    assert_eq!((&*first, &*second), ("glm_payload_preview", "chat"));
+    assert_eq!(asked, again);
+    let ProofKind::Twin { tracers } = &preview.proof else {
+        panic!("{:?}", preview.proof)
+    };
+    assert_eq!(*tracers, planted(&chat));
 }
 
 #[test]
