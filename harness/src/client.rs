@@ -3,6 +3,7 @@
 //! Nothing here retries or reuses a result; each attempt is one operation of the history.
 
 pub mod answer;
+mod duplex;
 pub mod exchange;
 pub mod http;
 pub mod listing;
@@ -12,6 +13,7 @@ pub mod software;
 pub mod sse;
 pub mod stdio;
 pub mod trouble;
+pub mod websocket;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -24,6 +26,7 @@ pub use self::http::{Http, HttpTarget};
 pub use self::request::{Request, Revision};
 pub use self::software::Software;
 pub use self::stdio::Stdio;
+pub use self::websocket::{WebSocket, WebSocketTarget};
 use crate::operation::OperationPlan;
 
 /// Who a client is.
@@ -106,6 +109,8 @@ pub enum Client {
     Stdio(Stdio),
     /// On HTTP.
     Http(Http),
+    /// On WebSocket.
+    WebSocket(WebSocket),
 }
 
 impl Client {
@@ -118,6 +123,7 @@ impl Client {
                 Revision::V2025 => Transport::Http2025,
                 Revision::V2026 => Transport::Http2026,
             },
+            Self::WebSocket(_) => Transport::WebSocket,
         }
     }
 
@@ -127,6 +133,7 @@ impl Client {
         match self {
             Self::Stdio(stdio) => stdio.identity(),
             Self::Http(http) => http.identity(),
+            Self::WebSocket(websocket) => websocket.identity(),
         }
     }
 
@@ -136,6 +143,7 @@ impl Client {
         match self {
             Self::Stdio(stdio) => stdio.revision(),
             Self::Http(http) => http.target().revision,
+            Self::WebSocket(_) => WebSocket::REVISION,
         }
     }
 
@@ -145,6 +153,7 @@ impl Client {
         match self {
             Self::Stdio(stdio) => stdio.now(),
             Self::Http(http) => http.now(),
+            Self::WebSocket(websocket) => websocket.now(),
         }
     }
 
@@ -156,17 +165,19 @@ impl Client {
         match self {
             Self::Stdio(stdio) => stdio.greet(wait).await,
             Self::Http(http) => http.reconnect(wait).await,
+            Self::WebSocket(websocket) => websocket.reconnect(wait).await,
         }
     }
 
     /// Forgets connections and session and begins anew.
     ///
     /// # Errors
-    /// On pipes always: a new process is a new client. On HTTP when the handshake fails.
+    /// On pipes always: a new process is a new client. Elsewhere when the handshake fails.
     pub async fn reconnect(&self, wait: Duration) -> Result<(), ClientError> {
         match self {
             Self::Stdio(_) => Err(ClientError::Pipes),
             Self::Http(http) => http.reconnect(wait).await,
+            Self::WebSocket(websocket) => websocket.reconnect(wait).await,
         }
     }
 
@@ -175,6 +186,7 @@ impl Client {
         match self {
             Self::Stdio(stdio) => stdio.exchange(request, until).await,
             Self::Http(http) => http.exchange(request, until).await,
+            Self::WebSocket(websocket) => websocket.exchange(request, until).await,
         }
     }
 

@@ -4,7 +4,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use exai_harness::client::{Client, Http, HttpTarget, Identity, Revision, Stdio};
+use exai_harness::client::{
+    Client, Http, HttpTarget, Identity, Revision, Stdio, WebSocket, WebSocketTarget,
+};
 use exai_harness::clock::RunClock;
 use exai_harness::history::{Now, Recorder};
 use exai_harness::nemesis::Landed;
@@ -271,7 +273,7 @@ impl Ground {
     /// A client of the server, not greeted yet.
     ///
     /// # Errors
-    /// In words, when a process does not start or the wire is not built.
+    /// In words, when a process does not start.
     pub fn connect(&self, identity: Identity, over: Transport) -> Result<Client, String> {
         let recorder = self.recorder.clone();
         let now: Now = Arc::new(move || recorder.now());
@@ -286,7 +288,15 @@ impl Ground {
                 let client = Stdio::of(process, Revision::V2025, identity, now);
                 return client.map(Client::Stdio).map_err(|error| error.to_string());
             }
-            Transport::WebSocket => return Err("the WebSocket daemon is not built yet".to_owned()),
+            Transport::WebSocket => {
+                let target = WebSocketTarget {
+                    address: self.public(),
+                    host: self.public().to_string(),
+                    path: "/ws".to_owned(),
+                };
+                let client = WebSocket::new(target, identity, now);
+                return Ok(Client::WebSocket(client));
+            }
         };
         let target = HttpTarget {
             address: self.public(),

@@ -199,7 +199,11 @@ impl Stage {
     /// Greets the server again where it answered nothing or did not know the session any more; a
     /// failure of the call itself leaves the session as it is.
     pub async fn mend(&self, client: &Client, call: &Call) {
-        if call.status != Some(200) {
+        let is_answered = match client.transport() {
+            Transport::WebSocket => call.replies > 0,
+            _ => call.status == Some(200),
+        };
+        if !is_answered {
             // Should this fail as well, the next call says so.
             let _ = client.reconnect(RECONNECT).await;
         }

@@ -1,20 +1,14 @@
 //! Standard input and output: many requests at once on one pair of pipes, told apart by id.
-//!
-//! A reply whose id nobody waits for is kept: a request that reaches its deadline meanwhile learns
-//! that something else came in its place.
 
-mod board;
-
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use self::board::{Board, Heard};
+use super::duplex::{Duplex, Written};
 use super::exchange::Exchange;
 use super::request::{Request, Revision, initialize};
 use super::trouble::io_words;
@@ -25,12 +19,6 @@ use crate::process::{Pair, Process};
 /// A line longer than this ends the reading.
 const LINE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Messages for one request that may wait to be taken.
-const HEARD: usize = 64;
-
-/// How long a request listens on behind its terminal reply for a second one.
-const LINGER: Duration = Duration::from_millis(20);
-
 /// A client on a pair of pipes.
 pub struct Stdio {
     identity: Identity,
@@ -38,7 +26,7 @@ pub struct Stdio {
     now: Now,
     ids: AtomicU64,
     input: tokio::sync::Mutex<Box<dyn AsyncWrite + Send + Unpin>>,
-    board: Arc<Mutex<Board>>,
+    duplex: Arc<Duplex>,
     reader: JoinHandle<()>,
     process: Option<Process>,
 }
@@ -58,15 +46,15 @@ impl Stdio {
         identity: Identity,
         now: Now,
     ) -> Self {
-        let board = Arc::new(Mutex::new(Board::default()));
-        let reader = tokio::spawn(listen(output, Arc::clone(&board), Arc::clone(&now)));
+        let duplex = Arc::new(Duplex::new(Arc::clone(&now)));
+        let reader = tokio::spawn(listen(output, Arc::clone(&duplex)));
         Self {
             identity,
             revision,
             now,
             ids: AtomicU64::new(1),
             input: tokio::sync::Mutex::new(Box::new(input)),
-            board,
+            duplex,
             reader,
             process: None,
         }
@@ -115,13 +103,13 @@ impl Stdio {
     /// Second replies that came after their request had stopped listening for one.
     #[must_use]
     pub fn late_doubles(&self) -> u64 {
-        self.lock().late_doubles
+        self.duplex.late_doubles()
     }
 
     /// Lines on standard output that are no JSON message; an MCP server writes none.
     #[must_use]
     pub fn noise(&self) -> u64 {
-        self.lock().noise
+        self.duplex.noise()
     }
 
     /// Performs the handshake of 2025-11-25; the newer revision needs none.
@@ -151,8 +139,10 @@ impl Stdio {
         let message = Request::new(method, Value::Null);
         let mut exchange = Exchange::begun(self.now());
         let line = message.message(None, self.revision, self.identity.software);
-        if let Err(error) = self.write(&line, &mut exchange).await {
-            exchange.fail(self.now(), io_words(&error));
+        let (at, written) = self.write(&line).await;
+        exchange.sent_at = at;
+        if let Err(trouble) = written {
+            exchange.fail(self.now(), trouble);
         }
         exchange
     }
@@ -160,90 +150,25 @@ impl Stdio {
     /// Sends a request and reads all that comes back for it until `until`, ns on the run's clock.
     pub async fn exchange(&self, request: &Request, until: u64) -> Exchange {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let mut exchange = Exchange::begun(self.now());
-        let (heard, mut messages) = mpsc::channel(HEARD);
-        let mut listening = Listening {
-            board: &self.board,
-            id,
-            answered: false,
-        };
-        if let Some(end) = self.lock().expect_reply(id, heard) {
-            exchange.fail(self.now(), end);
-            return exchange;
-        }
-        let left = Duration::from_nanos(until.saturating_sub(self.now()));
-        let attempt = self.attempt(request, id, &mut messages, &mut exchange);
-        let is_late = tokio::time::timeout(left, attempt).await.is_err();
-        if is_late && exchange.reply.is_none() {
-            exchange.fail(self.now(), "deadline");
-            if self.lock().claim_stray(exchange.sent_at) {
-                exchange.belongs = Some(false);
-            }
-        }
-        listening.answered = exchange.reply.is_some();
-        exchange
-    }
-
-    async fn attempt(
-        &self,
-        request: &Request,
-        id: u64,
-        messages: &mut mpsc::Receiver<Heard>,
-        exchange: &mut Exchange,
-    ) {
         let message = request.message(Some(id), self.revision, self.identity.software);
-        if let Err(error) = self.write(&message, exchange).await {
-            return exchange.fail(self.now(), io_words(&error));
-        }
-        let id = Value::from(id);
-        while exchange.reply.is_none() {
-            match messages.recv().await {
-                Some(Heard::Message(at, message)) => {
-                    exchange.first_byte_at.get_or_insert(at);
-                    exchange.take(&id, at, message);
-                }
-                Some(Heard::End(trouble)) => return exchange.fail(self.now(), trouble),
-                None => return exchange.fail(self.now(), "connection closed"),
-            }
-        }
-        while let Ok(Some(heard)) = tokio::time::timeout(LINGER, messages.recv()).await {
-            match heard {
-                Heard::Message(at, message) => {
-                    exchange.take(&id, at, message);
-                }
-                Heard::End(_) => return,
-            }
-        }
+        let write = self.write(&message);
+        self.duplex.exchange(id, until, write).await
     }
 
-    async fn write(&self, message: &Value, exchange: &mut Exchange) -> std::io::Result<()> {
+    /// Writes one line; when its first byte went out, and what came of it.
+    async fn write(&self, message: &Value) -> Written {
         let line = format!("{message}\n");
         let mut input = self.input.lock().await;
-        exchange.sent_at = self.now();
-        input.write_all(line.as_bytes()).await?;
-        input.flush().await
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Takes a request off the board however its waiting ends.
-struct Listening<'a> {
-    board: &'a Mutex<Board>,
-    id: u64,
-    answered: bool,
-}
-
-impl Drop for Listening<'_> {
-    fn drop(&mut self) {
-        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        board.forget(self.id, self.answered);
+        let at = self.now();
+        let written = async {
+            input.write_all(line.as_bytes()).await?;
+            input.flush().await
+        };
+        (at, written.await.map_err(|error| io_words(&error)))
     }
 }
 
-async fn listen(output: impl AsyncRead + Unpin, board: Arc<Mutex<Board>>, now: Now) {
+async fn listen(output: impl AsyncRead + Unpin, duplex: Arc<Duplex>) {
     let mut lines = BufReader::new(output);
     let mut line = Vec::new();
     let end = loop {
@@ -252,21 +177,11 @@ async fn listen(output: impl AsyncRead + Unpin, board: Arc<Mutex<Board>>, now: N
         match bounded.read_until(b'\n', &mut line).await {
             Ok(0) => break "connection closed".to_owned(),
             Ok(_) if line.last() != Some(&b'\n') => break "connection closed".to_owned(),
-            Ok(_) => {
-                let message = serde_json::from_slice::<Value>(&line).ok();
-                let at = now();
-                board
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .hear(at, message);
-            }
+            Ok(_) => duplex.hear(&line),
             Err(error) => break io_words(&error),
         }
     };
-    board
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .end(&end);
+    duplex.end(&end);
 }
 
 #[cfg(test)]

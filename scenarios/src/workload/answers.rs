@@ -19,7 +19,7 @@ const LANES: usize = 4;
 /// The least time between two calls of one lane: twenty a second, below every limit.
 const PACE: Duration = Duration::from_millis(50);
 /// The wires this driver can speak.
-pub const WIRES: [Transport; 3] = [Transport::Stdio, Transport::Http2025, Transport::Http2026];
+pub const WIRES: [Transport; 4] = Transport::ALL;
 
 /// Runs the workload.
 ///

@@ -61,17 +61,21 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
 async fn crowd(stage: &Stage) -> Result<Vec<Arc<Client>>, Trouble> {
     let mut clients = Vec::new();
     for number in 0..8 {
-        for wire in [Transport::Http2025, Transport::Http2026] {
+        for wire in [
+            Transport::Http2025,
+            Transport::Http2026,
+            Transport::WebSocket,
+        ] {
             let person = Person {
                 role: "crowd",
                 number: 300 + clients.len(),
             };
             clients.push(stage.client(person, wire).await?);
         }
-        // Few processes serve many calls: one in three of the crowd's calls goes through a pipe.
+        // Few processes serve many calls: one in four of the crowd's calls goes through a pipe.
         let person = Person {
             role: "crowd",
-            number: 330 + number % 4,
+            number: 350 + number % 4,
         };
         let shared = clients
             .iter()

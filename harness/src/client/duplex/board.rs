@@ -1,4 +1,4 @@
-//! Who waits for which id on one pair of pipes.
+//! Who waits for which id on one connection.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,7 +12,7 @@ const STRAYS: usize = 1024;
 pub(super) enum Heard {
     /// A message, read at a moment.
     Message(u64, Value),
-    /// The pipe ended.
+    /// The connection ended.
     End(String),
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// Registers a request; gives the reason when the pipe has ended already.
+    /// Registers a request; gives the reason when the connection has ended already.
     pub(super) fn expect_reply(&mut self, id: u64, heard: mpsc::Sender<Heard>) -> Option<String> {
         if self.ended.is_none() {
             self.waiting.insert(id, heard);
@@ -47,7 +47,7 @@ impl Board {
         }
     }
 
-    /// Routes a line read at `at`; None is a line that was not JSON.
+    /// Routes what was read at `at`; None is something that was not JSON.
     pub(super) fn hear(&mut self, at: u64, message: Option<Value>) {
         match message {
             None => self.noise += 1,
