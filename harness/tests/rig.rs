@@ -11,7 +11,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exai_harness::client::{Client, Http, HttpTarget, Identity, Request, Revision, Stdio};
+use exai_harness::client::{
+    Client, Http, HttpTarget, Identity, Request, Revision, Stdio, WebSocket, WebSocketTarget,
+};
 use exai_harness::clock::RunClock;
 use exai_harness::history::{History, Recorder};
 use exai_harness::nemesis::Landed;
@@ -138,6 +140,29 @@ async fn ask_over_http(run: &Run, topology: &Topology, prompt: &str) -> String {
     format!("{:?} {:?}", exchange.reply, exchange.trouble)
 }
 
+/// One chat over WebSocket; the process that shook hands is the one that answers.
+async fn ask_over_websocket(run: &Run, topology: &Topology, prompt: &str) -> String {
+    let credentials = topology.credentials();
+    let token = credentials.token("eve", &["user"], Signature::Hs256);
+    let identity = Identity::numbered("eve", 5).with_bearer(token);
+    let target = WebSocketTarget {
+        address: topology.public(),
+        host: topology.public().to_string(),
+        path: "/ws".to_owned(),
+    };
+    let client = WebSocket::new(target, identity, run.clock.as_now());
+    let greeted = client.reconnect(Duration::from_secs(10)).await;
+    greeted.expect("a greeting");
+    let until = run.clock.now() + 20_000_000_000;
+    let exchange = client.exchange(&chat(prompt), until).await;
+    let result = exchange.result().expect("a result");
+    let answered_by = result["_meta"]["dev.exai/reply"]["instance"].as_str();
+    assert!(answered_by.is_some());
+    assert_eq!(exchange.instance.as_deref(), answered_by);
+    assert_eq!((exchange.replies, exchange.belongs), (1, Some(true)));
+    result.to_string()
+}
+
 async fn ask_on_pipes(run: &Run, topology: &Topology, prompt: &str) -> String {
     let process = topology.on_pipes().expect("a server on pipes");
     let identity = Identity::numbered("bob", 4);
@@ -156,10 +181,13 @@ async fn works(store: StoreKind) {
     let run = Run::new();
     let topology = run.start(run.setup(store)).await;
     let tracers = Tracers::new(run.key.clone()).expect("random bytes");
-    let (first, second, third) = (tracers.issue(), tracers.issue(), tracers.issue());
-    let answer = ask_over_http(&run, &topology, &first).await;
+    let issued: [String; 4] = std::array::from_fn(|_| tracers.issue());
+    let [first, second, third, fourth] = &issued;
+    let answer = ask_over_http(&run, &topology, first).await;
     assert!(answer.contains("seal "), "{answer}");
-    let answer = ask_on_pipes(&run, &topology, &second).await;
+    let answer = ask_on_pipes(&run, &topology, second).await;
+    assert!(answer.contains("seal "), "{answer}");
+    let answer = ask_over_websocket(&run, &topology, fourth).await;
     assert!(answer.contains("seal "), "{answer}");
 
     let before = topology
@@ -173,7 +201,7 @@ async fn works(store: StoreKind) {
     assert!(!before.is_alive());
     let raised = Settings::default().with("limits.rate.principal", 500);
     topology.restart_with(&raised).await.expect("a restart");
-    let answer = ask_over_http(&run, &topology, &third).await;
+    let answer = ask_over_http(&run, &topology, third).await;
     assert!(answer.contains("seal "), "{answer}");
     topology.scraper().metrics("after").await.expect("metrics");
     shows_no_secret(&topology).await;
@@ -183,7 +211,7 @@ async fn works(store: StoreKind) {
     assert_eq!(ended.status.and_then(|status| status.code()), Some(0));
     assert!(!folder.exists(), "the run's folder is left behind");
     let events = run.events().await;
-    judge(&events, &[first, second, third]);
+    judge(&events, &issued);
 }
 
 async fn shows_no_secret(topology: &Topology) {
@@ -318,6 +346,25 @@ async fn a_server_killed_for_good_is_its_own_failure_and_the_rig_goes_on() {
         let is_ours = matches!(&event, Event::Rig { what, .. } if what == "not_healed");
         assert!(!is_ours, "{event:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_passes_through_the_honest_impostor_before_the_server() {
+    let run = Run::new();
+    let setup = Setup {
+        spoil: Some(Spoil {
+            name: "none".to_owned(),
+            edge: "client".to_owned(),
+            every: 1,
+            offset: 0,
+        }),
+        ..run.setup(StoreKind::Embedded)
+    };
+    let topology = run.start(setup).await;
+    let tracers = Tracers::new(run.key.clone()).expect("random bytes");
+    let answer = ask_over_websocket(&run, &topology, &tracers.issue()).await;
+    assert!(answer.contains("seal "), "{answer}");
+    topology.stop().await.expect("an orderly end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

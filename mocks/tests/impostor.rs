@@ -14,3 +14,5 @@ mod provider;
 mod rig;
 #[path = "impostor/stdio.rs"]
 mod stdio;
+#[path = "impostor/upgrade.rs"]
+mod upgrade;
