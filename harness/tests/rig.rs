@@ -102,6 +102,20 @@ impl Run {
         }
     }
 
+    /// With an impostor on `edge` that changes nothing.
+    fn behind_an_impostor(&self, edge: &str) -> Setup {
+        let spoil = Spoil {
+            name: "none".to_owned(),
+            edge: edge.to_owned(),
+            every: 1,
+            offset: 0,
+        };
+        Setup {
+            spoil: Some(spoil),
+            ..self.setup(StoreKind::Embedded)
+        }
+    }
+
     async fn start(&self, setup: Setup) -> Topology {
         match Topology::start(setup).await {
             Ok(topology) => topology,
@@ -351,16 +365,7 @@ async fn a_server_killed_for_good_is_its_own_failure_and_the_rig_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_passes_through_the_honest_impostor_before_the_server() {
     let run = Run::new();
-    let setup = Setup {
-        spoil: Some(Spoil {
-            name: "none".to_owned(),
-            edge: "client".to_owned(),
-            every: 1,
-            offset: 0,
-        }),
-        ..run.setup(StoreKind::Embedded)
-    };
-    let topology = run.start(setup).await;
+    let topology = run.start(run.behind_an_impostor("client")).await;
     let tracers = Tracers::new(run.key.clone()).expect("random bytes");
     let answer = ask_over_websocket(&run, &topology, &tracers.issue()).await;
     assert!(answer.contains("seal "), "{answer}");
@@ -370,16 +375,7 @@ async fn an_upgrade_passes_through_the_honest_impostor_before_the_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_an_impostor_on_the_pipes_the_server_itself_is_identified() {
     let run = Run::new();
-    let setup = Setup {
-        spoil: Some(Spoil {
-            name: "none".to_owned(),
-            edge: "stdio".to_owned(),
-            every: 1,
-            offset: 0,
-        }),
-        ..run.setup(StoreKind::Embedded)
-    };
-    let topology = run.start(setup).await;
+    let topology = run.start(run.behind_an_impostor("stdio")).await;
     let tracers = Tracers::new(run.key.clone()).expect("random bytes");
     let answer = ask_on_pipes(&run, &topology, &tracers.issue()).await;
     assert!(answer.contains("seal "), "{answer}");
