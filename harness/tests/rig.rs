@@ -167,7 +167,8 @@ async fn ask_over_websocket(run: &Run, topology: &Topology, prompt: &str) -> Str
     let client = WebSocket::new(target, identity, run.clock.as_now());
     let greeted = client.reconnect(Duration::from_secs(10)).await;
     greeted.expect("a greeting");
-    let exchange = client.exchange(&chat(prompt), u64::MAX).await;
+    let until = run.clock.now() + 20_000_000_000;
+    let exchange = client.exchange(&chat(prompt), until).await;
     let result = exchange.result().expect("a result");
     let answered_by = result["_meta"]["dev.exai/reply"]["instance"].as_str();
     assert!(answered_by.is_some() && answered_by == exchange.instance.as_deref());
