@@ -1,4 +1,4 @@
-//! MCP over WebSocket, subprotocol `mcp`: many requests at once on one connection, told apart by id.
+//! MCP over WebSocket, subprotocol `mcp`: many requests at once on one connection, by their ids.
 //!
 //! Nothing is dialled by a request: a connection that ended stays ended until
 //! [`WebSocket::reconnect`], and each request until then has the reason as its trouble.
