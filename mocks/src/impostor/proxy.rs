@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -74,6 +74,8 @@ pub struct Link {
     /// Counts connections, from 1.
     pub number: u64,
     sender: Mutex<SendRequest<Body>>,
+    /// An upgrade was asked for and not refused: upstream HTTP then ends, the connection does not.
+    upgrading: AtomicBool,
 }
 
 impl Proxy {
@@ -123,8 +125,11 @@ impl Proxy {
         tokio::select! {
             _ = serving.as_mut() => driver.abort(),
             _ = &mut driver => {
-                // The server has closed: finish what is being written, take no more.
-                serving.as_mut().graceful_shutdown();
+                // The server has closed: finish what is being written, take no more. An upgrade ends
+                // by itself; told to end, it would say `Connection: close` instead of `upgrade`.
+                if !link.upgrading.load(Ordering::Relaxed) {
+                    serving.as_mut().graceful_shutdown();
+                }
                 let _ = serving.await;
             }
         }
@@ -179,6 +184,7 @@ impl Link {
             peer,
             number,
             sender: sender.into(),
+            upgrading: AtomicBool::new(false),
         };
         Ok((link, driver))
     }
@@ -201,8 +207,12 @@ impl Link {
     /// When the upstream connection fails.
     pub async fn pass(&self, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
         let client = hyper::upgrade::on(&mut request);
+        let asks = request.headers().contains_key(http::header::UPGRADE);
+        self.upgrading.store(asks, Ordering::Relaxed);
         let mut reply = self.send(request).await?;
-        if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let is_upgraded = reply.status() == StatusCode::SWITCHING_PROTOCOLS;
+        self.upgrading.store(is_upgraded, Ordering::Relaxed);
+        if is_upgraded {
             let server = hyper::upgrade::on(&mut reply);
             // Ends when either side closes.
             tokio::spawn(async move {
