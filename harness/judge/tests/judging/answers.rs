@@ -1,5 +1,7 @@
 //! V.1 against good, bad and empty histories.
 
+mod unasked;
+
 use std::collections::BTreeMap;
 
 use exai_judge::observation::{Event, Listed};
@@ -242,113 +244,6 @@ fn a_consensus_carries_one_set_a_seat_in_order_and_one_of_the_question_for_its_s
         consensus(&mut world, &received);
         let finding = world.finding(&criteria, PROFILE, "V.1");
         assert_eq!(failed(&finding), wanted, "{name}");
-    }
-}
-
-/// A laid out workflow's later step, which brought `held` of the two earlier tracers back.
-fn remembered(world: &mut World, held: usize) {
-    let ask = Ask {
-        tool: "planner".to_owned(),
-        ..Ask::new("V.1", 10 * S)
-    };
-    let tracers = ["step.1", "findings.1"].map(|slot| Planted {
-        slot: slot.to_owned(),
-        text: world.tracer(slot),
-    });
-    let mut call = world.plain(&ask);
-    let texts = tracers.iter().map(|planted| planted.text.clone());
-    call.found = texts.take(held).collect();
-    call.proof = ProofKind::Memory {
-        tracers: tracers.to_vec(),
-    };
-    world.record(call);
-}
-
-#[test]
-fn a_laid_out_workflow_shows_every_earlier_step_again() {
-    let criteria = all_built();
-    for (held, wanted) in [(2, vec![]), (1, vec!["memory"]), (0, vec!["memory"])] {
-        let mut world = good(&criteria);
-        remembered(&mut world, held);
-        let finding = world.finding(&criteria, PROFILE, "V.1");
-        assert_eq!(failed(&finding), wanted, "{held} found");
-    }
-    let mut world = good(&criteria);
-    remembered(&mut world, 2);
-    let op = *world.ops("V.1").last().unwrap();
-    world.call(op).proof = ProofKind::Memory {
-        tracers: Vec::new(),
-    };
-    let finding = world.finding(&criteria, PROFILE, "V.1");
-    assert_eq!(failed(&finding), ["memory"], "nothing was asked of it");
-}
-
-/// What a preview showed of the body of the chat that followed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    Same,
-    Other,
-    Nothing,
-}
-
-/// A preview and its chat; `asks` when the preview itself asked the provider.
-fn previewed(world: &mut World, shown: Shown, asks: bool, provider: &'static str) {
-    let ask = |tool: &str, at| Ask {
-        tool: tool.to_owned(),
-        provider,
-        ..Ask::new("V.1", at)
-    };
-    let mut preview = world.plain(&ask("glm_payload_preview", 10 * S));
-    let after = preview.done_at + MS;
-    let chat = world.keyed(&ask("chat", after));
-    let seq = tracer::read_line(&chat.answers[0].first).unwrap().seq;
-    let ProofKind::Keyed { tracers, .. } = chat.proof.clone() else {
-        unreachable!()
-    };
-    if asks {
-        let texts: Vec<String> = tracers.iter().map(|one| one.text.clone()).collect();
-        world.serve(&ask("chat", 10 * S), 10 * S + MS, &texts);
-    }
-    preview.proof = ProofKind::Twin { tracers };
-    preview.body_sha256 = match shown {
-        Shown::Same => Some(hex::sha256(format!("what {seq} says").as_bytes())),
-        Shown::Other => Some(hex::sha256(b"another body")),
-        Shown::Nothing => None,
-    };
-    world.record(preview);
-    world.record(chat);
-}
-
-#[test]
-fn a_preview_shows_the_body_that_its_chat_sends_and_asks_nobody() {
-    let criteria = all_built();
-    let cases = [
-        (Shown::Same, false, vec![]),
-        (Shown::Other, false, vec!["twin"]),
-        (Shown::Nothing, false, vec!["twin"]),
-        (Shown::Same, true, vec!["twin"]),
-    ];
-    for (shown, asks, wanted) in cases {
-        let mut world = good(&criteria);
-        previewed(&mut world, shown, asks, "glm");
-        let finding = world.finding(&criteria, PROFILE, "V.1");
-        assert_eq!(failed(&finding), wanted, "{shown:?}, asks: {asks}");
-    }
-}
-
-#[test]
-fn a_preview_counts_once_its_chat_has_reached_the_provider_previewed() {
-    let criteria = all_built();
-    for (provider, wanted) in [("glm", 1), ("kimi", 0)] {
-        let mut world = good(&criteria);
-        previewed(&mut world, Shown::Same, false, provider);
-        let finding = world.finding(&criteria, "quick", "V.1");
-        let cells = finding
-            .floors
-            .iter()
-            .filter(|floor| floor.id.starts_with("cell.glm_payload_preview."));
-        let seen: u64 = cells.map(|floor| floor.seen).sum();
-        assert_eq!(seen, wanted, "{provider}");
     }
 }
 
