@@ -1,8 +1,8 @@
-//! One call over loopback, at the server's service and at a null one that gives the same bytes back:
-//! `version`, which touches nothing, and `chat`, answered by the demo provider and written to the
-//! embedded store. Calls alternate between the two services, so that whatever else the machine does
-//! weighs on both, and their ratio is printed. Client and services share this process and its
-//! runtime.
+//! One call over loopback, at the server's service and at a null one that gives the same bytes
+//! back: `version`, which touches nothing, and `chat`, answered by the demo provider and written
+//! to the embedded store. Calls alternate between the two services, so that whatever else the
+//! machine does weighs on both, and their ratio is printed. Client and services share this process
+//! and its runtime.
 
 use std::time::{Duration, Instant};
 
@@ -134,8 +134,8 @@ impl Pair {
             if let (Some(real), Some(null)) = (real.get(at), null.get(at)) {
                 let ratio = real.as_secs_f64() / null.as_secs_f64();
                 println!(
-                    "http_service/{tool}/ratio p{percent} {ratio:.2}: {real:?} to {null:?}, {calls} \
-                     calls each"
+                    "http_service/{tool}/ratio p{percent} {ratio:.2}: {real:?} to {null:?}, \
+                     {calls} calls each"
                 );
             }
         }

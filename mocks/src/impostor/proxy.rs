@@ -125,8 +125,8 @@ impl Proxy {
         tokio::select! {
             _ = serving.as_mut() => driver.abort(),
             _ = &mut driver => {
-                // The server has closed: finish what is being written, take no more. An upgrade ends
-                // by itself; told to end, it would say `Connection: close` instead of `upgrade`.
+                // The server has closed: finish what is being written, take no more. An upgrade
+                // ends by itself; told to end, it would say that it closes.
                 if !link.upgrading.load(Ordering::Relaxed) {
                     serving.as_mut().graceful_shutdown();
                 }
