@@ -32,8 +32,9 @@ const ANSWER_MS: u64 = 150;
 const WARM: Duration = Duration::from_millis(600);
 /// From a provider's death to the latest moment at which its breaker lets requests through again.
 const BREAKER: Duration = Duration::from_secs(7);
-/// Calm behind the confirmation window of each kill.
-const REST: Duration = Duration::from_millis(300);
+/// Calm before and behind the confirmation window of each kill: after a restart everybody who
+/// probes has to greet the server once more.
+const REST: Duration = Duration::from_millis(1_200);
 
 /// Runs the workload.
 ///
