@@ -123,14 +123,7 @@ impl Ledger {
         let envelope = match Envelope::read(line.as_bytes(), DEPTH) {
             Ok(envelope) => envelope,
             Err(bad) => {
-                let code = if bad.code == -32700 {
-                    "parse_error"
-                } else {
-                    "invalid_request"
-                };
-                let message = format!("Refused: {}.", bad.why);
-                let failure = Failure::new(Category::ClientError, code, message);
-                return Accepted::Answer(answer(&bad.id, &error(bad.code, &failure)));
+                return Accepted::Answer(answer(&bad.id, &error(bad.code, &bad.failure())));
             }
         };
         let message = serde_json::from_str(line);

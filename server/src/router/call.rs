@@ -12,7 +12,7 @@ use super::retry::{self, Next, Tally};
 use crate::failure::{Category, Failure};
 use crate::provider::Provider;
 use crate::provider::exchange::Watch;
-use crate::provider::fault::{FaultClass, ProviderFailure, Reaction};
+use crate::provider::fault::{FaultClass, ProviderFailure};
 use crate::provider::model::Price;
 use crate::provider::reply::{Finish, Reply};
 use crate::provider::request::Request;
@@ -185,8 +185,7 @@ impl<'a> Call<'a> {
             Err(failure) => {
                 let (category, code) = failure.category();
                 if failure.class != FaultClass::Cancelled {
-                    let is_quota = matches!(failure.reaction, Reaction::Quota { .. });
-                    member.note_failure(failure, model, is_quota);
+                    member.note_failure(failure, model);
                     metrics.provider_error(provider, category);
                 }
                 tracing::warn!(

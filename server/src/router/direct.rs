@@ -16,7 +16,7 @@ use crate::failure::{Category, Failure};
 use crate::provider::Provider;
 use crate::provider::chat;
 use crate::provider::direct::{Direct, DirectReply};
-use crate::provider::fault::{FaultClass, ProviderFailure, Reaction};
+use crate::provider::fault::{FaultClass, ProviderFailure};
 use crate::provider::model::{Model, ModelClass, Price};
 use crate::provider::request::Request;
 
@@ -238,8 +238,7 @@ impl Router {
             Err(failure) => {
                 let (category, code) = failure.category();
                 if failure.class != FaultClass::Cancelled {
-                    let is_quota = matches!(failure.reaction, Reaction::Quota { .. });
-                    member.note_failure(failure, model, is_quota);
+                    member.note_failure(failure, model);
                     self.metrics.provider_error(provider, category);
                 }
                 code

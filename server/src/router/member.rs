@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::breaker::{self, Breaker, BreakerSettings, Decision, Event, Position, Ticket, Verdict};
 use crate::observe::health::{Report, Status};
 use crate::observe::metrics::Metrics;
-use crate::provider::fault::ProviderFailure;
+use crate::provider::fault::{ProviderFailure, Reaction};
 use crate::provider::{Provider, ProviderRow};
 
 /// How long a quota flag stands when the provider named no time.
@@ -161,7 +161,7 @@ impl Member {
     }
 
     /// Notes a failure, and the quota flag where it asks for one.
-    pub fn note_failure(&self, failure: &ProviderFailure, model: &str, is_quota: bool) {
+    pub fn note_failure(&self, failure: &ProviderFailure, model: &str) {
         let now = Instant::now();
         let mut signs = self.signs();
         signs.last_error = Some(failure.summary());
@@ -170,7 +170,7 @@ impl Member {
             signs.failures_in_a_row = signs.failures_in_a_row.saturating_add(1);
             signs.was_unreachable = failure.is_unreachable();
         }
-        if is_quota {
+        if matches!(failure.reaction, Reaction::Quota { .. }) {
             let named = failure
                 .until
                 .map(|at| at.duration_since(jiff::Timestamp::now()));

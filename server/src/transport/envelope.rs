@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::failure::{Category, Failure};
+
 /// One message, as far as the checks care.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Envelope {
@@ -27,6 +29,20 @@ pub struct BadMessage {
     pub why: &'static str,
     /// The id, if it was readable and of the right type.
     pub id: Value,
+}
+
+impl BadMessage {
+    /// What a client is told of it, on every transport.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let code = if self.code == -32700 {
+            "parse_error"
+        } else {
+            "invalid_request"
+        };
+        let message = format!("Refused: {}.", self.why);
+        Failure::new(Category::ClientError, code, message)
+    }
 }
 
 #[derive(Deserialize)]

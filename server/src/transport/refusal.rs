@@ -167,14 +167,7 @@ impl Refusal {
     /// 400 for a body that is no message.
     #[must_use]
     pub fn message(bad: &BadMessage) -> Self {
-        let code = if bad.code == -32700 {
-            "parse_error"
-        } else {
-            "invalid_request"
-        };
-        let message = format!("Refused: {}.", bad.why);
-        let failure = Failure::new(Category::ClientError, code, message);
-        Self::new(StatusCode::BAD_REQUEST, bad.code, failure)
+        Self::new(StatusCode::BAD_REQUEST, bad.code, bad.failure())
     }
 
     /// What the protocol library refused in plain text.

@@ -128,12 +128,7 @@ struct Daemon<'a> {
 impl Daemon<'_> {
     async fn listen(&self, mut guest: Guest, line: &mut Line) -> Farewell {
         loop {
-            let text = tokio::select! {
-                text = line.next() => text,
-                () = self.drained() => return Farewell::ending(),
-                () = self.ws.ending.cancelled() => return Farewell::ending(),
-            };
-            let text = match text {
+            let text = match line.next_before(self.drained(), &self.ws.ending).await {
                 Ok(text) => text,
                 Err(farewell) => return farewell,
             };

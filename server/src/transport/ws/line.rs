@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
+use tokio_util::sync::CancellationToken;
 
 use super::close::Farewell;
 use crate::config::Limits;
@@ -53,6 +54,22 @@ pub struct Line {
 }
 
 impl Line {
+    /// The next message, unless the connection has `drained` or all are `ending` before it comes.
+    ///
+    /// # Errors
+    /// Why the connection is to be closed.
+    pub async fn next_before(
+        &mut self,
+        drained: impl Future<Output = ()>,
+        ending: &CancellationToken,
+    ) -> Result<Utf8Bytes, Farewell> {
+        tokio::select! {
+            text = self.next() => text,
+            () = drained => Err(Farewell::ending()),
+            () = ending.cancelled() => Err(Farewell::ending()),
+        }
+    }
+
     /// The next message. Cancelling the wait loses nothing.
     ///
     /// # Errors

@@ -113,12 +113,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn read(&mut self, line: &mut Line, messages: &mpsc::Sender<Incoming>) -> Farewell {
         loop {
-            let text = tokio::select! {
-                text = line.next() => text,
-                () = self.drained() => return Farewell::ending(),
-                () = self.ws.ending.cancelled() => return Farewell::ending(),
-            };
-            let text = match text {
+            let text = match line.next_before(self.drained(), &self.ws.ending).await {
                 Ok(text) => text,
                 Err(farewell) => return farewell,
             };
