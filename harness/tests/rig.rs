@@ -117,10 +117,8 @@ impl Run {
     }
 
     async fn start(&self, setup: Setup) -> Topology {
-        match Topology::start(setup).await {
-            Ok(topology) => topology,
-            Err(error) => panic!("{error}"),
-        }
+        let started = Topology::start(setup).await;
+        started.unwrap_or_else(|error| panic!("{error}"))
     }
 
     async fn events(self) -> Vec<Event> {
@@ -321,21 +319,21 @@ async fn a_server_that_cannot_start_is_reported_with_its_last_lines() {
         log: Some(Arc::new(|_line: &str| {})),
         ..run.setup(StoreKind::Embedded)
     };
-    let Err(error) = Topology::start(setup).await else {
-        panic!("it started");
-    };
+    let error = Topology::start(setup).await.err().expect("it fails");
     assert!(error.to_string().contains("no listener for me"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_for_good_is_its_own_failure_and_the_rig_goes_on() {
     let run = Run::new();
-    let real = binaries().exai;
+    // Readable to the user the server runs as, wherever this checkout lies.
+    let open = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(open.path(), executable()).expect("its mode");
+    let real = open.path().join("real");
+    std::fs::copy(binaries().exai, &real).expect("a copy");
     // Its first life is the server's; each later one does nothing and never ends.
-    let once = format!(
-        "test -e lived && exec sleep 600\ntouch lived\nexec {} \"$@\"\n",
-        real.display()
-    );
+    let real = real.display();
+    let once = format!("test -e lived && exec sleep 600\ntouch lived\nexec {real} \"$@\"\n");
     let setup = Setup {
         binaries: Binaries {
             exai: script(run.folder.path(), &once),
@@ -391,10 +389,12 @@ async fn behind_an_impostor_on_the_pipes_the_server_itself_is_identified() {
 
 /// A shell script in the server's place.
 fn script(folder: &Path, lines: &str) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt;
     let path = folder.join("exai");
     std::fs::write(&path, format!("#!/bin/sh\n{lines}")).expect("a file");
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(&path, mode).expect("its mode");
+    std::fs::set_permissions(&path, executable()).expect("its mode");
     path
+}
+
+fn executable() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o755)
 }
