@@ -255,7 +255,8 @@ pub fn verdicts(report: &Report) -> Value {
     Value::Object(entries.collect())
 }
 
-/// The process' exit code: the claim's verdict, or 4 when nothing was observed.
+/// The process' exit code: the claim's verdict, 4 when nothing was observed, the signal's when one
+/// ended the run.
 #[must_use]
 pub fn exit(report: &Report) -> Exit {
     let known = [
@@ -265,6 +266,8 @@ pub fn exit(report: &Report) -> Exit {
         Exit::HarnessError,
         Exit::NothingRan,
         Exit::Refused,
+        Exit::Interrupted,
+        Exit::Terminated,
     ];
     let code = report.claim.exit_code;
     known

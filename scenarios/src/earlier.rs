@@ -27,7 +27,7 @@ pub fn like(runs: &Path, now: &RunFacts, criteria: &[String]) -> Option<Previous
     })
 }
 
-/// The same profile, store and criteria, and a good server in both.
+/// The same profile, store and criteria, a good server and a whole run in both.
 fn is_alike(report: &Report, now: &RunFacts, criteria: &[String]) -> bool {
     let key = |run: &RunFacts| (run.profile.clone(), run.driver.clone(), run.store.clone());
     let judged: Vec<&str> = report
@@ -36,6 +36,7 @@ fn is_alike(report: &Report, now: &RunFacts, criteria: &[String]) -> bool {
         .collect();
     key(&report.run) == key(now)
         && report.run.spoiler == now.spoiler
+        && report.run.cut_short.or(now.cut_short).is_none()
         && criteria.len() == judged.len()
         && criteria.iter().all(|name| judged.contains(&name.as_str()))
 }
@@ -61,6 +62,7 @@ fn previous(report: &Report) -> Previous {
 
 #[cfg(test)]
 mod tests {
+    use exai_harness::report::facts::CutShort;
     use exai_judge::Verdict;
 
     use super::*;
@@ -97,6 +99,9 @@ mod tests {
         let found = like(runs, &now, &named).unwrap();
         assert_eq!(found.run_id, "20261121T090000Z-0000000-1");
         assert_eq!(found.verdicts["V.4"], Verdict::Inconclusive);
+        now.cut_short = Some(CutShort::Sigint);
+        assert_eq!(like(runs, &now, &named), None, "half a run is like none");
+        now.cut_short = None;
         let more = ["V.4".to_owned(), "V.5".to_owned()];
         assert_eq!(like(runs, &now, &more), None);
     }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use exai_harness::evidence::RunName;
-use exai_harness::report::facts::{HostFacts, Identity, Override, RunFacts};
+use exai_harness::report::facts::{CutShort, HostFacts, Identity, Override, RunFacts};
 use exai_harness::topology::Binaries;
 use jiff::Timestamp;
 
@@ -52,6 +52,8 @@ pub struct Facts {
     pub learned: OnceLock<Learned>,
     /// Settings changed for some checks.
     pub overrides: Vec<Override>,
+    /// The signal that ended the run, if one did.
+    pub cut_short: Option<CutShort>,
     /// What no output may contain.
     pub secrets: OnceLock<Vec<String>>,
 }
@@ -73,6 +75,7 @@ impl Facts {
             measured_seconds: 0,
             learned: OnceLock::new(),
             overrides: overrides(arguments),
+            cut_short: None,
             secrets: OnceLock::new(),
         }
     }
@@ -146,6 +149,7 @@ impl Facts {
             overrides: self.overrides.clone(),
             spoiler: arguments.spoil.as_ref().map(|spoil| spoil.name.clone()),
             unprivileged: learned.unprivileged,
+            cut_short: self.cut_short,
         }
     }
 }

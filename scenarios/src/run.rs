@@ -9,6 +9,7 @@ use exai_harness::evidence::ledger::{Ledger, Told};
 use exai_harness::history::{Recorder, Written};
 use exai_harness::operation::builder::Numbering;
 use exai_harness::report::Report;
+use exai_harness::report::facts::CutShort;
 use exai_harness::report::progress::{self, Beginning, Progress, Teller};
 use exai_harness::report::secrets::Secrets;
 use exai_harness::runkey::{self, Tracers};
@@ -28,7 +29,7 @@ use crate::conclude;
 use crate::facts::Facts;
 use crate::ground::{self, Ground, Plan};
 use crate::screen;
-use crate::signal::{self, Ended};
+use crate::signal;
 use crate::stage::{Stage, Trouble};
 use crate::workload;
 
@@ -63,10 +64,10 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Ending> {
     teller.tell(Progress::Began(begun.beginning(arguments, &claim)));
     let asked = Asked { built, spoiled };
     let tried = try_everything(&begun, arguments, &criteria, (asked, teller));
-    let (ended, trouble) = runtime.block_on(tried);
+    let (cut_short, trouble) = runtime.block_on(tried);
     // The screen ends when the last teller has gone; it owes nobody an answer.
     let _ = runtime.block_on(watching);
-    begun.close(arguments, (&criteria, &claim), (ended, trouble))
+    begun.close(arguments, (&criteria, &claim), (cut_short, trouble))
 }
 
 /// What is set up, and how it is spoiled.
@@ -165,8 +166,9 @@ impl Begun {
         mut self,
         arguments: &RunArguments,
         (criteria, claim): (&Criteria, &Claim),
-        (ended, trouble): (Ended, Option<Trouble>),
+        (cut_short, trouble): (Option<CutShort>, Option<Trouble>),
     ) -> Result<Exit, Ending> {
+        self.facts.cut_short = cut_short;
         self.facts.measured_seconds = self.clock.now() / 1_000_000_000;
         let concluded = conclude::Conclusion {
             evidence: &self.evidence,
@@ -194,11 +196,7 @@ impl Begun {
             )
             .map_err(|error| Ending::Harness(error.to_string()))?;
         show(arguments, &report)?;
-        Ok(match ended {
-            Ended::Interrupted => Exit::Interrupted,
-            Ended::Terminated => Exit::Terminated,
-            Ended::Finished => conclude::exit(&report),
-        })
+        Ok(conclude::exit(&report))
     }
 }
 
@@ -219,14 +217,14 @@ async fn try_everything(
     arguments: &RunArguments,
     criteria: &Criteria,
     (asked, teller): (Asked, Teller),
-) -> (Ended, Option<Trouble>) {
+) -> (Option<CutShort>, Option<Trouble>) {
     let stop = CancellationToken::new();
     let watcher = signal::watch(stop.clone());
     let outcome = boot_and_run(begun, arguments, criteria, (asked, teller, &stop)).await;
     let written = begun.recorder.close().await;
     let trouble = outcome.err().or_else(|| lost(written));
     (
-        watcher.ended(),
+        watcher.seen(),
         trouble.filter(|trouble| !matches!(trouble, Trouble::Interrupted)),
     )
 }

@@ -1,42 +1,27 @@
 //! Ctrl-C and SIGTERM: the run heals, stops every child and leaves a readable record.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use exai_harness::report::facts::CutShort;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How a run came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// By itself.
-    Finished,
-    /// By SIGINT.
-    Interrupted,
-    /// By SIGTERM.
-    Terminated,
-}
-
 /// Remembers which signal came.
 #[derive(Debug, Clone)]
-pub struct Watcher(Arc<AtomicU8>);
+pub struct Watcher(Arc<OnceLock<CutShort>>);
 
 impl Watcher {
-    /// How the run ended, as far as signals go.
+    /// The signal that came first, if any did.
     #[must_use]
-    pub fn ended(&self) -> Ended {
-        match self.0.load(Ordering::Relaxed) {
-            1 => Ended::Interrupted,
-            2 => Ended::Terminated,
-            _ => Ended::Finished,
-        }
+    pub fn seen(&self) -> Option<CutShort> {
+        self.0.get().copied()
     }
 }
 
 /// Cancels `stop` at the first SIGINT or SIGTERM. The task ends with the runtime.
 #[must_use]
 pub fn watch(stop: CancellationToken) -> Watcher {
-    let seen = Arc::new(AtomicU8::new(0));
+    let seen = Arc::new(OnceLock::new());
     let watcher = Watcher(Arc::clone(&seen));
     tokio::spawn(async move {
         let (Ok(mut interrupt), Ok(mut terminate)) = (
@@ -46,10 +31,11 @@ pub fn watch(stop: CancellationToken) -> Watcher {
             return;
         };
         let which = tokio::select! {
-            _ = interrupt.recv() => 1,
-            _ = terminate.recv() => 2,
+            _ = interrupt.recv() => CutShort::Sigint,
+            _ = terminate.recv() => CutShort::Sigterm,
         };
-        seen.store(which, Ordering::Relaxed);
+        // Nobody else sets it.
+        let _ = seen.set(which);
         stop.cancel();
     });
     watcher

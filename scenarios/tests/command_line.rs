@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "a test without its ground has failed")]
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -74,6 +76,90 @@ fn a_missing_redis_is_said_before_anything_starts() {
 fn a_server_that_is_no_file_is_refused_before_anything_is_built() {
     let output = verify(&["run", "V.1", "--server", "/no/such/exai"]);
     assert_eq!(code(&output), 64, "{}", says(&output));
+}
+
+#[test]
+fn a_build_that_fails_is_a_harness_error_and_nothing_is_judged() {
+    let reports = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_verify"))
+        .args(["run", "V.1", "--store", "embedded", "--reports"])
+        .arg(reports.path())
+        .env("RUSTC", "/no/such/rustc")
+        .output()
+        .expect("verify starts");
+    assert_eq!(code(&output), 3, "{}", says(&output));
+    assert!(says(&output).contains("the build failed"));
+    let left = std::fs::read_dir(reports.path()).expect("a folder").count();
+    assert_eq!(left, 0, "a run that never began left a record");
+}
+
+/// Both signals, each on a run in full swing: the record is readable and says what ended it, and no
+/// process of the rig outlives the command.
+#[test]
+fn a_signal_ends_a_run_with_its_own_exit_code_a_readable_record_and_no_child_left() {
+    for (signal, name, exit) in [("-INT", "SIGINT", 130), ("-TERM", "SIGTERM", 143)] {
+        let world = open_folder();
+        let reports = world.path().join("reports");
+        let (code, says) = signalled(signal, world.path(), &reports);
+        assert_eq!(code, Some(exit), "{says}");
+        assert_eq!(processes_below(world.path()), Vec::<String>::new());
+        let latest = std::fs::read(reports.join("latest/report.json")).expect("a report");
+        let report: Value = serde_json::from_slice(&latest).expect("JSON");
+        assert_eq!(report["run"]["cut_short"], name);
+        assert_eq!(report["claim"]["exit_code"], exit);
+        assert_eq!(report["opening"]["go"], false);
+        let runs = std::fs::read_dir(reports.join("runs")).expect("runs");
+        let record = runs.flatten().next().expect("a record").path();
+        let judged = verify(&["judge", record.to_str().expect("a path")]);
+        assert!(
+            [1, 2].contains(&self::code(&judged)),
+            "{}",
+            self::says(&judged)
+        );
+    }
+}
+
+/// Runs V.4 for as long as it takes to load the store, then sends `signal`.
+fn signalled(signal: &str, world: &Path, reports: &Path) -> (Option<i32>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_verify"))
+        .args(["run", "V.4", "--profile", "smoke", "--store", "embedded"])
+        .arg("--reports")
+        .arg(reports)
+        .env("TMPDIR", world)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("verify starts");
+    let lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
+    let mut said = String::new();
+    for line in lines.map_while(Result::ok) {
+        if line.contains("V.4 begun") {
+            let id = child.id().to_string();
+            let sent = Command::new("kill").args([signal, &id]).status();
+            assert!(sent.expect("kill starts").success());
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    (child.wait().expect("an end").code(), said)
+}
+
+/// The command lines of processes that name something below `folder`.
+fn processes_below(folder: &Path) -> Vec<String> {
+    let below = folder.display().to_string();
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let lines = processes.filter_map(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+    });
+    lines.filter(|line| line.contains(&below)).collect()
+}
+
+/// A folder that the user the server runs as may read.
+fn open_folder() -> tempfile::TempDir {
+    let mut folder = tempfile::Builder::new();
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    folder.permissions(readable).tempdir().expect("a folder")
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use exai_judge::verdict::Exit;
 use exai_judge::{Finding, Reason, Verdict};
 
-use crate::report::facts::{ClaimAsked, CriterionText, Identity, RunFacts, Signature};
+use crate::report::facts::{ClaimAsked, CriterionText, CutShort, Identity, RunFacts, Signature};
 use crate::report::model::{
     ClaimAnswer, Comparison, Counts, Figure, FigureChange, Judged, NotTested, Previous, Report,
     SCHEMA, Tally, VerdictChange,
@@ -215,15 +215,23 @@ fn answer(
             "a self-test run ({spoiler}) is evidence for nothing"
         ));
     }
+    if let Some(signal) = run.cut_short {
+        reasons.push(format!(
+            "{} ended the run after {} s; what had not run yet is not part of it",
+            signal.name(),
+            run.measured_seconds
+        ));
+    }
     let deciding = criteria.iter().filter(|judged| !judged.tolerated);
     let of_criteria = deciding.map(|judged| judged.finding.verdict);
     let of_rules = reasons.iter().map(|_| Verdict::Inconclusive);
     let verdict = Verdict::worst(of_criteria.chain(of_rules).chain([asked.verdict]));
-    let exit = if nothing_ran {
+    let by_verdict = if nothing_ran {
         Exit::NothingRan
     } else {
         verdict.exit()
     };
+    let exit = run.cut_short.map_or(by_verdict, CutShort::exit);
     ClaimAnswer {
         name: asked.name.clone(),
         printed: asked.printed.clone(),

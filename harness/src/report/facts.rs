@@ -1,6 +1,7 @@
 //! What is known about a run before any finding: what ran, where, on what, and vouched for by whom.
 
 use exai_judge::claim::{Claim, ClaimVerdict};
+use exai_judge::verdict::Exit;
 use exai_judge::{Reason, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,38 @@ pub struct RunFacts {
     pub spoiler: Option<String>,
     /// Whether the server ran as an unprivileged user.
     pub unprivileged: bool,
+    /// The signal that ended the run before it was whole. Such a run never carries a claim.
+    pub cut_short: Option<CutShort>,
+}
+
+/// A signal that ends a run: children are ended, the record stays readable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum CutShort {
+    /// Ctrl-C.
+    Sigint,
+    /// As a service manager or a CI runner asks.
+    Sigterm,
+}
+
+impl CutShort {
+    /// As it is spelt everywhere: `SIGINT`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sigint => "SIGINT",
+            Self::Sigterm => "SIGTERM",
+        }
+    }
+
+    /// 128 and the signal's number, as shells count.
+    #[must_use]
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::Sigint => Exit::Interrupted,
+            Self::Sigterm => Exit::Terminated,
+        }
+    }
 }
 
 impl RunFacts {

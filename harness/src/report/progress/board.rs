@@ -175,12 +175,16 @@ fn plain(row: &Row) -> String {
     let id = &row.criterion;
     match &row.state {
         State::Waiting => format!("{id} waiting"),
+        State::Running { of: 0, note, .. } => format!("{id} begun  {note}"),
         State::Running { done, of, note } => format!("{id} {}  {note}", share(*done, *of)),
         State::Done { note } => format!("{id} done  {note}"),
     }
 }
 
 fn share(done: u64, of: u64) -> String {
+    if of == 0 {
+        return String::new();
+    }
     format!("{}/{}", wording::count(done), wording::count(of))
 }
 
@@ -209,6 +213,20 @@ pub(super) fn fit(line: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_phase_without_a_count_shows_none() {
+        let row = Row {
+            criterion: "V.4".to_owned(),
+            state: State::Running {
+                done: 0,
+                of: 0,
+                note: "load".to_owned(),
+            },
+        };
+        assert_eq!(plain(&row), "V.4 begun  load");
+        assert!(!live(&row).contains('/'), "{}", live(&row));
+    }
 
     #[test]
     fn a_bar_is_always_as_wide_as_it_should_be() {

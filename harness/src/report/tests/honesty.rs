@@ -5,7 +5,7 @@ use exai_judge::{Reason, Verdict};
 use roxmltree::Document;
 
 use super::samples;
-use crate::report::facts::ClaimAsked;
+use crate::report::facts::{ClaimAsked, CutShort};
 use crate::report::files::{self, Format, WriteError};
 use crate::report::secrets::Secrets;
 use crate::report::{Evidence, Report};
@@ -216,6 +216,18 @@ fn a_self_test_run_never_carries_a_claim() {
     for format in [Format::Terminal, Format::Markdown, Format::Html] {
         let text = format.render(&report).expect("rendered");
         assert!(text.contains("9, one turn lost"), "{}", format.name());
+    }
+}
+
+#[test]
+fn a_run_that_a_signal_ended_never_carries_a_claim_and_names_the_signal() {
+    let mut evidence = samples::go();
+    evidence.run.cut_short = Some(CutShort::Sigterm);
+    let report = Report::build(evidence);
+    assert_eq!((report.opening.go, report.claim.exit_code), (false, 143));
+    for format in [Format::Terminal, Format::Markdown, Format::Html] {
+        let text = format.render(&report).expect("rendered");
+        assert!(text.contains("SIGTERM ended the run"), "{}", format.name());
     }
 }
 
