@@ -223,6 +223,15 @@ fn sidelines(history: &History) -> Sidelines {
             _ => {}
         }
     }
+    let resident = aside.plots.resident_mib();
+    let resident = resident.map(|(idle, most)| [("before any call", idle), ("at most", most)]);
+    for (when, value) in resident.into_iter().flatten() {
+        aside.figures.push(Figure {
+            name: format!("resident memory of the server, {when}"),
+            value,
+            unit: "MiB".to_owned(),
+        });
+    }
     aside
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exai_judge::Outcome;
+use exai_judge::bounds::rank_of;
 use serde_json::Value;
 
 use super::null_server::NullServer;
@@ -16,10 +17,43 @@ use crate::operation::OperationPlan;
 pub struct Ceiling {
     /// Right answers a second, all connections busy all the time.
     pub rate: f64,
-    /// Their service times, ns, unsorted: the floor under every latency of this machine.
+    /// Their service times, ns, ascending: the floor under every latency of this machine.
     pub service_times: Vec<u64>,
     /// Calls that were not answered; anything but 0 makes the ceiling worthless.
     pub failed: u64,
+}
+
+impl Ceiling {
+    /// From what each busy connection saw, service times in ns and calls without an answer, in
+    /// `elapsed`.
+    #[must_use]
+    pub fn of(connections: impl IntoIterator<Item = (Vec<u64>, u64)>, elapsed: Duration) -> Self {
+        let (mut service_times, mut failed) = (Vec::new(), 0);
+        for (times, unanswered) in connections {
+            service_times.extend(times);
+            failed += unanswered;
+        }
+        service_times.sort_unstable();
+        let answered = u32::try_from(service_times.len()).unwrap_or(u32::MAX);
+        let rate = f64::from(answered) / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        Self {
+            rate,
+            service_times,
+            failed,
+        }
+    }
+
+    /// The service time that `quantile` of the calls (0.5 for the half) did not exceed, ms; 0
+    /// without a call.
+    #[must_use]
+    pub fn service_ms(&self, quantile: f64) -> f64 {
+        let rank = rank_of(self.service_times.len() as u64, quantile);
+        let index = usize::try_from(rank)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1);
+        let nanos = self.service_times.get(index).copied().unwrap_or(0);
+        Duration::from_nanos(nanos).as_secs_f64() * 1_000.0
+    }
 }
 
 /// Sends `plan` again and again over `connections` for `wait`, to a null server that answers
@@ -43,25 +77,12 @@ pub async fn measure(
             tokio::spawn(work(client, plan.clone(), until))
         })
         .collect();
-    let mut service_times = Vec::new();
-    let mut failed = 0;
+    let mut each = Vec::new();
     for worker in workers {
-        match worker.await {
-            Ok((times, unanswered)) => {
-                service_times.extend(times);
-                failed += unanswered;
-            }
-            Err(_panicked) => failed += 1,
-        }
+        each.push(worker.await.unwrap_or_else(|_panicked| (Vec::new(), 1)));
     }
-    let elapsed = Duration::from_nanos(now().saturating_sub(from)).as_secs_f64();
-    let answered = u32::try_from(service_times.len()).unwrap_or(u32::MAX);
-    let rate = f64::from(answered) / elapsed.max(f64::MIN_POSITIVE);
-    Ok(Ceiling {
-        rate,
-        service_times,
-        failed,
-    })
+    let elapsed = Duration::from_nanos(now().saturating_sub(from));
+    Ok(Ceiling::of(each, elapsed))
 }
 
 /// A client of a null server, for ceilings and baselines.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::clock::RunClock;
 use crate::history::History;
-use crate::load::ceiling::{measure, null_client};
+use crate::load::ceiling::{Ceiling, measure, null_client};
 use crate::load::null_server::NullServer;
 use crate::operation::Ask;
 
@@ -49,6 +49,16 @@ fn the_lag_percentile_is_never_below_the_true_one() {
     let p99 = tally.lag_p99();
     assert!((9_900_000..=10_600_000).contains(&p99), "{p99}");
     assert_eq!(Tally::default().lag_p99(), 0);
+}
+
+#[test]
+fn a_quantile_of_service_times_is_the_call_at_its_rank() {
+    let times: Vec<u64> = (1..=100).rev().map(|ms| ms * 1_000_000).collect();
+    let seen = Ceiling::of([(times, 3)], Duration::from_secs(2));
+    assert_eq!((seen.rate, seen.failed), (50.0, 3));
+    assert_eq!((seen.service_ms(0.5), seen.service_ms(0.99)), (50.0, 99.0));
+    let none = Ceiling::of([], Duration::ZERO);
+    assert_eq!((none.rate, none.service_ms(0.5)), (0.0, 0.0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,6 +100,15 @@ impl Plots {
         self.descriptors.push((at, sample.descriptors as f64));
     }
 
+    /// Resident memory of the server in MiB: at its first sample, before any call, and at most.
+    /// None without a sample.
+    #[must_use]
+    pub fn resident_mib(&self) -> Option<(f64, f64)> {
+        let (_, idle) = *self.memory.first()?;
+        let most = self.memory.iter().map(|(_, mib)| *mib).fold(idle, f64::max);
+        Some((idle, most))
+    }
+
     /// Gives each finding the series it does not have yet, and the limits of its charts.
     pub fn add_to(mut self, findings: &mut [Finding], criteria: &[Criterion]) {
         for (what, from) in std::mem::take(&mut self.open).into_values() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exai_harness::client::Client;
-use exai_harness::load::ceiling::{self, Ceiling};
+use exai_harness::load::ceiling::Ceiling;
 use exai_harness::load::{self, LoadPlan};
 use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Shape};
@@ -13,13 +13,13 @@ use serde_json::json;
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
+mod bare;
+
 const CRITERION: &str = "V.8";
 /// What the simulators take in the gate tier, so that fifty operations are in flight at once.
 const GATE_ANSWER_MS: u64 = 150;
 /// The gate tier's calls a second: sixty in flight at the simulators' pace.
 const GATE_RATE: f64 = 400.0;
-/// Connections of the null server's measurement.
-const NULL_CONNECTIONS: usize = 8;
 /// How long the null server is measured before each repetition.
 const NULL_FOR: Duration = Duration::from_secs(2);
 /// On top of the measured seconds, so that the last arrival lies behind them.
@@ -36,6 +36,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let (gate, target) = (stage.row("V.8g")?, stage.row("V.8t")?);
     let repetitions = gate.floor("repetitions")?.max(target.floor("repetitions")?);
     warm_up(stage, &clients).await;
+    bare::compare(stage, &clients).await?;
     stage.ground.scrape(stage, "before V.8").await;
     for repetition in 1..=u32::try_from(repetitions).unwrap_or(u32::MAX) {
         stage.check_stop()?;
@@ -104,23 +105,12 @@ async fn null_server(stage: &Stage, repetition: u32) -> Result<Ceiling, Trouble>
     let mut builder = stage.builder(8_100);
     let plan = builder.site("version", Vec::new(), PATIENCE);
     let result = json!({"content": [{"type": "text", "text": "a bare handler"}]});
-    let recorder = stage.recorder.clone();
-    let now: exai_harness::history::Now = Arc::new(move || recorder.now());
-    let measured = ceiling::measure(&plan, &result, NULL_CONNECTIONS, NULL_FOR, &now).await;
-    let mut measured = measured.map_err(|error| Trouble::Rig(error.to_string()))?;
-    measured.service_times.sort_unstable();
-    let rank = |share: f64| {
-        let last = measured.service_times.len().saturating_sub(1);
-        let index = (last as f64 * share) as usize;
-        measured
-            .service_times
-            .get(index)
-            .map_or(0.0, |nanos| *nanos as f64 / 1e6)
-    };
-    let of = format!("null server, {NULL_CONNECTIONS} connections, repetition {repetition}");
-    stage.figure(format!("{of}: calls answered"), measured.rate, "req/s");
-    stage.figure(format!("{of}: p50"), rank(0.5), "ms");
-    stage.figure(format!("{of}: p99"), rank(0.99), "ms");
+    let measured = bare::beside(stage, &plan, &result, NULL_FOR).await?;
+    let of = format!(
+        "null server, {} connections, repetition {repetition}",
+        bare::CONNECTIONS
+    );
+    bare::publish(stage, &of, &measured);
     Ok(measured)
 }
 

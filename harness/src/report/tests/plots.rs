@@ -128,6 +128,17 @@ fn samples_are_drawn_where_they_are_judged() {
 }
 
 #[test]
+fn memory_is_told_before_any_call_and_at_most() {
+    let mut plots = Plots::default();
+    assert_eq!(plots.resident_mib(), None);
+    for (at, mib) in [(0, 20), (1, 34), (2, 28)] {
+        let event = sample(mib);
+        plots.observe(&Observation { at, event });
+    }
+    assert_eq!(plots.resident_mib(), Some((20.0, 34.0)));
+}
+
+#[test]
 fn limits_are_those_of_the_catalogue() {
     let findings = drawn();
     let series = &findings[2].series;
