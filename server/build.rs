@@ -58,6 +58,7 @@ fn main() -> io::Result<()> {
         "build.rs",
         "default.toml",
         "prompts",
+        "../clients.toml",
         "../Cargo.lock",
     ] {
         println!("cargo::rerun-if-changed={path}");

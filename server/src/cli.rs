@@ -4,6 +4,7 @@
 //! 130 and 143 when a second signal cut the drain short.
 
 mod check;
+mod connect;
 mod doctor;
 mod token;
 mod version;
@@ -43,6 +44,8 @@ enum Command {
     Stdio(Stdio),
     /// Connect standard input and output with a running server's WebSocket
     Bridge(Bridge),
+    /// Print or write the configuration of an MCP client
+    Connect(connect::Request),
     /// Check the configuration and print every fault at once
     Check(Layers),
     /// Say which build this is
@@ -234,6 +237,7 @@ fn run(command: Command) -> Result<(), Failed> {
         Command::Serve(serve) => Ok(app::run_serve(Config::load(&serve.sources())?)?),
         Command::Stdio(stdio) => Ok(app::run_stdio(Config::load(&stdio.sources())?)?),
         Command::Bridge(bridge) => Ok(app::run_bridge(Config::load(&bridge.sources())?)?),
+        Command::Connect(request) => connect::run(&request),
         Command::Check(layers) => check::run(&layers.sources()),
         Command::Version { json } => version::run(json),
         Command::Token(wish) => token::run(wish),

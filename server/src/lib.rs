@@ -7,6 +7,7 @@ pub mod auth;
 pub mod bridge;
 pub mod cli;
 pub mod config;
+pub mod connect;
 pub mod failure;
 pub mod observe;
 pub mod protocol;

@@ -8,6 +8,8 @@
 
 #[path = "serving/bridge.rs"]
 mod bridge;
+#[path = "serving/connect.rs"]
+mod connect;
 #[path = "serving/conversing.rs"]
 mod conversing;
 #[path = "serving/credentials.rs"]
