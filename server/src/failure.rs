@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::choice::Choice;
+
 /// The ten error categories (system.md §9), in their wire spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,6 +98,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// JSON pointer of the argument at fault, for `validation_error`.
     pub field: Option<String>,
+    /// What the client's user may be asked for instead.
+    pub choice: Option<Box<Choice>>,
     /// The technical cause and the address it came from; logged, never sent.
     pub cause: Option<String>,
 }
@@ -111,6 +115,7 @@ impl Failure {
             retryable: category.is_retryable(),
             retry_after: None,
             field: None,
+            choice: None,
             cause: None,
         }
     }
@@ -127,6 +132,13 @@ impl Failure {
     #[must_use]
     pub fn with_code(mut self, code: &'static str) -> Self {
         self.code = code;
+        self
+    }
+
+    /// Attaches what the client's user may be asked for.
+    #[must_use]
+    pub fn with_choice(mut self, choice: Choice) -> Self {
+        self.choice = Some(Box::new(choice));
         self
     }
 

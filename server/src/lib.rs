@@ -5,6 +5,7 @@
 pub mod app;
 pub mod auth;
 pub mod bridge;
+pub mod choice;
 pub mod cli;
 pub mod config;
 pub mod connect;

@@ -3,6 +3,7 @@
 //! `rmcp` speaks both revisions; this module answers by hand where its defaults would mislead:
 //! panics, cursors, cache scope, unknown arguments, unknown resources.
 
+mod asking;
 pub mod caller;
 pub mod handler;
 mod page;
@@ -10,6 +11,7 @@ mod pipe;
 pub mod progress;
 pub mod reply;
 mod resource;
+pub mod seal;
 mod verb;
 
 use tokio_util::sync::CancellationToken;

@@ -18,6 +18,8 @@ mod credentials;
 mod daemon;
 #[path = "serving/dialect.rs"]
 mod dialect;
+#[path = "serving/elicitation.rs"]
+mod elicitation;
 #[path = "serving/ending.rs"]
 mod ending;
 #[path = "serving/faults.rs"]

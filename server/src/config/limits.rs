@@ -64,6 +64,9 @@ pub struct Limits {
     /// Time to say hello on a daemon connection.
     #[serde(deserialize_with = "duration::one")]
     pub hello_timeout: Duration,
+    /// Time to answer a question that a call asks its client's user.
+    #[serde(deserialize_with = "duration::one")]
+    pub choice_wait: Duration,
     /// Silence on a WebSocket before it is pinged.
     #[serde(deserialize_with = "duration::one")]
     pub ping_interval: Duration,

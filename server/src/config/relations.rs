@@ -110,6 +110,7 @@ fn spans(config: &Config, wrong: &mut Vec<Wrong>) {
         ("health.interval", config.health.interval),
         ("limits.rate.burst", limits.rate.burst),
         ("limits.hello_timeout", limits.hello_timeout),
+        ("limits.choice_wait", limits.choice_wait),
         ("limits.ping_interval", limits.ping_interval),
         ("limits.ping_timeout", limits.ping_timeout),
         ("bridge.reconnect", config.bridge.reconnect),

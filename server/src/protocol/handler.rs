@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::asking::Ended;
 use super::caller::Caller;
 use super::page::page;
 use super::progress::{self, Progress, QUEUE};
@@ -80,11 +81,15 @@ impl Handler {
             })
     }
 
+    pub(super) const fn toolbox(&self) -> &Toolbox {
+        &self.toolbox
+    }
+
     fn threads(&self) -> &Threads {
         &self.toolbox.surroundings().threads
     }
 
-    fn call_of(
+    pub(super) fn call_of(
         &self,
         request: CallToolRequestParams,
         caller: Caller,
@@ -204,21 +209,17 @@ impl ServerHandler for Handler {
         let caller = self.caller(&context)?;
         let correlation_id = caller.correlation_id.clone();
         let around = self.toolbox.surroundings();
-        let token = context.meta.get_progress_token();
-        let to = token.map(|token| (context.peer.clone(), token));
-        let ended = match self.call_of(request, caller, &context) {
-            Ok((call, progress)) => tokio::select! {
-                ended = progress::notifying(progress, to, self.toolbox.call(call)) => ended,
-                () = self.closing.cancelled() => Err(Failure::new(
-                    Category::ServerError,
-                    "closing",
-                    "This process is ending. Start it again and repeat the call.",
-                )),
-            },
-            Err(failure) => Err(failure),
+        let ended = tokio::select! {
+            ended = self.call_asking(request, &caller, &context) => ended,
+            () = self.closing.cancelled() => Err(Failure::new(
+                Category::ServerError,
+                "closing",
+                "This process is ending. Start it again and repeat the call.",
+            )),
         };
         match ended {
-            Ok(answer) => {
+            Ok(Ended::Question(question)) => Ok(question.into()),
+            Ok(Ended::Reply(answer)) => {
                 let instance = around.identity.instance();
                 let origin = reply::Origin {
                     instance,

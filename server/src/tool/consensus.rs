@@ -15,6 +15,7 @@ use super::call::{Kept, Reply, trace_fields};
 use super::question::{ask, user};
 use super::run::Run;
 use super::{file, image};
+use crate::choice::{Blank, Choice, Goal};
 use crate::failure::Failure;
 use crate::router::ask::{Answer, Ask, CallKind, Image, Message, Trace};
 use crate::thread::Turn;
@@ -149,7 +150,31 @@ fn no_members(run: &Run<'_>) -> Failure {
     let message = format!(
         "Step 1 needs the models to ask: [{{\"model\": …, \"stance\": \"for\"}}, …]. {known}"
     );
-    Failure::validation("/models", message).with_code("missing_argument")
+    let failure = Failure::validation("/models", message).with_code("missing_argument");
+    if names.is_empty() {
+        return failure;
+    }
+    let options: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    failure.with_choice(seats(options))
+}
+
+/// The question for a panel: who argues for, who against, and who for neither.
+fn seats(options: Vec<String>) -> Choice {
+    let seat = |stance: Stance, title: &str| Blank {
+        name: stance.name().to_owned(),
+        title: title.to_owned(),
+        options: options.clone(),
+        is_optional: stance == Stance::Neutral,
+    };
+    Choice {
+        question: "Which models should argue this question?".to_owned(),
+        blanks: vec![
+            seat(Stance::For, "Argues for it"),
+            seat(Stance::Against, "Argues against it"),
+            seat(Stance::Neutral, "Takes no side (may stay empty)"),
+        ],
+        goal: Goal::Panel,
+    }
 }
 
 struct Panel<'a> {

@@ -13,6 +13,7 @@ use crate::config;
 use crate::failure::Failure;
 use crate::observe::manifest::Identity;
 use crate::observe::{Health, Metrics};
+use crate::protocol::seal::Seal;
 use crate::router::ask::{Answer, Ask, CallContext};
 use crate::router::direct::{DirectAnswer, DirectAsk};
 use crate::router::member::ProviderStatus;
@@ -127,6 +128,8 @@ pub struct Settings {
     pub default_model: String,
     /// Which role may do what.
     pub policy: Policy,
+    /// Seals what a client carries for the server.
+    pub seal: Seal,
     /// Which provider's key is set, without the keys.
     pub keys: Vec<KeyFacts>,
 }
@@ -154,6 +157,7 @@ impl Settings {
             files: config.files.clone(),
             default_model: config.models.default.clone(),
             policy: config.policy.clone(),
+            seal: Seal::of(&config.secrets),
             keys: config.providers.values().map(KeyFacts::of).collect(),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::call::{Call, Reply};
@@ -98,9 +98,22 @@ impl Toolbox {
     /// # Errors
     /// Any failure, typed; `unknown_tool` of category `client_error` when there is no such tool.
     pub async fn call(&self, call: Call) -> Result<Reply, Failure> {
+        self.call_with(call, Map::new()).await
+    }
+
+    /// As [`Toolbox::call`], with arguments that the caller's user was asked for. They are no part
+    /// of what an idempotency key stands for, so that the call as it was sent finds its answer.
+    ///
+    /// # Errors
+    /// As [`Toolbox::call`].
+    pub async fn call_with(
+        &self,
+        call: Call,
+        chosen: Map<String, Value>,
+    ) -> Result<Reply, Failure> {
         let started = Instant::now();
         let (label, result) = match self.0.registry.find(&call.name) {
-            Found::Tool(tool) => (tool.name, self.run(tool, &call, started).await),
+            Found::Tool(tool) => (tool.name, self.run(tool, (&call, chosen), started).await),
             Found::Hidden(absent) => ("hidden", Err(hidden(&absent.reason))),
             Found::Unknown => ("unknown", Err(unknown())),
         };
@@ -108,12 +121,20 @@ impl Toolbox {
         result
     }
 
-    async fn run(&self, tool: &Tool, call: &Call, started: Instant) -> Result<Reply, Failure> {
-        schema::check(&tool.validator, &Value::Object(call.arguments.clone()))?;
+    async fn run(
+        &self,
+        tool: &Tool,
+        (call, chosen): (&Call, Map<String, Value>),
+        started: Instant,
+    ) -> Result<Reply, Failure> {
+        let mut arguments = call.arguments.clone();
+        arguments.extend(chosen);
+        schema::check(&tool.validator, &Value::Object(arguments.clone()))?;
         let claim = claim_of(tool, call)?;
         let _permit = self.0.permits.take(session_of(call).as_deref())?;
         // Whatever ends this call also ends what it started.
         let mut inner = call.clone();
+        inner.arguments = arguments;
         inner.cancel = call.cancel.child_token();
         let _guard = inner.cancel.clone().drop_guard();
         let run = Run {

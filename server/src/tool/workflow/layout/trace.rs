@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::choice::{Blank, Choice, Goal};
 use crate::failure::Failure;
 use crate::tool::workflow::brief;
 use crate::tool::workflow::state::{State, Step};
@@ -28,7 +29,21 @@ pub(super) fn check(step: &Step) -> Result<(), Failure> {
     let message = "Choose the trace_mode and send the step again: `precision` draws what runs in \
                    what order from an entry point; `dependencies` draws who uses the target and \
                    what it uses.";
-    Err(Failure::validation("/trace_mode", message).with_code("choice_required"))
+    let choice = Choice {
+        question:
+            "How should the code be traced? precision: what runs in what order from an entry \
+                   point. dependencies: who uses the target and what it uses."
+                .to_owned(),
+        blanks: vec![Blank {
+            name: "trace_mode".to_owned(),
+            title: "Trace mode".to_owned(),
+            options: vec!["precision".to_owned(), "dependencies".to_owned()],
+            is_optional: false,
+        }],
+        goal: Goal::Arguments,
+    };
+    let failure = Failure::validation("/trace_mode", message).with_code("choice_required");
+    Err(failure.with_choice(choice))
 }
 
 pub(super) fn document(state: &State) -> String {

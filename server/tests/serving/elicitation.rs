@@ -1,0 +1,442 @@
+//! A choice that a call is missing: asked of the client's user where the client can ask.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use super::piped::Bridge;
+use super::process::{
+    PATIENCE, Server, call, call_headers, exai, initialize, serve, serve_jwt, token,
+};
+use super::socket::{Socket, open, tool_call};
+
+/// A client of 2025-11-25 that answers questions, on any wire.
+trait Talk {
+    fn say(&mut self, message: &Value);
+    fn hear(&mut self) -> Value;
+
+    /// Calls a tool, answers the one question that comes, and returns question and answer.
+    fn asked(&mut self, request: &Value, answer: &Value) -> (Value, Value) {
+        self.say(request);
+        let mut question = Value::Null;
+        loop {
+            let heard = self.hear();
+            if heard["method"] == "elicitation/create" {
+                self.say(&json!({"jsonrpc": "2.0", "id": heard["id"], "result": answer}));
+                question = heard;
+            } else if heard["id"] == request["id"] {
+                return (question, heard["result"].clone());
+            }
+        }
+    }
+}
+
+impl Talk for Bridge {
+    fn say(&mut self, message: &Value) {
+        Bridge::say(self, message);
+    }
+    fn hear(&mut self) -> Value {
+        Bridge::hear(self)
+    }
+}
+
+impl Talk for Socket {
+    fn say(&mut self, message: &Value) {
+        Socket::say(self, message);
+    }
+    fn hear(&mut self) -> Value {
+        Socket::hear(self).unwrap()
+    }
+}
+
+/// Streamable HTTP: each message is a POST, and the answer to a call is read as it comes.
+struct Http<'a> {
+    server: &'a Server,
+    session: String,
+    stream: Option<BufReader<TcpStream>>,
+}
+
+impl Talk for Http<'_> {
+    fn say(&mut self, message: &Value) {
+        let mut stream = TcpStream::connect(self.server.public).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (host, body) = (self.server.public, message.to_string());
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nhost: {host}\r\naccept: application/json, text/event-stream\r\n\
+             content-type: application/json\r\nmcp-session-id: {}\r\n\
+             mcp-protocol-version: 2025-11-25\r\ncontent-length: {}\r\n\r\n{body}",
+            self.session,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut status = String::new();
+        reader.read_line(&mut status).unwrap();
+        if message["method"].is_string() {
+            assert!(status.contains(" 200 "), "{status}");
+            self.stream = Some(reader);
+        } else {
+            assert!(status.contains(" 202 "), "{status}");
+        }
+    }
+
+    fn hear(&mut self) -> Value {
+        loop {
+            let mut line = String::new();
+            let read = self.stream.as_mut().unwrap().read_line(&mut line).unwrap();
+            assert!(read > 0, "the stream ended without an answer");
+            let data = line.trim().strip_prefix("data:").unwrap_or(line.trim());
+            if let Ok(message @ Value::Object(_)) = serde_json::from_str(data.trim()) {
+                return message;
+            }
+        }
+    }
+}
+
+fn capable() -> Value {
+    let mut first = initialize();
+    first["params"]["capabilities"] = json!({"elicitation": {}});
+    first
+}
+
+const READY: &str = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
+
+fn piped(first: Option<&Value>, state: &tempfile::TempDir) -> Bridge {
+    let mut command = exai(&[]);
+    let dir = format!("server.state_dir={}", state.path().display());
+    let mut pipe = Bridge::spawn(command.args(["stdio", "--demo", "--set", &dir]));
+    if let Some(first) = first {
+        pipe.ask(first);
+        pipe.say(&serde_json::from_str(READY).unwrap());
+    }
+    pipe
+}
+
+/// Does the same on standard input and output, `/ws` and HTTP, each after `first`.
+fn on_every_wire(
+    first: &Value,
+    mut act: impl FnMut(&str, &mut dyn FnMut(&Value, &Value) -> (Value, Value)),
+) {
+    let state = tempfile::tempdir().unwrap();
+    let mut pipe = piped(Some(first), &state);
+    act("stdio", &mut |request, answer| pipe.asked(request, answer));
+    let server = serve(&["--demo"], &[]);
+    let mut socket = open(&server, "mcp", &[]).unwrap();
+    socket.ask(first.clone());
+    Socket::say(&mut socket, &serde_json::from_str(READY).unwrap());
+    act("ws", &mut |request, answer| socket.asked(request, answer));
+    let begun = server.post(first, &[]);
+    let session = begun.header("mcp-session-id").unwrap().to_owned();
+    let mut http = Http {
+        server: &server,
+        session,
+        stream: None,
+    };
+    act("http", &mut |request, answer| http.asked(request, answer));
+}
+
+fn trace() -> Value {
+    json!({"step": "follow main", "step_number": 1, "total_steps": 1, "next_step_required": false,
+        "findings": "main -> run\nrun -> stop", "trace_mode": "ask",
+        "target_description": "main"})
+}
+
+fn panel() -> Value {
+    json!({"step": "Tabs or spaces?", "step_number": 1, "total_steps": 2,
+        "next_step_required": false, "findings": "none"})
+}
+
+fn text(result: &Value) -> &str {
+    result["content"][0]["text"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{result}"))
+}
+
+fn code(result: &Value) -> &Value {
+    &result["structuredContent"]["error"]["code"]
+}
+
+fn accept(content: Value) -> Value {
+    json!({"action": "accept", "content": content})
+}
+
+#[test]
+fn a_missing_choice_is_asked_while_the_call_waits_on_every_wire() {
+    on_every_wire(&capable(), |wire, call| {
+        let mode = accept(json!({"trace_mode": "dependencies"}));
+        let (question, result) = call(&tool_call(7, "tracer", trace()), &mode);
+        let schema = &question["params"]["requestedSchema"];
+        let options = &schema["properties"]["trace_mode"]["enum"];
+        assert_eq!(
+            *options,
+            json!(["precision", "dependencies"]),
+            "{wire}: {question}"
+        );
+        assert_eq!(
+            schema["required"],
+            json!(["trace_mode"]),
+            "{wire}: {question}"
+        );
+        assert!(
+            text(&result).contains("run\n  uses: stop"),
+            "{wire}: {result}"
+        );
+
+        let (question, _) = call(
+            &tool_call(8, "consensus", panel()),
+            &json!({"action": "cancel"}),
+        );
+        let seats = &question["params"]["requestedSchema"];
+        let model = seats["properties"]["for"]["enum"][0].clone();
+        assert_eq!(
+            seats["required"],
+            json!(["for", "against"]),
+            "{wire}: {question}"
+        );
+        let both = accept(json!({"for": model, "against": model}));
+        let (_, result) = call(&tool_call(9, "consensus", panel()), &both);
+        let answers = &result["_meta"]["dev.exai/reply"]["answers"];
+        let seats: Vec<&Value> = answers
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["seat"])
+            .collect();
+        assert_eq!(seats, ["for", "against", "synthesis"], "{wire}: {result}");
+    });
+}
+
+#[test]
+fn a_choice_that_is_not_made_is_the_tools_own_error_with_the_reason() {
+    on_every_wire(&capable(), |wire, call| {
+        let cases = [
+            (json!({"action": "decline"}), "declined", "choice_declined"),
+            (
+                json!({"action": "cancel"}),
+                "put the question away",
+                "choice_declined",
+            ),
+            (
+                accept(json!({"trace_mode": "sideways"})),
+                "precision, dependencies",
+                "choice_invalid",
+            ),
+            (
+                accept(json!({})),
+                "precision, dependencies",
+                "choice_invalid",
+            ),
+        ];
+        for (n, (answer, says, wanted)) in (20..).zip(cases) {
+            let (_, result) = call(&tool_call(n, "tracer", trace()), &answer);
+            assert_eq!(
+                (&result["isError"], code(&result)),
+                (&json!(true), &json!(wanted)),
+                "{wire}"
+            );
+            let said = text(&result);
+            assert!(
+                said.contains(says) && said.contains("precision"),
+                "{wire}: {said}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_client_that_cannot_ask_gets_the_choices_in_the_error() {
+    let mut links_only = initialize();
+    links_only["params"]["capabilities"] = json!({"elicitation": {"url": {}}});
+    for first in [initialize(), links_only] {
+        on_every_wire(&first, |wire, call| {
+            let (question, result) = call(&tool_call(7, "tracer", trace()), &Value::Null);
+            assert_eq!(
+                (&question, code(&result)),
+                (&Value::Null, &json!("choice_required")),
+                "{wire}"
+            );
+            let (_, result) = call(&tool_call(8, "consensus", panel()), &Value::Null);
+            assert_eq!(code(&result), "missing_argument", "{wire}");
+            assert!(
+                text(&result).contains("Models that can be asked"),
+                "{wire}: {result}"
+            );
+        });
+    }
+}
+
+/// A call of 2026-07-28 by a client that can ask, with what it carries back.
+fn carrying(tool: &str, arguments: Value, back: &Value) -> Value {
+    let mut request = call(tool, arguments);
+    let meta = &mut request["params"]["_meta"];
+    meta["io.modelcontextprotocol/clientCapabilities"] = json!({"elicitation": {"form": {}}});
+    for (name, value) in back.as_object().into_iter().flatten() {
+        request["params"][name] = value.clone();
+    }
+    request
+}
+
+/// What a client sends back to a question.
+fn back(question: &Value, answer: Value) -> Value {
+    json!({"requestState": question["requestState"], "inputResponses": {"choice": answer}})
+}
+
+fn posted(server: &Server, bearer: &str, request: &Value) -> Value {
+    let tool = request["params"]["name"].as_str().unwrap();
+    let mut headers = call_headers(tool);
+    headers.push(("authorization", bearer));
+    server.post(request, &headers).json()["result"].clone()
+}
+
+#[test]
+fn a_result_that_asks_is_answered_by_the_same_call_on_every_wire() {
+    let state = tempfile::tempdir().unwrap();
+    let server = serve(&["--demo"], &[]);
+    let mut pipe = piped(None, &state);
+    let mut socket = open(&server, "mcp", &[]).unwrap();
+    let mut wires: [(&str, Box<dyn FnMut(&Value) -> Value>); 3] = [
+        (
+            "stdio",
+            Box::new(|request| pipe.ask(request)["result"].clone()),
+        ),
+        (
+            "ws",
+            Box::new(|request| socket.ask(request.clone())["result"].clone()),
+        ),
+        ("http", Box::new(|request| posted(&server, "", request))),
+    ];
+    for (wire, send) in &mut wires {
+        let asked = send(&carrying("tracer", trace(), &Value::Null));
+        assert_eq!(asked["resultType"], "input_required", "{wire}: {asked}");
+        let question = &asked["inputRequests"]["choice"];
+        assert_eq!(question["method"], "elicitation/create", "{wire}: {asked}");
+        let mode = accept(json!({"trace_mode": "dependencies"}));
+        let result = send(&carrying("tracer", trace(), &back(&asked, mode)));
+        assert!(
+            text(&result).contains("run\n  uses: stop"),
+            "{wire}: {result}"
+        );
+        let result = send(&carrying(
+            "tracer",
+            trace(),
+            &back(&asked, json!({"action": "decline"})),
+        ));
+        assert_eq!(code(&result), "choice_declined", "{wire}: {result}");
+        let result = send(&carrying(
+            "tracer",
+            trace(),
+            &back(&asked, accept(json!({"trace_mode": 1}))),
+        ));
+        assert_eq!(code(&result), "choice_invalid", "{wire}: {result}");
+        let result = send(&call("tracer", trace()));
+        assert_eq!(code(&result), "choice_required", "{wire}: {result}");
+    }
+}
+
+#[test]
+fn a_request_state_serves_its_principal_and_its_tool_alone_and_unchanged() {
+    let server = serve_jwt(&["--demo"]);
+    let ann = format!("Bearer {}", token("ann", &["user"]));
+    let bob = format!("Bearer {}", token("bob", &["user"]));
+    let asked = posted(&server, &ann, &carrying("tracer", trace(), &Value::Null));
+    let mode = || accept(json!({"trace_mode": "precision"}));
+    let good = back(&asked, mode());
+    let state = asked["requestState"].as_str().unwrap();
+    let changed = |from: usize| {
+        let mut bytes = state.as_bytes().to_vec();
+        bytes[from] = if bytes[from] == b'A' { b'B' } else { b'A' };
+        let state = String::from_utf8(bytes).unwrap();
+        json!({"requestState": state, "inputResponses": {"choice": mode()}})
+    };
+    let cases = [
+        (&bob, "tracer", good.clone()),
+        (&ann, "consensus", good.clone()),
+        (&ann, "tracer", changed(state.len() / 2)),
+        (&ann, "tracer", changed(state.len() - 2)),
+        (
+            &ann,
+            "tracer",
+            json!({"requestState": "", "inputResponses": {"choice": mode()}}),
+        ),
+        (
+            &ann,
+            "tracer",
+            json!({"inputResponses": {"choice": mode()}}),
+        ),
+    ];
+    for (who, tool, sent) in cases {
+        let arguments = if tool == "tracer" { trace() } else { panel() };
+        let result = posted(&server, who, &carrying(tool, arguments, &sent));
+        assert_eq!(
+            code(&result),
+            "request_state_refused",
+            "{tool} {sent}: {result}"
+        );
+    }
+    let result = posted(&server, &ann, &carrying("tracer", trace(), &good));
+    assert!(text(&result).contains("main\n  -> run"), "{result}");
+}
+
+#[test]
+fn a_request_state_is_good_at_another_process_with_the_same_secret_and_not_for_ever() {
+    let (first, second) = (serve_jwt(&["--demo"]), serve_jwt(&["--demo"]));
+    let ann = format!("Bearer {}", token("ann", &["user"]));
+    let mode = || accept(json!({"trace_mode": "precision"}));
+    let asked = posted(&first, &ann, &carrying("tracer", trace(), &Value::Null));
+    let result = posted(
+        &second,
+        &ann,
+        &carrying("tracer", trace(), &back(&asked, mode())),
+    );
+    assert!(text(&result).contains("main\n  -> run"), "{result}");
+    let short = serve_jwt(&["--demo", "limits.choice_wait=1ms"]);
+    let asked = posted(&short, &ann, &carrying("tracer", trace(), &Value::Null));
+    let sent = carrying("tracer", trace(), &back(&asked, mode()));
+    super::process::wait_for("the state to grow too old", || {
+        (code(&posted(&short, &ann, &sent)) == "request_state_refused").then_some(())
+    });
+}
+
+#[test]
+fn an_idempotency_key_stands_for_the_call_as_it_was_sent() {
+    let server = serve(&["--demo"], &[]);
+    let keyed = |back: &Value| {
+        let mut request = carrying("consensus", panel(), back);
+        request["params"]["_meta"]["dev.exai/idempotency-key"] = json!("once-0001");
+        posted(&server, "", &request)
+    };
+    let asked = keyed(&Value::Null);
+    let seats = &asked["inputRequests"]["choice"]["params"]["requestedSchema"]["properties"];
+    let model = seats["for"]["enum"][0].clone();
+    let first = keyed(&back(
+        &asked,
+        accept(json!({"for": model, "against": model})),
+    ));
+    assert_eq!(
+        first["_meta"]["dev.exai/reply"]["replayed"], false,
+        "{first}"
+    );
+    let again = keyed(&Value::Null);
+    assert_eq!(
+        again["_meta"]["dev.exai/reply"]["replayed"], true,
+        "{again}"
+    );
+    assert_eq!(text(&again), text(&first));
+}
+
+#[test]
+fn a_question_that_nobody_answers_ends_with_the_choices() {
+    let state = tempfile::tempdir().unwrap();
+    let dir = format!("server.state_dir={}", state.path().display());
+    let mut command = exai(&[]);
+    let wait = "limits.choice_wait=50ms";
+    let mut pipe = Bridge::spawn(command.args(["stdio", "--demo", "--set", &dir, "--set", wait]));
+    pipe.ask(&capable());
+    let answer = pipe.ask(&tool_call(7, "tracer", trace()));
+    assert_eq!(code(&answer["result"]), "choice_declined", "{answer}");
+    assert!(
+        text(&answer["result"]).starts_with("Nobody answered"),
+        "{answer}"
+    );
+}
