@@ -3,6 +3,7 @@
 //! `serve` and `stdio` run what is built here; the order of the ending is in `app/serve.rs`.
 
 mod bridge;
+mod guard;
 mod manifest;
 mod probes;
 mod serve;

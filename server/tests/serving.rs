@@ -28,6 +28,8 @@ mod faults;
 mod frames;
 #[path = "serving/front.rs"]
 mod front;
+#[path = "serving/guard.rs"]
+mod guard;
 #[path = "serving/health.rs"]
 mod health;
 #[path = "serving/hello.rs"]

@@ -13,12 +13,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::guard::Guard;
 use super::signals::Signals;
 use super::{App, AppError, manifest, probes};
 use crate::auth::audit::Audit;
 use crate::auth::daemon_key::DaemonKey;
 use crate::cli::BUG;
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Config, StoreKind};
 use crate::observe::probe;
 
 use crate::transport::admin::{self, Admin};
@@ -101,6 +102,7 @@ impl Bound {
 pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
     let app = App::build(config).await?;
+    let _guard = guard(&app).await?;
     let (audit, writer) = open_audit(&app).await?;
     let bound = app.stages.run("listen", Bound::bind(&app.config)).await?;
     let (public, admin) = bound
@@ -141,6 +143,20 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
         "cut short by a second signal",
         code,
     ))
+}
+
+/// Keeps a second daemon from the address, where its state is this machine's alone.
+async fn guard(app: &App) -> Result<Option<Guard>, AppError> {
+    if app.config.store.kind == StoreKind::Redis {
+        app.stages.skip("guard", "daemons on Redis are replicas");
+        return Ok(None);
+    }
+    let (folder, address) = (app.config.server.state_dir(), app.config.server.listen);
+    let taking = async { Guard::take(&folder, address) };
+    let taken = app.stages.run("guard", taking).await;
+    taken
+        .map(Some)
+        .map_err(|error| AppError::theirs("guard", error))
 }
 
 async fn open_audit(app: &App) -> Result<(Audit, JoinHandle<()>), AppError> {

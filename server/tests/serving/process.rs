@@ -34,7 +34,10 @@ pub fn exai(env: &[(&str, &str)]) -> Command {
 pub fn serve(settings: &[&str], env: &[(&str, &str)]) -> Server {
     let state = tempfile::tempdir().unwrap();
     let mut command = exai(env);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.arg("serve");
+    for name in ["listen", "admin"] {
+        command.args(["--set", &format!("server.{name}=127.0.0.1:0")]);
+    }
     command
         .arg("--set")
         .arg(format!("server.state_dir={}", state.path().display()));
