@@ -42,6 +42,7 @@ fn version(criterion: &mut Criterion, runtime: &Runtime, toolbox: &Toolbox) -> R
             ..Caller::local()
         },
         idempotency_key: None,
+        is_fresh: true,
         session: None,
         cancel: CancellationToken::new(),
         on_text: None,

@@ -59,6 +59,8 @@ pub fn config(folder: &Path) -> Result<Config, Trouble> {
         ("limits.rate.global", UNREACHED),
         ("limits.rate.address", UNREACHED),
         ("limits.rate.principal", UNREACHED),
+        // Equal calls are measured, not remembered.
+        ("tools.result_bytes", "0"),
     ];
     let keys = ["KIMI_API_KEY", "ZAI_API_KEY", "MINIMAX_API_KEY"];
     let sources = Sources {

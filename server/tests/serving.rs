@@ -40,6 +40,8 @@ mod limits;
 mod looking;
 #[path = "serving/monitoring.rs"]
 mod monitoring;
+#[path = "serving/paging.rs"]
+mod paging;
 #[path = "serving/pipe.rs"]
 mod pipe;
 #[path = "serving/piped.rs"]
@@ -58,6 +60,8 @@ mod providers;
 mod relay;
 #[path = "serving/reviews.rs"]
 mod reviews;
+#[path = "serving/sharing.rs"]
+mod sharing;
 #[path = "serving/socket.rs"]
 mod socket;
 #[path = "serving/strangers.rs"]

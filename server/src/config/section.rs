@@ -274,6 +274,11 @@ pub struct Tools {
     /// How long such a review is kept.
     #[serde(deserialize_with = "duration::one")]
     pub review_ttl: Duration,
+    /// Bytes of answers kept for equal calls of the same principal; 0 keeps none.
+    pub result_bytes: usize,
+    /// How long such an answer is kept; 0 shares only between calls at the same time.
+    #[serde(deserialize_with = "duration::one")]
+    pub result_ttl: Duration,
 }
 
 /// A set of tools.

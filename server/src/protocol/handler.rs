@@ -34,6 +34,9 @@ const INSTRUCTIONS: &str = include_str!("instructions.md");
 /// Where a caller's idempotency key stands in a request's metadata.
 pub const IDEMPOTENCY_KEY: &str = "dev.exai/idempotency-key";
 
+/// Where a caller says that it wants an answer of its own.
+const NO_CACHE: &str = "dev.exai/no-cache";
+
 /// How long clients may keep lists that change only with the process.
 const LIST_TTL_MS: u64 = 300_000;
 
@@ -106,6 +109,7 @@ impl Handler {
             arguments,
             caller,
             idempotency_key: idempotency_key(context)?,
+            is_fresh: is_fresh(context)?,
             session: session(context),
             cancel: context.ct.clone(),
             on_text,
@@ -144,6 +148,19 @@ fn idempotency_key(context: &RequestContext<RoleServer>) -> Result<Option<String
         Some(_) => Err(Failure::validation(
             "/_meta/dev.exai~1idempotency-key",
             "An idempotency key is a string.",
+        )),
+    }
+}
+
+/// Whether the caller wants an answer of its own; what is no truth value is refused, since ignoring
+/// it would give an old answer.
+fn is_fresh(context: &RequestContext<RoleServer>) -> Result<bool, Failure> {
+    match context.meta.get(NO_CACHE) {
+        None => Ok(false),
+        Some(Value::Bool(is_fresh)) => Ok(*is_fresh),
+        Some(_) => Err(Failure::validation(
+            "/_meta/dev.exai~1no-cache",
+            "dev.exai/no-cache is true or false.",
         )),
     }
 }
@@ -268,7 +285,8 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let caller = self.caller(&context)?;
-        let contents = resource::read(self.threads(), &caller, &request.uri).await?;
+        let around = self.toolbox.surroundings();
+        let contents = resource::read(around, &caller, &request.uri).await?;
         Ok(ReadResourceResult::new(vec![contents])
             .with_ttl_ms(0)
             .with_cache_scope(CacheScope::Private)

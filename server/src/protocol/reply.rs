@@ -6,14 +6,15 @@ use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, MetaObject, Resource}
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Category, Failure};
+use crate::tool::pages::{self, Address};
 use crate::tool::surroundings::Settings;
-use crate::tool::{About, Reply};
+use crate::tool::{About, Reply, Shared};
 
 /// Characters of the one text block of a failure.
 const ERROR_CHARS: usize = 2000;
 
-/// Characters kept free on a first page for its footer and the note about the rest.
-const PAGE_NOTE_CHARS: usize = 800;
+/// Characters of one name in a footer; a panel names all its models.
+const NAME_CHARS: usize = 100;
 
 /// The key of a reply's metadata.
 pub const REPLY_KEY: &str = "dev.exai/reply";
@@ -28,7 +29,7 @@ pub fn error_object(failure: &Failure, correlation_id: &str) -> Value {
     let mut set = |name: &str, value: Value| drop(object.insert(name.to_owned(), value));
     set("category", failure.category.name().into());
     set("code", failure.code.into());
-    set("message", shortened(&failure.message).into());
+    set("message", shortened(&failure.message, ERROR_CHARS).into());
     set("retryable", failure.retryable.into());
     if let Some(wait) = failure.retry_after {
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
@@ -44,7 +45,7 @@ pub fn error_object(failure: &Failure, correlation_id: &str) -> Value {
 /// A failure the model should see and can act on.
 #[must_use]
 pub fn failed(failure: &Failure, correlation_id: &str) -> CallToolResult {
-    let text = shortened(&failure.message);
+    let text = shortened(&failure.message, ERROR_CHARS);
     let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
     result.structured_content = Some(json!({ "error": error_object(failure, correlation_id) }));
     result
@@ -58,7 +59,7 @@ pub fn protocol_error(failure: &Failure, correlation_id: &str) -> ErrorData {
         _ => ErrorCode::INTERNAL_ERROR,
     };
     let data = Some(error_object(failure, correlation_id));
-    ErrorData::new(code, shortened(&failure.message), data)
+    ErrorData::new(code, shortened(&failure.message, ERROR_CHARS), data)
 }
 
 /// A method that this server does not know: [`protocol_error`] under JSON-RPC's own code.
@@ -88,33 +89,31 @@ pub fn result(reply: Reply, settings: &Settings, origin: Origin<'_>) -> CallTool
     let mut fields = reply.about.as_ref().map(about_fields).unwrap_or_default();
     fields.insert("instance".to_owned(), origin.instance.into());
     fields.insert("correlation_id".to_owned(), origin.correlation_id.into());
+    if let Some(shared) = reply.shared {
+        fields.insert(shared.field().to_owned(), true.into());
+    }
 
-    let mut content = Vec::new();
-    let limit = settings
-        .limits
-        .result_chars
-        .min(settings.limits.result_tokens * 4);
-    match &reply.about {
-        Some(about) => {
-            let footer = settings.tools.footer.then(|| footer(about));
-            let pages = paged(&reply.text, limit, footer.as_deref());
-            if let Some((first, pages)) = pages {
-                fields.insert("page".to_owned(), 1.into());
-                fields.insert("pages".to_owned(), pages.into());
-                content.push(ContentBlock::text(first));
-                content.extend(rest_of(about, pages));
-            } else {
-                content.push(ContentBlock::text(reply.text.clone()));
-            }
-            content.extend(footer.map(ContentBlock::text));
-        }
-        None => content.push(ContentBlock::text(reply.text.clone())),
+    let size = pages::size(settings);
+    let count = pages::count(&reply.text, size);
+    let text = pages::cut(&reply.text, size, reply.page);
+    let mut content = vec![ContentBlock::text(text.clone())];
+    let footer = reply.about.as_ref().filter(|_| settings.tools.footer);
+    content.extend(footer.map(|about| ContentBlock::text(footer_of(about, reply.shared))));
+    if count > 1 {
+        content.extend(page_note(&reply, count, &mut fields));
     }
 
     let mut result = CallToolResult::success(content);
-    result.structured_content = reply.structured;
+    result.structured_content = reply.structured.map(|structured| {
+        let whole = structured.clone();
+        let fitted = pages::shortened(structured, pages::limit(&settings.limits));
+        if fitted != whole {
+            fields.insert("structured_cut".to_owned(), true.into());
+        }
+        fitted
+    });
     if result.structured_content.is_none() && settings.tools.structured {
-        result.structured_content = Some(json!({ "text": reply.text, "reply": fields.clone() }));
+        result.structured_content = Some(json!({ "text": text, "reply": fields.clone() }));
     }
     let mut meta = MetaObject::new();
     meta.insert(REPLY_KEY.to_owned(), Value::Object(fields));
@@ -140,29 +139,44 @@ fn about_fields(about: &About) -> Map<String, Value> {
     fields
 }
 
-/// The first page and the number of pages, when the text and its footer are over the limit.
-fn paged(text: &str, limit: usize, footer: Option<&str>) -> Option<(String, usize)> {
-    let length = text.chars().count();
-    if length + footer.map_or(0, |footer| footer.chars().count()) <= limit {
-        return None;
+/// Which page this is, and how to get the next: in words, as a link, and in the reply's fields.
+fn page_note(reply: &Reply, count: usize, fields: &mut Map<String, Value>) -> Vec<ContentBlock> {
+    fields.insert("page".to_owned(), reply.page.into());
+    fields.insert("pages".to_owned(), count.into());
+    let page = format!("page {} of {count}", reply.page);
+    let Some(about) = reply.about.as_ref() else {
+        return vec![ContentBlock::text(format!(
+            "The rest could not be kept; {page}"
+        ))];
+    };
+    if reply.page >= count {
+        return vec![ContentBlock::text(format!("The last page; {page}"))];
     }
-    let page = limit.saturating_sub(PAGE_NOTE_CHARS).max(1);
-    Some((text.chars().take(page).collect(), length.div_ceil(page)))
-}
-
-/// Where the rest of a paged answer is: the thread holds it whole.
-fn rest_of(about: &About, pages: usize) -> [ContentBlock; 2] {
-    let uri = format!("exai://thread/{}", about.receipt.thread);
-    let turn = about.receipt.turn;
-    let note = format!("Page 1 of {pages}. The whole answer is turn {turn} of the resource {uri}.");
-    let link = Resource::new(uri, "the whole answer").with_mime_type("application/json");
-    [ContentBlock::text(note), ContentBlock::resource_link(link)]
+    let next = Address {
+        thread: about.receipt.thread,
+        turn: about.receipt.turn,
+        page: reply.page + 1,
+    }
+    .to_string();
+    let mut note = format!("The next page is the resource {next}");
+    if let Some(call) = &reply.page_call {
+        let mut call = call.clone();
+        call["arguments"]["continuation_id"] = next.as_str().into();
+        note.push_str(&format!(", also as next_call: {call}"));
+        fields.insert("next_call".to_owned(), call);
+    }
+    let link = Resource::new(next, "the next page").with_mime_type("text/plain");
+    let note = ContentBlock::text(format!("{note}; {page}"));
+    vec![ContentBlock::resource_link(link), note]
 }
 
 /// One line for people and for models that see text alone.
-fn footer(about: &About) -> String {
+fn footer_of(about: &About, shared: Option<Shared>) -> String {
     let trace = &about.kept.trace;
-    let text = |name: &str| trace.get(name).and_then(Value::as_str);
+    let text = |name: &str| {
+        let text = trace.get(name).and_then(Value::as_str);
+        text.map(|text| shortened(text, NAME_CHARS))
+    };
     let mut parts = Vec::new();
     if trace.get("demo").is_some_and(|demo| demo == true) {
         parts.push("DEMO, no model was asked".to_owned());
@@ -197,6 +211,19 @@ fn footer(about: &About) -> String {
     if about.replayed {
         parts.push("answered before".to_owned());
     }
+    match shared {
+        Some(Shared::Cache) => parts.push(
+            "given lately to the same call; other words get \
+                                           a new answer"
+                .to_owned(),
+        ),
+        Some(Shared::Inflight) => parts.push(
+            "shared with the same call, made at the same \
+                                              time"
+                .to_owned(),
+        ),
+        None => {}
+    }
     let workflow = about.kept.workflow.as_ref();
     let early = workflow.and_then(|status| status.get("early_termination_reason"));
     if let Some(reason) = early.and_then(Value::as_str) {
@@ -211,9 +238,9 @@ fn footer(about: &About) -> String {
     format!("[{}]", parts.join(" · "))
 }
 
-fn shortened(message: &str) -> String {
-    if message.chars().count() <= ERROR_CHARS {
-        return message.to_owned();
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
     }
-    message.chars().take(ERROR_CHARS - 1).chain(['…']).collect()
+    text.chars().take(most - 1).chain(['…']).collect()
 }

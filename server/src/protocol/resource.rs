@@ -9,12 +9,17 @@ use super::reply::protocol_error;
 use crate::failure::Failure;
 use crate::store::{Exchange, StoreError, StoredThread, ThreadSummary};
 use crate::thread::Threads;
+use crate::tool::Surroundings;
+use crate::tool::pages::{self, Address};
 
 /// The list of one's own threads.
 const THREADS: &str = "exai://threads";
 
 /// One thread.
 pub const THREAD_TEMPLATE: &str = "exai://thread/{id}";
+
+/// One page of a long answer.
+const RESULT_TEMPLATE: &str = "exai://result/{id}{?page}";
 
 const THREAD_PREFIX: &str = "exai://thread/";
 const JSON: &str = "application/json";
@@ -60,6 +65,10 @@ pub fn templates() -> Vec<ResourceTemplate> {
             .with_title("A thread")
             .with_description("One conversation with all its exchanges.")
             .with_mime_type(JSON),
+        ResourceTemplate::new(RESULT_TEMPLATE, "result")
+            .with_title("A page of a long answer")
+            .with_description("Text of one answer, as a reply's link names it.")
+            .with_mime_type("text/plain"),
     ]
 }
 
@@ -69,10 +78,14 @@ pub fn templates() -> Vec<ResourceTemplate> {
 /// -32602 with the URI for anything that is not there or is another principal's, -32603 when the
 /// store cannot be reached.
 pub async fn read(
-    threads: &Threads,
+    around: &Surroundings,
     caller: &Caller,
     uri: &str,
 ) -> Result<ResourceContents, ErrorData> {
+    let threads = &around.threads;
+    if uri.starts_with(pages::PREFIX) {
+        return page(around, caller, uri).await;
+    }
     let value = if uri == THREADS {
         json!({ "threads": summaries(threads, caller).await? })
     } else {
@@ -86,6 +99,24 @@ pub async fn read(
         }
     };
     Ok(ResourceContents::text(value.to_string(), uri).with_mime_type(JSON))
+}
+
+/// One page of a long answer.
+async fn page(
+    around: &Surroundings,
+    caller: &Caller,
+    uri: &str,
+) -> Result<ResourceContents, ErrorData> {
+    let address: Address = uri.parse().map_err(|_| not_found(uri))?;
+    let size = pages::size(&around.settings);
+    match pages::read(&around.threads, &caller.principal, address, size).await {
+        Ok((_, exchange)) => {
+            let text = pages::cut(&exchange.assistant, size, address.page);
+            Ok(ResourceContents::text(text, uri).with_mime_type("text/plain"))
+        }
+        Err(StoreError::NotFound) => Err(not_found(uri)),
+        Err(error) => Err(outage(error, caller)),
+    }
 }
 
 fn thread_value(thread: &StoredThread, threads: &Threads) -> Value {

@@ -20,6 +20,8 @@ pub struct Call {
     pub caller: Caller,
     /// The caller's idempotency key.
     pub idempotency_key: Option<String>,
+    /// Whether the caller wants an answer of its own, not one given to an equal call.
+    pub is_fresh: bool,
     /// The transport's session, where it has one.
     pub session: Option<String>,
     /// Cancelled when the caller has gone or asked to stop.
@@ -37,6 +39,41 @@ pub struct Reply {
     pub structured: Option<Value>,
     /// How it came about, for tools that keep a thread.
     pub about: Option<About>,
+    /// Whose answer it is, when an equal call had asked already.
+    pub shared: Option<Shared>,
+    /// Which page of the text is wanted, from 1.
+    pub page: usize,
+    /// A call that brings another page, but for its `continuation_id`; for texts of more than one.
+    pub page_call: Option<Value>,
+}
+
+/// Where an answer comes from that was made for an equal call of the same principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// From a call that ran at the same time.
+    Inflight,
+    /// From a call that had ended before.
+    Cache,
+}
+
+impl Shared {
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inflight => "inflight",
+            Self::Cache => "result",
+        }
+    }
+
+    /// The field of a reply that tells of it.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Inflight => "from_inflight",
+            Self::Cache => "from_cache",
+        }
+    }
 }
 
 impl Reply {
@@ -47,6 +84,9 @@ impl Reply {
             text,
             structured: None,
             about: None,
+            shared: None,
+            page: 1,
+            page_call: None,
         }
     }
 }

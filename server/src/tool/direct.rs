@@ -104,9 +104,8 @@ pub async fn web_search(run: Run<'_>) -> Result<Reply, Failure> {
         );
     }
     Ok(Reply {
-        text,
         structured: Some(structured),
-        about: None,
+        ..Reply::of_text(text)
     })
 }
 

@@ -128,8 +128,7 @@ pub(super) fn reply(structured: Value) -> Reply {
         text = structured.to_string();
     }
     Reply {
-        text,
         structured: Some(structured),
-        about: None,
+        ..Reply::of_text(text)
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::call::Reply;
 use super::journal::Entry;
+use super::pages;
 use super::run::Run;
 use crate::failure::{Category, Failure};
 use crate::observe::log;
@@ -73,9 +74,7 @@ fn server_log(run: &Run<'_>, most: usize, filter: &str) -> Result<Reply, Failure
 
 /// The newest lines that fit one result, and how many did not.
 fn fitted(run: &Run<'_>, lines: &[String], what: &str) -> String {
-    let limits = &run.around.settings.limits;
-    let most = limits.result_chars.min(limits.result_tokens * 4) / 2;
-    let mut room = most;
+    let mut room = pages::limit(&run.around.settings.limits) / 2;
     let shown = lines
         .iter()
         .rev()

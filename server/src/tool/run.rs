@@ -147,13 +147,12 @@ pub fn reply_of(committed: Committed, fresh: Kept) -> Result<Reply, Failure> {
     };
     let text = kept.text.clone();
     Ok(Reply {
-        text,
-        structured: None,
         about: Some(About {
             receipt,
             replayed,
             kept,
         }),
+        ..Reply::of_text(text)
     })
 }
 

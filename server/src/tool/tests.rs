@@ -6,6 +6,7 @@ mod guide;
 mod information;
 mod laid_out;
 mod listing;
+mod paged;
 mod panel;
 mod precommit;
 mod reviewed;
@@ -194,6 +195,7 @@ pub(crate) fn call(name: &str, arguments: Value) -> Call {
             ..Caller::local()
         },
         idempotency_key: None,
+        is_fresh: false,
         session: None,
         cancel: CancellationToken::new(),
         on_text: None,

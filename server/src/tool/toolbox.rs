@@ -1,7 +1,6 @@
 //! One way to run any tool: checked arguments, a permit, a deadline, a net for panics, a line in
 //! the log and one in the metrics.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,27 +8,23 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
-use super::call::{Call, Reply};
+use super::call::{Call, Reply, Shared};
 use super::catalogue::{Catalogue, Kind, TOOLS_TOML};
 use super::journal::Entry;
 use super::permit::Permits;
 use super::registry::{Found, Registry, Tool};
+use super::results::{Question, Results};
 use super::run::{Run, reply_of};
 use super::surroundings::Surroundings;
 use super::turnstile::Turnstile;
-use super::{challenge, chat, consensus, direct, echo, examine, information, intent};
-use super::{record, schema, workflow};
+use super::{challenge, chat, claim, consensus, direct, echo, examine, information, intent};
+use super::{pages, record, schema, workflow};
 use crate::failure::{Category, Failure};
 use crate::observe::metrics::{Call as CallMetric, CallStatus};
-use crate::store::Claim;
 
 /// What the tool's own deadline leaves the clocks inside it for telling their failure.
 const MARGIN: Duration = Duration::from_secs(5);
-
-/// Characters of an idempotency key.
-const KEY_CHARS: usize = 200;
 
 /// The tools and everything they need; cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,6 +36,7 @@ struct Inner {
     around: Surroundings,
     permits: Permits,
     turnstile: Turnstile,
+    results: Results,
 }
 
 impl Toolbox {
@@ -66,12 +62,13 @@ impl Toolbox {
             limits.in_flight_per_session,
             around.metrics.clone(),
         );
-        let turnstile = Turnstile::default();
+        let results = Results::new(&around.settings.tools);
         Self(Arc::new(Inner {
             registry,
             around,
             permits,
-            turnstile,
+            turnstile: Turnstile::default(),
+            results,
         }))
     }
 
@@ -130,7 +127,7 @@ impl Toolbox {
         let mut arguments = call.arguments.clone();
         arguments.extend(chosen);
         schema::check(&tool.validator, &Value::Object(arguments.clone()))?;
-        let claim = claim_of(tool, call)?;
+        let claim = claim::of(tool, call)?;
         let _permit = self.0.permits.take(session_of(call).as_deref())?;
         // Whatever ends this call also ends what it started.
         let mut inner = call.clone();
@@ -149,7 +146,7 @@ impl Toolbox {
             biased;
             () = call.cancel.cancelled() => Err(cancelled()),
             ended = tokio::time::timeout(self.deadline(tool), work) => match ended {
-                Ok(Ok(result)) => result,
+                Ok(Ok(result)) => result.map(|reply| self.with_page_call(tool, reply)),
                 Ok(Err(panic)) => Err(panicked(panic.as_ref())),
                 Err(_) => Err(timed_out()),
             },
@@ -159,14 +156,55 @@ impl Toolbox {
     /// Runs the call, unless its idempotency key has an answer already. An equal call that is
     /// still running is waited for.
     async fn once(&self, run: Run<'_>) -> Result<Reply, Failure> {
+        let handle = run.arguments().text("continuation_id");
+        if let Some(address) = handle.filter(|handle| handle.starts_with(pages::PREFIX)) {
+            return pages::turn_to(&run, address).await;
+        }
         let Some(claim) = run.claim else {
-            return self.dispatch(run).await;
+            return self.shared(run).await;
         };
         let key = format!("{}\0{}", run.owner(), claim.key);
         let _pass = self.0.turnstile.enter(key).await;
         match self.0.around.threads.recall(run.owner(), claim).await? {
             Some(committed) => reply_of(committed, super::call::Kept::default()),
-            None => self.dispatch(run).await,
+            None => self.made(run).await,
+        }
+    }
+
+    /// Runs the call, unless an equal one of the same principal is running or was answered lately.
+    async fn shared(&self, run: Run<'_>) -> Result<Reply, Failure> {
+        let Some(question) = Question::of(&run) else {
+            return self.made(run).await;
+        };
+        let Inner {
+            around, results, ..
+        } = &*self.0;
+        let asked = Instant::now();
+        let _pass = self.0.turnstile.enter(question.key.clone()).await;
+        if let Some(reply) = results.find(&question, asked, Instant::now())
+            && is_last_word(&run, &reply).await
+        {
+            around
+                .metrics
+                .cache_hit(reply.shared.map_or("result", Shared::name));
+            return Ok(reply);
+        }
+        let reply = self.made(run).await?;
+        results.keep(question, &reply, Instant::now());
+        Ok(reply)
+    }
+
+    async fn made(&self, run: Run<'_>) -> Result<Reply, Failure> {
+        Ok(pages::kept(&run, self.dispatch(run).await?).await)
+    }
+
+    fn with_page_call(&self, tool: &Tool, reply: Reply) -> Reply {
+        let size = pages::size(&self.0.around.settings);
+        let is_long = pages::count(&reply.text, size) > 1;
+        let page_call = is_long.then(|| pages::call(&self.0.registry, tool));
+        Reply {
+            page_call: page_call.flatten(),
+            ..reply
         }
     }
 
@@ -283,52 +321,15 @@ fn model_of(reply: &Reply) -> &str {
     model.and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The idempotency key and the digest of tool and arguments. Tools that keep no thread have no
-/// need of a key, and ignore it.
-fn claim_of(tool: &Tool, call: &Call) -> Result<Option<Claim>, Failure> {
-    let Some(key) = call
-        .idempotency_key
-        .as_ref()
-        .filter(|_| tool.row.kind.keeps_threads())
-    else {
-        return Ok(None);
+/// Whether the reply's thread, where it has one, still ends with it. One that was gone on with, or
+/// deleted, belongs to whoever did so.
+async fn is_last_word(run: &Run<'_>, reply: &Reply) -> bool {
+    let Some(receipt) = reply.about.as_ref().map(|about| &about.receipt) else {
+        return true;
     };
-    if key.is_empty() || key.chars().count() > KEY_CHARS {
-        let message = format!("An idempotency key holds 1 to {KEY_CHARS} characters.");
-        return Err(Failure::validation(
-            "/_meta/dev.exai~1idempotency-key",
-            message,
-        ));
-    }
-    let arguments = canonical(&Value::Object(call.arguments.clone()));
-    let digest = Sha256::digest(format!("{}\0{arguments}", tool.name));
-    let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(Claim {
-        key: key.clone(),
-        digest,
-    }))
-}
-
-/// JSON with sorted keys, so that equal arguments have equal digests.
-fn canonical(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let sorted: BTreeMap<&String, String> = map
-                .iter()
-                .map(|(name, value)| (name, canonical(value)))
-                .collect();
-            let fields: Vec<String> = sorted
-                .iter()
-                .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
-                .collect();
-            format!("{{{}}}", fields.join(","))
-        }
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(canonical).collect();
-            format!("[{}]", items.join(","))
-        }
-        scalar => scalar.to_string(),
-    }
+    let threads = &run.around.threads;
+    let read = threads.read(run.owner(), &receipt.thread.to_string()).await;
+    read.is_ok_and(|thread| thread.exchanges.len() == receipt.turn as usize)
 }
 
 /// What counts as one session: the transport's own, else principal, transport and thread.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::call::{Kept, Reply, trace_fields, untraced_fields};
 use super::question::{ask, user};
 use super::run::Run;
-use super::{changes, image};
+use super::{changes, image, pages};
 use crate::failure::Failure;
 use crate::router::ask::{CallKind, Message};
 use crate::thread::{Conversation, Turn};
@@ -99,7 +99,7 @@ fn own_words(run: &Run<'_>, state: &State, ending: &Ending, status: &Value) -> S
     let document = document.trim_end();
     // The next call must be on the first page, which a long document would fill.
     let limits = &run.around.settings.limits;
-    if document.chars().count() > limits.result_chars.min(limits.result_tokens * 4) / 2 {
+    if document.chars().count() > pages::limit(limits) / 2 {
         return format!("{status}\n\n---\n{document}");
     }
     format!("{document}\n\n---\n{status}")

@@ -13,6 +13,9 @@ use super::process::{Server, serve, wait_for};
 /// Pieces a streamed answer comes in.
 const PIECES: usize = 4;
 
+/// The variable with a key for it.
+pub const KEY: (&str, &str) = ("KIMI_API_KEY", "sk-0123456789abcdef");
+
 /// What was asked, and what is held back.
 #[derive(Default)]
 struct State {
@@ -86,6 +89,11 @@ impl Provider {
 
 /// A server that asks a provider of its own.
 pub fn serve_asking(more: &[&str]) -> (Server, Provider) {
+    serve_asking_with(more, &[])
+}
+
+/// As [`serve_asking`], with variables of the test.
+pub fn serve_asking_with(more: &[&str], env: &[(&str, &str)]) -> (Server, Provider) {
     let provider = Provider::start();
     let own = provider.settings();
     let settings: Vec<&str> = own
@@ -93,7 +101,7 @@ pub fn serve_asking(more: &[&str]) -> (Server, Provider) {
         .map(String::as_str)
         .chain(more.iter().copied())
         .collect();
-    let server = serve(&settings, &[("KIMI_API_KEY", "sk-0123456789abcdef")]);
+    let server = serve(&settings, &[&[KEY], env].concat());
     (server, provider)
 }
 

@@ -152,31 +152,41 @@ async fn an_idempotency_key_in_the_metadata_replays_and_must_be_text() {
 async fn a_long_answer_comes_in_pages_and_is_whole_in_its_thread() {
     let bench = bench("").await;
     let mut client = Client::legacy(&bench).await;
-    for (length, is_paged) in [(39_000, false), (39_990, true), (120_000, true)] {
-        let answer = client
+    for (length, is_paged) in [(38_400, false), (38_401, true), (120_000, true)] {
+        let mut answer = client
             .call("chat", json!({"prompt": format!("long {length}")}))
             .await;
-        let content = answer["result"]["content"].as_array().unwrap();
-        let texts: Vec<&str> = content
-            .iter()
-            .filter_map(|one| one["text"].as_str())
-            .collect();
-        let shown: usize = texts.iter().map(|text| text.chars().count()).sum();
-        assert!(shown <= 40_000, "{shown}");
-        let link = content.iter().find(|one| one["type"] == "resource_link");
-        assert_eq!(link.is_some(), is_paged, "{length}");
-        let Some(link) = link else { continue };
-        assert!(texts.iter().any(|text| text.starts_with("Page 1 of ")));
-        let read = client
-            .ask("resources/read", json!({"uri": link["uri"]}))
-            .await;
-        let text = read["result"]["contents"][0]["text"].as_str().unwrap();
-        let thread: Value = serde_json::from_str(text).unwrap();
-        assert_eq!(
-            thread["turns"][0]["assistant"].as_str().unwrap().len(),
-            length
-        );
+        let (mut joined, mut read) = (String::new(), String::new());
+        let pages = answer["result"]["_meta"]["dev.exai/reply"]["pages"].clone();
+        assert_eq!(pages.is_null(), !is_paged, "{length}");
+        for page in 1.. {
+            let content = answer["result"]["content"].as_array().unwrap();
+            let texts: Vec<&str> = content
+                .iter()
+                .filter_map(|one| one["text"].as_str())
+                .collect();
+            let shown: usize = texts.iter().map(|text| text.chars().count()).sum();
+            assert!(shown <= 40_000, "{shown}");
+            joined.push_str(texts[0]);
+            if is_paged {
+                let place = format!("page {page} of {pages}");
+                assert!(texts.last().unwrap().ends_with(&place), "{texts:?}");
+            }
+            let link = content.iter().find(|one| one["type"] == "resource_link");
+            let Some(link) = link.cloned() else { break };
+            let seen = client
+                .ask("resources/read", json!({"uri": link["uri"]}))
+                .await;
+            read.push_str(seen["result"]["contents"][0]["text"].as_str().unwrap());
+            let next = answer["result"]["_meta"]["dev.exai/reply"]["next_call"].clone();
+            assert_eq!(next["arguments"]["continuation_id"], link["uri"]);
+            let tool = next["tool"].as_str().unwrap().to_owned();
+            answer = client.call(&tool, next["arguments"].clone()).await;
+        }
+        assert_eq!(joined.chars().count(), length);
+        assert!(joined.ends_with(&read) && read.is_empty() != is_paged);
     }
+    assert_eq!(bench.questions().len(), 3);
 }
 
 #[tokio::test]

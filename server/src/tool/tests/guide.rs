@@ -27,6 +27,12 @@ call: `step_number` 1, `total_steps` 1, `next_step_required` false.
 * `tracer` draws the lines `caller -> callee (file:line) note` of all findings.
 * `docgen` does not end before `num_files_documented` reaches `total_files_to_document`.
 
+A **long answer** comes in pages: the last block says `page 1 of n`, `next_call` can be sent as it
+stands and brings the next page, and so does the resource of the link. No model is asked for a page
+and no turn is added. An **equal call** (same principal, tool and arguments) is answered once: with the
+first one's answer while that runs, and for `tools.result_ttl` after it; the footer says so. Other
+words, or `_meta[\"dev.exai/no-cache\"]`, get a new answer.
+
 ";
 
 const TAIL: &str = "

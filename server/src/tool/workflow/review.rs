@@ -109,7 +109,7 @@ pub(super) async fn ask(run: &Run<'_>, question: Ask) -> Result<Review, Failure>
         run.ask(question.clone(), cancel)
     };
     // What the web says may change within the hour.
-    let review = if question.websearch {
+    let review = if question.websearch || run.call.is_fresh {
         let answer = asking().await;
         answer.map(|answer| Review {
             answer,
@@ -120,6 +120,7 @@ pub(super) async fn ask(run: &Run<'_>, question: Ask) -> Result<Review, Failure>
     };
     let mut review = review.map_err(not_reviewed)?;
     if review.is_kept {
+        run.around.metrics.cache_hit("review");
         let trace = &mut review.answer.trace;
         "review_kept".clone_into(&mut trace.reason);
         trace.attempts.clear();

@@ -10,7 +10,7 @@ use crate::failure::{Category, Failure};
 use crate::observe::health::Status;
 use crate::observe::manifest::{VERSION, now_utc};
 use crate::protocol::reply::{self, REPLY_KEY};
-use crate::tool::{Registry, Surroundings};
+use crate::tool::{Registry, Shared, Surroundings};
 
 /// The daemon's code of a failure.
 pub const fn code(failure: &Failure) -> &'static str {
@@ -168,6 +168,12 @@ pub fn outcome(id: &Value, result: &CallToolResult, latency_ms: u64) -> serde_js
     said.insert("op".to_owned(), "call_tool_res".into());
     said.insert("request_id".to_owned(), id.clone());
     said.insert("outputs".to_owned(), outputs);
+    for shared in [Shared::Cache, Shared::Inflight] {
+        let about = result.get("_meta").and_then(|meta| meta.get(REPLY_KEY));
+        if let Some(flag) = about.and_then(|about| about.get(shared.field())) {
+            said.insert(shared.field().to_owned(), flag.clone());
+        }
+    }
     for name in ["structuredContent", "_meta"] {
         if let Some(value) = result.remove(name) {
             said.insert(name.to_owned(), value);

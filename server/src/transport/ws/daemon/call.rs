@@ -42,6 +42,7 @@ impl Running {
             arguments: asked.arguments,
             caller: self.caller.clone(),
             idempotency_key: asked.idempotency_key,
+            is_fresh: asked.no_cache,
             session: Some(self.session.to_string()),
             cancel: self.cancel.clone(),
             on_text: is_streamed.then_some(sender),

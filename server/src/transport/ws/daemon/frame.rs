@@ -132,6 +132,8 @@ pub struct CallTool {
     #[serde(default)]
     pub arguments: Map<String, Value>,
     pub idempotency_key: Option<String>,
+    #[serde(default)]
+    pub no_cache: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,6 +144,8 @@ pub struct ToolCall {
     #[serde(default)]
     arguments: Map<String, Value>,
     idempotency_key: Option<String>,
+    #[serde(default)]
+    no_cache: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,6 +161,7 @@ impl From<ToolCall> for CallTool {
             name: call.tool.name,
             arguments: call.arguments,
             idempotency_key: call.idempotency_key,
+            no_cache: call.no_cache,
         }
     }
 }

@@ -1,0 +1,249 @@
+//! Answers given lately and those being made, so that equal calls of one principal are paid once.
+//!
+//! Only a call whose arguments say everything is shared: none that goes on with a thread, reads a
+//! path or asks for the web as it is now. A failure and half an answer are not kept, so whoever
+//! waited for one asks anew. Held in memory and bounded; an idempotency key is the durable form,
+//! and its calls stay out of this.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::call::{Reply, Shared};
+use super::catalogue::Kind;
+use super::claim;
+use super::run::Run;
+use crate::config::Tools;
+
+/// Bytes that a kept reply counts for besides its text: its trace and its place.
+const OVERHEAD: usize = 2048;
+
+/// A call that may be answered together with others.
+#[derive(Debug)]
+pub struct Question {
+    /// Principal, tool and arguments.
+    pub key: String,
+    /// Whether an answer from before it was asked will do.
+    may_be_old: bool,
+}
+
+impl Question {
+    /// The call as a question; `None` when it must be asked on its own.
+    #[must_use]
+    pub fn of(run: &Run<'_>) -> Option<Self> {
+        let arguments = run.arguments();
+        let is_own = run.call.is_fresh
+            || run.call.arguments.contains_key("continuation_id")
+            || reads_paths(run);
+        let is_shared = match run.tool.row.kind {
+            Kind::Chat | Kind::Consensus | Kind::ToolChat | Kind::WebSearch | Kind::Intent => true,
+            // Each workflow goes on in a thread of its own; reviews have their own memory, by
+            // content.
+            _ => false,
+        };
+        let is_searching =
+            run.tool.row.kind == Kind::WebSearch || arguments.flag("use_websearch", false);
+        (is_shared && !is_own).then(|| Self {
+            key: format!(
+                "{}\0\0{}",
+                run.owner(),
+                claim::digest(run.tool.name, &run.call.arguments)
+            ),
+            // What the web says may have changed.
+            may_be_old: !is_searching,
+        })
+    }
+}
+
+/// Whether the answer depends on something that may change without the arguments.
+fn reads_paths(run: &Run<'_>) -> bool {
+    let arguments = run.arguments();
+    let is_path = |item: &Value| {
+        item.as_str()
+            .is_some_and(|text| !text.starts_with("data:") && !text.starts_with("exai://file/"))
+    };
+    let files = ["files", "images", "relevant_files"];
+    let has_path = |name: &&str| arguments.items(name).iter().any(is_path);
+    files.iter().any(has_path)
+}
+
+#[derive(Debug)]
+struct Entry {
+    given: Instant,
+    bytes: usize,
+    reply: Reply,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    entries: HashMap<String, Entry>,
+    /// Keys in the order in which they were given.
+    order: VecDeque<(Instant, String)>,
+    bytes: usize,
+}
+
+/// Answers given lately by this process; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Results {
+    shelf: Arc<Mutex<Shelf>>,
+    most_bytes: usize,
+    ttl: Duration,
+}
+
+impl Results {
+    /// As many bytes, for as long, as the configuration says.
+    #[must_use]
+    pub fn new(settings: &Tools) -> Self {
+        Self {
+            shelf: Arc::default(),
+            most_bytes: settings.result_bytes,
+            ttl: settings.result_ttl,
+        }
+    }
+
+    /// The answer to an equal question that was given since `asked`, or lately, at `now`.
+    #[must_use]
+    pub fn find(&self, question: &Question, asked: Instant, now: Instant) -> Option<Reply> {
+        let shelf = self.lock();
+        let entry = shelf.entries.get(&question.key)?;
+        let shared = if entry.given >= asked {
+            Shared::Inflight
+        } else if question.may_be_old && now.saturating_duration_since(entry.given) < self.ttl {
+            Shared::Cache
+        } else {
+            return None;
+        };
+        Some(Reply {
+            shared: Some(shared),
+            ..entry.reply.clone()
+        })
+    }
+
+    /// Keeps a whole answer; the oldest go.
+    pub fn keep(&self, question: Question, reply: &Reply, now: Instant) {
+        let bytes = bytes_of(reply);
+        if bytes > self.most_bytes || is_cut(reply) {
+            return;
+        }
+        let mut shelf = self.lock();
+        shelf.forget(&question.key);
+        shelf.trim(self.most_bytes - bytes, now, self.ttl);
+        shelf.bytes += bytes;
+        shelf.order.push_back((now, question.key.clone()));
+        let entry = Entry {
+            given: now,
+            bytes,
+            reply: reply.clone(),
+        };
+        shelf.entries.insert(question.key, entry);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelf {
+    fn forget(&mut self, key: &str) {
+        if let Some(entry) = self.entries.remove(key) {
+            self.bytes -= entry.bytes;
+        }
+    }
+
+    /// Drops what is too old, and the oldest until `room` bytes are left at most.
+    fn trim(&mut self, room: usize, now: Instant, ttl: Duration) {
+        while let Some((given, key)) = self.order.front() {
+            let is_current = self.entries.get(key).is_some_and(|e| e.given == *given);
+            let is_old = now.saturating_duration_since(*given) >= ttl;
+            if is_current && !is_old && self.bytes <= room {
+                return;
+            }
+            let Some((_, key)) = self.order.pop_front() else {
+                return;
+            };
+            if is_current {
+                self.forget(&key);
+            }
+        }
+    }
+}
+
+/// The text is held twice, once in what a replay would need.
+fn bytes_of(reply: &Reply) -> usize {
+    let structured = reply.structured.as_ref().map(Value::to_string);
+    2 * reply.text.len() + structured.map_or(0, |text| 2 * text.len()) + OVERHEAD
+}
+
+fn is_cut(reply: &Reply) -> bool {
+    let trace = reply.about.as_ref().map(|about| &about.kept.trace);
+    trace
+        .and_then(|trace| trace.get("incomplete"))
+        .is_some_and(|why| !why.is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(bytes: usize) -> Results {
+        let mut settings = crate::config::Config::from_toml("").unwrap().tools;
+        settings.result_bytes = bytes;
+        Results::new(&settings)
+    }
+
+    fn question(key: &str) -> Question {
+        Question {
+            key: key.to_owned(),
+            may_be_old: true,
+        }
+    }
+
+    fn reply(text: &str) -> Reply {
+        Reply::of_text(text.to_owned())
+    }
+
+    #[test]
+    fn an_answer_is_found_until_its_time_is_over_and_says_where_it_comes_from() {
+        let results = results(1 << 20);
+        let start = Instant::now();
+        let late = start + Duration::from_secs(299);
+        results.keep(question("a"), &reply("A"), start + Duration::from_secs(1));
+        let waited = results.find(&question("a"), start, late).unwrap();
+        assert_eq!(waited.shared, Some(Shared::Inflight));
+        let kept = results.find(&question("a"), late, late).unwrap();
+        assert_eq!(
+            (kept.text.as_str(), kept.shared),
+            ("A", Some(Shared::Cache))
+        );
+        let over = start + Duration::from_secs(301);
+        assert!(results.find(&question("a"), over, over).is_none());
+        assert!(results.find(&question("b"), start, start).is_none());
+        let searching = Question {
+            may_be_old: false,
+            ..question("a")
+        };
+        assert!(results.find(&searching, late, late).is_none());
+        assert!(results.find(&searching, start, late).is_some());
+    }
+
+    #[test]
+    fn the_oldest_answers_go_first_and_no_more_bytes_are_held_than_allowed() {
+        let most = 3 * (OVERHEAD + 2);
+        let results = results(most);
+        let start = Instant::now();
+        for (n, key) in ["a", "b", "c", "a", "d"].into_iter().enumerate() {
+            let now = start + Duration::from_secs(n as u64);
+            results.keep(question(key), &reply("x"), now);
+            let shelf = results.lock();
+            assert!(shelf.bytes <= most, "{}", shelf.bytes);
+            let held: usize = shelf.entries.values().map(|entry| entry.bytes).sum();
+            assert_eq!(shelf.bytes, held);
+        }
+        let found = |key| results.find(&question(key), start, start).is_some();
+        assert_eq!(["a", "b", "c", "d"].map(found), [true, false, true, true]);
+        results.keep(question("big"), &reply(&"x".repeat(most)), start);
+        assert!(!found("big"));
+    }
+}
