@@ -68,6 +68,8 @@ mod socket;
 mod strangers;
 #[path = "serving/tools.rs"]
 mod tools;
+#[path = "serving/twelve.rs"]
+mod twelve;
 #[path = "serving/upstream.rs"]
 mod upstream;
 #[path = "serving/websocket.rs"]
