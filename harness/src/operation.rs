@@ -43,6 +43,8 @@ pub struct OperationPlan {
     pub ask: Ask,
     /// What would prove the answer.
     pub proof: ProofKind,
+    /// The models that must answer, seat by seat; empty where the server chooses or may fail over.
+    pub asked: Vec<String>,
     /// Its part in a thread; an append's idempotency key is sent in `_meta`.
     pub thread: Option<ThreadUse>,
     /// Set for planned repeats.
@@ -69,6 +71,7 @@ impl OperationPlan {
             phase: String::new(),
             ask,
             proof,
+            asked: Vec::new(),
             thread: None,
             repeat: None,
             fault: None,
@@ -84,6 +87,25 @@ impl OperationPlan {
     pub fn within(mut self, criterion: &str, phase: &str) -> Self {
         criterion.clone_into(&mut self.criterion);
         phase.clone_into(&mut self.phase);
+        self
+    }
+
+    /// The same plan, to be answered by the models it names: nothing is broken on purpose.
+    #[must_use]
+    pub fn as_asked(mut self) -> Self {
+        self.asked = match &self.ask {
+            Ask::Tool { arguments, .. } => models_of(arguments),
+            Ask::Method { .. } => Vec::new(),
+        };
+        self
+    }
+
+    /// The same plan, for which the server is to stream from its provider.
+    #[must_use]
+    pub fn streamed(mut self) -> Self {
+        if let Ask::Tool { arguments, .. } = &mut self.ask {
+            arguments["stream"] = true.into();
+        }
         self
     }
 
@@ -109,5 +131,14 @@ impl OperationPlan {
         }
         request.progress = self.progress;
         request
+    }
+}
+
+/// The models a call names, one a seat; none where the server chooses.
+fn models_of(arguments: &Value) -> Vec<String> {
+    let name = |of: &Value| of["model"].as_str().map(str::to_owned);
+    match arguments["models"].as_array() {
+        Some(seats) => seats.iter().filter_map(name).collect(),
+        None => name(arguments).into_iter().collect(),
     }
 }

@@ -36,6 +36,9 @@ pub struct ToolRow {
     pub proof: String,
     /// `own` when its system instruction differs from every other tool's, else `none`.
     pub instruction: String,
+    /// The providers through which it must be proven: `["*"]` is every one the criterion names,
+    /// an empty list is a tool that asks none.
+    pub providers: Vec<String>,
 }
 
 /// A wire of the catalogue.

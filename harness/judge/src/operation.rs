@@ -163,6 +163,10 @@ pub struct Call {
     pub planned_provider: u64,
     /// What would prove it.
     pub proof: ProofKind,
+    /// The models that must have answered, seat by seat; empty where the server chooses, or where a
+    /// provider is broken on purpose.
+    #[serde(default)]
+    pub asked: Vec<String>,
     /// Its part in a thread.
     pub thread: Option<ThreadUse>,
     /// Set for planned repeats.
@@ -181,15 +185,18 @@ pub struct Call {
     pub status: Option<u16>,
     /// The typed failure, if the reply was one.
     pub failure: Option<FailureSeen>,
-    /// The answer's proof lines, if there was a text answer.
+    /// The proof lines of the answers in the text.
     pub answers: Vec<AnswerSeen>,
-    /// For [`ProofKind::Site`]: which needles were found. For [`ProofKind::Memory`]: which tracers
-    /// were found that the request itself had not carried.
+    /// For [`ProofKind::Site`]: which needles were found in the text. For [`ProofKind::Memory`]:
+    /// which tracers were found there that the request itself had not carried.
     pub found: Vec<String>,
-    /// For [`ProofKind::Twin`]: the digest of the body shown, as in
+    /// For [`ProofKind::Twin`]: the digest of the body shown in the text, as in
     /// [`Served::body_sha256`](crate::observation::Served::body_sha256); None when none was.
     #[serde(default)]
     pub body_sha256: Option<String>,
+    /// The same of the structured content, by itself; None when the reply carries none.
+    #[serde(default)]
+    pub structured: Option<StructuredSeen>,
     /// The reply's `_meta`, as far as the judge uses it.
     pub meta: Option<ReplyMeta>,
     /// For reads: the exchanges shown.
@@ -246,6 +253,17 @@ pub struct AnswerSeen {
     pub text_sha256: String,
     /// Characters of the whole text.
     pub chars: u64,
+}
+
+/// What the structured content of a reply proves without its text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StructuredSeen {
+    /// As [`Call::answers`].
+    pub answers: Vec<AnswerSeen>,
+    /// As [`Call::found`].
+    pub found: Vec<String>,
+    /// As [`Call::body_sha256`].
+    pub body_sha256: Option<String>,
 }
 
 /// What the reply said of itself in `_meta["dev.exai/reply"]`.

@@ -1,5 +1,7 @@
 //! Whether one reply is right: proven, whole, its own, and no failure in a success's clothes.
 
+mod usage;
+
 use std::collections::BTreeMap;
 
 use crate::finding::Finding;
@@ -8,6 +10,7 @@ use crate::operation::{AnswerSeen, Call, Outcome, Planted, ProofKind};
 use crate::run_key::RunKey;
 use crate::tally::{Place, Tally};
 use crate::tracer::{self, Flaw};
+pub use usage::Usage;
 
 /// Slots whose tracer belongs to one model's question only.
 const STANCE: &str = "stance.";
@@ -24,7 +27,7 @@ pub struct Proof {
 }
 
 /// Checks a reply can fail, with their names.
-pub const CHECKS: [(&str, &str); 11] = [
+pub const CHECKS: [(&str, &str); 13] = [
     ("ok", "calls that were not answered"),
     ("belongs", "replies that did not carry their request's id"),
     ("doubled", "requests answered more than once"),
@@ -36,6 +39,14 @@ pub const CHECKS: [(&str, &str); 11] = [
     ("text", "answers whose text is not what the provider sent"),
     ("site", "answers that lack this run's own configuration"),
     ("memory", "answers that lack what earlier steps said"),
+    (
+        "model",
+        "answers by another model than was asked or is named",
+    ),
+    (
+        "structured",
+        "structured contents that are not the whole answer by themselves",
+    ),
 ];
 
 impl Proof {
@@ -102,6 +113,7 @@ pub fn prove(key: &RunKey, journal: &Journal, call: &Call) -> Proof {
                 .is_some_and(|meta| meta.incomplete.is_some());
             if !proof.is_partial {
                 keyed(&mut proof, (key, journal), call, (tracers, *sets));
+                seated(&mut proof, journal, call, &name);
             }
         }
         ProofKind::Site { needles } => {
@@ -118,7 +130,64 @@ pub fn prove(key: &RunKey, journal: &Journal, call: &Call) -> Proof {
         // A preview is judged when the chat that follows has shown what is sent.
         ProofKind::Twin { .. } | ProofKind::Refusal { .. } | ProofKind::Read | ProofKind::None => {}
     }
+    if proof.is_right() {
+        structured(&mut proof, (key, journal), call, &name);
+    }
     proof
+}
+
+/// Where the text is right, the structured content must prove the same without it.
+fn structured(proof: &mut Proof, by: (&RunKey, &Journal), call: &Call, name: &str) {
+    let Some(shown) = call.structured.clone() else {
+        return;
+    };
+    let alone = Call {
+        answers: shown.answers,
+        found: shown.found,
+        body_sha256: shown.body_sha256,
+        structured: None,
+        ..call.clone()
+    };
+    if let Some((_, says)) = prove(by.0, by.1, &alone).flaws.first() {
+        let says = format!("the structured content of {name} is not the answer: {says}");
+        proof.flaw("structured", says);
+    }
+}
+
+/// Each seat was answered by the model it was given, and the reply names those that answered.
+fn seated(proof: &mut Proof, journal: &Journal, call: &Call, name: &str) {
+    let served: Vec<&str> = proof
+        .seqs
+        .iter()
+        .filter_map(|seq| journal.entry(seq))
+        .map(|entry| entry.served.model.as_str())
+        .collect();
+    if served.len() != call.answers.len() {
+        return;
+    }
+    let meta = call.meta.as_ref();
+    let mut wrong = None;
+    for (seat, (asked, used)) in call.asked.iter().zip(&served).enumerate() {
+        // A failover is lawful where it is told and the model asked was really tried.
+        let is_failover = || {
+            let tried = journal.attempts(call);
+            meta.is_some_and(|meta| meta.failover)
+                && tried.iter().any(|attempt| attempt.served.model == *asked)
+        };
+        if asked != used && !is_failover() {
+            wrong = Some(format!("seat {seat} of {name} was {used}, not {asked}"));
+        }
+    }
+    let named = meta.and_then(|meta| meta.model_used.as_deref());
+    if let Some(named) = named.filter(|named| *named != served.join(", ")) {
+        wrong = wrong.or_else(|| {
+            let served = served.join(", ");
+            Some(format!("{name} names {named}, and {served} answered"))
+        });
+    }
+    if let Some(says) = wrong.filter(|_| !call.asked.is_empty()) {
+        proof.flaw("model", says);
+    }
 }
 
 fn refusal(proof: &mut Proof, call: &Call, category: &str, name: &str) {
@@ -288,58 +357,10 @@ fn applies(check: &str, call: &Call) -> bool {
         "keyed" | "lost_input" | "leak" | "seal" | "text" => {
             matches!(call.proof, ProofKind::Keyed { .. })
         }
+        "model" => !call.asked.is_empty(),
+        "structured" => call.structured.is_some(),
         "site" => matches!(call.proof, ProofKind::Site { .. }),
         "memory" => matches!(call.proof, ProofKind::Memory { .. }),
         _ => true,
-    }
-}
-
-/// Which call used which journal sequence first: one provider request serves one call.
-#[derive(Debug, Default)]
-pub struct Usage {
-    first: BTreeMap<String, Use>,
-}
-
-#[derive(Debug, Clone)]
-struct Use {
-    op: u64,
-    group: u64,
-    identity: String,
-    is_exact: bool,
-    sent_at: u64,
-}
-
-impl Usage {
-    /// Claims a call's sequences; a sentence for the first that another call used unlawfully.
-    ///
-    /// Lawful is an exact repeat by the same principal within the time to live.
-    pub fn claim(&mut self, call: &Call, seqs: &[String], replay_ttl: u64) -> Option<String> {
-        let repeat = call.repeat.as_ref();
-        let mine = Use {
-            op: call.op,
-            group: repeat.map_or(call.op, |repeat| repeat.of),
-            identity: call.identity.clone(),
-            is_exact: repeat.is_none_or(|repeat| repeat.exact && repeat.same_principal),
-            sent_at: call.sent_at,
-        };
-        let mut wrong = None;
-        for seq in seqs {
-            let Some(first) = self.first.get(seq) else {
-                self.first.insert(seq.clone(), mine.clone());
-                continue;
-            };
-            let is_lawful = first.group == mine.group
-                && first.identity == mine.identity
-                && first.is_exact
-                && mine.is_exact
-                && mine.sent_at.abs_diff(first.sent_at) <= replay_ttl;
-            if !is_lawful && wrong.is_none() {
-                let (op, other) = (mine.op, first.op);
-                wrong = Some(format!(
-                    "operation {op} was answered with {seq}, which answered operation {other}"
-                ));
-            }
-        }
-        wrong
     }
 }

@@ -1,7 +1,9 @@
 //! What an exchange says: the one place where raw replies become a [`Call`].
 
 use exai_judge::hex::sha256;
-use exai_judge::operation::{FailureSeen, ProofKind, ReplyMeta, TurnSeen};
+use exai_judge::operation::{
+    AnswerSeen, FailureSeen, ProofKind, ReplyMeta, StructuredSeen, TurnSeen,
+};
 use exai_judge::{Call, Outcome, Transport};
 use exai_mocks::journal::body_sha256;
 use serde_json::Value;
@@ -57,6 +59,7 @@ pub fn call(plan: &OperationPlan, sender: Sender<'_>, due: u64, exchange: Exchan
         deadline: plan.deadline,
         planned_provider: plan.planned_provider,
         proof: plan.proof.clone(),
+        asked: plan.asked.clone(),
         thread: plan.thread.clone(),
         repeat: plan.repeat.clone(),
         fault: plan.fault.clone(),
@@ -70,8 +73,13 @@ pub fn call(plan: &OperationPlan, sender: Sender<'_>, due: u64, exchange: Exchan
         } else {
             Vec::new()
         },
-        found: result.map_or_else(Vec::new, |result| found(plan, result)),
-        body_sha256: result.and_then(|result| body_shown(&plan.proof, result)),
+        found: result.map_or_else(Vec::new, |result| found(plan, &texts(result))),
+        body_sha256: serde_json::from_str(text)
+            .ok()
+            .and_then(|told| body_shown(&plan.proof, &told)),
+        structured: result
+            .filter(|_| failure.is_none())
+            .and_then(|result| structured(plan, result)),
         meta,
         turns: result.and_then(turns),
         instance: exchange.instance.clone().or(said_instance),
@@ -174,23 +182,39 @@ fn reply_meta(result: &Value) -> Option<ReplyMeta> {
     })
 }
 
-/// What the reply had to carry and does.
-fn found(plan: &OperationPlan, result: &Value) -> Vec<String> {
-    let texts: Vec<&str> = result["content"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|block| block["text"].as_str())
-        .collect();
+/// What the structured content proves by itself; None when there is none.
+fn structured(plan: &OperationPlan, result: &Value) -> Option<StructuredSeen> {
+    let content = result
+        .get("structuredContent")
+        .filter(|content| !content.is_null())?;
+    let mut strings = strings(content);
+    let keyed: Vec<AnswerSeen> = strings.iter().flat_map(|text| answers(text)).collect();
+    // Member names count as shown.
+    let whole = content.to_string();
+    strings.push(&whole);
+    Some(StructuredSeen {
+        answers: keyed
+            .into_iter()
+            .filter(|answer| answer.first.starts_with("answer "))
+            .collect(),
+        found: found(plan, &strings),
+        body_sha256: body_shown(&plan.proof, content),
+    })
+}
+
+/// The text blocks of a result.
+fn texts(result: &Value) -> Vec<&str> {
+    let blocks = result["content"].as_array().into_iter().flatten();
+    blocks.filter_map(|block| block["text"].as_str()).collect()
+}
+
+/// What a reply had to carry and does, in these texts.
+fn found(plan: &OperationPlan, texts: &[&str]) -> Vec<String> {
     let is_told = |text: &str| texts.iter().any(|told| told.contains(text));
     match &plan.proof {
-        // Text and structured content must each be whole by themselves (mcp.md, gap 20).
         ProofKind::Site { needles } => {
-            let structured = result.get("structuredContent").map(Value::to_string);
-            let is_structured =
-                |text: &str| structured.as_ref().is_none_or(|whole| whole.contains(text));
-            let held = |needle: &&String| is_told(needle) && is_structured(needle);
-            needles.iter().filter(held).cloned().collect()
+            let held = needles.iter().filter(|needle| is_told(needle));
+            held.cloned().collect()
         }
         // An echo is no memory: what the request carried itself counts for nothing.
         ProofKind::Memory { tracers } => {
@@ -219,16 +243,12 @@ fn strings(value: &Value) -> Vec<&str> {
     }
 }
 
-/// The digest of a previewed body: the text's and the structured content's, which must agree.
-fn body_shown(proof: &ProofKind, result: &Value) -> Option<String> {
+/// The digest of a previewed body.
+fn body_shown(proof: &ProofKind, shown: &Value) -> Option<String> {
     let ProofKind::Twin { .. } = proof else {
         return None;
     };
-    let told: Value = serde_json::from_str(first_text(result)?).ok()?;
-    let structured = result.get("structuredContent").unwrap_or(&told);
-    let digest = |shown: &Value| Some(body_sha256(shown.get("payload")?.as_object()?));
-    let body = digest(&told)?;
-    (digest(structured).as_ref() == Some(&body)).then_some(body)
+    Some(body_sha256(shown.get("payload")?.as_object()?))
 }
 
 /// The exchanges of a thread resource; None when the result is not one.

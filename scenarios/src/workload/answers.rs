@@ -33,6 +33,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         list(stage, wire).await?;
     }
     let rounds = rounds(row.floor("answers")?);
+    let late_turns = row.floor("slot_turn")? > 0;
     let repeats = Repeats {
         same: share(row.floor("repeats_same")?),
         other: share(row.floor("repeats_other")?),
@@ -49,6 +50,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
             number,
             tools,
             rounds,
+            late_turns,
             repeats,
         };
         lane.run()
@@ -58,9 +60,11 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Rounds of one lane so that all lanes of a wire together reach the floor of a cell.
+/// Rounds of one lane so that all lanes of a wire together reach the floor of a cell, and through
+/// each provider its share of it; where more than one is needed, one is to spare.
 fn rounds(answers: u64) -> u64 {
-    answers.div_ceil(LANES as u64).max(1)
+    let least = answers.div_ceil(LANES as u64).max(1);
+    least + u64::from(least > 1)
 }
 
 /// One lane's share of a floor that all lanes fill together, and one more for safety.
@@ -112,6 +116,7 @@ struct Lane<'a> {
     number: usize,
     tools: Tools<'a>,
     rounds: u64,
+    late_turns: bool,
     repeats: Repeats,
 }
 
@@ -133,7 +138,7 @@ impl Lane<'_> {
     async fn go(&self, client: &Client, plan: OperationPlan) -> Result<Call, Trouble> {
         self.stage.check_stop()?;
         let pace = tokio::time::sleep(PACE);
-        let plan = plan.within(CRITERION, "answers");
+        let plan = plan.within(CRITERION, "answers").as_asked();
         let call = self.stage.perform(client, &plan).await;
         pace.await;
         Ok(call)
@@ -156,7 +161,10 @@ impl Lane<'_> {
             files: ((turn + self.number + round) % 3) as u32,
             ..Shape::plain(PATIENCE)
         };
-        self.go(client, builder.chat(&shape(turn))).await?;
+        let chat = builder.chat(&shape(turn));
+        let is_streamed = (round + self.number).is_multiple_of(2);
+        let chat = if is_streamed { chat.streamed() } else { chat };
+        self.go(client, chat).await?;
         for (index, workflow) in WORKFLOWS.iter().enumerate() {
             if self.tools.has(workflow.tool) {
                 let total = match workflow.ending {
@@ -227,7 +235,7 @@ impl Lane<'_> {
         builder: &mut Builder,
     ) -> Result<(), Trouble> {
         let mut conversation = Conversation::new(format!("v1-{}", self.number));
-        let turns = if self.rounds > 1 { 8 } else { 2 };
+        let turns = if self.late_turns { 8 } else { 2 };
         for _ in 0..turns {
             self.stage.check_stop()?;
             let plan = builder.turn(&conversation, &Shape::plain(PATIENCE));

@@ -8,14 +8,13 @@ use self::categories::Silence;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
-use exai_harness::operation::{Ask, OperationPlan};
 use exai_judge::operation::ProofKind;
 use exai_judge::{Outcome, Transport};
 use exai_mocks::fault::{self, Fault};
 use exai_mocks::plan::{Plan, Rule, When};
 use futures::future::try_join_all;
-use serde_json::Value;
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
@@ -90,7 +89,7 @@ fn landings(stage: &Stage, wanted: &[String], times: u64, builder: &mut Builder)
             plan.fault = Some(name.clone());
             plan.reaction = Some(row.reaction.join(" | "));
             if fault.shape != fault::Shape::Any {
-                stream(&mut plan);
+                plan = plan.streamed();
             }
             let rule = rule(&plan, name, &row.reaction);
             found.push(Landing {
@@ -102,13 +101,6 @@ fn landings(stage: &Stage, wanted: &[String], times: u64, builder: &mut Builder)
         }
     }
     found
-}
-
-/// Asks the server to stream from the provider.
-fn stream(plan: &mut OperationPlan) {
-    if let Ask::Tool { arguments, .. } = &mut plan.ask {
-        arguments["stream"] = Value::Bool(true);
-    }
 }
 
 /// Lands on the requests that carry the operation's tracer: once where a retry is to succeed, every

@@ -1,5 +1,7 @@
 //! V.1: every critical tool works, each answer proven to be its own.
 
+mod cells;
+mod slots;
 mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +14,8 @@ use crate::operation::{Call, ProofKind};
 use crate::proof::{self, Proof, ProofTallies, Usage};
 use crate::tally::{self, Place, Tally};
 use crate::verdict::Reason;
+use cells::Cells;
+use slots::Slots;
 use twins::Twins;
 
 const ALL: &str = "*";
@@ -22,7 +26,8 @@ pub struct Answers<'a> {
     tools: Vec<String>,
     transports: Vec<String>,
     replay_ttl: u64,
-    cells: BTreeMap<(String, &'static str), u64>,
+    cells: Cells,
+    slots: Slots,
     providers: BTreeMap<String, u64>,
     refusals: BTreeMap<(&'static str, &'static str), u64>,
     repeats: BTreeMap<&'static str, u64>,
@@ -62,7 +67,8 @@ impl<'a> Answers<'a> {
             tools,
             transports,
             replay_ttl: rows.nanos("replay_ttl_s")?,
-            cells: BTreeMap::new(),
+            cells: Cells::default(),
+            slots: Slots::default(),
             providers: BTreeMap::new(),
             refusals: BTreeMap::new(),
             repeats: BTreeMap::new(),
@@ -100,10 +106,12 @@ impl<'a> Answers<'a> {
             self.twins.hold(seen, call, tracers);
             return;
         }
+        let through = cells::through(seen.journal, call, &proof);
         if let Some(preview) = self.twins.settle(seen, call, &proof) {
-            self.count(&preview);
+            self.cells.count(&preview, &through);
         }
-        self.count(call);
+        self.cells.count(call, &through);
+        self.slots.count(seen.journal, call, &proof);
         if let Some(repeat) = &call.repeat {
             let kind = match (repeat.exact, repeat.same_principal) {
                 (true, true) => "repeats_same",
@@ -125,11 +133,6 @@ impl<'a> Answers<'a> {
                 digests.insert(entry.served.system_sha256.clone());
             }
         }
-    }
-
-    fn count(&mut self, call: &Call) {
-        let cell = (call.tool.clone(), call.transport.name());
-        *self.cells.entry(cell).or_default() += 1;
     }
 
     fn refusal(&mut self, seen: &Seen<'_>, call: &Call, proof: &Proof) {
@@ -231,24 +234,22 @@ impl<'a> Answers<'a> {
             .is_some_and(|row| row.built)
     }
 
-    /// A cell for each tool and transport that are built, one row for each tool that is not.
+    /// The cells of each tool that is built, one row for each tool that is not.
     fn tool_floors(&self, finding: &mut Finding) -> Result<(), Missing> {
-        let answers = self.brief.criterion.floor("answers")?;
+        let spoken: Vec<&String> = self
+            .transports
+            .iter()
+            .filter(|name| self.is_spoken(name))
+            .collect();
         for tool in &self.tools {
-            if !self.is_built(tool) {
+            if self.is_built(tool) {
+                self.cells.floors(self.brief, tool, &spoken, finding)?;
+            } else {
+                let answers = self.brief.criterion.floor("answers")?;
                 self.not_built(finding, "tool", tool, answers);
-                continue;
-            }
-            for transport in self.transports.iter().filter(|name| self.is_spoken(name)) {
-                let is_cell = |cell: &(String, &str)| cell.0 == *tool && cell.1 == transport;
-                let cell = self.cells.iter().find(|(cell, _)| is_cell(cell));
-                let seen = cell.map_or(0, |(_, seen)| *seen);
-                let id = format!("cell.{tool}.{transport}");
-                let event = format!("proven answers of {tool} over {transport}");
-                tally::floor(finding, &id, &event, (answers, seen), Reason::BelowFloor);
             }
         }
-        Ok(())
+        self.slots.floors(self.brief.criterion, finding)
     }
 
     /// Lists and refusals on each transport that is built, one row for each that is not.
@@ -332,14 +333,8 @@ impl Checker for Answers<'_> {
         let mut finding = tally::blank(&self.brief.criterion.id);
         self.floors(&mut finding)?;
         self.instruct(&mut finding);
-        let answers: u64 = self.cells.values().sum();
-        let cells = finding
-            .floors
-            .iter()
-            .filter(|floor| floor.id.starts_with("cell."));
-        let (met, all) = cells.fold((0, 0), |(met, all), floor| {
-            (met + u64::from(floor.is_met()), all + 1)
-        });
+        let answers = self.cells.total();
+        let covered = cells::covered(&finding.floors);
         let unbuilt = finding.not_tested.len();
         let Self {
             proofs,
@@ -354,8 +349,7 @@ impl Checker for Answers<'_> {
         sequence.conclude(&mut finding);
         refused.conclude(&mut finding);
         list.conclude(&mut finding);
-        finding.headline =
-            format!("{answers} proven answers; {met} of {all} cells full; not built: {unbuilt}");
+        finding.headline = format!("{answers} proven answers; {covered}; not built: {unbuilt}");
         finding.conclude();
         Ok(finding)
     }

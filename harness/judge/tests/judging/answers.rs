@@ -1,5 +1,8 @@
 //! V.1 against good, bad and empty histories.
 
+mod cells;
+mod seats;
+mod structured;
 mod unasked;
 
 use std::collections::BTreeMap;
@@ -20,10 +23,12 @@ fn good(criteria: &Criteria) -> World {
     world.phase("V.1", "main", S, 20 * S);
     let providers = ["kimi", "glm", "minimax"];
     let mut at = 2 * S;
-    for (index, transport) in Transport::ALL.into_iter().enumerate() {
-        for tool in ["chat", "analyze"] {
+    for transport in Transport::ALL {
+        for (tool, provider) in ["chat", "analyze"]
+            .into_iter()
+            .flat_map(|tool| providers.map(|provider| (tool, provider)))
+        {
             at += 100 * MS;
-            let provider = providers[index % providers.len()];
             let ask = Ask {
                 transport,
                 tool: tool.to_owned(),
@@ -189,62 +194,6 @@ fn each_lie_fails_its_own_check() {
     spoiled("not answered", &["ok"], |world, op| {
         world.call(op).outcome = exai_judge::Outcome::Unknown;
     });
-}
-
-/// A consensus of two seats and its synthesis, where each request received the slots named.
-fn consensus(world: &mut World, received: &[&[&str]]) {
-    let ask = Ask {
-        tool: "consensus".to_owned(),
-        ..Ask::new("V.1", 10 * S)
-    };
-    let slots = ["prompt", "stance.0", "stance.1"].map(|slot| Planted {
-        slot: slot.to_owned(),
-        text: world.tracer(slot),
-    });
-    let mut call = world.plain(&ask);
-    for (seat, received) in received.iter().enumerate() {
-        let ask = Ask {
-            provider: ["kimi", "glm", "minimax"][seat],
-            ..ask.clone()
-        };
-        let arrived = slots.iter().filter(|one| received.contains(&&*one.slot));
-        let tracers: Vec<String> = arrived.map(|one| one.text.clone()).collect();
-        let served = world.serve(&ask, ask.at + MS, &tracers);
-        let text = tracer::answer_text(&key(), &served, &format!("Seat {seat}."));
-        world.deliver(ask.at + 2 * MS, &served.seq, "answered", Some(&text));
-        call.answers.extend(tracer::read_answer(&text));
-    }
-    call.proof = ProofKind::Keyed {
-        tracers: slots.to_vec(),
-        sets: 3,
-    };
-    world.record(call);
-}
-
-#[test]
-fn a_consensus_carries_one_set_a_seat_in_order_and_one_of_the_question_for_its_synthesis() {
-    let [first, second]: [&[&str]; 2] = [&["prompt", "stance.0"], &["prompt", "stance.1"]];
-    let chair: &[&str] = &["prompt"];
-    let crossed = vec!["leak", "lost_input"];
-    let cases = [
-        ("whole", vec![first, second, chair], vec![]),
-        ("no synthesis", vec![first, second], vec!["keyed"]),
-        ("crossed", vec![second, first, chair], crossed.clone()),
-        ("one stance twice", vec![first, first, chair], crossed),
-        ("no stance", vec![first, chair, chair], vec!["lost_input"]),
-        (
-            "a stance at the chair",
-            vec![first, second, first],
-            vec!["leak"],
-        ),
-    ];
-    for (name, received, wanted) in cases {
-        let criteria = all_built();
-        let mut world = good(&criteria);
-        consensus(&mut world, &received);
-        let finding = world.finding(&criteria, PROFILE, "V.1");
-        assert_eq!(failed(&finding), wanted, "{name}");
-    }
 }
 
 #[test]

@@ -73,6 +73,7 @@ const TEXT: &str = r#"
     built = true
     proof = "keyed"
     instruction = "own"
+    providers = ["*"]
     [transports.stdio]
     built = true
     [faults.K01]

@@ -148,7 +148,7 @@ fn the_reply_meta_and_the_answer_are_taken_from_their_places() {
 }
 
 #[test]
-fn a_needle_counts_only_when_text_and_structured_content_both_carry_it() {
+fn needles_are_looked_for_in_text_and_structured_content_apart() {
     let needles = || ProofKind::Site {
         needles: vec!["blue-7".to_owned(), "red-9".to_owned()],
     };
@@ -157,11 +157,40 @@ fn a_needle_counts_only_when_text_and_structured_content_both_carry_it() {
             "content": [{"type": "text", "text": text}], "structuredContent": structured}})
     };
     let both = reply("blue-7 and red-9", json!({"a": "blue-7", "b": ["red-9"]}));
-    assert_eq!(read(both, None, needles()).found, ["blue-7", "red-9"]);
-    let metadata_only = reply("blue-7 and red-9", json!({"a": "red-9"}));
-    assert_eq!(read(metadata_only, None, needles()).found, ["red-9"]);
+    let call = read(both, None, needles());
+    assert_eq!(call.found, ["blue-7", "red-9"]);
+    assert_eq!(call.structured.unwrap().found, ["blue-7", "red-9"]);
+    let metadata_only = reply("blue-7 and red-9", json!({"red-9": 1}));
+    let call = read(metadata_only, None, needles());
+    assert_eq!(call.found, ["blue-7", "red-9"]);
+    assert_eq!(call.structured.unwrap().found, ["red-9"]);
     let text_alone = json!({"id": 1, "result": {"content": [{"type": "text", "text": "blue-7"}]}});
-    assert_eq!(read(text_alone, None, needles()).found, ["blue-7"]);
+    let call = read(text_alone, None, needles());
+    assert_eq!(
+        (call.found, call.structured),
+        (vec!["blue-7".to_owned()], None)
+    );
+}
+
+#[test]
+fn a_keyed_answer_is_found_wherever_the_structured_content_holds_it() {
+    let keyed = "answer k.1.1 aa\np\nanswer k.1.1 aa\nseal b c";
+    let reply = |structured: Value| {
+        let reply = json!({"id": 1, "result": {
+            "content": [{"type": "text", "text": keyed}], "structuredContent": structured}});
+        let call = read(reply, None, ProofKind::None);
+        assert_eq!(call.answers.len(), 1);
+        call.structured.unwrap().answers
+    };
+    let whole = reply(json!({"reply": {"turn": 1}, "text": keyed}));
+    assert_eq!((whole.len(), whole[0].seal.as_str()), (1, "seal b c"));
+    assert!(reply(json!({"text": "see the text"})).is_empty());
+}
+
+#[test]
+fn the_structure_of_a_failure_is_no_answer() {
+    let reply = typed_error("provider_error", "overloaded");
+    assert_eq!(read(reply, None, ProofKind::None).structured, None);
 }
 
 #[test]
@@ -190,7 +219,7 @@ fn a_tracer_that_the_request_carried_itself_is_no_memory() {
 }
 
 #[test]
-fn a_preview_counts_only_when_text_and_structured_content_show_one_body() {
+fn a_body_is_read_from_text_and_structured_content_apart() {
     let twin = || ProofKind::Twin {
         tracers: Vec::new(),
     };
@@ -204,11 +233,13 @@ fn a_preview_counts_only_when_text_and_structured_content_show_one_body() {
     let digest = body_sha256(body.as_object().unwrap());
     let text = shown.to_string();
     let read = |text: &str, structured: &Value| {
-        read(reply(text, structured.clone()), None, twin()).body_sha256
+        let call = read(reply(text, structured.clone()), None, twin());
+        (call.body_sha256, call.structured.unwrap().body_sha256)
     };
-    assert_eq!(read(&text, &shown), Some(digest));
-    assert_eq!(read(&text, &other), None);
-    assert_eq!(read("no JSON", &shown), None);
+    let whole = Some(digest);
+    assert_eq!(read(&text, &shown), (whole.clone(), whole.clone()));
+    assert_ne!(read(&text, &other).1, whole);
+    assert_eq!(read("no JSON", &shown), (None, whole));
 }
 
 #[test]

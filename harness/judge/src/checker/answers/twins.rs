@@ -66,7 +66,11 @@ impl Twins {
             Some(shown) if *shown != sent.body_sha256 => {
                 Some(format!("the preview {op} shows another body than {seq}"))
             }
-            Some(_) => None,
+            Some(_) => preview.call.structured.as_ref().and_then(|shown| {
+                let is_same = shown.body_sha256.as_ref() == Some(&sent.body_sha256);
+                let says = format!("the preview {op} structures another body than {seq}");
+                (!is_same).then_some(says)
+            }),
         };
         let is_right = wrong.is_none();
         let is_tainted = preview.is_tainted || seen.is_tainted;

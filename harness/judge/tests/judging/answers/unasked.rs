@@ -1,6 +1,6 @@
 //! Tools that ask no provider: what they remember, and what they show beforehand.
 
-use exai_judge::operation::{Planted, ProofKind};
+use exai_judge::operation::{Planted, ProofKind, StructuredSeen};
 use exai_judge::{hex, tracer};
 
 use super::{PROFILE, good};
@@ -51,6 +51,8 @@ enum Shown {
     Same,
     Other,
     Nothing,
+    /// The text shows the body, the structured content another.
+    OtherBeside,
 }
 
 /// A preview and its chat; `asks` when the preview itself asked the provider.
@@ -73,10 +75,16 @@ fn previewed(world: &mut World, shown: Shown, asks: bool, provider: &'static str
     }
     preview.proof = ProofKind::Twin { tracers };
     preview.body_sha256 = match shown {
-        Shown::Same => Some(hex::sha256(format!("what {seq} says").as_bytes())),
+        Shown::Same | Shown::OtherBeside => {
+            Some(hex::sha256(format!("what {seq} says").as_bytes()))
+        }
         Shown::Other => Some(hex::sha256(b"another body")),
         Shown::Nothing => None,
     };
+    preview.structured = (shown == Shown::OtherBeside).then(|| StructuredSeen {
+        body_sha256: Some(hex::sha256(b"another body")),
+        ..StructuredSeen::default()
+    });
     world.record(preview);
     world.record(chat);
 }
@@ -88,6 +96,7 @@ fn a_preview_shows_the_body_that_its_chat_sends_and_asks_nobody() {
         (Shown::Same, false, vec![]),
         (Shown::Other, false, vec!["twin"]),
         (Shown::Nothing, false, vec!["twin"]),
+        (Shown::OtherBeside, false, vec!["twin"]),
         (Shown::Same, true, vec!["twin"]),
     ];
     for (shown, asks, wanted) in cases {
@@ -108,7 +117,7 @@ fn a_preview_counts_once_its_chat_has_reached_the_provider_previewed() {
         let cells = finding
             .floors
             .iter()
-            .filter(|floor| floor.id.starts_with("cell.glm_payload_preview."));
+            .filter(|floor| floor.id == "cell.glm_payload_preview.http-2026-07-28.glm");
         let seen: u64 = cells.map(|floor| floor.seen).sum();
         assert_eq!(seen, wanted, "{provider}");
     }
