@@ -14,7 +14,7 @@ use crate::binaries::workspace;
 use crate::catalogue;
 use crate::cli::arguments::RunArguments;
 use crate::cli::list::CEILINGS;
-use crate::ground::RAISED;
+use crate::overrides::overrides;
 
 /// What the running server said of itself at the start.
 #[derive(Debug, Clone, Default)]
@@ -152,20 +152,6 @@ impl Facts {
             cut_short: self.cut_short,
         }
     }
-}
-
-/// Settings that a workload changes, each for the check that asks for it alone.
-fn overrides(arguments: &RunArguments) -> Vec<Override> {
-    let named = &arguments.criteria;
-    if !named.is_empty() && !named.iter().any(|name| name.starts_with("V.8")) {
-        return Vec::new();
-    }
-    let raised = RAISED.iter().map(|(key, value)| Override {
-        key: (*key).to_owned(),
-        value: value.to_string(),
-        counts_for: "V.8".to_owned(),
-    });
-    raised.collect()
 }
 
 /// The one command that repeats this run.

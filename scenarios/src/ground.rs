@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::Ending;
 use crate::cli::arguments::{SpoilWord, StoreChoice};
 use crate::facts::Learned;
+use crate::overrides::{RAISED, STRUCTURED};
 use crate::stage::{Person, Stage, Trouble};
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
@@ -36,14 +37,6 @@ const LAUNCHERS: [(&str, Launcher); 3] = [
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),
 ];
-/// What V.8 may raise (the closed list of load overrides): a thousand calls a second cannot pass a
-/// limit of a thousand under random arrivals.
-pub const RAISED: [(&str, i64); 3] = [
-    ("limits.rate.global", 20_000),
-    ("limits.rate.address", 2_000),
-    ("limits.rate.principal", 1_000),
-];
-
 /// Decides before anything starts; never falls back silently.
 ///
 /// # Errors
@@ -232,6 +225,16 @@ impl Ground {
             settings.with(key, *value)
         });
         self.topology.restart_with(&raised).await?;
+        Ok(())
+    }
+
+    /// Restarts the server so that prose tools send structured content as well.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub async fn structure_replies(&self) -> Result<(), Trouble> {
+        let settings = Settings::default().with(STRUCTURED, true);
+        self.topology.restart_with(&settings).await?;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ pub mod earlier;
 pub mod facts;
 pub mod ground;
 pub mod hold_lock;
+pub mod overrides;
 pub mod run;
 pub mod saboteur;
 pub mod screen;

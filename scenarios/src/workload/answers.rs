@@ -14,6 +14,9 @@ use serde_json::json;
 use crate::stage::{GREETING, PATIENCE, Person, Stage, Trouble};
 
 const CRITERION: &str = "V.1";
+const PHASE: &str = "answers";
+/// The phase under [`crate::overrides::STRUCTURED`]; the checker knows it by this name.
+const STRUCTURED: &str = "structured";
 /// Lanes a transport; each is one person at a time.
 const LANES: usize = 4;
 /// The least time between two calls of one lane: twenty a second, below every limit.
@@ -26,7 +29,7 @@ pub const WIRES: [Transport; 4] = Transport::ALL;
 /// # Errors
 /// When the rig cannot carry it.
 pub async fn run(stage: &Stage) -> Result<(), Trouble> {
-    stage.begin(CRITERION, "answers");
+    stage.begin(CRITERION, PHASE);
     let row = stage.row(CRITERION)?;
     let tools = Tools(row.list("tools")?);
     for wire in WIRES {
@@ -45,6 +48,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     try_join_all(lanes.enumerate().map(|(number, (wire, lane))| {
         let lane = Lane {
             stage,
+            phase: PHASE,
             wire,
             lane,
             number,
@@ -56,8 +60,32 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         lane.run()
     }))
     .await?;
-    stage.end(CRITERION, "answers");
+    stage.end(CRITERION, PHASE);
+    if row.floor("structured")? > 0 {
+        structured(stage, tools).await?;
+    }
     Ok(())
+}
+
+/// One round of every tool over every wire while prose tools send structured content as well.
+async fn structured(stage: &Stage, tools: Tools<'_>) -> Result<(), Trouble> {
+    stage.ground.structure_replies().await?;
+    stage.begin(CRITERION, STRUCTURED);
+    let first = LANES * WIRES.len();
+    let lanes = WIRES.into_iter().enumerate().map(|(index, wire)| Lane {
+        stage,
+        phase: STRUCTURED,
+        wire,
+        lane: index,
+        number: first + index,
+        tools,
+        rounds: 1,
+        late_turns: false,
+        repeats: Repeats::default(),
+    });
+    try_join_all(lanes.map(Lane::once)).await?;
+    stage.end(CRITERION, STRUCTURED);
+    stage.ground.restart_server().await
 }
 
 /// Rounds of one lane so that all lanes of a wire together reach the floor of a cell, and through
@@ -82,7 +110,7 @@ impl Tools<'_> {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Repeats {
     same: u64,
     other: u64,
@@ -111,6 +139,7 @@ async fn list(stage: &Stage, wire: Transport) -> Result<(), Trouble> {
 /// One person's sequence of calls over one wire.
 struct Lane<'a> {
     stage: &'a Stage,
+    phase: &'static str,
     wire: Transport,
     lane: usize,
     number: usize,
@@ -135,10 +164,18 @@ impl Lane<'_> {
         self.repeats(&client, &other, &mut builder).await
     }
 
+    /// One round alone.
+    async fn once(self) -> Result<(), Trouble> {
+        let person = Person::user(10 + 2 * self.number);
+        let client = self.stage.client(person, self.wire).await?;
+        let mut builder = self.stage.builder(100 + self.number as u64);
+        self.round(&client, &mut builder, 0).await
+    }
+
     async fn go(&self, client: &Client, plan: OperationPlan) -> Result<Call, Trouble> {
         self.stage.check_stop()?;
         let pace = tokio::time::sleep(PACE);
-        let plan = plan.within(CRITERION, "answers").as_asked();
+        let plan = plan.within(CRITERION, self.phase).as_asked();
         let call = self.stage.perform(client, &plan).await;
         pace.await;
         Ok(call)
@@ -239,7 +276,7 @@ impl Lane<'_> {
         for _ in 0..turns {
             self.stage.check_stop()?;
             let plan = builder.turn(&conversation, &Shape::plain(PATIENCE));
-            let plan = plan.within(CRITERION, "answers");
+            let plan = plan.within(CRITERION, self.phase);
             let call = self.stage.perform(client, &plan).await;
             let Some(meta) = call.meta.filter(|meta| meta.continuation_id.is_some()) else {
                 return Ok(());

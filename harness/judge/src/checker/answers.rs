@@ -19,6 +19,9 @@ use slots::Slots;
 use twins::Twins;
 
 const ALL: &str = "*";
+/// The phase in which prose tools are told to send structured content as well: a setting that does
+/// not ship, so that it fills no cell.
+const STRUCTURED: &str = "structured";
 
 /// The checker of V.1.
 pub struct Answers<'a> {
@@ -100,6 +103,10 @@ impl<'a> Answers<'a> {
         self.sequence
             .trial(seen.is_tainted, Place::Call(call), stolen);
         if !is_right || seen.is_tainted || matches!(call.proof, ProofKind::None) {
+            return;
+        }
+        if call.phase == STRUCTURED {
+            self.cells.count_structured(call);
             return;
         }
         if let ProofKind::Twin { tracers } = &call.proof {

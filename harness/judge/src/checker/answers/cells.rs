@@ -21,6 +21,7 @@ const NAMED: usize = 5;
 pub struct Cells {
     answers: BTreeMap<(String, &'static str), u64>,
     through: BTreeMap<(String, &'static str, String), u64>,
+    structured: BTreeMap<String, u64>,
 }
 
 /// The providers whose answers a proven reply holds. Of a panel the seats alone count: which
@@ -55,6 +56,13 @@ impl Cells {
             *self.through.entry(cell).or_default() += 1;
         }
         *self.answers.entry((tool, transport)).or_default() += 1;
+    }
+
+    /// Counts an answer proven from its text and, alone, from its structured content.
+    pub fn count_structured(&mut self, call: &Call) {
+        if call.structured.is_some() {
+            *self.structured.entry(call.tool.clone()).or_default() += 1;
+        }
     }
 
     /// Proven answers in all.
@@ -96,6 +104,13 @@ impl Cells {
                 tally::floor(finding, &id, &event, count, Reason::BelowFloor);
             }
         }
+        let count = (
+            rows.floor("structured")?,
+            self.structured.get(tool).copied().unwrap_or_default(),
+        );
+        let id = format!("structured.{tool}");
+        let event = format!("answers of {tool} proven from structured content alone");
+        tally::floor(finding, &id, &event, count, Reason::BelowFloor);
         Ok(())
     }
 }
