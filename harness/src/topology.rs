@@ -70,7 +70,7 @@ pub struct Binaries {
 pub struct Spoil {
     /// The impostor's spoiler.
     pub name: String,
-    /// `client`, `admin`, `stdio`, or a provider's name.
+    /// `client`, `websocket`, `stdio`, `admin`, `store`, or a provider's name.
     pub edge: String,
     /// Spoil every k-th eligible operation.
     pub every: u64,
@@ -91,6 +91,8 @@ pub enum Launcher {
     KillsNothing,
     /// GLM's row of the configuration is switched off, so that the provider is not registered.
     Unregistered,
+    /// Breakers are configured to open after more failures than there are.
+    NeverOpens,
 }
 
 /// How each part comes back: from a death to the next start. Part of every recovery figure.

@@ -1,6 +1,7 @@
 //! The impostor: a proxy that makes a good server look bad in one named way, so that each detector
-//! of the judge can be shown to work. It stands between client and server (HTTP or stdio), before
-//! the admin endpoints, or between server and provider; `none` passes everything through.
+//! of the judge can be shown to work. It stands between client and server (HTTP, WebSocket or stdio),
+//! before the admin endpoints, or between the server and a provider or its store; `none` passes
+//! everything through.
 
 pub mod admin;
 pub mod call;
@@ -13,4 +14,6 @@ pub mod proxy;
 pub mod registry;
 pub mod spoiler;
 pub mod stdio;
+pub mod store;
 pub mod trigger;
+pub mod websocket;

@@ -14,5 +14,9 @@ mod provider;
 mod rig;
 #[path = "impostor/stdio.rs"]
 mod stdio;
+#[path = "impostor/store.rs"]
+mod store;
 #[path = "impostor/upgrade.rs"]
 mod upgrade;
+#[path = "impostor/websocket.rs"]
+mod websocket;

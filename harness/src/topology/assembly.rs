@@ -21,6 +21,9 @@ use crate::scratch::Scratch;
 use crate::server::{self, Server, Settings};
 use crate::simulator;
 
+/// Failures in a row that no workload produces.
+const NEVER: i64 = 1_000_000;
+
 /// What every process of a production host has in its environment.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -46,19 +49,24 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let folder = scratch.path().join("redis");
     let store = Store::start(setup.store, &folder, user, policy).await?;
     let executable = files("a copy of the server's binary");
+    let credentials = Credentials::draw(&scratch)?;
+    let before_store = store_impostor(&setup, &store, &credentials).await?;
     let subject = Subject::take(&setup.binaries.exai, &scratch).map_err(executable)?;
     let launched = if setup.launcher == Launcher::ForeignBuild {
         Subject::foreign(&setup.binaries.exai, &scratch).map_err(executable)?
     } else {
         subject.clone()
     };
-    let credentials = Credentials::draw(&scratch)?;
     let site = Site::draw(subject.sha256())?;
     let server = server::Setup {
         program: launched.path().to_path_buf(),
         expected_sha256: subject.sha256().to_owned(),
         user,
-        env: environment(&vendors, &store, &credentials),
+        env: environment(
+            &vendors,
+            store.environment(before_store.as_ref().map(Impostor::address)),
+            &credentials,
+        ),
         settings: settings(&site, &vendors, &store, &credentials).merged(&setup.asked()),
         bearer: credentials.bearer(),
         restart_delay: setup.restart.server,
@@ -66,9 +74,13 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         recorder: setup.recorder.clone(),
     };
     let server = Server::start(server, Arc::clone(&scratch)).await?;
-    let impostor = impostor(&setup, &server, &vendors, &credentials).await?;
+    let impostor = match before_store {
+        Some(impostor) => Some(impostor),
+        None => impostor(&setup, &server, &vendors, &credentials).await?,
+    };
     let on_edge = |edge: &str| impostor.as_ref().filter(|impostor| impostor.edge() == edge);
-    let front = on_edge("client").map_or_else(|| server.public(), Impostor::address);
+    let front = on_edge("client").or_else(|| on_edge("websocket"));
+    let front = front.map_or_else(|| server.public(), Impostor::address);
     let admin = on_edge("admin").map_or_else(|| server.admin(), Impostor::address);
     let client_link = Link::start("client-server", front).await?;
     let topology = Topology {
@@ -126,7 +138,7 @@ async fn vendors(setup: &Setup, cwd: &Path) -> Result<Vec<Vendor>, TopologyError
 /// Cleared and rebuilt: what production would have, and nothing that names a judge.
 fn environment(
     vendors: &[Vendor],
-    store: &Store,
+    store: Vec<(String, String)>,
     credentials: &Credentials,
 ) -> Vec<(String, String)> {
     let plain = [("PATH", PATH), ("LANG", "C.UTF-8")];
@@ -135,9 +147,7 @@ fn environment(
         .map(|vendor| (vendor.variable().to_owned(), vendor.key().to_owned()));
     let plain = plain.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let all = plain.into_iter().chain(keys);
-    all.chain(store.environment())
-        .chain(credentials.environment())
-        .collect()
+    all.chain(store).chain(credentials.environment()).collect()
 }
 
 /// The shipped defaults and site keys alone: what is judged is what ships.
@@ -167,12 +177,40 @@ impl Setup {
                 let key = format!("provider.{}.enabled", Provider::Glm.name());
                 Settings::default().with(&key, false)
             }
+            Launcher::NeverOpens => Settings::default().with("breaker.failures", NEVER),
             Launcher::Honest | Launcher::ForeignBuild | Launcher::KillsNothing => {
                 Settings::default()
             }
         };
         own.merged(&self.settings)
     }
+}
+
+/// The impostor between the server and a store that is a process of its own. It stands before the
+/// server starts, and past it the nemesis and its probes see the edge as it is.
+async fn store_impostor(
+    setup: &Setup,
+    store: &Store,
+    credentials: &Credentials,
+) -> Result<Option<Impostor>, TopologyError> {
+    let Some(spoil) = setup.spoil.as_ref().filter(|spoil| spoil.edge == "store") else {
+        return Ok(None);
+    };
+    let Some(link) = store.link() else {
+        return Err(TopologyError::Impostor {
+            edge: spoil.edge.clone(),
+            why: "the embedded store has no edge: run with --store redis".to_owned(),
+        });
+    };
+    let place = Place {
+        program: &setup.binaries.impostor,
+        spoil,
+        edge: "store",
+        upstream: link.address(),
+        params: params(credentials, ""),
+    };
+    let impostor = Impostor::start(place, setup.recorder.clone()).await?;
+    Ok(Some(impostor))
 }
 
 async fn impostor(
@@ -189,6 +227,7 @@ async fn impostor(
         .find(|vendor| vendor.provider().name() == spoil.edge);
     let (edge, upstream) = match (spoil.edge.as_str(), vendor) {
         ("client", _) => ("client", server.public()),
+        ("websocket", _) => ("websocket", server.public()),
         ("admin", _) => ("admin", server.admin()),
         (_, Some(vendor)) => ("provider", vendor.simulator().address()),
         (other, None) => {

@@ -1,5 +1,6 @@
 //! The store behind the server: inside its process, or a local Redis behind a link.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,12 +69,14 @@ impl Store {
         Ok(Self::Redis { link, redis })
     }
 
-    /// The server's environment for it: the URL holds a password and is a secret.
-    pub(super) fn environment(&self) -> Vec<(String, String)> {
+    /// The server's environment for it, at `front` where something stands before the edge: the URL
+    /// holds a password and is a secret.
+    pub(super) fn environment(&self, front: Option<SocketAddr>) -> Vec<(String, String)> {
         match self {
             Self::Embedded => Vec::new(),
             Self::Redis { link, redis } => {
-                vec![("EXAI_STORE__URL".to_owned(), redis.url(link.address()))]
+                let address = front.unwrap_or_else(|| link.address());
+                vec![("EXAI_STORE__URL".to_owned(), redis.url(address))]
             }
         }
     }

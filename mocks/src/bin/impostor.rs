@@ -21,6 +21,7 @@ use exai_mocks::impostor::proxy::{self, Proxy};
 use exai_mocks::impostor::registry::{self, Edge, ROWS, Row};
 use exai_mocks::impostor::spoiler::Stage;
 use exai_mocks::impostor::stdio;
+use exai_mocks::impostor::store::StoreEdge;
 use exai_mocks::impostor::trigger::Trigger;
 use tokio::net::TcpListener;
 
@@ -28,7 +29,7 @@ use tokio::net::TcpListener;
 #[derive(Parser)]
 #[command(name = "impostor")]
 struct Arguments {
-    /// client, admin, provider or stdio.
+    /// admin, client, provider, stdio, store or websocket.
     #[arg(long, required_unless_present = "list")]
     edge: Option<Edge>,
     /// The spoiler; see --list.
@@ -167,6 +168,13 @@ async fn before(stage: Arc<Stage>, arguments: &Arguments, edge: Edge) -> Result<
         format!("http://{address}{}", path.unwrap_or("")),
     );
     let edge = match edge {
+        Edge::Store => {
+            let edge = StoreEdge::new(stage, authority.to_owned());
+            // Ends with the runtime.
+            tokio::spawn(Arc::new(edge).run(listener));
+            return Ok(());
+        }
+        Edge::WebSocket => proxy::Edge::WebSocket(stage),
         Edge::Admin => proxy::Edge::Admin(AdminEdge::new(stage)),
         Edge::Provider => proxy::Edge::Provider(ProviderEdge::new(stage)),
         Edge::Client | Edge::Stdio => proxy::Edge::Client(ClientEdge::new(stage)),

@@ -55,7 +55,12 @@ impl ClientEdge {
         if !is_read {
             let (mut parts, body) = request.into_parts();
             self.stage.head(&mut parts, None);
-            return link.pass(Request::from_parts(parts, streamed(body))).await;
+            let reply = link.pass(Request::from_parts(parts, streamed(body))).await;
+            return reply.map(|reply| {
+                let (mut parts, body) = reply.into_parts();
+                self.stage.reply_head(&mut parts);
+                Response::from_parts(parts, body)
+            });
         }
         let (mut parts, body) = request.into_parts();
         let body = match collect(body, MAX_BYTES).await {

@@ -22,6 +22,12 @@ pub struct Params {
     pub delay_ms: u64,
     /// The rare delay (`slow-tail`), one in twenty of the usual ones, in milliseconds.
     pub rare_ms: u64,
+    /// What each chunk on its way to the store waits (`slow-store`), in milliseconds.
+    pub store_delay_ms: u64,
+    /// How long no connection to the store comes about (`never-reconnects`), in milliseconds.
+    pub away_ms: u64,
+    /// The model asked instead (`other-model`).
+    pub model: String,
     /// How a file starts in a prompt (`drop-file`).
     pub file_open: String,
     /// How a file ends in a prompt (`drop-file`).
@@ -39,6 +45,9 @@ impl Default for Params {
             leak_bytes: 64 * 1024,
             delay_ms: 6_000,
             rare_ms: 12_000,
+            store_delay_ms: 150,
+            away_ms: 18_000,
+            model: "glm-5".to_owned(),
             file_open: "--- file: ".to_owned(),
             file_close: "--- end of file: ".to_owned(),
         }

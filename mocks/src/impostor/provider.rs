@@ -2,10 +2,11 @@
 //! dialects of the simulators are understood, since prompts and deltas differ only in their places.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -17,16 +18,24 @@ use crate::tracer::sha256_hex;
 
 mod prompt;
 
+/// Failures in a row after which the provider is given up for good.
+const GIVEN_UP: u64 = 5;
+
 /// The provider edge.
 pub struct ProviderEdge {
     stage: Arc<Stage>,
+    /// Failed replies in a row.
+    failures: AtomicU64,
 }
 
 impl ProviderEdge {
     /// An edge with this spoiler.
     #[must_use]
     pub const fn new(stage: Arc<Stage>) -> Self {
-        Self { stage }
+        Self {
+            stage,
+            failures: AtomicU64::new(0),
+        }
     }
 
     /// Passes one exchange through, spoiled or not.
@@ -40,8 +49,12 @@ impl ProviderEdge {
     ) -> Result<Response<Body>, Failure> {
         let spoils = [
             "drop-file",
+            "drop-late-turn",
+            "drop-second-file",
             "lost-context",
+            "other-model",
             "retry-storm",
+            "stuck-open",
             "truncated-as-whole",
         ];
         if request.method() != Method::POST || !spoils.contains(&self.stage.name()) {
@@ -53,6 +66,10 @@ impl ProviderEdge {
             Err(body) => return link.pass(Request::from_parts(parts, body)).await,
         };
         match self.stage.name() {
+            "stuck-open" => {
+                let request = Request::from_parts(parts, whole(body));
+                return self.given_up(link, request).await;
+            }
             "retry-storm" => self.send_extra(link, &parts, &body).await?,
             "truncated-as-whole" => {
                 let sent = sha256_hex(&body);
@@ -60,7 +77,7 @@ impl ProviderEdge {
                 return self.truncated(reply, &sent).await;
             }
             _ => {
-                if let Some(changed) = self.without_input(&body) {
+                if let Some(changed) = self.changed(&body) {
                     set_length(&mut parts.headers, changed.len());
                     body = changed;
                 }
@@ -90,12 +107,42 @@ impl ProviderEdge {
         Ok(())
     }
 
-    /// Saboteurs 2b and 9: the body without a file, or without an earlier turn.
-    fn without_input(&self, body: &[u8]) -> Option<Bytes> {
+    /// Saboteur 27b: once it failed so often, the provider is never asked again.
+    async fn given_up(
+        &self,
+        link: &Link,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        if self.failures.load(Ordering::Relaxed) >= GIVEN_UP && self.stage.trigger.due().is_some() {
+            self.stage.record(&Value::Null, json!({"status": 503}));
+            let mut reply = Response::new(Body::default());
+            *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            set_length(reply.headers_mut(), 0);
+            return Ok(reply);
+        }
+        let reply = link.pass(request).await;
+        let is_failed = reply
+            .as_ref()
+            .map_or(true, |reply| reply.status().is_server_error());
+        if is_failed {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        } else if self.failures.load(Ordering::Relaxed) < GIVEN_UP {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+        reply
+    }
+
+    /// Saboteurs 2b, 9 and S42: the body without a file, without a turn, or for another model.
+    fn changed(&self, body: &[u8]) -> Option<Bytes> {
         let mut message: Value = serde_json::from_slice(body).ok()?;
         let params = &self.stage.params;
+        let marks = (params.file_open.as_str(), params.file_close.as_str());
         let lost = match self.stage.name() {
-            "drop-file" => prompt::drop_file(&mut message, &params.file_open, &params.file_close),
+            "drop-file" => prompt::drop_file(&mut message, marks.0, marks.1),
+            "drop-second-file" if prompt::files(&message, marks.0) < 2 => None,
+            "drop-second-file" => prompt::drop_file(&mut message, marks.0, marks.1),
+            "drop-late-turn" => prompt::drop_late_turn(&mut message),
+            "other-model" => prompt::ask_other(&mut message, &params.model),
             _ => prompt::drop_turn(&mut message),
         }?;
         self.stage.trigger.due()?;

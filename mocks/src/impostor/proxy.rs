@@ -22,6 +22,8 @@ use tokio::task::JoinHandle;
 use crate::impostor::admin::AdminEdge;
 use crate::impostor::client::ClientEdge;
 use crate::impostor::provider::ProviderEdge;
+use crate::impostor::spoiler::Stage;
+use crate::impostor::websocket;
 
 /// Any failure on either side: the client's connection ends with it.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,8 @@ pub enum Edge {
     Admin(AdminEdge),
     /// Before a provider.
     Provider(ProviderEdge),
+    /// Before the public listener, where connections are upgraded.
+    WebSocket(Arc<Stage>),
 }
 
 /// A proxy before one address.
@@ -144,6 +148,10 @@ impl Proxy {
             Edge::Client(edge) => edge.exchange(link, request).await,
             Edge::Admin(edge) => edge.exchange(link, request).await,
             Edge::Provider(edge) => edge.exchange(link, request).await,
+            Edge::WebSocket(stage) => {
+                let request = request.map(streamed);
+                link.pass_to(request, Some(Arc::clone(stage))).await
+            }
         }
     }
 }
@@ -205,7 +213,17 @@ impl Link {
     ///
     /// # Errors
     /// When the upstream connection fails.
-    pub async fn pass(&self, mut request: Request<Body>) -> Result<Response<Body>, Failure> {
+    pub async fn pass(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        self.pass_to(request, None).await
+    }
+
+    /// The same; what an upgraded connection carries goes past `stage`, if there is one.
+    async fn pass_to(
+        &self,
+        mut request: Request<Body>,
+        stage: Option<Arc<Stage>>,
+    ) -> Result<Response<Body>, Failure> {
+        let caller = format!("session websocket {}", self.number);
         let client = hyper::upgrade::on(&mut request);
         let asks = request.headers().contains_key(http::header::UPGRADE);
         self.upgrading.store(asks, Ordering::Relaxed);
@@ -217,6 +235,9 @@ impl Link {
             // Ends when either side closes.
             tokio::spawn(async move {
                 if let (Ok(client), Ok(server)) = (client.await, server.await) {
+                    if let Some(stage) = stage {
+                        return websocket::relay(stage, caller, client, server).await;
+                    }
                     let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
                     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
                 }

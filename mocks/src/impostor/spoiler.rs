@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
+use http::response;
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
@@ -19,11 +20,14 @@ mod leak;
 mod limit;
 mod one_lock;
 mod reply;
+mod shared;
 mod slow_tail;
 mod thread;
 mod token;
+mod unaudited;
 mod wrong_id;
 
+use dies_after_failure::{Dead, THIRD};
 pub use limit::{RateLimited, Refusal};
 
 /// What happens to a call before it is forwarded.
@@ -49,11 +53,19 @@ pub struct Stage {
 enum Kind {
     None,
     Canned(canned::Memory),
+    CannedReview(canned::Memory),
     Echo,
     FailureAsText,
+    PartialAsWhole,
     Crossed(crossed::Meeting),
+    Shared(shared::Shared),
     DiesAfterFailure(dies_after_failure::Dead),
     EmptySuccess,
+    LostTail,
+    Hollow,
+    CursorAccepted,
+    SpelledId,
+    Unaudited,
     OneLock(one_lock::Lock),
     SlowTail,
     Thread(thread::Spoilt, thread::Chosen),
@@ -76,9 +88,19 @@ impl Stage {
             "canned" => Kind::Canned(canned::Memory::default()),
             "echo" => Kind::Echo,
             "failure-as-text" => Kind::FailureAsText,
-            "crossed" => Kind::Crossed(crossed::Meeting::default()),
-            "dies-after-failure" => Kind::DiesAfterFailure(dies_after_failure::Dead::default()),
+            "canned-review" => Kind::CannedReview(canned::Memory::default()),
+            "partial-as-whole" => Kind::PartialAsWhole,
+            "crossed" => Kind::Crossed(crossed::Meeting::among(0)),
+            "crossed-under-load" => Kind::Crossed(crossed::Meeting::among(crossed::LOADED)),
+            "shared-answers" => Kind::Shared(shared::Shared::default()),
+            "dies-after-failure" => Kind::DiesAfterFailure(Dead::after_failures(1)),
+            "dies-after-third" => Kind::DiesAfterFailure(Dead::after_failures(THIRD)),
             "empty-success" => Kind::EmptySuccess,
+            "lost-tail" => Kind::LostTail,
+            "hollow-structure" => Kind::Hollow,
+            "cursor-accepted" => Kind::CursorAccepted,
+            "spelled-id" => Kind::SpelledId,
+            "unaudited" => Kind::Unaudited,
             "one-lock" => Kind::OneLock(one_lock::Lock::default()),
             "slow-tail" => Kind::SlowTail,
             "lost-turn" => Kind::Thread(thread::Spoilt::Lost, thread::Chosen::default()),
@@ -115,7 +137,11 @@ impl Stage {
     pub const fn reads_messages(&self) -> bool {
         !matches!(
             self.kind,
-            Kind::None | Kind::AlgNone | Kind::ExpiredAccepted | Kind::OriginUnchecked
+            Kind::None
+                | Kind::AlgNone
+                | Kind::ExpiredAccepted
+                | Kind::OriginUnchecked
+                | Kind::Unaudited
         )
     }
 
@@ -123,6 +149,12 @@ impl Stage {
     pub async fn before(self: &Arc<Self>, call: &Call) -> Before {
         match &self.kind {
             Kind::Canned(memory) => memory.before(self, call),
+            Kind::CannedReview(memory) => memory.review(self, call),
+            Kind::Shared(shared) => shared.before(self, call),
+            Kind::Crossed(meeting) => {
+                meeting.before(call);
+                Before::Forward(None)
+            }
             Kind::DiesAfterFailure(dead) => dead.before(self, call),
             Kind::OneLock(lock) => lock.before(self, call).await,
             Kind::SlowTail => slow_tail::before(self, call).await,
@@ -134,7 +166,13 @@ impl Stage {
     /// The moment its reply is there. Returns whether the reply was changed.
     pub async fn after(&self, call: &Call, reply: &mut Value) -> bool {
         match &self.kind {
-            Kind::Canned(memory) => memory.after(call, reply),
+            Kind::Canned(memory) | Kind::CannedReview(memory) => memory.after(call, reply),
+            Kind::Shared(shared) => shared.after(call, reply),
+            Kind::PartialAsWhole => reply::partial_as_whole(self, call, reply),
+            Kind::LostTail => reply::lost_tail(self, call, reply),
+            Kind::Hollow => reply::hollow(self, call, reply),
+            Kind::CursorAccepted => reply::cursor_accepted(self, call, reply),
+            Kind::SpelledId => reply::spelled_id(self, call, reply),
             Kind::Echo => reply::echo(self, call, reply),
             Kind::FailureAsText => reply::failure_as_text(self, call, reply),
             Kind::Crossed(meeting) => meeting.after(self, call, reply).await,
@@ -155,6 +193,13 @@ impl Stage {
             Kind::RbacSkipped => token::rbac(self, parts, call),
             Kind::OriginUnchecked => token::origin(self, parts),
             _ => {}
+        }
+    }
+
+    /// The moment a reply's head has been read, where bodies stream through.
+    pub fn reply_head(&self, parts: &mut response::Parts) {
+        if matches!(self.kind, Kind::Unaudited) {
+            unaudited::reply_head(self, parts);
         }
     }
 

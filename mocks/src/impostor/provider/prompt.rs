@@ -45,6 +45,47 @@ fn drop_marked(text: &mut String, open: &str, close: &str) -> Option<usize> {
     Some(to - from)
 }
 
+/// How many files stand in a prompt.
+pub fn files(body: &Value, open: &str) -> usize {
+    let messages = body["messages"].as_array().into_iter().flatten();
+    let texts = messages.flat_map(|message| match &message["content"] {
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect(),
+        content => content.as_str().into_iter().collect::<Vec<_>>(),
+    });
+    texts.map(|text| text.matches(open).count()).sum()
+}
+
+/// Earlier turns of a conversation that makes it a late one.
+const LATE: usize = 6;
+
+/// Removes the last exchange before the newest user message, when six or more stand before it.
+pub fn drop_late_turn(body: &mut Value) -> Option<usize> {
+    let messages = body.get_mut("messages")?.as_array_mut()?;
+    let users: Vec<usize> = messages
+        .iter()
+        .enumerate()
+        .filter(|(_, message)| message["role"] == "user")
+        .map(|(place, _)| place)
+        .collect();
+    let (newest, earlier) = users.split_last()?;
+    let from = *earlier.get(LATE - 1..)?.last()?;
+    let lost: Vec<Value> = messages.drain(from..*newest).collect();
+    Some(lost.iter().map(|message| message.to_string().len()).sum())
+}
+
+/// Names another model.
+pub fn ask_other(body: &mut Value, model: &str) -> Option<usize> {
+    let named = body.get_mut("model")?;
+    if named == model {
+        return None;
+    }
+    *named = model.into();
+    Some(0)
+}
+
 /// Removes the first user message and the answer to it, when a later user message follows.
 pub fn drop_turn(body: &mut Value) -> Option<usize> {
     let messages = body.get_mut("messages")?.as_array_mut()?;
@@ -87,6 +128,39 @@ mod tests {
         assert!(drop_file(&mut body, "--- file: ", "--- end of file: ").is_some());
         assert_eq!(body["messages"][0]["content"].as_array().unwrap().len(), 1);
         assert!(drop_file(&mut body, "--- file: ", "--- end of file: ").is_none());
+    }
+
+    #[test]
+    fn only_a_late_prompt_loses_the_turn_before_it() {
+        let exchange = |turn: usize| {
+            [("user", "asked"), ("assistant", "answered")]
+                .map(|(role, text)| json!({"role": role, "content": format!("{text} {turn}")}))
+        };
+        let body = |earlier: usize| {
+            let mut messages: Vec<Value> = (1..=earlier).flat_map(exchange).collect();
+            messages.push(json!({"role": "user", "content": "now"}));
+            json!({"messages": messages})
+        };
+        assert!(drop_late_turn(&mut body(5)).is_none());
+        let mut late = body(6);
+        assert!(drop_late_turn(&mut late).is_some());
+        let left = late["messages"].as_array().unwrap();
+        assert_eq!(
+            (left.len(), &left[9]["content"]),
+            (11, &json!("answered 5"))
+        );
+        assert_eq!(left[10]["content"], "now");
+    }
+
+    #[test]
+    fn files_are_counted_by_their_marks_and_the_model_is_changed_once() {
+        let text = "ask\n--- file: a ---\nA\n--- file: b ---\nB";
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": text},
+            {"role": "user", "content": [{"type": "text", "text": "--- file: c ---"}]}]});
+        assert_eq!(files(&body, "--- file: "), 3);
+        assert!(ask_other(&mut body, "n").is_some());
+        assert_eq!(body["model"], "n");
+        assert!(ask_other(&mut body, "n").is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Saboteur 4: two calls under way get each other's results.
+//! Saboteurs 4 and 4b: two calls under way get each other's results.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,9 +13,14 @@ use crate::impostor::call::{Call, text_mut};
 /// How long a reply waits for another to be swapped with.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Calls under way here that 4b asks for before it crosses two.
+pub const LOADED: u64 = 15;
+
 /// The reply that waits, if one does.
-#[derive(Default)]
 pub struct Meeting {
+    /// Calls that must be under way.
+    least: u64,
+    under_way: AtomicU64,
     waiting: Mutex<Option<Waiting>>,
     arrivals: AtomicU64,
 }
@@ -35,11 +40,36 @@ struct Partner {
 }
 
 impl Meeting {
+    /// Crosses replies while at least so many calls are under way.
+    pub fn among(least: u64) -> Self {
+        Self {
+            least,
+            under_way: AtomicU64::new(0),
+            waiting: Mutex::default(),
+            arrivals: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a call that goes to the server.
+    pub fn before(&self, call: &Call) {
+        if call.tool().is_some() {
+            self.under_way.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// An eligible operation is a pair: the second reply of it is counted, and both are spoiled.
     pub async fn after(&self, stage: &Stage, call: &Call, reply: &mut Value) -> bool {
-        let Some(tool) = call.tool().filter(|_| text_mut(reply).is_some()) else {
+        let Some(tool) = call.tool() else {
             return false;
         };
+        // Never below zero: a reply that nobody sent for is not counted away.
+        let counted = self
+            .under_way
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+        let is_loaded = counted.is_ok_and(|under_way| under_way >= self.least);
+        if text_mut(reply).is_none() || (self.least > 0 && !is_loaded) {
+            return false;
+        }
         let partner = match self.meet(stage, call, tool, reply) {
             Met::Now(partner) => partner,
             Met::Passed => return false,

@@ -1,6 +1,6 @@
-//! Saboteurs 2, 3, 6 and 20: one reply changed by itself.
+//! Saboteurs 2, 3, 3b, 6, 6b, 20, 30b, S31 and S41: one reply changed by itself.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Stage;
 use crate::impostor::call::{Call, is_failure, text_mut};
@@ -72,6 +72,90 @@ pub fn secret(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
             text.push(')');
         }
     }
+    stage.spoiled(call);
+    true
+}
+
+/// Saboteur 3b: an answer that the server flags as incomplete, without the flag.
+pub fn partial_as_whole(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
+    let about = reply.pointer_mut("/result/_meta/dev.exai~1reply");
+    let Some(about) = about.and_then(Value::as_object_mut) else {
+        return false;
+    };
+    let is_flagged = about.get("incomplete").is_some_and(Value::is_string);
+    if !is_flagged || stage.trigger.due().is_none() {
+        return false;
+    }
+    about.insert("incomplete".into(), Value::Null);
+    stage.spoiled(call);
+    true
+}
+
+/// Answers of fewer characters keep their tail.
+const LONG: usize = 1_200;
+
+/// Saboteur 6b: the last hundredth of a long answer's prose is gone; the lines that close it stay.
+pub fn lost_tail(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
+    let Some(text) = call.tool().and_then(|_| text_mut(reply)) else {
+        return false;
+    };
+    let Some(shorter) = text.as_str().and_then(without_tail) else {
+        return false;
+    };
+    if stage.trigger.due().is_none() {
+        return false;
+    }
+    *text = shorter.into();
+    stage.spoiled(call);
+    true
+}
+
+fn without_tail(text: &str) -> Option<String> {
+    let length = text.chars().count();
+    if length < LONG {
+        return None;
+    }
+    let (prose, closing) = text.split_at(text.rfind("\nanswer ")?);
+    let kept = prose.chars().count().checked_sub(length.div_ceil(100))?;
+    let kept: String = prose.chars().take(kept).collect();
+    Some(kept + closing)
+}
+
+/// Saboteur S41: structured content that leaves the answer to the text.
+pub fn hollow(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
+    if call.tool().is_none() || is_failure(reply) {
+        return false;
+    }
+    let Some(content) = reply.pointer_mut("/result/structuredContent") else {
+        return false;
+    };
+    if stage.trigger.due().is_none() {
+        return false;
+    }
+    *content = json!({"note": "the answer is in the text"});
+    stage.spoiled(call);
+    true
+}
+
+/// Saboteur S31: a cursor that nobody gave out gets an empty page.
+pub fn cursor_accepted(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
+    let is_paged = call.message.pointer("/params/cursor").is_some();
+    let is_refused = call.method() == "tools/list" && is_paged && is_failure(reply);
+    if !is_refused || stage.trigger.due().is_none() {
+        return false;
+    }
+    *reply = call.result(&json!({"tools": []}));
+    stage.spoiled(call);
+    true
+}
+
+/// Saboteur 30b: the id as text, which is another id.
+pub fn spelled_id(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
+    let is_number = call.tool().is_some() && call.id().is_number();
+    if !is_number || stage.trigger.due().is_none() {
+        return false;
+    }
+    reply["id"] = call.id().to_string().into();
     stage.spoiled(call);
     true
 }

@@ -1,5 +1,7 @@
 //! Each spoiler's effect on calls, and that it leaves every other call as it was.
 
+mod subtle;
+
 use std::io::Write;
 use std::sync::Mutex;
 use std::time::Duration;

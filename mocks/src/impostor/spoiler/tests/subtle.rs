@@ -1,0 +1,187 @@
+//! The subtle twins: each acts on its own calls and on no other.
+
+use http::{Response, StatusCode};
+
+use super::*;
+
+fn from(caller: &str, call: Call) -> Call {
+    Call {
+        caller: caller.to_owned(),
+        ..call
+    }
+}
+
+fn last_step(id: i64, tool: &str, is_last: bool) -> Call {
+    let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
+        "name": tool, "arguments": {"step": "s", "next_step_required": !is_last}}});
+    Call::read(message, "session a").unwrap()
+}
+
+#[tokio::test]
+async fn only_the_last_step_of_one_tool_is_answered_from_memory() {
+    let rig = rig("canned-review", 1, Params::default());
+    assert_eq!(
+        rig.before(&last_step(1, "debug", true)).await,
+        None,
+        "nothing known yet"
+    );
+    let answer = good(2, "answer kimi.1.1 aa");
+    rig.after(&last_step(2, "analyze", true), &answer).await;
+    for other in [last_step(3, "analyze", true), last_step(4, "debug", false)] {
+        assert_eq!(rig.before(&other).await, None);
+    }
+    let canned = rig.before(&last_step(5, "debug", true)).await.unwrap();
+    assert_eq!(text(&canned), "answer kimi.1.1 aa");
+    assert_eq!(rig.spoiled(), [json!(5)]);
+}
+
+#[tokio::test]
+async fn an_equal_call_of_another_caller_gets_the_first_answer() {
+    let rig = rig("shared-answers", 1, Params::default());
+    assert_eq!(rig.before(&call(1, "chat", "x")).await, None);
+    rig.after(&call(1, "chat", "x"), &good(1, "answer kimi.1.1 aa"))
+        .await;
+    assert_eq!(
+        rig.before(&call(2, "chat", "x")).await,
+        None,
+        "the caller's own repeat"
+    );
+    let near = from("session b", call(3, "chat", "x."));
+    assert_eq!(rig.before(&near).await, None);
+    let other = from("session b", call(4, "chat", "x"));
+    assert_eq!(
+        text(&rig.before(&other).await.unwrap()),
+        "answer kimi.1.1 aa"
+    );
+    assert_eq!(rig.spoiled(), [json!(4)]);
+}
+
+#[tokio::test]
+async fn two_calls_are_crossed_only_among_many() {
+    let rig = rig("crossed-under-load", 1, Params::default());
+    let (one, two) = (call(1, "chat", "x"), call(2, "chat", "y"));
+    let (first, second) = (good(1, "answer one"), good(2, "answer two"));
+    for id in 1..=2 {
+        rig.before(&call(id, "chat", "x")).await;
+    }
+    let alone = tokio::join!(rig.after(&one, &first), rig.after(&two, &second));
+    assert_eq!(
+        (text(&alone.0), text(&alone.1)),
+        ("answer one", "answer two")
+    );
+    for id in 1..=30 {
+        rig.before(&call(id, "chat", "x")).await;
+    }
+    let among = tokio::join!(rig.after(&one, &first), rig.after(&two, &second));
+    assert_eq!(
+        (text(&among.0), text(&among.1)),
+        ("answer two", "answer one")
+    );
+    assert_eq!(rig.spoiled().len(), 2);
+}
+
+fn of_class(id: i64, category: &str) -> Value {
+    let mut reply = failed(id);
+    reply["result"]["structuredContent"]["error"]["category"] = category.into();
+    reply
+}
+
+#[tokio::test]
+async fn a_session_dies_of_the_third_failure_of_one_class() {
+    let rig = rig("dies-after-third", 1, Params::default());
+    let failures = ["tool_error", "provider_error", "tool_error"];
+    for (id, category) in (1..).zip(failures) {
+        let failing = call(id, "chat", "x");
+        assert_eq!(rig.before(&failing).await, None);
+        rig.after(&failing, &of_class(id, category)).await;
+    }
+    assert_eq!(
+        rig.before(&call(4, "chat", "x")).await,
+        None,
+        "two of one class"
+    );
+    rig.after(&call(4, "chat", "x"), &of_class(4, "tool_error"))
+        .await;
+    assert!(rig.before(&call(5, "chat", "x")).await.is_some());
+    let other = from("session b", call(6, "chat", "x"));
+    assert_eq!(rig.before(&other).await, None);
+    assert_eq!(rig.spoiled(), [json!(5)]);
+}
+
+#[tokio::test]
+async fn the_tail_of_a_long_answer_goes_and_its_closing_lines_stay() {
+    let rig = rig("lost-tail", 1, Params::default());
+    let (prose, closing) = ("é".repeat(1_200), "answer k.1.1 aa\nseal b c");
+    let long = good(1, &format!("answer k.1.1 aa\n{prose}\n{closing}"));
+    let cut = rig.after(&call(1, "chat", "x"), &long).await;
+    let kept = text(&cut).strip_prefix("answer k.1.1 aa\n").unwrap();
+    let kept = kept.strip_suffix(&format!("\n{closing}")).unwrap();
+    let lost = 1_200 - kept.chars().count();
+    assert!((10..20).contains(&lost), "{lost}");
+    let short = good(2, &format!("answer k.1.1 aa\nprose\n{closing}"));
+    assert_eq!(rig.after(&call(2, "chat", "x"), &short).await, short);
+    assert_eq!(rig.spoiled(), [json!(1)]);
+}
+
+#[tokio::test]
+async fn flags_structures_cursors_and_ids_are_spoiled_one_by_one() {
+    let mut flagged = good(1, "answer");
+    flagged["result"]["_meta"] = json!({"dev.exai/reply": {"incomplete": "cut"}});
+    let partial = rig("partial-as-whole", 1, Params::default());
+    let reply = partial.after(&call(1, "chat", "x"), &flagged).await;
+    assert!(reply["result"]["_meta"]["dev.exai/reply"]["incomplete"].is_null());
+    let whole = good(2, "answer");
+    assert_eq!(partial.after(&call(2, "chat", "x"), &whole).await, whole);
+
+    let mut both = good(1, "answer");
+    both["result"]["structuredContent"] = json!({"content": "answer"});
+    let hollow = rig("hollow-structure", 1, Params::default());
+    let reply = hollow.after(&call(1, "status", "x"), &both).await;
+    assert!(
+        !reply["result"]["structuredContent"]
+            .to_string()
+            .contains("content")
+    );
+    for same in [whole.clone(), failed(2)] {
+        assert_eq!(hollow.after(&call(2, "status", "x"), &same).await, same);
+    }
+
+    let id = rig("spelled-id", 1, Params::default());
+    let reply = id.after(&call(1, "chat", "x"), &good(1, "answer")).await;
+    assert_eq!(reply["id"], "1");
+
+    let list = |id: i64, params: Value| {
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/list", "params": params});
+        Call::read(message, "session a").unwrap()
+    };
+    let cursor = rig("cursor-accepted", 1, Params::default());
+    let refused = |id: i64| json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32602}});
+    let reply = cursor
+        .after(&list(1, json!({"cursor": "made up"})), &refused(1))
+        .await;
+    assert_eq!(reply["result"]["tools"], json!([]));
+    assert_eq!(
+        cursor.after(&list(2, json!({})), &refused(2)).await,
+        refused(2)
+    );
+    for rig in [partial, hollow, id, cursor] {
+        assert_eq!(rig.spoiled(), [json!(1)], "{}", rig.stage.name());
+    }
+}
+
+#[test]
+fn every_second_denial_goes_under_an_id_of_its_own() {
+    let rig = rig("unaudited", 2, Params::default());
+    let reply = |status: StatusCode| {
+        let reply = Response::builder()
+            .status(status)
+            .header("exai-correlation-id", "own");
+        let mut parts = reply.body(()).unwrap().into_parts().0;
+        rig.stage.reply_head(&mut parts);
+        parts.headers["exai-correlation-id"].clone()
+    };
+    assert_eq!(reply(StatusCode::OK), "own");
+    assert_eq!(reply(StatusCode::UNAUTHORIZED), "unaudited-0");
+    assert_eq!(reply(StatusCode::FORBIDDEN), "own");
+    assert_eq!(reply(StatusCode::FORBIDDEN), "unaudited-1");
+}
