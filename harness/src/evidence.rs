@@ -28,6 +28,8 @@ const KEY: &str = "key.json";
 const FINDINGS: &str = "findings.json";
 const REPORT: &str = "report.json";
 const DIGESTS: &str = "digests.json";
+/// The keys of the server's policy and their values, where the run recorded them.
+pub const POLICY: &str = "policy.json";
 
 /// Why evidence could not be written or is not believed.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,12 @@
 //! The harness: rig, load, nemesis, evidence and reports.
 
+pub mod attest;
 pub mod canonical;
 pub mod client;
 pub mod clock;
 pub mod doctor;
 pub mod evidence;
+pub mod gate;
 pub mod history;
 pub mod identity;
 pub mod link;

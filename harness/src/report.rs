@@ -23,7 +23,7 @@ pub mod terminal;
 pub mod wording;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use build::Evidence;
 pub use model::Report;

@@ -9,10 +9,55 @@ use crate::verdict::{Reason, Verdict};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
+    /// Checks that no waiver covers: loss, crossing, secrets, authentication.
+    #[serde(default)]
+    pub never_waived: Vec<String>,
     /// The claims, weakest first.
     #[serde(rename = "claim")]
     pub rows: Vec<Claim>,
 }
+
+/// What a signing key is for; a greater one may do what a lesser one may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A person's own machine.
+    Dev,
+    /// The pipeline.
+    Ci,
+    /// A protected signing job that a person approves.
+    Release,
+}
+
+/// How sure the gate is of what is running.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityLevel {
+    /// Nothing running was shown.
+    #[default]
+    Evidence,
+    /// The server's own word.
+    Claimed,
+    /// The executable of the running process was hashed.
+    Observed,
+}
+
+impl IdentityLevel {
+    /// The words people read.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Evidence => "evidence only",
+            Self::Claimed => "claimed identity",
+            Self::Observed => "observed identity",
+        }
+    }
+}
+
+/// What a claim's name ends with when no live provider was asked.
+const SIMULATED: &str = " (simulated providers)";
 
 /// A public statement and what would carry it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -46,6 +91,22 @@ pub struct Claim {
     /// Whether live round trips to the providers are needed for the full name.
     #[serde(default)]
     pub live_providers: bool,
+    /// Criteria that need evidence on one store only, whatever `stores` says.
+    #[serde(default)]
+    pub any_store: Vec<String>,
+    /// The least role that must have signed; None takes unsigned records.
+    #[serde(default)]
+    pub signed_by: Option<Role>,
+    /// How many distinct keys must have signed, where any must.
+    #[serde(default = "one")]
+    pub keys: usize,
+    /// How sure the gate must be of what is running.
+    #[serde(default)]
+    pub identity: IdentityLevel,
+}
+
+const fn one() -> usize {
+    1
 }
 
 /// Whether findings carry a claim.
@@ -74,6 +135,21 @@ impl Claims {
         self.rows.iter().find(|claim| claim.id == id)
     }
 
+    /// The claim of a name as people may write it: `NAME (simulated providers)` asks for a claim
+    /// that needs live providers without them, and says so in its name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<Claim> {
+        if let Some(claim) = self.find(name) {
+            return Some(claim.clone());
+        }
+        let plain = self.find(name.strip_suffix(SIMULATED)?)?;
+        plain.live_providers.then(|| Claim {
+            id: name.to_owned(),
+            live_providers: false,
+            ..plain.clone()
+        })
+    }
+
     /// The claim a run of this profile asks for when it names no criteria: the first of its profile
     /// in the order of the file.
     #[must_use]
@@ -98,15 +174,7 @@ impl Claim {
                 because.push(format!("{id} {}: {headline}", verdict.word()));
             }
         }
-        let named = self
-            .floors
-            .iter()
-            .map(|path| (path, floor_verdict(findings, path)));
-        let checked = self
-            .checks
-            .iter()
-            .map(|path| (path, check_verdict(findings, path)));
-        for (path, verdict) in named.chain(checked) {
+        for (path, verdict) in self.rules(findings) {
             verdicts.push(verdict);
             if verdict != Verdict::Pass {
                 because.push(format!("{path} {}", verdict.word()));
@@ -119,7 +187,26 @@ impl Claim {
         }
     }
 
-    fn weigh(&self, finding: &Finding) -> Verdict {
+    /// The claim's own floors and checks, each with what the findings say of it.
+    #[must_use]
+    pub fn rules<'a>(&'a self, findings: &[Finding]) -> Vec<(&'a str, Verdict)> {
+        let floors = self.floors.iter();
+        let floors = floors.map(|path| (path.as_str(), floor_verdict(findings, path)));
+        let checks = self.checks.iter();
+        let checks = checks.map(|path| (path.as_str(), check_verdict(findings, path)));
+        floors.chain(checks).collect()
+    }
+
+    /// The name under which the claim holds without live providers.
+    #[must_use]
+    pub fn simulated(&self) -> String {
+        format!("{}{SIMULATED}", self.id)
+    }
+
+    /// What a finding counts as under this claim: an Inconclusive for tolerated reasons alone does
+    /// not break it.
+    #[must_use]
+    pub fn weigh(&self, finding: &Finding) -> Verdict {
         let is_tolerated = finding.verdict == Verdict::Inconclusive
             && !finding.reasons.is_empty()
             && finding
@@ -191,7 +278,26 @@ mod tests {
             stores: Vec::new(),
             max_age_days: 7,
             live_providers: false,
+            any_store: Vec::new(),
+            signed_by: None,
+            keys: 1,
+            identity: IdentityLevel::Evidence,
         }
+    }
+
+    #[test]
+    fn a_claim_without_live_providers_is_asked_for_by_its_longer_name() {
+        let mut strong = claim(&[]);
+        strong.live_providers = true;
+        let claims = Claims {
+            never_waived: Vec::new(),
+            rows: vec![strong],
+        };
+        let weaker = claims.named("wired (simulated providers)").unwrap();
+        assert!(!weaker.live_providers);
+        assert_eq!(weaker.id, "wired (simulated providers)");
+        assert!(claims.named("wired").unwrap().live_providers);
+        assert!(claims.named("other (simulated providers)").is_none());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Entries of two machines can be put into one folder; the next entry joins their chains.
 
+pub mod checkpoint;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -13,6 +15,8 @@ use serde_json::Value;
 use super::EvidenceError;
 use crate::canonical::canonical;
 
+pub use checkpoint::Checkpoint;
+
 /// What an entry tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,6 +25,10 @@ pub enum Told {
     Intent,
     /// A run ended and was judged (save 3).
     Outcome,
+    /// A person decided; the body holds the signed envelope.
+    Decision,
+    /// Two chains were joined.
+    Merge,
 }
 
 /// One entry.
@@ -73,7 +81,11 @@ impl Ledger {
             parents,
             body,
         };
-        let text = text_of(&entry);
+        self.write(&entry)
+    }
+
+    fn write(&self, entry: &Entry) -> Result<String, EvidenceError> {
+        let text = text_of(entry);
         let hash = exai_judge::hex::sha256(text.as_bytes());
         let path = self.folder.join(format!("{hash}.json"));
         let done = std::fs::create_dir_all(&self.folder)
@@ -121,6 +133,39 @@ impl Ledger {
             }
         }
         Ok(found)
+    }
+
+    /// Copies the entries of another ledger and joins the chains; gives how many were new.
+    ///
+    /// # Errors
+    /// When either ledger is refused, or an entry cannot be written.
+    pub fn merge(&self, other: &Self, at: &str) -> Result<usize, EvidenceError> {
+        let known = self.entries()?;
+        let theirs = other.entries()?;
+        let new: Vec<&Entry> = theirs
+            .iter()
+            .filter(|(hash, _)| !known.contains_key(*hash))
+            .map(|(_, entry)| entry)
+            .collect();
+        for entry in &new {
+            self.write(entry)?;
+        }
+        if heads(&self.entries()?).len() > 1 {
+            self.append(Told::Merge, "", at, Value::Null)?;
+        }
+        Ok(new.len())
+    }
+
+    /// What an append-only ledger can no longer lose.
+    ///
+    /// # Errors
+    /// When the ledger is refused.
+    pub fn checkpoint(&self) -> Result<Checkpoint, EvidenceError> {
+        let entries = self.entries()?;
+        Ok(Checkpoint {
+            size: entries.len(),
+            heads: heads(&entries),
+        })
     }
 
     /// Runs that were begun and never judged; each counts as a harness error.

@@ -5,4 +5,4 @@ mod formats;
 mod honesty;
 mod page;
 mod plots;
-mod samples;
+pub(crate) mod samples;
