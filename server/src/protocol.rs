@@ -5,6 +5,8 @@
 
 mod asking;
 pub mod caller;
+#[cfg(feature = "conformance-fixtures")]
+pub mod fixture;
 pub mod handler;
 mod page;
 mod pipe;
@@ -20,6 +22,32 @@ pub use handler::Handler;
 pub use pipe::PipeError;
 
 use crate::tool::Toolbox;
+
+/// Whether this build answers for the fixtures of the official conformance suite.
+pub const HAS_FIXTURES: bool = cfg!(feature = "conformance-fixtures");
+
+/// What answers a session over HTTP.
+#[cfg(not(feature = "conformance-fixtures"))]
+pub type HttpHandler = Handler;
+
+/// What answers a session over HTTP in the build for the conformance suite.
+#[cfg(feature = "conformance-fixtures")]
+pub type HttpHandler = fixture::Fixtures;
+
+/// Makes the handler of each session over HTTP.
+///
+/// # Errors
+/// In the build for the conformance suite alone, when its fixtures cannot be read.
+pub fn http(toolbox: Toolbox) -> Result<impl Fn() -> HttpHandler + Clone, String> {
+    #[cfg(feature = "conformance-fixtures")]
+    let shared = fixture::Shared::load()?;
+    Ok(move || {
+        let product = handler(toolbox.clone());
+        #[cfg(feature = "conformance-fixtures")]
+        let product = fixture::Fixtures::before(product, shared.clone());
+        product
+    })
+}
 
 /// The handler for the network: every request must carry a [`caller::Caller`] in the extensions of
 /// its `http::request::Parts`.

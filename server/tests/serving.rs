@@ -24,6 +24,8 @@ mod elicitation;
 mod ending;
 #[path = "serving/faults.rs"]
 mod faults;
+#[path = "serving/fixtures.rs"]
+mod fixtures;
 #[path = "serving/frames.rs"]
 mod frames;
 #[path = "serving/front.rs"]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use crate::observe::manifest::Build;
+use crate::protocol::HAS_FIXTURES;
 
 /// The manifest of a running server.
 pub(super) async fn draw(app: &App) -> Value {
@@ -25,6 +26,7 @@ pub(super) async fn draw(app: &App) -> Value {
         "auth": config.auth.mode.name(),
         "metrics_open": config.metrics_open,
         "demo": config.demo,
+        "conformance_fixtures": HAS_FIXTURES,
         "store": app.store.kind(),
         "stages": app.stages.list(),
         "providers": app.router.providers(),

@@ -21,6 +21,7 @@ use crate::auth::daemon_key::DaemonKey;
 use crate::cli::BUG;
 use crate::config::{AuthMode, Config, StoreKind};
 use crate::observe::probe;
+use crate::protocol;
 
 use crate::transport::admin::{self, Admin};
 use crate::transport::door::{Door, Threshold};
@@ -119,10 +120,15 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let calls = running.calls.clone();
     let gate = Gate::new(&app.config, desk, &[public, admin], calls)
         .map_err(|error| AppError::theirs("auth", error))?;
-    open_doors(&app, (gate, key), bound, &mut running);
+    open_doors(&app, (gate, key), bound, &mut running)?;
     spawn_background(&app, &running);
     if app.config.auth.mode == AuthMode::None {
         tracing::warn!("authentication is off: whoever reaches the loopback address is admin");
+    }
+    if protocol::HAS_FIXTURES {
+        tracing::warn!(
+            "this build answers the conformance suite's fixtures over HTTP: never give it to users"
+        );
     }
     tracing::info!(%public, %admin, pid = std::process::id(), "listening");
     let signal = signals.next().await;
@@ -174,11 +180,17 @@ async fn open_audit(app: &App) -> Result<(Audit, JoinHandle<()>), AppError> {
 /// A listener's connections, and what stops it.
 type Ends<'a> = (&'a TaskTracker, &'a CancellationToken);
 
-fn open_doors(app: &App, (gate, key): (Gate, DaemonKey), bound: Bound, running: &mut Running) {
+fn open_doors(
+    app: &App,
+    (gate, key): (Gate, DaemonKey),
+    bound: Bound,
+    running: &mut Running,
+) -> Result<(), AppError> {
     let config = &app.config;
     let instance: Arc<str> = app.identity.instance().into();
     let issuer = gate.tokens.as_ref().map(|_| config.auth.jwt.issuer.clone());
     let protocol = mcp::service(&app.toolbox, config, running.protocol.clone());
+    let protocol = protocol.map_err(|error| AppError::ours("protocol", error, BUG))?;
     let daemon = daemon(app, (&gate, key), running);
     let pages = admin_routes(app, &daemon, running);
     let desk = gate.desk.clone();
@@ -215,6 +227,7 @@ fn open_doors(app: &App, (gate, key): (Gate, DaemonKey), bound: Bound, running: 
         .into_iter()
         .map(|door| tokio::spawn(door.run()))
         .collect();
+    Ok(())
 }
 
 fn daemon(app: &App, (gate, key): (&Gate, DaemonKey), running: &Running) -> Ws {

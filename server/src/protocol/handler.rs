@@ -69,7 +69,11 @@ impl Handler {
         }
     }
 
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+    /// Who asks.
+    ///
+    /// # Errors
+    /// -32603 when the request did not come through the gate.
+    pub(super) fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         if self.is_pipe {
             return Ok(Caller::local());
         }
@@ -326,15 +330,13 @@ impl ServerHandler for Handler {
         let caller = self.caller(&context)?;
         let (argument, typed) = (request.argument.name.as_str(), &request.argument.value);
         let all = match &request.r#ref {
-            Reference::Prompt(prompt) if prompt.name == "continue" && argument == "title" => {
-                verb::titles(self.threads(), &caller, typed).await?
+            Reference::Prompt(prompt) => {
+                verb::complete(self.threads(), &caller, (&prompt.name, argument), typed).await?
             }
-            Reference::Resource(one) if one.uri == resource::THREAD_TEMPLATE => {
-                let own = resource::summaries(self.threads(), &caller).await?;
-                let ids = own.into_iter().map(|thread| thread.id);
-                ids.filter(|id| id.starts_with(typed.as_str())).collect()
+            Reference::Resource(one) => {
+                resource::complete(self.threads(), &caller, (&one.uri, argument), typed).await?
             }
-            _ => Vec::new(),
+            _ => return Err(ErrorData::invalid_params("unknown kind of reference", None)),
         };
         let total = u32::try_from(all.len()).ok();
         let shown: Vec<String> = all.into_iter().take(CompletionInfo::MAX_VALUES).collect();

@@ -16,7 +16,7 @@ use crate::tool::pages::{self, Address};
 const THREADS: &str = "exai://threads";
 
 /// One thread.
-pub const THREAD_TEMPLATE: &str = "exai://thread/{id}";
+const THREAD_TEMPLATE: &str = "exai://thread/{id}";
 
 /// One page of a long answer.
 const RESULT_TEMPLATE: &str = "exai://result/{id}{?page}";
@@ -70,6 +70,28 @@ pub fn templates() -> Vec<ResourceTemplate> {
             .with_description("Text of one answer, as a reply's link names it.")
             .with_mime_type("text/plain"),
     ]
+}
+
+/// What can stand for a variable of a template: the ids of own threads that begin with `typed`.
+///
+/// # Errors
+/// -32602 for a template or variable there is none of, -32603 when the store cannot be reached.
+pub async fn complete(
+    threads: &Threads,
+    caller: &Caller,
+    (template, variable): (&str, &str),
+    typed: &str,
+) -> Result<Vec<String>, ErrorData> {
+    if template != THREAD_TEMPLATE {
+        return Err(not_found(template));
+    }
+    if variable != "id" {
+        let data = json!({ "argument": variable });
+        return Err(ErrorData::invalid_params("unknown argument", Some(data)));
+    }
+    let own = summaries(threads, caller).await?;
+    let ids = own.into_iter().map(|thread| thread.id);
+    Ok(ids.filter(|id| id.starts_with(typed)).collect())
 }
 
 /// Reads a resource.

@@ -85,15 +85,33 @@ pub async fn get(
     Ok(GetPromptResult::new(messages).with_description(prompt.description.unwrap_or_default()))
 }
 
+/// What can stand for an argument of a prompt; nothing where it is free text.
+///
+/// # Errors
+/// -32602 for a prompt or argument there is none of, -32603 when the store cannot be reached.
+pub async fn complete(
+    threads: &Threads,
+    caller: &Caller,
+    (name, argument): (&str, &str),
+    typed: &str,
+) -> Result<Vec<String>, ErrorData> {
+    let prompt = list().into_iter().find(|prompt| prompt.name == name);
+    let prompt = prompt.ok_or_else(|| invalid("unknown prompt", json!({ "name": name })))?;
+    let mut known = prompt.arguments.into_iter().flatten();
+    if !known.any(|one| one.name == argument) {
+        return Err(invalid("unknown argument", json!({ "argument": argument })));
+    }
+    match (name, argument) {
+        ("continue", "title") => titles(threads, caller, typed).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// Titles of own threads that contain what was typed, the newest first.
 ///
 /// # Errors
 /// -32603 when the store cannot be reached.
-pub async fn titles(
-    threads: &Threads,
-    caller: &Caller,
-    typed: &str,
-) -> Result<Vec<String>, ErrorData> {
+async fn titles(threads: &Threads, caller: &Caller, typed: &str) -> Result<Vec<String>, ErrorData> {
     let typed = typed.to_lowercase();
     let own = summaries(threads, caller).await?;
     Ok(own

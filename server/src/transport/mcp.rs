@@ -8,7 +8,7 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::protocol::{self, Handler};
+use crate::protocol::{self, HttpHandler};
 use crate::tool::Toolbox;
 
 /// Messages waiting for one session's client; above the calls it may have in flight.
@@ -18,12 +18,14 @@ const QUEUE: usize = 64;
 const RESUMABLE: Duration = Duration::from_secs(30);
 
 /// The service; `ending` ends its streams and sessions.
-#[must_use]
+///
+/// # Errors
+/// When the handler cannot be made, in words.
 pub fn service(
     toolbox: &Toolbox,
     config: &Config,
     ending: CancellationToken,
-) -> StreamableHttpService<Handler, LocalSessionManager> {
+) -> Result<StreamableHttpService<HttpHandler, LocalSessionManager>, String> {
     let limits = &config.limits;
     let mut session = SessionConfig::default();
     session.channel_capacity = QUEUE.max(limits.in_flight_per_session * 2);
@@ -40,7 +42,8 @@ pub fn service(
         .with_max_request_body_bytes(limits.body_bytes)
         .with_sse_keep_alive(Some(limits.stream_comment))
         .with_cancellation_token(ending);
-    let toolbox = toolbox.clone();
-    let factory = move || Ok(protocol::handler(toolbox.clone()));
-    StreamableHttpService::new(factory, Arc::new(sessions), settings)
+    let make = protocol::http(toolbox.clone())?;
+    let factory = move || Ok(make());
+    let sessions = Arc::new(sessions);
+    Ok(StreamableHttpService::new(factory, sessions, settings))
 }

@@ -244,6 +244,33 @@ async fn prompts_expand_to_calls_and_refuse_what_they_do_not_know() {
 }
 
 #[tokio::test]
+async fn a_completion_for_what_is_not_there_is_refused() {
+    let bench = bench("").await;
+    let mut client = Client::legacy(&bench).await;
+    let prompt = |name: &str| json!({"type": "ref/prompt", "name": name});
+    let template = |uri: &str| json!({"type": "ref/resource", "uri": uri});
+    let wrong = [
+        (prompt("absent"), "title"),
+        (prompt("continue"), "titel"),
+        (template("exai://nothing/{id}"), "id"),
+        (template("exai://thread/{id}"), "name"),
+    ];
+    for (reference, argument) in wrong {
+        let typed = json!({"name": argument, "value": ""});
+        let asked = json!({"ref": reference, "argument": typed});
+        let got = client.ask("completion/complete", asked).await;
+        assert_eq!(
+            got["error"]["code"], -32602,
+            "{reference} {argument}: {got}"
+        );
+    }
+    let typed = json!({"name": "symptom", "value": "it h"});
+    let free_text = json!({"ref": prompt("debug"), "argument": typed});
+    let got = client.ask("completion/complete", free_text).await;
+    assert_eq!(got["result"]["completion"]["values"], json!([]), "{got}");
+}
+
+#[tokio::test]
 async fn over_the_network_a_request_without_a_caller_is_refused() {
     let bench = bench("").await;
     let mut client = Client::of(Handler::for_network(bench.toolbox.clone()));
