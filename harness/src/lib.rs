@@ -4,6 +4,7 @@ pub mod attest;
 pub mod canonical;
 pub mod client;
 pub mod clock;
+pub mod conformance;
 pub mod doctor;
 pub mod evidence;
 pub mod gate;

@@ -55,6 +55,32 @@ pub fn build(server: Option<&Path>) -> Result<Binaries, Ending> {
     }
 }
 
+/// Builds the server with the conformance suite's fixtures, which only a debug build may have.
+///
+/// # Errors
+/// [`Ending::Harness`] when the build fails, with cargo's own messages already on standard error.
+pub fn build_fixtures() -> Result<PathBuf, Ending> {
+    let words =
+        "build --locked -p exai-server --features conformance-fixtures --bin exai-conformance";
+    let status = Command::new(env!("CARGO"))
+        .args(words.split(' '))
+        .current_dir(workspace())
+        .stdin(Stdio::null())
+        .status();
+    match status {
+        Ok(status) if status.success() => {
+            let own = std::env::current_exe().unwrap_or_default();
+            // target/PROFILE/verify
+            let target = own.ancestors().nth(2).map(Path::to_path_buf);
+            Ok(target.unwrap_or_default().join("debug/exai-conformance"))
+        }
+        Ok(status) => Err(Ending::Harness(format!(
+            "the build with the fixtures failed ({status}); its messages are above."
+        ))),
+        Err(error) => Err(Ending::Harness(format!("could not start cargo: {error}"))),
+    }
+}
+
 /// The executables beside this one: cargo puts the members of a workspace into one folder.
 fn built(server: Option<&Path>) -> Binaries {
     let own = std::env::current_exe().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The command line: parse, dispatch, and turn every ending into a named exit code.
 
 pub mod arguments;
+pub mod conformance;
 pub mod doctor;
 pub mod explain;
 pub mod list;
@@ -81,6 +82,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
     match command {
         Command::Run(arguments) => crate::run::run(&arguments),
         Command::Selftest(arguments) => crate::selftest::selftest(&arguments),
+        Command::Conformance(arguments) => conformance::conformance(&arguments),
         Command::Judge(arguments) => record::judge(&arguments),
         Command::Report(arguments) => record::report(&arguments),
         Command::List(arguments) => list::list(&arguments),

@@ -27,6 +27,17 @@ const ABSENT: [&str; 6] = [
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
     absent: Vec<Absent>,
+    #[serde(default)]
+    vacuous: Vec<Vacuous>,
+}
+
+/// A scenario that a server passes because it lacks something: a refusal of the unknown is taken
+/// for a refusal of the wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vacuous {
+    scenario: String,
+    needs: String,
 }
 
 /// Checks that fail because of one thing that is not there.
@@ -89,6 +100,13 @@ impl Baseline {
         toml::from_str(text)
     }
 
+    /// Whether a scenario's pass shows nothing of a server that has `served`.
+    #[must_use]
+    pub fn is_vacuous(&self, scenario: &str, served: &Served) -> bool {
+        let mut rows = self.vacuous.iter().filter(|row| row.scenario == scenario);
+        rows.any(|row| !served.has(&row.needs))
+    }
+
     /// Weighs every failure of a revision against the list.
     #[must_use]
     pub fn weigh<'a>(
@@ -135,9 +153,8 @@ fn excuse(
     served: &Served,
 ) -> Result<(), String> {
     let mut why = "not in the baseline".to_owned();
-    let named = |entry: &&&Absent| {
-        entry.scenario == scenario.name && entry.checks.contains(&fault.check)
-    };
+    let named =
+        |entry: &&&Absent| entry.scenario == scenario.name && entry.checks.contains(&fault.check);
     for entry in entries.iter().filter(named) {
         if served.has(&entry.needs) {
             why = format!("the server has {}", entry.needs);

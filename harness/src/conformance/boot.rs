@@ -1,7 +1,6 @@
 //! A server for the suite: a copy of the binary, started as production starts it on free loopback
 //! ports without authentication (the suite sends none), with the marked demo provider.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -126,7 +125,10 @@ impl Booted {
             prompts: names(&prompts, "name").collect(),
             resources: resources.collect(),
             capabilities: facts["capabilities"].clone(),
-            schemas: tools.iter().map(|tool| tool["inputSchema"].to_string()).collect(),
+            schemas: tools
+                .iter()
+                .map(|tool| tool["inputSchema"].to_string())
+                .collect(),
         })
     }
 
@@ -184,5 +186,8 @@ async fn list(client: &Client, method: &str, field: &str) -> Result<Vec<Value>, 
 }
 
 fn names<'a>(items: &'a [Value], field: &'static str) -> impl Iterator<Item = String> + 'a {
-    items.iter().filter_map(move |item| item[field].as_str()).map(str::to_owned)
+    items
+        .iter()
+        .filter_map(move |item| item[field].as_str())
+        .map(str::to_owned)
 }

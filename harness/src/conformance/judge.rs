@@ -72,14 +72,38 @@ pub fn protocol(record: &Record) -> Outcome {
 /// Judges the product against its baseline.
 #[must_use]
 pub fn product(record: &Record, baseline: &Baseline, served: &Served) -> Outcome {
+    let is_vacuous = |scenario: &&Scenario| baseline.is_vacuous(&scenario.name, served);
     let mut outcome = counted(Job::Product, record);
+    for scenario in record
+        .scenarios
+        .values()
+        .filter(is_vacuous)
+        .filter(|one| is_clean(one))
+    {
+        match record.required.contains(&scenario.name) {
+            true => outcome.passed -= 1,
+            false => outcome.beyond_passed -= 1,
+        }
+        let why = "passed for want of what it needs";
+        outcome
+            .inconclusive
+            .push(format!("{}: {why}", scenario.name));
+    }
     let revision = record.revision.name();
     let weighed = baseline.weigh(revision, record.scenarios.values(), served);
     let stale = weighed.stale.iter();
-    let stale = stale.map(|place| format!("{place}: the baseline expects a failure that did not come"));
-    outcome.against.extend(weighed.unexplained.iter().cloned().chain(stale));
-    let missing = record.required.iter().filter(|name| !record.scenarios.contains_key(*name));
-    let missing: Vec<String> = missing.map(|name| format!("{name}: it did not run")).collect();
+    let stale =
+        stale.map(|place| format!("{place}: the baseline expects a failure that did not come"));
+    outcome
+        .against
+        .extend(weighed.unexplained.iter().cloned().chain(stale));
+    let missing = record
+        .required
+        .iter()
+        .filter(|name| !record.scenarios.contains_key(*name));
+    let missing: Vec<String> = missing
+        .map(|name| format!("{name}: it did not run"))
+        .collect();
     outcome.verdict = if !outcome.against.is_empty() {
         Verdict::Fail
     } else if !missing.is_empty() || outcome.passed == 0 {
@@ -96,16 +120,24 @@ fn counted(job: Job, record: &Record) -> Outcome {
     let is_required = |scenario: &&Scenario| record.required.contains(&scenario.name);
     let all = || record.scenarios.values();
     let shows_nothing = |scenario: &&Scenario| {
-        matches!(scenario.state, State::NothingShown | State::NotTestable | State::SuiteBroken)
+        matches!(
+            scenario.state,
+            State::NothingShown | State::NotTestable | State::SuiteBroken
+        )
     };
     Outcome {
         job,
         revision: record.revision.name(),
         verdict: Verdict::Inconclusive,
         required: record.required.len(),
-        passed: all().filter(is_required).filter(|one| is_clean(one)).count(),
+        passed: all()
+            .filter(is_required)
+            .filter(|one| is_clean(one))
+            .count(),
         beyond: all().filter(|one| !is_required(one)).count(),
-        beyond_passed: all().filter(|one| !is_required(one) && is_clean(one)).count(),
+        beyond_passed: all()
+            .filter(|one| !is_required(one) && is_clean(one))
+            .count(),
         checks_succeeded: all().map(|one| one.succeeded).sum(),
         checks_failed: all().map(|one| one.faults.len()).sum(),
         inconclusive: all().filter(shows_nothing).map(named).collect(),
@@ -140,5 +172,8 @@ const fn word(state: State) -> &'static str {
 fn in_words(scenario: &Scenario) -> String {
     let faults = scenario.faults.iter();
     let faults = faults.map(|fault| format!("{}: {}", fault.check, fault.message));
-    std::iter::once(word(scenario.state).to_owned()).chain(faults).collect::<Vec<_>>().join("; ")
+    std::iter::once(word(scenario.state).to_owned())
+        .chain(faults)
+        .collect::<Vec<_>>()
+        .join("; ")
 }

@@ -202,7 +202,9 @@ async fn node_version(node: &Path) -> Result<String, SuiteError> {
     let output = Command::new(node).arg("--version").output().await;
     let output = output.map_err(|error| SuiteError::Run(format!("node: {error}")))?;
     let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let major = found.strip_prefix('v').and_then(|rest| rest.split('.').next());
+    let major = found
+        .strip_prefix('v')
+        .and_then(|rest| rest.split('.').next());
     let major = major.and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major >= NODE) {
         return Ok(found);

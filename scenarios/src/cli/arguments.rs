@@ -27,6 +27,9 @@ pub enum Command {
     Run(RunArguments),
     /// Shows every detector at work on its saboteur, and none on an honest server.
     Selftest(SelftestArguments),
+    /// Runs the official MCP conformance suite: the fixtures' build with no baseline, then the
+    /// product against a baseline of proven absences.
+    Conformance(ConformanceArguments),
     /// Judges a stored record again: the same verdicts from the record alone.
     Judge(RecordArguments),
     /// Renders a stored record.
@@ -59,6 +62,28 @@ pub struct SelftestArguments {
     /// Write the honest control's vector to this file instead of comparing it.
     #[arg(long, value_name = "PATH", hide = true)]
     pub record_honest: Option<PathBuf>,
+}
+
+/// Where the suite is, and what to run it against.
+#[derive(Debug, Clone, Args)]
+pub struct ConformanceArguments {
+    /// The folder whose node_modules hold the suite and node.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "EXAI_NODE_CLIENT",
+        default_value = "target/clients/node"
+    )]
+    pub suite: PathBuf,
+    /// Judge this binary as the product instead of the one built here.
+    #[arg(long, value_name = "PATH")]
+    pub server: Option<PathBuf>,
+    /// Keep the suite's own records in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Print the outcome as JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A stored record.

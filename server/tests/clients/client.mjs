@@ -1,8 +1,9 @@
-// Lists and calls the tools through the TypeScript client, which shares no code with the server.
+// Runs a script of calls through the TypeScript client, which shares no code with the server.
 //
-// usage: client.mjs stdio COMMAND [ARG ...] | client.mjs http URL
-// Prints one JSON array: what each wire revision listed and answered. The packages are found from
+// usage: client.mjs SCRIPT stdio COMMAND [ARG ...] | client.mjs SCRIPT http URL
+// Prints one JSON array: what each wire revision answered to each step. The packages are found from
 // the folder named by EXAI_NODE_CLIENT.
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import path from "node:path";
@@ -16,7 +17,8 @@ const { StdioClientTransport } = await import(
   pathToFileURL(require.resolve("@modelcontextprotocol/client/stdio"))
 );
 
-const [kind, ...rest] = process.argv.slice(2);
+const [script, kind, ...rest] = process.argv.slice(2);
+const steps = JSON.parse(readFileSync(script, "utf8"));
 
 function transport() {
   return kind === "stdio"
@@ -24,29 +26,52 @@ function transport() {
     : new StreamableHTTPClientTransport(new URL(rest[0]));
 }
 
+async function take(client, step, thread) {
+  const args = { ...step.arguments };
+  switch (step.do) {
+    case "tools/list":
+      return { names: (await client.listTools()).tools.map((one) => one.name).sort() };
+    case "prompts/list":
+      return { names: (await client.listPrompts()).prompts.map((one) => one.name).sort() };
+    case "resources/templates/list": {
+      const listed = (await client.listResourceTemplates()).resourceTemplates;
+      return { names: listed.map((one) => one.uriTemplate).sort() };
+    }
+    case "tools/call": {
+      if (args.continuation_id) args.continuation_id = thread.id;
+      const result = await client.callTool({ name: step.name, arguments: args });
+      thread.id = result._meta?.["dev.exai/reply"]?.continuation_id;
+      return {
+        is_error: Boolean(result.isError),
+        text: result.content[0].text,
+        structured: result.structuredContent,
+      };
+    }
+    case "prompts/get": {
+      const result = await client.getPrompt({ name: step.name, arguments: args });
+      return { text: result.messages[0].content.text };
+    }
+    case "resources/read":
+      return { text: (await client.readResource({ uri: step.uri })).contents[0].text };
+  }
+  throw new Error(`there is no step ${step.do}`);
+}
+
 async function run(mode, options) {
   const client = new Client({ name: "independent-client", version: "1.0.0" }, options);
   await client.connect(transport());
-  const listed = await client.listTools();
-  const version = await client.callTool({ name: "version", arguments: {} });
-  const chat = await client.callTool({
-    name: "chat",
-    arguments: { prompt: "Say one short sentence." },
-  });
-  const refused = await client.callTool({
-    name: "chat",
-    arguments: { prompt: "hello", colour: "blue" },
-  });
+  const outcomes = [];
+  const thread = {};
+  for (const step of steps) {
+    try {
+      outcomes.push(await take(client, step, thread));
+    } catch (error) {
+      if (error.code === undefined) throw error;
+      outcomes.push({ error: error.message, code: error.code });
+    }
+  }
   await client.close();
-  return {
-    mode,
-    tools: listed.tools.map((tool) => tool.name).sort(),
-    version_is_error: Boolean(version.isError),
-    chat_is_error: Boolean(chat.isError),
-    chat: chat.content[0].text,
-    bad_argument_is_error: Boolean(refused.isError),
-    bad_argument: refused.structuredContent,
-  };
+  return { mode, outcomes };
 }
 
 const results = [

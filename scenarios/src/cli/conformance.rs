@@ -1,0 +1,196 @@
+//! `verify conformance`: the official suite in both revisions, as two jobs (specs/mcp.md §5.5).
+
+use std::path::{Path, PathBuf};
+
+use exai_harness::client::Revision;
+use exai_harness::conformance::baseline::{Baseline, Served};
+use exai_harness::conformance::boot::Booted;
+use exai_harness::conformance::judge::{self, Job, Outcome};
+use exai_harness::conformance::suite::{REVISIONS, Record, Suite};
+use exai_judge::Verdict;
+use exai_judge::verdict::Exit;
+use serde_json::{Value, json};
+
+use super::arguments::ConformanceArguments;
+use super::{Ending, print};
+use crate::binaries;
+
+/// A server, what it was started from, and what came of its job.
+struct Judged {
+    sha256: String,
+    outcomes: Vec<Outcome>,
+}
+
+fn harness(error: impl std::fmt::Display) -> Ending {
+    Ending::Harness(error.to_string())
+}
+
+/// Runs both jobs. Absence of node or the suite is an error, never a skipped job.
+///
+/// # Errors
+/// When the suite is not here in the pinned version, a build fails, or a server does not start.
+pub fn conformance(arguments: &ConformanceArguments) -> Result<Exit, Ending> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(harness)?;
+    let folder = match arguments.suite.is_absolute() {
+        true => arguments.suite.clone(),
+        false => binaries::workspace().join(&arguments.suite),
+    };
+    // Before the builds, which take minutes.
+    let suite = runtime.block_on(Suite::find(&folder)).map_err(harness)?;
+    let baseline = Baseline::load().map_err(|error| Ending::Bug(format!("baseline: {error}")))?;
+    let product = binaries::build(arguments.server.as_deref())?.exai;
+    let fixtures = binaries::build_fixtures()?;
+    let kept = tempfile::tempdir().map_err(harness)?;
+    let out = arguments
+        .keep
+        .clone()
+        .unwrap_or_else(|| kept.path().to_path_buf());
+    let desk = Desk {
+        suite,
+        baseline,
+        out,
+    };
+    let judged = runtime.block_on(async {
+        let protocol = desk.job(Job::Protocol, &fixtures).await?;
+        let product = desk.job(Job::Product, &product).await?;
+        Ok::<_, Ending>([protocol, product])
+    })?;
+    let outcomes = || judged.iter().flat_map(|judged| &judged.outcomes);
+    if arguments.json {
+        print(&desk.json(&judged).to_string());
+    } else {
+        print(&desk.table(&judged));
+    }
+    Ok(Verdict::worst(outcomes().map(|outcome| outcome.verdict)).exit())
+}
+
+/// What both jobs need.
+struct Desk {
+    suite: Suite,
+    baseline: Baseline,
+    out: PathBuf,
+}
+
+impl Desk {
+    async fn job(&self, job: Job, binary: &Path) -> Result<Judged, Ending> {
+        let server = Booted::start(binary).await.map_err(harness)?;
+        check_build(job, &server)?;
+        let mut outcomes = Vec::new();
+        for (revision, _) in REVISIONS {
+            let served = server.served(revision).await.map_err(harness)?;
+            let record = self.run(job, &server, revision).await?;
+            outcomes.push(self.judge(job, &record, &served));
+        }
+        let sha256 = server.sha256.clone();
+        server.stop().await.map_err(harness)?;
+        Ok(Judged { sha256, outcomes })
+    }
+
+    async fn run(&self, job: Job, server: &Booted, revision: Revision) -> Result<Record, Ending> {
+        let out = self.out.join(word(job)).join(revision.name());
+        // Records of an earlier run in the same folder would be taken for this one's.
+        match std::fs::remove_dir_all(&out) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(harness(error));
+            }
+            _ => {}
+        }
+        eprintln!("{}, {} …", word(job), revision.name());
+        let ran = self.suite.run(server.public, revision, &out).await;
+        ran.map_err(|error| harness(format!("{error}\n{}", server.tail())))
+    }
+
+    fn judge(&self, job: Job, record: &Record, served: &Served) -> Outcome {
+        match job {
+            Job::Protocol => judge::protocol(record),
+            Job::Product => judge::product(record, &self.baseline, served),
+        }
+    }
+
+    fn json(&self, judged: &[Judged]) -> Value {
+        let jobs = judged
+            .iter()
+            .map(|one| json!({"server_sha256": one.sha256, "outcomes": one.outcomes}));
+        json!({
+            "schema": "exai-verify-conformance/1",
+            "suite": self.suite,
+            "jobs": jobs.collect::<Vec<_>>(),
+        })
+    }
+
+    fn table(&self, judged: &[Judged]) -> String {
+        let mut lines = vec![format!(
+            "{:<10} {:<11} {:>9} {:>9} {:>15} {:>9}  verdict",
+            "job", "revision", "required", "beyond", "checks", "baseline"
+        )];
+        for outcome in judged.iter().flat_map(|one| &one.outcomes) {
+            lines.push(row(outcome));
+            lines.extend(
+                outcome
+                    .against
+                    .iter()
+                    .map(|against| format!("    {against}")),
+            );
+        }
+        lines.push(String::new());
+        lines.push(closing(judged, &self.suite));
+        lines.join("\n")
+    }
+}
+
+/// The fixtures' build must say that it is one, and the product that it is not.
+fn check_build(job: Job, server: &Booted) -> Result<(), Ending> {
+    let has_fixtures = server.manifest["conformance_fixtures"] == true;
+    if has_fixtures == (job == Job::Protocol) {
+        return Ok(());
+    }
+    let says = &server.manifest["conformance_fixtures"];
+    let job = word(job);
+    Err(Ending::Harness(format!(
+        "the binary for the job {job} says conformance_fixtures = {says} in its manifest. Nothing \
+         was judged."
+    )))
+}
+
+const fn word(job: Job) -> &'static str {
+    match job {
+        Job::Protocol => "protocol",
+        Job::Product => "product",
+    }
+}
+
+fn row(outcome: &Outcome) -> String {
+    let of = |part: usize, whole: usize| format!("{part}/{whole}");
+    let all = outcome.checks_succeeded + outcome.checks_failed;
+    let excused = outcome
+        .baseline
+        .as_ref()
+        .map(|weighed| weighed.excused.len());
+    format!(
+        "{:<10} {:<11} {:>9} {:>9} {:>15} {:>9}  {}",
+        word(outcome.job),
+        outcome.revision,
+        of(outcome.passed, outcome.required),
+        of(outcome.beyond_passed, outcome.beyond),
+        of(outcome.checks_succeeded, all),
+        excused.map_or_else(|| "none".to_owned(), |excused| excused.to_string()),
+        outcome.verdict.word(),
+    )
+}
+
+fn closing(judged: &[Judged], suite: &Suite) -> String {
+    let protocol = judged.iter().flat_map(|one| &one.outcomes);
+    let protocol = protocol.filter(|outcome| outcome.job == Job::Protocol);
+    let (passed, required) = protocol.fold((0, 0), |(passed, required), outcome| {
+        (passed + outcome.passed, required + outcome.required)
+    });
+    format!(
+        "{passed}/{required} required server scenarios at suite {} ({}).\n\
+         Baseline: failures of the product that are proven to be an absent fixture.",
+        suite.version, suite.node_version
+    )
+}
