@@ -118,6 +118,8 @@ impl Conclusion<'_> {
         let claim = narrowed(self.claim, self.criteria, self.arguments);
         let printed = format!("{} ({})", claim.id, self.facts.conditions());
         let asked = ClaimAsked::answered(&claim, &claim.judge(&findings), printed);
+        let mut not_tested = aside.not_tested;
+        not_tested.extend(left_out(self.claim, &claim));
         Report::build(build::Evidence {
             run,
             identity: Identity {
@@ -134,7 +136,7 @@ impl Conclusion<'_> {
                 })
                 .collect(),
             findings,
-            not_tested: aside.not_tested,
+            not_tested,
             figures: aside.figures,
             signature: Signature::Unsigned,
             previous,
@@ -171,12 +173,18 @@ fn cut_short(trouble: &Trouble) -> Check {
     }
 }
 
-/// A run that names criteria answers for exactly those, under the claim's rules about them.
+/// A run that names criteria answers for exactly those, under the claim's rules about them, and
+/// never under the claim's own name.
 fn narrowed(claim: &Claim, criteria: &Criteria, arguments: &RunArguments) -> Claim {
     let mut claim = claim.clone();
     if arguments.criteria.is_empty() {
         return claim;
     }
+    claim.id = format!(
+        "what {} asks of {}",
+        claim.id,
+        arguments.criteria.join(", ")
+    );
     let is_named = |id: &str| arguments.criteria.iter().any(|name| id == name);
     claim.criteria = criteria
         .ids()
@@ -187,6 +195,15 @@ fn narrowed(claim: &Claim, criteria: &Criteria, arguments: &RunArguments) -> Cla
     claim.floors.retain(is_about);
     claim.checks.retain(is_about);
     claim
+}
+
+/// The criteria of a claim that its narrowed form does not ask for.
+fn left_out<'a>(whole: &'a Claim, narrowed: &'a Claim) -> impl Iterator<Item = NotTested> + 'a {
+    let asked = |id: &&String| !narrowed.criteria.contains(id);
+    whole.criteria.iter().filter(asked).map(|id| NotTested {
+        criterion: id.clone(),
+        what: "not selected for this run".to_owned(),
+    })
 }
 
 /// Judges a record.
@@ -288,6 +305,24 @@ pub fn exit(report: &Report) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue;
+
+    #[test]
+    fn a_run_of_some_criteria_never_speaks_in_the_claims_own_name() {
+        let criteria = catalogue::criteria().unwrap();
+        let arguments = RunArguments {
+            criteria: vec!["V.3".to_owned()],
+            ..RunArguments::default()
+        };
+        let claim = catalogue::claim(&arguments).unwrap();
+        let narrow = narrowed(&claim, &criteria, &arguments);
+        assert_eq!(narrow.id, format!("what {} asks of V.3", claim.id));
+        assert_eq!(narrow.criteria, ["V.3"]);
+        let missing: Vec<NotTested> = left_out(&claim, &narrow).collect();
+        assert_eq!(missing.len(), claim.criteria.len() - 1);
+        let whole = RunArguments::default();
+        assert_eq!(narrowed(&claim, &criteria, &whole).id, claim.id);
+    }
 
     #[test]
     fn a_server_that_is_gone_leaves_nothing_passed_and_is_no_trouble_of_ours() {
