@@ -1,12 +1,16 @@
 //! What the checks need to know of a JSON-RPC body before the protocol reads it: is it one message,
 //! how deep, which method, which tool. Nothing is kept but that.
 
+mod once;
+
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use self::once::{Once, TWICE};
 use crate::failure::{Category, Failure};
 
 /// One message, as far as the checks care.
@@ -93,15 +97,16 @@ impl<'de> Visitor<'de> for ParamsVisitor {
             name: None,
             is_structured: true,
         };
+        let mut keys = HashSet::new();
         while let Some(key) = pairs.next_key::<String>()? {
             if matches!(key.as_str(), "name" | "uri") {
                 let value: Value = pairs.next_value()?;
-                if params.name.is_some() && key == "name" {
-                    return Err(A::Error::custom("params names its target twice"));
-                }
                 params.name = value.as_str().map(str::to_owned).or(params.name);
             } else {
-                pairs.next_value::<IgnoredAny>()?;
+                pairs.next_value::<Once>()?;
+            }
+            if !keys.insert(key) {
+                return Err(A::Error::custom(TWICE));
             }
         }
         Ok(params)
@@ -159,7 +164,9 @@ impl Envelope {
             ));
         }
         let raw: Raw = serde_json::from_slice(body).map_err(|error| {
-            if error.is_data() {
+            if error.to_string().starts_with(TWICE) {
+                bad(-32600, TWICE, Value::Null)
+            } else if error.is_data() {
                 bad(-32600, "the body is no JSON-RPC message", Value::Null)
             } else {
                 bad(-32700, "the body is not valid JSON", Value::Null)
@@ -271,6 +278,14 @@ mod tests {
             ),
             (
                 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":3}",
+                -32600,
+            ),
+            (
+                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"params\":{\"b\":1,\"b\":1}}",
+                -32600,
+            ),
+            (
+                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"params\":{\"b\":[{\"c\":1,\"c\":1}]}}",
                 -32600,
             ),
         ];
