@@ -84,18 +84,16 @@ impl RawReply {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The result in the words of the battery: a refusing status, the code of a JSON-RPC error,
-    /// `accepted`, or the trouble when no status came.
+    /// The result in the words of the battery: a refusing status, the code of a JSON-RPC error, the
+    /// category of a tool's failure, `accepted`, or the trouble when no status came.
     #[must_use]
     pub fn word(&self) -> String {
         match (self.status, &self.trouble) {
             (Some(status), _) if status >= 400 => status.to_string(),
             (Some(_), Some(trouble)) => trouble.clone(),
             (Some(_), None) => {
-                let error = self
-                    .message()
-                    .and_then(|reply| reply["error"]["code"].as_i64());
-                error.map_or_else(|| "accepted".to_owned(), |code| code.to_string())
+                let message = self.message().unwrap_or_default();
+                refusal(&message).unwrap_or_else(|| "accepted".to_owned())
             }
             (None, trouble) => trouble.clone().unwrap_or_else(|| "closed".to_owned()),
         }
@@ -113,6 +111,21 @@ impl RawReply {
             crate::client::sse::Frame::Comment => None,
         })
     }
+}
+
+/// What a message refuses with, if it does.
+fn refusal(message: &Value) -> Option<String> {
+    if let Some(code) = message["error"]["code"].as_i64() {
+        return Some(code.to_string());
+    }
+    let result = &message["result"];
+    let category = result["structuredContent"]["error"]["category"].as_str();
+    let is_failure = result["isError"] == true;
+    is_failure.then(|| {
+        category
+            .unwrap_or("a failure without a category")
+            .to_owned()
+    })
 }
 
 /// Sends `pieces` in order with `gap` between them, each at once, and reads one reply. All of it,

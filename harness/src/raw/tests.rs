@@ -49,7 +49,13 @@ async fn word(answer: &'static [u8], then: Then, wait: Duration) -> String {
 
 #[tokio::test]
 async fn every_end_of_a_request_has_its_word() {
-    let cases: [(&'static [u8], Then, &str); 9] = [
+    let cases: [(&'static [u8], Then, &str); 10] = [
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 89\r\n\r\n{\"result\":{\"isError\":true,\
+              \"structuredContent\":{\"error\":{\"category\":\"validation_error\"}}}}",
+            Then::Hold,
+            "validation_error",
+        ),
         (
             b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n",
             Then::Hold,

@@ -1,0 +1,294 @@
+//! Bodies, JSON, messages and arguments that no client would send, each beside a good one that
+//! differs in one respect.
+
+use exai_harness::client::software::Software;
+use exai_harness::client::{Request, Revision};
+use exai_harness::raw::{self, RawRequest};
+use exai_judge::Transport;
+use serde_json::{Value, json};
+
+use super::{CRITERION, PACE, Seen, WAIT, record};
+use crate::stage::{Person, Stage, Trouble};
+
+/// Each message is whole in itself: no session stands between it and what reads it.
+const WIRE: Transport = Transport::Http2026;
+
+/// A request that must be refused, by row and variant, and the words that refuse it.
+struct Abuse {
+    id: &'static str,
+    raw: RawRequest,
+    refused_by: &'static [&'static str],
+}
+
+/// Tries every row beside its good case.
+///
+/// # Errors
+/// When someone pressed Ctrl-C.
+pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
+    let body_bytes = stage.row(CRITERION)?.limit("body_bytes")? as usize;
+    let post = Post {
+        host: stage.ground.public().to_string(),
+        authorization: stage.ground.authorization(Person::user(504)),
+    };
+    let mut abuses = post.bodies(body_bytes);
+    abuses.extend(post.json());
+    abuses.extend(post.messages());
+    abuses.extend(post.arguments());
+    abuses.extend(post.paths());
+    for abuse in abuses {
+        stage.check_stop()?;
+        let seen = |good, allowed| Seen {
+            id: abuse.id,
+            edge: WIRE.name(),
+            good,
+            allowed,
+        };
+        let reply = send(stage, &abuse.raw).await;
+        record(stage, &seen(false, abuse.refused_by), &reply);
+        let reply = send(stage, &post.call("version", &json!({}))).await;
+        record(stage, &seen(true, &["accepted"]), &reply);
+    }
+    Ok(())
+}
+
+async fn send(stage: &Stage, raw: &RawRequest) -> raw::RawReply {
+    let source = exai_harness::client::http::loopback(504);
+    let reply = raw::send_request(stage.ground.public(), source, raw, WAIT).await;
+    tokio::time::sleep(PACE).await;
+    reply
+}
+
+/// Whoever posts: a person with every right that a call of `version` needs.
+struct Post {
+    host: String,
+    authorization: String,
+}
+
+impl Post {
+    /// The head of a tool call.
+    fn head(&self, method: &str, name: &str) -> RawRequest {
+        RawRequest::line("POST /mcp HTTP/1.1")
+            .header("Host", &self.host)
+            .header("Authorization", &self.authorization)
+            .header("Content-Type", "application/json")
+            .header("Accept", "application/json, text/event-stream")
+            .header("Connection", "close")
+            .header("MCP-Protocol-Version", Revision::V2026.name())
+            .header("Mcp-Method", method)
+            .header("Mcp-Name", name)
+    }
+
+    fn call(&self, tool: &str, arguments: &Value) -> RawRequest {
+        let message = message(tool, arguments).to_string();
+        self.head("tools/call", tool).body(message)
+    }
+
+    /// A call of `version` whose message is changed in one respect.
+    fn changed(&self, change: impl FnOnce(&mut Value)) -> RawRequest {
+        let mut message = message("version", &json!({}));
+        change(&mut message);
+        self.head("tools/call", "version").body(message.to_string())
+    }
+
+    /// A call of `version` whose text is changed in one respect.
+    fn text(&self, from: &str, to: impl AsRef<[u8]>) -> RawRequest {
+        let text = message("version", &json!({})).to_string();
+        let (before, after) = text.split_once(from).unwrap_or((&text, ""));
+        let body = [before.as_bytes(), to.as_ref(), after.as_bytes()].concat();
+        self.head("tools/call", "version").body(body)
+    }
+
+    fn bodies(&self, body_bytes: usize) -> Vec<Abuse> {
+        let head = || self.head("tools/call", "version");
+        let good = message("version", &json!({})).to_string();
+        let long = || "x".repeat(body_bytes + 1);
+        let chunked = format!("{:x}\r\n{}\r\n0\r\n\r\n", body_bytes + 1, long());
+        let two = head().header("Content-Length", "5").body(good.clone());
+        let both = head()
+            .header("Transfer-Encoding", "chunked")
+            .body(good.clone());
+        vec![
+            abuse("B1.length", head().body(long()), &["413"]),
+            abuse(
+                "B1.chunked",
+                head()
+                    .header("Transfer-Encoding", "chunked")
+                    .unmeasured_body(chunked),
+                &["413"],
+            ),
+            abuse("B2.two lengths", two, &["400"]),
+            abuse("B2.both", both, &["400"]),
+            abuse(
+                "B4.compressed",
+                head().header("Content-Encoding", "gzip").body(good),
+                &["415", "400", "413"],
+            ),
+        ]
+    }
+
+    fn json(&self) -> Vec<Abuse> {
+        let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+        let items = format!("[{}1]", "1,".repeat(1_000_000));
+        let arguments = "\"arguments\":{}";
+        let argument = |value: &str| format!("\"arguments\":{{\"model\":{value}}}");
+        vec![
+            abuse("B5.depth", self.text(arguments, argument(&deep)), &["400"]),
+            abuse(
+                "B5.items",
+                self.text(arguments, argument(&items)),
+                &["validation_error", "400"],
+            ),
+            abuse(
+                "B6.duplicate",
+                self.text(arguments, "\"arguments\":{},\"arguments\":{}"),
+                &["400"],
+            ),
+            abuse(
+                "B6.not a number",
+                self.text(arguments, argument("NaN")),
+                &["400"],
+            ),
+            abuse(
+                "B6.infinite",
+                self.text(arguments, argument("1e999")),
+                &["400"],
+            ),
+            abuse(
+                "B7.encoding",
+                self.text("version", b"ver\xffsion"),
+                &["400"],
+            ),
+            abuse(
+                "B7.surrogate",
+                self.text(arguments, argument("\"\\ud800\"")),
+                &["400"],
+            ),
+        ]
+    }
+
+    fn messages(&self) -> Vec<Abuse> {
+        let batch = Value::from(vec![message("version", &json!({}))]).to_string();
+        let batch = self.head("tools/call", "version").body(batch);
+        let unknown = Request::new("tools/no-such-method", json!({}));
+        let unknown = unknown.message(Some(1), Revision::V2026, Software::numbered(1));
+        let unknown = self
+            .head("tools/no-such-method", "version")
+            .body(unknown.to_string());
+        let good = || message("version", &json!({})).to_string();
+        let named = self.head("tools/call", "chat").body(good());
+        let method = self.head("tools/list", "version").body(good());
+        vec![
+            abuse("B8.batch", batch, &["400"]),
+            abuse(
+                "B8.id null",
+                self.changed(|it| it["id"] = Value::Null),
+                &["400"],
+            ),
+            abuse(
+                "B8.id object",
+                self.changed(|it| it["id"] = json!({})),
+                &["400"],
+            ),
+            abuse(
+                "B8.version",
+                self.changed(|it| it["jsonrpc"] = json!("1.0")),
+                &["400"],
+            ),
+            abuse(
+                "B8.method number",
+                self.changed(|it| it["method"] = json!(7)),
+                &["400"],
+            ),
+            abuse("B8.unknown method", unknown, &["404"]),
+            abuse("B10.name", named, &["400"]),
+            abuse("B10.method", method, &["400"]),
+            abuse("B11.unknown", self.of_revision("1999-01-01"), &["400"]),
+        ]
+    }
+
+    /// A call that names another protocol version in head and body.
+    fn of_revision(&self, revision: &str) -> RawRequest {
+        let text = message("version", &json!({})).to_string();
+        RawRequest::line("POST /mcp HTTP/1.1")
+            .header("Host", &self.host)
+            .header("Authorization", &self.authorization)
+            .header("Content-Type", "application/json")
+            .header("Accept", "application/json, text/event-stream")
+            .header("Connection", "close")
+            .header("MCP-Protocol-Version", revision)
+            .header("Mcp-Method", "tools/call")
+            .header("Mcp-Name", "version")
+            .body(text.replace(Revision::V2026.name(), revision))
+    }
+
+    fn arguments(&self) -> Vec<Abuse> {
+        let chat = |arguments: Value| self.call("chat", &arguments);
+        let plan = |step_number: Value| {
+            let arguments = json!({
+                "step": "a", "step_number": step_number, "total_steps": 1,
+                "next_step_required": false,
+            });
+            self.call("planner", &arguments)
+        };
+        let refused = |id, raw| abuse(id, raw, &["validation_error"]);
+        let long = "x".repeat(100_001);
+        vec![
+            refused(
+                "B12.unknown field",
+                chat(json!({"prompt": "a", "colour": 1})),
+            ),
+            refused("B12.type", chat(json!({"prompt": 7}))),
+            refused(
+                "B12.choice",
+                chat(json!({"prompt": "a", "thinking_mode": "huge"})),
+            ),
+            refused(
+                "B12.bound",
+                chat(json!({"prompt": "a", "temperature": 1.01})),
+            ),
+            refused("B12.length", chat(json!({"prompt": long}))),
+            refused("B12.empty", chat(json!({"prompt": ""}))),
+            refused("B13.zero", plan(json!(0))),
+            refused("B13.negative", plan(json!(-1))),
+            refused("B13.beyond", plan(json!(1_u64 << 63))),
+        ]
+    }
+
+    /// Paths of the server's own machine: over HTTP none is readable, whether or not it exists.
+    fn paths(&self) -> Vec<Abuse> {
+        let file = |id, path: &str| {
+            let arguments = json!({"prompt": "a", "files": [path]});
+            abuse(
+                id,
+                self.call("chat", &arguments),
+                &["validation_error", "auth_error"],
+            )
+        };
+        let long = "x/".repeat(5_000);
+        vec![
+            file("B14.parent", "../../etc/passwd"),
+            file("B14.encoded", "%2e%2e/%2e%2e/etc/passwd"),
+            file("B14.drive", "C:\\Windows\\win.ini"),
+            file("B14.share", "\\\\server\\share\\file"),
+            file("B14.device", "/dev/zero"),
+            file("B14.nul", "/etc/passwd\0.txt"),
+            file("B14.long", &long),
+            file("B22.there", "/etc/passwd"),
+            file("B22.missing", "/no/such/file"),
+            file("B22.folder", "/etc"),
+        ]
+    }
+}
+
+fn abuse(id: &'static str, raw: RawRequest, refused_by: &'static [&'static str]) -> Abuse {
+    Abuse {
+        id,
+        raw,
+        refused_by,
+    }
+}
+
+/// A good tool call.
+fn message(tool: &str, arguments: &Value) -> Value {
+    Request::tool(tool, arguments).message(Some(1), Revision::V2026, Software::numbered(1))
+}
