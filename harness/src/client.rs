@@ -91,7 +91,7 @@ impl ClientError {
 }
 
 /// What came instead of a result, for people.
-fn what_came(exchange: &Exchange) -> String {
+pub(crate) fn what_came(exchange: &Exchange) -> String {
     if let Some(trouble) = &exchange.trouble {
         return trouble.clone();
     }

@@ -4,6 +4,7 @@ pub mod attest;
 pub mod canonical;
 pub mod client;
 pub mod clock;
+pub mod compatibility;
 pub mod conformance;
 pub mod doctor;
 pub mod evidence;

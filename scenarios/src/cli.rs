@@ -1,6 +1,7 @@
 //! The command line: parse, dispatch, and turn every ending into a named exit code.
 
 pub mod arguments;
+pub mod clients;
 pub mod conformance;
 pub mod doctor;
 pub mod explain;
@@ -87,6 +88,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
         Command::Report(arguments) => record::report(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Explain { criterion } => explain::explain(&criterion),
+        Command::Clients(arguments) => clients::clients(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::HoldLock(arguments) => crate::hold_lock::hold(&arguments),
     }

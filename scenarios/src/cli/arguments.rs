@@ -41,6 +41,8 @@ pub enum Command {
         /// Such as V.4.
         criterion: String,
     },
+    /// Holds a running server's lists against what MCP clients can bear.
+    Clients(ClientsArguments),
     /// Checks the ground: what is missing here, and what to do about it.
     Doctor(DoctorArguments),
     /// Holds a lock on a store file in a pattern; the nemesis starts it as a process of its own.
@@ -115,6 +117,39 @@ pub struct ListArguments {
     /// Print JSON on standard output.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which server, and how it is spoken to.
+#[derive(Debug, Clone, Args)]
+pub struct ClientsArguments {
+    /// A server over streamable HTTP, such as <http://127.0.0.1:8079/mcp>.
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    pub url: Option<String>,
+    /// The variable that holds a bearer token for it.
+    #[arg(long, value_name = "VAR")]
+    pub bearer_env: Option<String>,
+    /// The revision to speak; auto tries the newer one first.
+    #[arg(long, value_enum, default_value_t = Speaks::Auto)]
+    pub revision: Speaks,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// A server to start and speak to over its pipes, after `--`.
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub command: Vec<String>,
+}
+
+/// The revision of MCP to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Speaks {
+    /// The newer one that is answered.
+    Auto,
+    /// Stateless.
+    #[value(name = "2026-07-28")]
+    V2026,
+    /// With a handshake.
+    #[value(name = "2025-11-25")]
+    V2025,
 }
 
 /// How to look around.
