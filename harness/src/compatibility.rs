@@ -1,6 +1,6 @@
 //! What MCP clients can bear, held against a server's lists (mcp.md §7, family K).
 //!
-//! Pure: lists and rows come in, violations go out; [`lists`] reads the lists from a running server.
+//! Pure: lists and rows come in, violations go out; [`lists`] reads the lists of a running server.
 //! A limit that nobody states for a client is not judged, so an empty result says that no known
 //! limit is passed, not that every client works.
 

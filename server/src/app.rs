@@ -58,6 +58,12 @@ impl AppError {
         }
     }
 
+    /// Whether no client was served yet.
+    #[must_use]
+    pub fn is_before_serving(&self) -> bool {
+        self.stage != "stdio"
+    }
+
     /// The process's exit code.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {

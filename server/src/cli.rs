@@ -7,6 +7,7 @@ mod check;
 mod connect;
 mod doctor;
 mod token;
+mod unstarted;
 mod version;
 
 use std::ffi::OsString;
@@ -60,6 +61,9 @@ enum Command {
     Doctor {
         #[command(flatten)]
         layers: Layers,
+        /// Ask each provider that has a key for its models, once
+        #[arg(long)]
+        live: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -235,14 +239,30 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::Serve(serve) => Ok(app::run_serve(Config::load(&serve.sources())?)?),
-        Command::Stdio(stdio) => Ok(app::run_stdio(Config::load(&stdio.sources())?)?),
-        Command::Bridge(bridge) => Ok(app::run_bridge(Config::load(&bridge.sources())?)?),
+        Command::Stdio(stdio) => piped(&stdio.sources(), app::run_stdio),
+        Command::Bridge(bridge) => piped(&bridge.sources(), app::run_bridge),
         Command::Connect(request) => connect::run(&request),
         Command::Check(layers) => check::run(&layers.sources()),
         Command::Version { json } => version::run(json),
         Command::Token(wish) => token::run(wish),
-        Command::Doctor { layers, json } => doctor::run(&layers.sources(), json),
+        Command::Doctor { layers, live, json } => doctor::run(&layers.sources(), live, json),
     }
+}
+
+/// Runs a mode that a client started. One that cannot start says why to the client as well, which
+/// would otherwise show its user no more than a closed connection.
+fn piped(sources: &Sources, run: fn(Config) -> Result<(), AppError>) -> Result<(), Failed> {
+    let ended = Config::load(sources)
+        .map_err(Failed::from)
+        .and_then(|config| Ok(run(config)?));
+    let is_start = |failed: &Failed| match failed {
+        Failed::App(error) => error.is_before_serving(),
+        _ => true,
+    };
+    if let Some(failed) = ended.as_ref().err().filter(|failed| is_start(failed)) {
+        unstarted::tell(&failed.to_string());
+    }
+    ended
 }
 
 /// Prints to standard output. A reader that went away is not our fault.

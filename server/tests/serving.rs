@@ -24,6 +24,8 @@ mod elicitation;
 mod ending;
 #[path = "serving/faults.rs"]
 mod faults;
+#[path = "serving/finding.rs"]
+mod finding;
 #[path = "serving/fixtures.rs"]
 mod fixtures;
 #[path = "serving/frames.rs"]
@@ -66,6 +68,8 @@ mod reviews;
 mod sharing;
 #[path = "serving/socket.rs"]
 mod socket;
+#[path = "serving/starting.rs"]
+mod starting;
 #[path = "serving/strangers.rs"]
 mod strangers;
 #[path = "serving/tools.rs"]

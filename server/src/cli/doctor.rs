@@ -1,4 +1,5 @@
-//! `exai doctor`: what keeps the server from working, each finding with its fix. Asks no provider.
+//! `exai doctor`: what keeps the server from working, each finding with its fix. Asks providers
+//! with `--live` alone.
 
 use std::path::Path;
 
@@ -7,6 +8,9 @@ use serde::Serialize;
 use super::{Failed, say};
 use crate::app;
 use crate::config::{AuthMode, Config, Sources};
+use crate::observe::Metrics;
+use crate::router::Router;
+use crate::router::member::ProviderStatus;
 
 /// One thing looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,9 +46,15 @@ impl Finding {
     }
 }
 
-pub(super) fn run(sources: &Sources, json: bool) -> Result<(), Failed> {
+pub(super) fn run(sources: &Sources, live: bool, json: bool) -> Result<(), Failed> {
     let findings = match Config::load(sources) {
-        Ok(config) => examine(&config),
+        Ok(config) => {
+            let mut findings = examine(&config);
+            if live {
+                findings.extend(signs_of_life(&config));
+            }
+            findings
+        }
         Err(faults) => faults
             .0
             .iter()
@@ -126,6 +136,39 @@ fn store(config: &Config) -> Finding {
             Finding::bad(check, format!("{kind}: {error}"), fix)
         }
     }
+}
+
+/// What each provider with a key answers to a question for its models, which costs nothing.
+fn signs_of_life(config: &Config) -> Vec<Finding> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let router = Router::from_config(config, Metrics::new());
+    let (Ok(runtime), Ok(router)) = (runtime, router) else {
+        return vec![Finding::bad(
+            "live",
+            "no router",
+            "report this as a bug of exai",
+        )];
+    };
+    runtime.block_on(router.probe_now());
+    let rows = router.providers().into_iter().filter(|row| row.registered);
+    let one = |row: ProviderStatus| {
+        let check = format!("live {}", row.name);
+        match row.last_error {
+            None => Finding::good(&check, "the provider took the key"),
+            Some(error) => {
+                let variables = config
+                    .providers
+                    .get(&row.name)
+                    .map(|row| row.api_key_env.join(" or "));
+                let key = format!("provider.{}.base_url", row.name);
+                let fix = format!("correct {}, or {key}", variables.unwrap_or_default());
+                Finding::bad(&check, error, fix)
+            }
+        }
+    };
+    rows.map(one).collect()
 }
 
 fn providers(config: &Config) -> Vec<Finding> {

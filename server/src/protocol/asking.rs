@@ -1,7 +1,7 @@
 //! Asking the client's user for a choice that a tool is missing, where the client says it can.
 //!
-//! On 2025-11-25 the server sends a request while its call waits; on 2026-07-28 the call ends with a
-//! result that asks, and the client sends it again with the answer and a sealed state. Everybody
+//! On 2025-11-25 the server sends a request while its call waits; on 2026-07-28 the call ends with
+//! a result that asks, and the client sends it again with the answer and a sealed state. Everybody
 //! else gets the tool's failure, which names the choices.
 
 use std::collections::BTreeMap;

@@ -302,7 +302,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let (prompts, next) = page(verb::list(), request, |prompt| &prompt.name)?;
+        let (prompts, next) = page(verb::list(&self.toolbox), request, |prompt| &prompt.name)?;
         let mut result = ListPromptsResult::with_all_items(prompts)
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Private);
@@ -317,7 +317,7 @@ impl ServerHandler for Handler {
     ) -> Result<GetPromptResponse, ErrorData> {
         let caller = self.caller(&context)?;
         let (name, arguments) = (request.name, request.arguments);
-        Ok(verb::get(self.threads(), &caller, &name, arguments)
+        Ok(verb::get(&self.toolbox, &caller, &name, arguments)
             .await?
             .into())
     }
@@ -331,7 +331,7 @@ impl ServerHandler for Handler {
         let (argument, typed) = (request.argument.name.as_str(), &request.argument.value);
         let all = match &request.r#ref {
             Reference::Prompt(prompt) => {
-                verb::complete(self.threads(), &caller, (&prompt.name, argument), typed).await?
+                verb::complete(&self.toolbox, &caller, (&prompt.name, argument), typed).await?
             }
             Reference::Resource(one) => {
                 resource::complete(self.threads(), &caller, (&one.uri, argument), typed).await?

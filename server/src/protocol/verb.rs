@@ -7,9 +7,23 @@ use serde_json::{Value, json};
 use super::caller::Caller;
 use super::resource::summaries;
 use crate::thread::Threads;
+use crate::tool::Toolbox;
+use crate::tool::registry::Found;
 
-/// All prompts.
-pub fn list() -> Vec<Prompt> {
+/// The prompts whose tool is listed: one that leads to a hidden tool would mislead.
+pub fn list(toolbox: &Toolbox) -> Vec<Prompt> {
+    let has_tool = |prompt: &Prompt| {
+        let tool = match prompt.name.as_str() {
+            "continue" | "second_opinion" => "chat",
+            "review" => "codereview",
+            own => own,
+        };
+        matches!(toolbox.registry().find(tool), Found::Tool(_))
+    };
+    all().into_iter().filter(has_tool).collect()
+}
+
+fn all() -> Vec<Prompt> {
     let optional = |name: &str, says: &str| PromptArgument::new(name).with_description(says);
     let required = |name: &str, says: &str| optional(name, says).with_required(true);
     vec![
@@ -43,7 +57,10 @@ pub fn list() -> Vec<Prompt> {
         Prompt::new(
             "second_opinion",
             Some("Ask another model about the question at hand."),
-            Some(vec![required("question", "The question.")]),
+            Some(vec![
+                required("question", "The question."),
+                optional("model", "Who is asked; leave out for the server's choice."),
+            ]),
         )
         .with_title("Get a second opinion"),
     ]
@@ -54,13 +71,14 @@ pub fn list() -> Vec<Prompt> {
 /// # Errors
 /// -32602 for an unknown prompt, a missing argument or a title no own thread has.
 pub async fn get(
-    threads: &Threads,
+    toolbox: &Toolbox,
     caller: &Caller,
     name: &str,
     arguments: Option<JsonObject>,
 ) -> Result<GetPromptResult, ErrorData> {
+    let threads = &toolbox.surroundings().threads;
     let arguments = arguments.unwrap_or_default();
-    let Some(prompt) = list().into_iter().find(|prompt| prompt.name == name) else {
+    let Some(prompt) = list(toolbox).into_iter().find(|prompt| prompt.name == name) else {
         return Err(invalid("unknown prompt", json!({ "name": name })));
     };
     let known = prompt.arguments.unwrap_or_default();
@@ -79,7 +97,7 @@ pub async fn get(
         "review" => review(argument("focus")),
         "consensus" => consensus(needed(argument("question"), "question")?),
         "debug" => debug(needed(argument("symptom"), "symptom")?),
-        _ => second_opinion(needed(argument("question"), "question")?),
+        _ => second_opinion(needed(argument("question"), "question")?, argument("model")),
     };
     let messages = vec![PromptMessage::new_text(Role::User, text)];
     Ok(GetPromptResult::new(messages).with_description(prompt.description.unwrap_or_default()))
@@ -90,19 +108,20 @@ pub async fn get(
 /// # Errors
 /// -32602 for a prompt or argument there is none of, -32603 when the store cannot be reached.
 pub async fn complete(
-    threads: &Threads,
+    toolbox: &Toolbox,
     caller: &Caller,
     (name, argument): (&str, &str),
     typed: &str,
 ) -> Result<Vec<String>, ErrorData> {
-    let prompt = list().into_iter().find(|prompt| prompt.name == name);
+    let prompt = list(toolbox).into_iter().find(|prompt| prompt.name == name);
     let prompt = prompt.ok_or_else(|| invalid("unknown prompt", json!({ "name": name })))?;
     let mut known = prompt.arguments.into_iter().flatten();
     if !known.any(|one| one.name == argument) {
         return Err(invalid("unknown argument", json!({ "argument": argument })));
     }
     match (name, argument) {
-        ("continue", "title") => titles(threads, caller, typed).await,
+        ("continue", "title") => titles(&toolbox.surroundings().threads, caller, typed).await,
+        ("second_opinion", "model") => Ok(models(toolbox, typed)),
         _ => Ok(Vec::new()),
     }
 }
@@ -119,6 +138,18 @@ async fn titles(threads: &Threads, caller: &Caller, typed: &str) -> Result<Vec<S
         .map(|thread| thread.title)
         .filter(|title| title.to_lowercase().contains(&typed))
         .collect())
+}
+
+/// Names of models that can be asked and begin with what was typed.
+fn models(toolbox: &Toolbox, typed: &str) -> Vec<String> {
+    let models = (toolbox.surroundings().models)();
+    let usable = models
+        .into_iter()
+        .filter(|one| one.available && one.status == "current");
+    usable
+        .map(|one| one.name)
+        .filter(|name| name.starts_with(typed))
+        .collect()
 }
 
 async fn go_on(threads: &Threads, caller: &Caller, title: &str) -> Result<String, ErrorData> {
@@ -149,11 +180,14 @@ fn review(focus: Option<&str>) -> String {
     )
 }
 
-fn second_opinion(question: &str) -> String {
+fn second_opinion(question: &str, model: Option<&str>) -> String {
+    let model = model
+        .map(|model| format!(", \"{model}\" in model"))
+        .unwrap_or_default();
     format!(
         "Get a second opinion: call the tool chat with everything needed to judge the question in \
-         prompt, and the files that matter in files as {{name, content}}. Then compare the answer \
-         with your own view and tell me where you differ.\n\nThe question: {question}"
+         prompt{model}, and the files that matter in files as {{name, content}}. Then compare the \
+         answer with your own view and tell me where you differ.\n\nThe question: {question}"
     )
 }
 

@@ -36,6 +36,11 @@ impl Upstream {
         Self { url, seen }
     }
 
+    /// How many requests came, of any kind.
+    pub fn requests(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
     /// The POSTs so far.
     pub fn posts(&self) -> Vec<Seen> {
         let seen = self.seen.lock().unwrap();
