@@ -289,13 +289,16 @@ fn posted(server: &Server, bearer: &str, request: &Value) -> Value {
     server.post(request, &headers).json()["result"].clone()
 }
 
+/// Sends one request and gives its result.
+type Sender<'a> = Box<dyn FnMut(&Value) -> Value + 'a>;
+
 #[test]
 fn a_result_that_asks_is_answered_by_the_same_call_on_every_wire() {
     let state = tempfile::tempdir().unwrap();
     let server = serve(&["--demo"], &[]);
     let mut pipe = piped(None, &state);
     let mut socket = open(&server, "mcp", &[]).unwrap();
-    let mut wires: [(&str, Box<dyn FnMut(&Value) -> Value>); 3] = [
+    let mut wires: [(&str, Sender<'_>); 3] = [
         (
             "stdio",
             Box::new(|request| pipe.ask(request)["result"].clone()),

@@ -59,6 +59,9 @@ fn doctor(words: &[&str], env: &[(&str, &str)]) -> (i32, Vec<Value>) {
     (output.status.code().unwrap(), bad)
 }
 
+/// Words of a command line, variables, and what the doctor must say.
+type Planted<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn the_doctor_finds_each_of_ten_planted_faults_and_names_the_fix() {
     let state = tempfile::tempdir().unwrap();
@@ -75,7 +78,7 @@ fn the_doctor_finds_each_of_ten_planted_faults_and_names_the_fix() {
     ];
     let key = [("KIMI_API_KEY", "sk-planted-0123456789abcdef")];
     let weak = [key[0], ("EXAI_JWT_SECRET", "short")];
-    let cases: [(&[&str], &[(&str, &str)], &str); 10] = [
+    let cases: [Planted<'_>; 10] = [
         (&[], &[], "KIMI_API_KEY"),
         (&["--set", "tools.profil=lean"], &key, "tools.profile"),
         (&["--set", "thread.ttl=soon"], &key, "thread.ttl"),
