@@ -7,7 +7,6 @@
 
 pub mod dial;
 mod ledger;
-mod lines;
 
 use std::io;
 use std::time::Duration;
@@ -22,9 +21,9 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Bridge as Settings;
+use crate::transport::lines::{BadLine, Lines};
 use dial::{DialError, Socket, Target};
 use ledger::{Accepted, Ledger};
-use lines::{Lines, TooLong};
 
 /// What requests at the daemon have left after the input has ended.
 const GRACE: Duration = Duration::from_secs(1);
@@ -179,11 +178,11 @@ impl<W: AsyncWrite + Unpin> Bridge<W> {
     }
 
     /// A line of the client.
-    async fn take(&mut self, line: Result<String, TooLong>) -> io::Result<()> {
+    async fn take(&mut self, line: Result<String, BadLine>) -> io::Result<()> {
         let accepted = match line {
             Ok(line) if line.trim().is_empty() => Accepted::Nothing,
             Ok(line) => self.ledger.accept(&line, Instant::now()),
-            Err(TooLong(limit)) => Accepted::Answer(ledger::too_long(limit)),
+            Err(bad) => Accepted::Answer(ledger::unread(bad)),
         };
         match accepted {
             Accepted::Nothing => {}

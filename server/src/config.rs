@@ -10,6 +10,7 @@ pub mod duration;
 pub mod fault;
 pub mod layer;
 pub mod limits;
+pub mod prompts;
 pub mod provider;
 pub mod reference;
 mod relations;
@@ -27,6 +28,7 @@ pub use digest::Digests;
 pub use fault::{Fault, Faults};
 pub use layer::{Flag, Layer};
 pub use limits::{Clocks, Limits, Rate, Timeouts};
+pub use prompts::Prompts;
 pub use provider::{Dialect, ProviderKey, ProviderRow};
 pub use schema::Schema;
 pub use secret::Secrets;
@@ -132,7 +134,8 @@ impl Config {
         let mut faults = settings.faults.clone();
         let secrets = Secrets::read(&from.environment, &mut faults);
         let policy = read_policy(&settings, &mut faults);
-        let digests = Digests::of(&settings, schema, &policy, from.demo);
+        let prompts = read_prompts(&settings, &mut faults);
+        let digests = Digests::of(&settings, schema, (&policy, &prompts), from.demo);
         let mut reader = Reader {
             settings: &settings,
             faults: &mut faults,
@@ -146,6 +149,7 @@ impl Config {
             providers,
             secrets,
             policy,
+            prompts,
             digests,
             demo: from.demo,
         };
@@ -166,6 +170,14 @@ fn read_policy(settings: &Settings, faults: &mut Vec<Fault>) -> Policy {
     Policy::load(&path).unwrap_or_else(|error| {
         faults.push(settings.fault("auth.policy_file", error.to_string()));
         Policy::deny_all()
+    })
+}
+
+fn read_prompts(settings: &Settings, faults: &mut Vec<Fault>) -> Prompts {
+    Prompts::read(&settings.text("tools.prompts")).unwrap_or_else(|error| {
+        let message = format!("the folder of instructions could not be read: {error}");
+        faults.push(settings.fault("tools.prompts", message));
+        Prompts::default()
     })
 }
 
@@ -196,6 +208,7 @@ struct Outside {
     providers: BTreeMap<String, ProviderRow>,
     secrets: Secrets,
     policy: Policy,
+    prompts: Prompts,
     digests: Digests,
     demo: bool,
 }
@@ -263,9 +276,14 @@ impl Sections {
             providers,
             secrets,
             policy,
+            prompts,
             digests,
             demo,
         } = outside;
+        let tools = Tools {
+            instructions: prompts,
+            ..self.tools
+        };
         Config {
             server: self.server,
             limits: self.limits,
@@ -277,7 +295,7 @@ impl Sections {
             auth: self.auth,
             audit: self.audit,
             bridge: self.bridge,
-            tools: self.tools,
+            tools,
             models: self.models,
             files: self.files,
             metrics_open: self.admin.metrics_open,

@@ -9,17 +9,13 @@ pub mod caller;
 pub mod fixture;
 pub mod handler;
 mod page;
-mod pipe;
 pub mod progress;
 pub mod reply;
 mod resource;
 pub mod seal;
 mod verb;
 
-use tokio_util::sync::CancellationToken;
-
 pub use handler::Handler;
-pub use pipe::PipeError;
 
 use crate::tool::Toolbox;
 
@@ -54,17 +50,6 @@ pub fn http(toolbox: Toolbox) -> Result<impl Fn() -> HttpHandler + Clone, String
 #[must_use]
 pub fn handler(toolbox: Toolbox) -> Handler {
     Handler::for_network(toolbox)
-}
-
-/// Serves one client over standard input and output until it closes the pipe or `cancel` fires.
-///
-/// A blocked read of standard input cannot be interrupted, so after `cancel` the process should
-/// exit rather than wait for its runtime.
-///
-/// # Errors
-/// When the first message is not one that begins a conversation. A pipe that closes is no error.
-pub async fn stdio(toolbox: Toolbox, cancel: CancellationToken) -> Result<(), PipeError> {
-    pipe::serve(toolbox, tokio::io::stdin(), tokio::io::stdout(), cancel).await
 }
 
 #[cfg(test)]

@@ -6,8 +6,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "serving/abuse.rs"]
+mod abuse;
 #[path = "serving/bridge.rs"]
 mod bridge;
+#[path = "serving/broken.rs"]
+mod broken;
 #[path = "serving/connect.rs"]
 mod connect;
 #[path = "serving/conversing.rs"]
@@ -32,6 +36,8 @@ mod fixtures;
 mod frames;
 #[path = "serving/front.rs"]
 mod front;
+#[path = "serving/generating.rs"]
+mod generating;
 #[path = "serving/guard.rs"]
 mod guard;
 #[path = "serving/health.rs"]
@@ -40,6 +46,8 @@ mod health;
 mod hello;
 #[path = "serving/limits.rs"]
 mod limits;
+#[path = "serving/listing.rs"]
+mod listing;
 #[path = "serving/looking.rs"]
 mod looking;
 #[path = "serving/monitoring.rs"]

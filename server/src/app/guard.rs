@@ -1,12 +1,15 @@
 //! One daemon on one listen address: an advisory lock on a file named after the address.
 //!
 //! The kernel drops the lock with its process, so a file that a crash left behind blocks nobody.
-//! Daemons on Redis are replicas and take no lock; `exai stdio` is started as often as it is wanted.
+//! Daemons on Redis are replicas and take no lock; any number of `exai stdio` may run.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 /// Another daemon, or a lock that could not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +32,7 @@ pub(super) enum GuardError {
 /// The lock, held until dropped.
 #[derive(Debug)]
 pub(super) struct Guard {
-    _file: Option<File>,
+    _file: Option<Flock<File>>,
 }
 
 impl Guard {
@@ -73,23 +76,19 @@ impl From<io::Error> for Refused {
     }
 }
 
-fn lock(path: &Path, own: u32) -> Result<File, Refused> {
+fn lock(path: &Path, own: u32) -> Result<Flock<File>, Refused> {
     let mut options = OpenOptions::new();
-    let mut file = options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let file = options.open(path)?;
+    let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(file) => file,
+        Err((file, Errno::EWOULDBLOCK)) => {
             let mut text = String::new();
             file.take(20).read_to_string(&mut text)?;
             return Err(Refused::Held(text.trim().parse().ok()));
         }
-        Err(TryLockError::Error(cause)) => return Err(cause.into()),
-    }
+        Err((_, errno)) => return Err(io::Error::from(errno).into()),
+    };
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{own}")?;

@@ -10,7 +10,7 @@ use super::signals::Signals;
 use super::{App, AppError, probes};
 use crate::config::Config;
 use crate::observe::probe;
-use crate::protocol;
+use crate::transport::pipe;
 
 /// Nobody scrapes a process of one client, and many of them share a machine.
 const RARELY: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
         interval,
         ending.clone(),
     ));
-    let serving = protocol::stdio(app.toolbox.clone(), ending.clone());
+    let serving = pipe::stdio(app.toolbox.clone(), ending.clone());
     let served = tokio::select! {
         served = serving => served,
         _ = signals.next() => Ok(()),

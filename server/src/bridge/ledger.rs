@@ -12,6 +12,7 @@ use crate::failure::{Category, Failure};
 use crate::protocol::caller::fresh_correlation_id;
 use crate::protocol::reply;
 use crate::transport::envelope::Envelope;
+use crate::transport::lines::BadLine;
 
 /// Nesting of a client's message.
 const DEPTH: usize = 64;
@@ -85,10 +86,9 @@ fn answer(id: &Value, error: &Value) -> String {
 }
 
 /// The answer to a line that was passed over.
-pub fn too_long(limit: usize) -> String {
-    let message = format!("A line holds at most {limit} bytes.");
-    let failure = Failure::new(Category::ClientError, "line_too_long", message);
-    answer(&Value::Null, &error(-32600, &failure))
+pub fn unread(bad: BadLine) -> String {
+    let (code, failure) = bad.failure();
+    answer(&Value::Null, &error(code, &failure))
 }
 
 impl Ledger {

@@ -3,7 +3,8 @@
 //! Each is the SHA-256, in lower-case hex, of one line `key=value` per key of that mark, sorted by
 //! key, each line ended by a newline. Values are TOML; a duration is its milliseconds followed by
 //! `ms`. The policy digest also covers `auth.policy` (SHA-256 of the role policy's text) and
-//! `demo`. Secrets are in neither.
+//! `demo`, and for each file of `tools.prompts` a line `prompts.NAME` with the SHA-256 of its text.
+//! Secrets are in neither.
 
 use std::fmt::Write as _;
 
@@ -12,6 +13,7 @@ use toml::Value;
 
 use super::duration;
 use super::layer::Settings;
+use super::prompts::Prompts;
 use super::schema::{Kind, Mark, Schema};
 use crate::auth::policy::Policy;
 
@@ -25,7 +27,12 @@ pub struct Digests {
 }
 
 impl Digests {
-    pub(super) fn of(settings: &Settings, schema: &Schema, policy: &Policy, demo: bool) -> Self {
+    pub(super) fn of(
+        settings: &Settings,
+        schema: &Schema,
+        (policy, prompts): (&Policy, &Prompts),
+        demo: bool,
+    ) -> Self {
         let mut lines = Vec::new();
         for (key, value) in settings.values() {
             if let Some((kind, mark)) = schema.find(key) {
@@ -37,6 +44,10 @@ impl Digests {
             format!("auth.policy={}\n", hex_sha256(policy.text())),
         ));
         lines.push((Mark::Policy, format!("demo={demo}\n")));
+        lines.extend(prompts.all().map(|(name, found)| {
+            let digest = hex_sha256(found.unwrap_or_default());
+            (Mark::Policy, format!("prompts.{name}={digest}\n"))
+        }));
         lines.sort_by(|a, b| a.1.cmp(&b.1));
         let digest = |wanted: Mark| {
             let chosen = lines.iter().filter(|(mark, _)| *mark == wanted);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Cidr, duration};
+use super::{Cidr, Prompts, duration};
 
 /// `[server]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -263,6 +263,11 @@ pub struct Tools {
     pub allow: Vec<String>,
     /// Never listed; applied last.
     pub deny: Vec<String>,
+    /// A folder whose `NAME.md` replace embedded instructions; empty means none.
+    pub prompts: String,
+    /// What that folder held.
+    #[serde(skip)]
+    pub instructions: Prompts,
     /// Whether a call may search the web.
     pub websearch: WebSearch,
     /// Whether replies carry a footer block.

@@ -183,18 +183,7 @@ fn footer_of(about: &About, shared: Option<Shared>) -> String {
     }
     if let (Some(model), Some(provider)) = (text("model_used"), text("provider")) {
         parts.push(format!("{model} via {provider}"));
-        let tokens = |name: &str| {
-            trace
-                .get("tokens")
-                .and_then(|tokens| tokens.get(name))
-                .and_then(Value::as_u64)
-        };
-        if let (Some(input), Some(output)) = (tokens("input"), tokens("output")) {
-            parts.push(format!("{input} tokens in, {output} out"));
-        }
-        if let Some(cost) = trace.get("cost_usd").and_then(Value::as_f64) {
-            parts.push(format!("${cost:.4}"));
-        }
+        parts.extend(spent(trace));
     }
     if trace
         .get("failover")
@@ -236,6 +225,24 @@ fn footer_of(about: &About, shared: Option<Shared>) -> String {
         receipt.thread, receipt.turn, receipt.turns_left
     ));
     format!("[{}]", parts.join(" · "))
+}
+
+/// Tokens and cost, as far as they are known.
+fn spent(trace: &Map<String, Value>) -> Vec<String> {
+    let tokens = |name: &str| {
+        trace
+            .get("tokens")
+            .and_then(|tokens| tokens.get(name))
+            .and_then(Value::as_u64)
+    };
+    let mut parts = Vec::new();
+    if let (Some(input), Some(output)) = (tokens("input"), tokens("output")) {
+        parts.push(format!("{input} tokens in, {output} out"));
+    }
+    if let Some(cost) = trace.get("cost_usd").and_then(Value::as_f64) {
+        parts.push(format!("${cost:.4}"));
+    }
+    parts
 }
 
 fn shortened(text: &str, most: usize) -> String {

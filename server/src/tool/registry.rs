@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::catalogue::{Catalogue, Kind, Row, Tier, listed};
 use super::{prompt, schema};
-use crate::config::{ToolProfile, Tools};
+use crate::config::{Prompts, ToolProfile, Tools};
 
 /// A tool that can be called.
 #[derive(Debug)]
@@ -91,12 +91,18 @@ impl Registry {
                 continue;
             }
             let name = row.name.clone();
-            match load(row, input) {
+            match load(row, input, &settings.instructions) {
                 Ok(tool) if registry.tools.iter().any(|other| other.name == tool.name) => {
                     registry.lose(name, "another row has the same name".to_owned());
                 }
                 Ok(tool) => registry.tools.push(Arc::new(tool)),
                 Err(reason) => registry.lose(name, reason),
+            }
+        }
+        for (name, _) in settings.instructions.all() {
+            if prompt::text(name).is_none() {
+                let reason = "tools.prompts holds this file, and no tool has such an instruction";
+                registry.lose(format!("{name}.md"), reason.to_owned());
             }
         }
         registry.tools.sort_by_key(|tool| tool.name);
@@ -196,9 +202,18 @@ fn why_hidden(row: &Row, settings: &Tools, has_provider: impl Fn(&str) -> bool) 
     }
 }
 
-fn load(row: Row, input: Map<String, Value>) -> Result<Tool, String> {
+/// The operator's instruction, else the embedded one.
+fn instruction(name: &str, own: &Prompts) -> Result<&'static str, String> {
+    match own.get(name) {
+        // Leaked like the row's name: there are as many as files, and the process needs them all.
+        Some(found) => Ok(Box::leak(Box::from(found?))),
+        None => prompt::text(name).ok_or_else(|| format!("there is no prompt {name}")),
+    }
+}
+
+fn load(row: Row, input: Map<String, Value>, own: &Prompts) -> Result<Tool, String> {
     let system = match &row.prompt {
-        Some(name) => prompt::text(name).ok_or_else(|| format!("there is no prompt {name}"))?,
+        Some(name) => instruction(name, own)?,
         None if row.asks_models() => return Err("it names no prompt".to_owned()),
         None => "",
     };

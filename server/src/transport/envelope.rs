@@ -153,6 +153,10 @@ impl Envelope {
     /// -32700 when it is no JSON or too deep, -32600 when it is JSON but no single JSON-RPC 2.0
     /// message.
     pub fn read(body: &[u8], depth: usize) -> Result<Self, BadMessage> {
+        // The reader skips over strings that nobody asked for, also over what is no text in them.
+        if std::str::from_utf8(body).is_err() {
+            return Err(bad(-32700, "the body is not UTF-8", Value::Null));
+        }
         if deepest(body) > depth {
             return Err(bad(-32700, "the body is nested too deeply", Value::Null));
         }
@@ -293,6 +297,12 @@ mod tests {
             let got = Envelope::read(body.as_bytes(), 64).map_err(|bad| bad.code);
             assert_eq!(got, Err(code), "{body:.60}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_wherever_they_stand() {
+        let body = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"params\":{\"x\":\"\xc3(\"}}";
+        assert_eq!(Envelope::read(body, 64).unwrap_err().code, -32700);
     }
 
     #[test]

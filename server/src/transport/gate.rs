@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 
 use super::door::{Counted, Counts};
 use super::envelope::Envelope;
+use super::open::Open;
 use super::origin::Origins;
 use super::rate::Rates;
 use super::refusal::{Asked, Desk, Refusal};
@@ -55,6 +56,8 @@ pub struct Gate {
     pub(crate) behind: Arc<Counts<IpAddr>>,
     /// Sizes and clocks.
     pub(crate) limits: Arc<Limits>,
+    /// Requests of HTTP sessions that are being answered, by session and id.
+    pub(crate) open: Open<()>,
     /// Calls being answered, for the drain.
     pub(crate) calls: TaskTracker,
     /// The zero of the rate clock.
@@ -98,6 +101,8 @@ impl Gate {
             trusted: config.server.trusted_proxies.clone().into(),
             behind: Counts::new(limits.connections_per_address),
             limits: Arc::new(limits.clone()),
+            // One connection has one request at a time.
+            open: Open::new(limits.connections),
             calls,
             epoch: Instant::now(),
             desk,

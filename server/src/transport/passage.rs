@@ -15,6 +15,7 @@ use super::body::{self, BodyError};
 use super::envelope::Envelope;
 use super::gate::{Admitted, Gate, SESSION};
 use super::held::Held;
+use super::open::{Opened, Unopened};
 use super::patience;
 use super::refusal::{Asked, Desk, Refusal};
 use super::session::Place;
@@ -103,6 +104,10 @@ async fn pass_message(
         asked,
         place: behind,
     } = admitted;
+    let opened = match opened(gate, request.headers(), &envelope) {
+        Ok(opened) => opened,
+        Err(refusal) => return gate.desk.refuse(refusal, asked).await,
+    };
     request
         .extensions_mut()
         .insert(Gate::caller(&principal, &asked));
@@ -125,7 +130,20 @@ async fn pass_message(
         place.take(&id, principal.name(), Instant::now());
     }
     let (parts, body) = response.into_parts();
-    Response::from_parts(parts, Held::body(body, (token, behind)))
+    Response::from_parts(parts, Held::body(body, (token, behind, opened)))
+}
+
+/// Holds a request's id in its session: the protocol library would lose one of two answers.
+fn opened(
+    gate: &Gate,
+    headers: &HeaderMap,
+    envelope: &Envelope,
+) -> Result<Option<Opened<()>>, Refusal> {
+    let Some(session) = session_of(headers).filter(|_| envelope.is_request()) else {
+        return Ok(None);
+    };
+    let held = gate.open.hold(format!("{session}\0{}", envelope.id), ());
+    held.map(Some).map_err(Unopened::refusal)
 }
 
 /// GET and DELETE: the standing stream and the end of a session.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::body::BodyError;
 use super::envelope::BadMessage;
+use super::lines::BadLine;
 use super::origin::Stranger;
 use super::rate::OverRate;
 use crate::auth::audit::{Audit, Deed};
@@ -168,6 +169,13 @@ impl Refusal {
     #[must_use]
     pub fn message(bad: &BadMessage) -> Self {
         Self::new(StatusCode::BAD_REQUEST, bad.code, bad.failure())
+    }
+
+    /// A line of a pipe that could not be read.
+    #[must_use]
+    pub fn line(bad: BadLine) -> Self {
+        let (code, failure) = bad.failure();
+        Self::new(StatusCode::BAD_REQUEST, code, failure)
     }
 
     /// What the protocol library refused in plain text.

@@ -11,7 +11,6 @@ mod line;
 mod mcp;
 mod monitoring;
 pub mod names;
-mod open;
 mod proof;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
 use super::piped::Bridge;
@@ -19,6 +20,11 @@ fn free_address() -> String {
 
 fn lock_of(state: &Path, address: &str) -> PathBuf {
     state.join(format!("daemon-{}.lock", address.replace(':', "_")))
+}
+
+fn lock(path: &Path) -> Flock<File> {
+    let file = File::create(path).unwrap();
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap()
 }
 
 /// Starts a daemon that is expected to end by itself.
@@ -83,8 +89,7 @@ fn a_lock_under_the_daemons_own_pid_does_not_block_it() {
     let state = tempfile::tempdir().unwrap();
     let address = free_address();
     let path = lock_of(state.path(), &address);
-    let mut held = File::create(&path).unwrap();
-    held.lock().unwrap();
+    let mut held = lock(&path);
     writeln!(held, "1").unwrap();
     let blocked = refused(state.path(), &address);
     let said = String::from_utf8(blocked.stderr).unwrap();
@@ -115,8 +120,7 @@ fn a_lock_under_the_daemons_own_pid_does_not_block_it() {
 fn daemons_on_redis_take_no_lock() {
     let state = tempfile::tempdir().unwrap();
     let address = free_address();
-    let held = File::create(lock_of(state.path(), &address)).unwrap();
-    held.lock().unwrap();
+    let _held = lock(&lock_of(state.path(), &address));
     let state = format!("server.state_dir={}", state.path().display());
     // Nobody listens there; a daemon starts all the same.
     let url = format!("store.url=redis://{}", free_address());

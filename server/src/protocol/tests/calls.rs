@@ -273,7 +273,9 @@ async fn a_closed_pipe_ends_the_service_and_the_question_of_a_running_call() {
     let (near, far) = tokio::io::duplex(1 << 16);
     let (input, output) = tokio::io::split(far);
     let cancel = CancellationToken::new();
-    let service = tokio::spawn(crate::protocol::pipe::serve(toolbox, input, output, cancel));
+    let service = tokio::spawn(crate::transport::pipe::serve(
+        toolbox, input, output, cancel,
+    ));
     let mut client = Client::over(near);
     client.initialize().await;
     let params = json!({"name": "chat", "arguments": {"prompt": "x"}});

@@ -29,9 +29,9 @@ call: `step_number` 1, `total_steps` 1, `next_step_required` false.
 
 A **long answer** comes in pages: the last block says `page 1 of n`, `next_call` can be sent as it
 stands and brings the next page, and so does the resource of the link. No model is asked for a page
-and no turn is added. An **equal call** (same principal, tool and arguments) is answered once: with the
-first one's answer while that runs, and for `tools.result_ttl` after it; the footer says so. Other
-words, or `_meta[\"dev.exai/no-cache\"]`, get a new answer.
+and no turn is added. An **equal call** (same principal, tool and arguments) is answered once: with
+the first one's answer while that runs, and for `tools.result_ttl` after it; the footer says so.
+Other words, or `_meta[\"dev.exai/no-cache\"]`, get a new answer.
 
 ";
 

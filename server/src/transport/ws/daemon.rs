@@ -17,13 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::super::envelope::Envelope;
+use super::super::open::{Open, Unopened};
 use super::super::refusal::{Asked, Refusal};
 use super::Ws;
 use super::close::Farewell;
 use super::guest::{Guest, NoHello};
 use super::line::{Line, Outbox};
 use super::names::Name;
-use super::open::{Open, Unopened};
 use call::Running;
 use frame::{CallTool, Frame, Hello, Unframed};
 

@@ -22,12 +22,12 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::super::envelope::Envelope;
 use super::super::gate::SESSION;
+use super::super::open::{Open, Unopened};
 use super::super::refusal::Refusal;
 use super::Ws;
 use super::close::Farewell;
 use super::guest::Guest;
 use super::line::{Line, Outbox};
-use super::open::{Open, Unopened};
 use crate::protocol::caller::Caller;
 use crate::protocol::{self, handler::IDEMPOTENCY_KEY};
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::super::super::open::Open;
 use super::super::line::Outbox;
-use super::super::open::Open;
 use super::chunks::{Chunks, Standing};
 use super::frame::CallTool;
 use super::{Held, answer};

@@ -1,11 +1,11 @@
-//! The requests of one connection that wait for their answers, by id.
+//! The requests that wait for their answers, by id: of one connection, or of all HTTP sessions.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::super::refusal::Refusal;
+use super::refusal::Refusal;
 
 /// What is held for each open request; cheap to clone.
 pub struct Open<T>(Arc<Inner<T>>);
@@ -66,6 +66,18 @@ impl<T> Open<T> {
         Ok(())
     }
 
+    /// As [`Open::begin`], until the result is dropped.
+    ///
+    /// # Errors
+    /// When the id is taken or the table is full.
+    pub fn hold(&self, id: String, held: T) -> Result<Opened<T>, Unopened> {
+        self.begin(&id, held)?;
+        Ok(Opened {
+            open: self.clone(),
+            id,
+        })
+    }
+
     /// Looks at what is held for an open request; `None` when it is not open.
     pub fn look<R>(&self, id: &str, look: impl FnOnce(&T) -> R) -> Option<R> {
         self.lock().rows.get(id).map(look)
@@ -108,6 +120,18 @@ impl<T> Open<T> {
 impl<T> Table<T> {
     fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.ending == 0
+    }
+}
+
+/// A request that is open until this is dropped.
+pub struct Opened<T> {
+    open: Open<T>,
+    id: String,
+}
+
+impl<T> Drop for Opened<T> {
+    fn drop(&mut self) {
+        drop(self.open.end(&self.id));
     }
 }
 
@@ -168,6 +192,10 @@ mod tests {
         drop(ended);
         assert!(emptied.as_mut().now_or_never().is_some());
         assert!(open.end("2").is_none());
+        let held = open.hold("2".into(), ()).ok().unwrap();
+        assert_eq!(open.hold("2".into(), ()).err(), Some(Unopened::Taken));
+        drop(held);
+        assert!(open.hold("2".into(), ()).is_ok());
         assert_eq!(open.begin("1", ()), Ok(()));
     }
 }
