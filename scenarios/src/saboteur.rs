@@ -17,7 +17,8 @@ pub struct Saboteur {
     pub name: String,
     /// The impostor's spoiler, or the launcher's.
     pub spoil: String,
-    /// Where it sits: `client`, `admin`, `stdio`, a provider's name, or `launcher`.
+    /// Where it sits: `client`, `websocket`, `stdio`, `admin`, `store`, a provider's name, or
+    /// `launcher`.
     pub edge: String,
     /// Spoil every k-th eligible operation.
     #[serde(default = "one")]
@@ -37,9 +38,13 @@ pub struct Saboteur {
     /// Whether every criterion must become Inconclusive(foreign_identity).
     #[serde(default)]
     pub void: bool,
-    /// Configuration keys of the server that this row changes.
-    #[serde(default)]
-    pub set: Vec<String>,
+    /// The store behind the server.
+    #[serde(default = "embedded")]
+    pub store: String,
+}
+
+fn embedded() -> String {
+    "embedded".to_owned()
 }
 
 const fn one() -> u32 {
@@ -62,6 +67,9 @@ pub fn all() -> Result<Vec<Saboteur>, toml::de::Error> {
 
 #[cfg(test)]
 mod tests {
+    use exai_mocks::impostor::registry::{self, Edge};
+    use exai_mocks::provider::Provider;
+
     use super::*;
 
     #[test]
@@ -73,6 +81,20 @@ mod tests {
                 "row {} can be passed by a judge that sees nothing",
                 row.id
             );
+        }
+    }
+
+    #[test]
+    fn every_row_names_a_spoiler_that_can_stand_on_its_edge() {
+        for row in all().unwrap().iter().filter(|row| row.edge != "launcher") {
+            let edge = match Provider::ALL.iter().find(|one| one.name() == row.edge) {
+                Some(_) => Edge::Provider,
+                None => row.edge.parse().unwrap(),
+            };
+            let spoiler = registry::find(&row.spoil).unwrap();
+            assert!(spoiler.edges.contains(&edge), "row {}", row.id);
+            let needs_edge = edge == Edge::Store;
+            assert_eq!(needs_edge, row.store == "redis", "row {}", row.id);
         }
     }
 

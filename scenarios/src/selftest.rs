@@ -16,6 +16,9 @@ use crate::cli::{Ending, print};
 use crate::saboteur::{self, Saboteur};
 use crate::vector::{self, Vector};
 
+/// The honest server through an impostor that passes everything on.
+const HONEST: &[&str] = &["--spoil", "none@client", "--store", "embedded"];
+
 /// What one row came to.
 struct Outcome {
     id: String,
@@ -69,7 +72,7 @@ fn chosen(rows: &[Saboteur], named: &[String]) -> Result<Vec<Saboteur>, Ending> 
 /// The honest server, through the same impostor in pass-through mode.
 fn control(honest: &Vector, folder: &Path, seed: u64) -> Outcome {
     let begun = Instant::now();
-    let misses = match findings(&folder.join("honest"), &["--spoil", "none@client"], seed) {
+    let misses = match findings(&folder.join("honest"), HONEST, seed) {
         Ok(findings) => vector::differences(honest, &vector::of(&findings)),
         Err(why) => vec![why],
     };
@@ -85,7 +88,7 @@ fn control(honest: &Vector, folder: &Path, seed: u64) -> Outcome {
 fn try_row(row: &Saboteur, honest: &Vector, folder: &Path, seed: u64) -> Outcome {
     let begun = Instant::now();
     let spoil = format!("{}@{}:{}+{}", row.spoil, row.edge, row.every, row.offset);
-    let mut words = vec!["--spoil", spoil.as_str()];
+    let mut words = vec!["--spoil", spoil.as_str(), "--store", row.store.as_str()];
     words.extend(row.run.iter().map(String::as_str));
     let misses = match findings(&folder.join(&row.id), &words, seed) {
         Ok(findings) => vector::misses(row, honest, &findings),
@@ -118,15 +121,7 @@ fn findings(reports: &Path, words: &[&str], seed: u64) -> Result<Vec<Finding>, S
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let log = std::fs::File::create(reports.with_extension("log"));
     let output = Command::new(own)
-        .args([
-            "run",
-            "--profile",
-            "selftest",
-            "--store",
-            "embedded",
-            "--quiet",
-            "--seed",
-        ])
+        .args(["run", "--profile", "selftest", "--quiet", "--seed"])
         .arg(seed.to_string())
         .args(words)
         .arg("--reports")
@@ -151,7 +146,7 @@ fn only_run(runs: &Path) -> Option<PathBuf> {
 }
 
 fn record_honest(path: &Path, folder: &Path, seed: u64) -> Result<Exit, Ending> {
-    let found = findings(&folder.join("honest"), &["--spoil", "none@client"], seed);
+    let found = findings(&folder.join("honest"), HONEST, seed);
     let vector = vector::of(&found.map_err(Ending::Harness)?);
     let text = toml::to_string(&vector).map_err(|error| Ending::Bug(error.to_string()))?;
     std::fs::write(path, text).map_err(|error| Ending::Harness(error.to_string()))?;

@@ -12,6 +12,7 @@ use crate::finding::{Check, Finding, Floor};
 use crate::ground::{Ground, GroundSummary};
 use crate::journal::Journal;
 use crate::observation::{Event, Observation};
+use crate::proof::simulator;
 use crate::run_key::RunKey;
 use crate::verdict::{Reason, Verdict};
 
@@ -94,6 +95,7 @@ pub fn judge_with<I: Iterator<Item = Observation>>(
         .collect();
     let mut desk = Desk {
         ground: &ground,
+        key,
         journal: Journal::default(),
         waiting: VecDeque::new(),
         now: 0,
@@ -119,6 +121,7 @@ pub fn judge_with<I: Iterator<Item = Observation>>(
 /// Holds calls back until their provider requests are known.
 struct Desk<'a> {
     ground: &'a Ground,
+    key: &'a RunKey,
     journal: Journal,
     waiting: VecDeque<(u64, Observation)>,
     now: u64,
@@ -162,6 +165,14 @@ impl Desk<'_> {
         }
     }
 
+    /// A call whose answer a simulator got wrong by itself.
+    fn is_simulators(&self, observation: &Observation) -> bool {
+        match &observation.event {
+            Event::Call(call) => simulator::is_at_fault(self.key, &self.journal, call),
+            _ => false,
+        }
+    }
+
     fn show(&self, observation: &Observation, bench: &mut [Seat<'_>]) {
         let (from, until) = match &observation.event {
             Event::Call(call) => (call.intended_at.min(call.sent_at), call.done_at),
@@ -171,7 +182,7 @@ impl Desk<'_> {
         let seen = Seen {
             at: observation.at,
             event: &observation.event,
-            is_tainted: self.ground.is_tainted(from, until),
+            is_tainted: self.ground.is_tainted(from, until) || self.is_simulators(observation),
             journal: &self.journal,
         };
         for seat in bench {

@@ -1,5 +1,6 @@
 //! Whether one reply is right: proven, whole, its own, and no failure in a success's clothes.
 
+pub mod simulator;
 mod usage;
 
 use std::collections::BTreeMap;

@@ -24,8 +24,9 @@ const PHASE: &str = "faults";
 const LANES: usize = 6;
 /// Exchanges a thread may hold (CRITERIA, Definitions).
 const EXCHANGES: usize = 10;
-/// Failures in a row that open a breaker, and two more to see it refuse.
-const BREAKER_FAILURES: u64 = 7;
+/// Calls to a provider that is down: tried twice each, more failures in a row than a breaker that
+/// opens may let through.
+const BREAKER_FAILURES: u64 = 10;
 
 /// One fault inside a session: the operation it lands on, and where.
 struct Landing {

@@ -1,5 +1,6 @@
 //! V.1 against good, bad and empty histories.
 
+mod bystander;
 mod cells;
 mod seats;
 mod structured;
@@ -13,7 +14,7 @@ use exai_judge::{Criteria, Reason, Verdict, hex, tracer};
 
 use crate::catalogue;
 use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
-use crate::world::{Ask, MS, S, World, all_built, key};
+use crate::world::{Ask, MS, S, World, all_built};
 
 const PROFILE: &str = "smoke";
 

@@ -93,11 +93,11 @@ pub const ROWS: &[Row] = &[
         "turns an error result into a success",
     ),
     row(
-        "partial-as-whole",
+        "foreign-failure-as-text",
         CALLS,
         "3b",
         &["V.2"],
-        "takes the flag off an incomplete answer",
+        "turns an error result that is no caller's mistake into a success",
     ),
     row(
         "crossed",

@@ -60,6 +60,16 @@ pub fn failure_as_text(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
     true
 }
 
+/// Categories of failures that are the caller's own.
+const OWN: [&str; 3] = ["client_error", "validation_error", "auth_error"];
+
+/// Saboteur 3b: as 3, for failures alone that the caller has no part in.
+pub fn foreign_failure_as_text(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
+    let category = reply.pointer("/result/structuredContent/error/category");
+    let category = category.and_then(Value::as_str).unwrap_or_default();
+    !OWN.contains(&category) && failure_as_text(stage, call, reply)
+}
+
 /// Saboteur 20: the canary in an error's text.
 pub fn secret(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
     if !is_failure(reply) || stage.trigger.due().is_none() {
@@ -72,21 +82,6 @@ pub fn secret(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
             text.push(')');
         }
     }
-    stage.spoiled(call);
-    true
-}
-
-/// Saboteur 3b: an answer that the server flags as incomplete, without the flag.
-pub fn partial_as_whole(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
-    let about = reply.pointer_mut("/result/_meta/dev.exai~1reply");
-    let Some(about) = about.and_then(Value::as_object_mut) else {
-        return false;
-    };
-    let is_flagged = about.get("incomplete").is_some_and(Value::is_string);
-    if !is_flagged || stage.trigger.due().is_none() {
-        return false;
-    }
-    about.insert("incomplete".into(), Value::Null);
     stage.spoiled(call);
     true
 }

@@ -13,6 +13,9 @@ use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 const PHASE: &str = "categories";
 
+/// Failures of one class in one session.
+const SAME_CLASS: usize = 4;
+
 /// How every provider fails for one operation, by the category that must come of it.
 const BROKEN: [(&str, &str); 3] = [
     ("provider_error", "G02"),
@@ -84,6 +87,7 @@ pub(super) async fn provoke(stage: &Stage, wanted: &[String]) -> Result<(), Trou
             go_on(stage, &client, &mut builder).await;
         }
     }
+    one_class_again(stage, &mut builder).await?;
     if is_wanted("auth_error") {
         without_a_role(stage, &mut builder).await?;
     }
@@ -94,6 +98,27 @@ pub(super) async fn provoke(stage: &Stage, wanted: &[String]) -> Result<(), Trou
         }
     }
     stage.end(CRITERION, PHASE);
+    Ok(())
+}
+
+/// One session in which one class of failure comes again and again, each time with a good call
+/// behind it.
+async fn one_class_again(stage: &Stage, builder: &mut Builder) -> Result<(), Trouble> {
+    let person = Person {
+        role: "patient",
+        number: 74,
+    };
+    let client = stage.client(person, Transport::Http2025).await?;
+    for _ in 0..SAME_CLASS {
+        stage.check_stop()?;
+        let ask = Ask::Tool {
+            name: "chat".to_owned(),
+            arguments: json!({"prompt": ""}),
+        };
+        let plan = builder.refused(ask, "validation_error", PATIENCE);
+        stage.perform(&client, &plan.within(CRITERION, PHASE)).await;
+        go_on(stage, &client, builder).await;
+    }
     Ok(())
 }
 

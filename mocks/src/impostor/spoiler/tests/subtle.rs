@@ -124,14 +124,12 @@ async fn the_tail_of_a_long_answer_goes_and_its_closing_lines_stay() {
 }
 
 #[tokio::test]
-async fn flags_structures_cursors_and_ids_are_spoiled_one_by_one() {
-    let mut flagged = good(1, "answer");
-    flagged["result"]["_meta"] = json!({"dev.exai/reply": {"incomplete": "cut"}});
-    let partial = rig("partial-as-whole", 1, Params::default());
-    let reply = partial.after(&call(1, "chat", "x"), &flagged).await;
-    assert!(reply["result"]["_meta"]["dev.exai/reply"]["incomplete"].is_null());
-    let whole = good(2, "answer");
-    assert_eq!(partial.after(&call(2, "chat", "x"), &whole).await, whole);
+async fn failures_structures_cursors_and_ids_are_spoiled_one_by_one() {
+    let foreign = rig("foreign-failure-as-text", 1, Params::default());
+    let reply = foreign.after(&call(1, "chat", "x"), &failed(1)).await;
+    assert_eq!(reply["result"]["isError"], false);
+    let own = of_class(2, "validation_error");
+    assert_eq!(foreign.after(&call(2, "chat", "x"), &own).await, own);
 
     let mut both = good(1, "answer");
     both["result"]["structuredContent"] = json!({"content": "answer"});
@@ -142,7 +140,7 @@ async fn flags_structures_cursors_and_ids_are_spoiled_one_by_one() {
             .to_string()
             .contains("content")
     );
-    for same in [whole.clone(), failed(2)] {
+    for same in [good(2, "answer"), failed(2)] {
         assert_eq!(hollow.after(&call(2, "status", "x"), &same).await, same);
     }
 
@@ -164,7 +162,7 @@ async fn flags_structures_cursors_and_ids_are_spoiled_one_by_one() {
         cursor.after(&list(2, json!({})), &refused(2)).await,
         refused(2)
     );
-    for rig in [partial, hollow, id, cursor] {
+    for rig in [foreign, hollow, id, cursor] {
         assert_eq!(rig.spoiled(), [json!(1)], "{}", rig.stage.name());
     }
 }
