@@ -11,6 +11,10 @@ verify *ARGS:
 selftest *ARGS:
     cargo verify selftest {{ARGS}}
 
+# The official MCP conformance suite; it must be installed in target/clients/node (see README).
+conformance *ARGS:
+    cargo verify conformance {{ARGS}}
+
 # Everything that can be tested without load.
 test:
     cargo test --workspace

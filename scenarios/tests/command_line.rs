@@ -73,6 +73,24 @@ fn a_missing_redis_is_said_before_anything_starts() {
 }
 
 #[test]
+fn a_conformance_suite_that_is_missing_or_another_is_said_before_anything_is_built() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("a path");
+    let missing = verify(&["conformance", "--suite", path]);
+    assert_eq!(code(&missing), 64, "{}", says(&missing));
+    assert!(says(&missing).contains("npm install"), "{}", says(&missing));
+    let modules = folder.path().join("node_modules");
+    let suite = modules.join("@modelcontextprotocol/conformance");
+    std::fs::create_dir_all(&suite).expect("a folder");
+    std::fs::create_dir_all(modules.join("node/bin")).expect("a folder");
+    std::fs::write(modules.join("node/bin/node"), "").expect("a file");
+    std::fs::write(suite.join("package.json"), r#"{"version": "0.1.16"}"#).expect("a file");
+    let other = verify(&["conformance", "--suite", path]);
+    assert_eq!(code(&other), 64, "{}", says(&other));
+    assert!(says(&other).contains("0.1.16"), "{}", says(&other));
+}
+
+#[test]
 fn a_server_that_is_no_file_is_refused_before_anything_is_built() {
     let output = verify(&["run", "V.1", "--server", "/no/such/exai"]);
     assert_eq!(code(&output), 64, "{}", says(&output));

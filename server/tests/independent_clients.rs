@@ -316,6 +316,24 @@ fn without_a_key_every_client_is_told_what_to_do() {
 }
 
 #[test]
+fn two_clients_over_pipes_list_every_tool_and_call_each() {
+    let state = tempfile::tempdir().expect("a folder");
+    let script = "every_tool.json";
+    let steps = steps(script);
+    let called = steps.iter().filter_map(|step| step["name"].as_str());
+    let called: Vec<&str> = called.collect();
+    let clients = [python(), node("the TypeScript client", "client.mjs")];
+    for client in clients.into_iter().flatten() {
+        let flags = ["--demo", "--set", "tools.profile=full"];
+        for heard in client.over_pipes(script, state.path(), &flags) {
+            heard.check(&steps);
+            let listed = &heard.outcomes[0]["names"];
+            assert_eq!(*listed, Value::from(called.clone()), "{}", heard.who);
+        }
+    }
+}
+
+#[test]
 fn ids_are_forgotten_and_words_are_not() {
     let id = "49e13473-031d-466c-90f0-792d6bd3aef2";
     let cases = [

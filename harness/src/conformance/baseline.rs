@@ -1,9 +1,9 @@
 //! What the product may fail, and the proof of each: the suite asks for a fixture that it lacks.
 //!
-//! An entry excuses a failure only while three things hold: the failure is the one named, the suite's
-//! own words say that something is absent (or are the very words of the entry), and the server's own
-//! lists do not have what the entry says is needed. So an entry cannot hide a defect, and it goes
-//! stale when the product learns what it lacked.
+//! An entry excuses a failure only while three things hold: the failure is the one named, the
+//! suite's own words say that something is absent (or are the very words of the entry), and the
+//! server's own lists do not have what the entry says is needed. So an entry cannot hide a defect,
+//! and it goes stale when the product learns what it lacked.
 
 use std::collections::BTreeSet;
 

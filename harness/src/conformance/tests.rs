@@ -82,9 +82,12 @@ fn a_word_the_suite_did_not_have_before_is_no_pass() {
     assert!(serde_json::from_value::<Vec<Check>>(strange).is_err());
 }
 
+/// Recorded scenarios, the required ones, and what they come to.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], Verdict);
+
 #[test]
 fn the_protocol_passes_only_when_every_required_scenario_does_without_a_warning() {
-    let cases: [(&[(&str, &str)], &[&str], Verdict); 7] = [
+    let cases: [Case<'_>; 7] = [
         (&[("a", GOOD)], &["a"], Verdict::Pass),
         (&[("a", GOOD), ("b", BAD)], &["a"], Verdict::Pass),
         (&[("a", GOOD), ("b", BAD)], &["a", "b"], Verdict::Fail),

@@ -28,7 +28,8 @@ fn harness(error: impl std::fmt::Display) -> Ending {
 /// Runs both jobs. Absence of node or the suite is an error, never a skipped job.
 ///
 /// # Errors
-/// When the suite is not here in the pinned version, a build fails, or a server does not start.
+/// [`Ending::Usage`] when node or the suite is not here in the pinned version, with the command that
+/// installs it; [`Ending::Harness`] when a build fails, a server does not start or the suite does not run.
 pub fn conformance(arguments: &ConformanceArguments) -> Result<Exit, Ending> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -40,7 +41,8 @@ pub fn conformance(arguments: &ConformanceArguments) -> Result<Exit, Ending> {
         false => binaries::workspace().join(&arguments.suite),
     };
     // Before the builds, which take minutes.
-    let suite = runtime.block_on(Suite::find(&folder)).map_err(harness)?;
+    let suite = runtime.block_on(Suite::find(&folder));
+    let suite = suite.map_err(|error| Ending::Usage(error.to_string()))?;
     let baseline = Baseline::load().map_err(|error| Ending::Bug(format!("baseline: {error}")))?;
     let product = binaries::build(arguments.server.as_deref())?.exai;
     let fixtures = binaries::build_fixtures()?;
