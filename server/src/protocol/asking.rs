@@ -33,7 +33,7 @@ const ROUNDS: usize = 3;
 /// How a call ended.
 pub enum Ended {
     /// With its reply.
-    Reply(Reply),
+    Reply(Box<Reply>),
     /// With a question that the client answers in a call of its own.
     Question(InputRequiredResult),
 }
@@ -78,7 +78,7 @@ impl Handler {
         }
         for _ in 0..ROUNDS {
             let failure = match self.call_once(&request, caller, context, &chosen).await {
-                Ok(reply) => return Ok(Ended::Reply(reply)),
+                Ok(reply) => return Ok(Ended::Reply(Box::new(reply))),
                 Err(failure) => failure,
             };
             let Some(choice) = failure.choice.as_deref().cloned() else {

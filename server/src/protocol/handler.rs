@@ -246,7 +246,7 @@ impl ServerHandler for Handler {
                     instance,
                     correlation_id: &correlation_id,
                 };
-                Ok(reply::result(answer, &around.settings, origin).into())
+                Ok(reply::result(*answer, &around.settings, origin).into())
             }
             Err(failure) if failure.category == Category::ClientError => {
                 Err(reply::protocol_error(&failure, &correlation_id))

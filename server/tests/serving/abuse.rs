@@ -14,70 +14,41 @@ use super::process::{PATIENCE, Server, call, call_headers, exai, request, serve,
 use super::provider::{KEY, Provider, answer, serve_asking};
 use super::socket::{Socket, tool_call};
 
-/// Lines that are no message, and what each is told.
+/// Lines that are no message: the code and the id that each is told, and the line.
+const BAD_LINES: &str = r#"
+-32700 null {
+-32700 null {"jsonrpc":"2.0","id":2,"method":"ping"} x
+-32700 null {"jsonrpc":"2.0","id":"\ud800","method":"ping"}
+-32700 null {"jsonrpc":"2.0","id":2,"method":"ping","params":{"x":NaN}}
+-32600 null [{"jsonrpc":"2.0","id":3,"method":"ping"}]
+-32600 null []
+-32600 null 7
+-32600 null {"jsonrpc":"2.0","id":null,"method":"ping"}
+-32600 null {"jsonrpc":"2.0","id":{},"method":"ping"}
+-32600 4 {"jsonrpc":"1.0","id":4,"method":"ping"}
+-32600 5 {"jsonrpc":"2.0","id":5,"method":7}
+-32600 6 {"jsonrpc":"2.0","id":6,"method":"tools/call","params":3}
+-32601 7 {"jsonrpc":"2.0","id":7,"method":"no/such"}
+-32602 8 {"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"no_such"}}
+"#;
+
 fn bad_lines() -> Vec<(Vec<u8>, i64, Value)> {
+    let mut lines: Vec<_> = BAD_LINES
+        .trim()
+        .lines()
+        .map(|row| {
+            let mut parts = row.splitn(3, ' ');
+            let mut next = || parts.next().unwrap();
+            let (code, id) = (next().parse().unwrap(), next().parse().unwrap());
+            (next().as_bytes().to_vec(), code, id)
+        })
+        .collect();
     let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-    let table = [
-        ("{", -32700, Value::Null),
-        (&deep, -32700, Value::Null),
-        (
-            r#"{"jsonrpc":"2.0","id":2,"method":"ping"} x"#,
-            -32700,
-            Value::Null,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":"\ud800","method":"ping"}"#,
-            -32700,
-            Value::Null,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":2,"method":"ping","params":{"x":NaN}}"#,
-            -32700,
-            Value::Null,
-        ),
-        (
-            r#"[{"jsonrpc":"2.0","id":3,"method":"ping"}]"#,
-            -32600,
-            Value::Null,
-        ),
-        ("[]", -32600, Value::Null),
-        ("7", -32600, Value::Null),
-        (
-            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
-            -32600,
-            Value::Null,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
-            -32600,
-            Value::Null,
-        ),
-        (
-            r#"{"jsonrpc":"1.0","id":4,"method":"ping"}"#,
-            -32600,
-            json!(4),
-        ),
-        (r#"{"jsonrpc":"2.0","id":5,"method":7}"#, -32600, json!(5)),
-        (
-            r#"{"jsonrpc":"2.0","id":6,"method":"tools/call","params":3}"#,
-            -32600,
-            json!(6),
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":7,"method":"no/such"}"#,
-            -32601,
-            json!(7),
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"no_such"}}"#,
-            -32602,
-            json!(8),
-        ),
-    ];
-    let table = table.map(|(line, code, id)| (line.as_bytes().to_vec(), code, id));
-    let mut lines = Vec::from(table);
-    let split = b"{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"ping\",\"params\":{\"x\":\"\xc3(\"}}";
-    lines.push((split.to_vec(), -32700, Value::Null));
+    let no_text =
+        b"{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"ping\",\"params\":{\"x\":\"\xc3(\"}}";
+    for line in [deep.into_bytes(), no_text.to_vec()] {
+        lines.push((line, -32700, Value::Null));
+    }
     lines
 }
 

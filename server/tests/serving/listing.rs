@@ -243,29 +243,32 @@ fn a_tool_that_cannot_be_loaded_is_named_with_the_reason_and_the_others_work() {
     let review = json!({"step": "s", "step_number": 1, "total_steps": 1,
         "next_step_required": false, "findings": "f"});
     assert_eq!(ask("analyze", review)["isError"], false);
-    // What the instructions say is part of what evidence is bound to.
-    let digest = || {
-        let output = exai(&[])
-            .args(["check", "--set", &prompts])
+}
+
+#[test]
+fn what_the_instructions_say_is_part_of_what_evidence_is_bound_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(folder.path().join("chat.md"), text).unwrap();
+    let check = |folder: &str| {
+        let folder = format!("tools.prompts={folder}");
+        exai(&[])
+            .args(["check", "--set", &folder])
             .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let before = digest();
-    write("chat.md", "Answer in prose.");
-    let after = digest();
-    assert!(
-        before.contains("policy_digest") && before != after,
-        "{before}"
-    );
-    let gone = exai(&[])
-        .args(["check", "--set", "tools.prompts=/no/such"])
-        .output()
-        .unwrap();
-    assert_eq!(gone.status.code(), Some(64));
-    assert!(
-        String::from_utf8(gone.stderr)
             .unwrap()
-            .contains("tools.prompts")
-    );
+    };
+    let digest = |folder: &str| {
+        let said = String::from_utf8(check(folder).stdout).unwrap();
+        let line = said.lines().find(|line| line.starts_with("policy_digest"));
+        line.unwrap().to_owned()
+    };
+    let own = folder.path().to_str().unwrap();
+    write("Answer in rhyme.");
+    let (embedded, before) = (digest(""), digest(own));
+    write("Answer in prose.");
+    let after = digest(own);
+    assert!(embedded != before && before != after, "{before}");
+    let gone = check("/no/such");
+    assert_eq!(gone.status.code(), Some(64));
+    let said = String::from_utf8(gone.stderr).unwrap();
+    assert!(said.contains("tools.prompts"), "{said}");
 }
