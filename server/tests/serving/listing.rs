@@ -53,6 +53,9 @@ const KEYS: [(&str, &str); 3] = [
     ("MINIMAX_API_KEY", "sk-0123456789abcdef"),
 ];
 
+/// Settings or variables, and the tools that they lead to.
+type Listed<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// The tools that this version has; a row that is not written is not listed by any profile.
 fn is_built(name: &str) -> bool {
     let rows = include_str!("../../tools.toml");
@@ -110,7 +113,7 @@ fn each_profile_lists_exactly_its_tools_within_its_budget() {
 #[test]
 fn allow_and_deny_lists_decide_and_what_is_hidden_is_named_and_refused() {
     let (allow, deny) = ("tools.allow", "tools.deny");
-    let table: [(&[(&str, &str)], &[&str]); 4] = [
+    let table: [Listed<'_>; 4] = [
         (
             &[(allow, r#"["chat", "test_echo_EXAI-WS"]"#)],
             &["chat", "listmodels", "test_echo", "version"],
@@ -170,7 +173,7 @@ fn allow_and_deny_lists_decide_and_what_is_hidden_is_named_and_refused() {
 
 #[test]
 fn a_tool_of_one_provider_is_listed_while_that_provider_has_a_key() {
-    let table: [(&[(&str, &str)], &[&str]); 3] = [
+    let table: [Listed<'_>; 3] = [
         (&[], &[]),
         (&KEYS[..1], &["kimi_chat_with_tools"]),
         (&KEYS[1..2], &["glm_payload_preview"]),
