@@ -28,8 +28,9 @@ fn harness(error: impl std::fmt::Display) -> Ending {
 /// Runs both jobs. Absence of node or the suite is an error, never a skipped job.
 ///
 /// # Errors
-/// [`Ending::Usage`] when node or the suite is not here in the pinned version, with the command that
-/// installs it; [`Ending::Harness`] when a build fails, a server does not start or the suite does not run.
+/// [`Ending::Usage`] when node or the suite is not here in the pinned version, with the command
+/// that installs it; [`Ending::Harness`] when a build fails, a server does not start or the suite
+/// does not run.
 pub fn conformance(arguments: &ConformanceArguments) -> Result<Exit, Ending> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
