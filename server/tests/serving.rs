@@ -40,6 +40,8 @@ mod front;
 mod generating;
 #[path = "serving/guard.rs"]
 mod guard;
+#[path = "serving/guide.rs"]
+mod guide;
 #[path = "serving/health.rs"]
 mod health;
 #[path = "serving/hello.rs"]
