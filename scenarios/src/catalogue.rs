@@ -42,12 +42,17 @@ pub fn of_profile(criteria: &Criteria, profile: &str) -> Result<Vec<Criterion>, 
 /// # Errors
 /// [`Ending::Usage`] for an unknown claim, with those that are.
 pub fn claim(arguments: &RunArguments) -> Result<Claim, Ending> {
+    let own = || arguments.profile.claim();
+    named(arguments.claim.as_deref().unwrap_or_else(own))
+}
+
+/// The claim of that name.
+///
+/// # Errors
+/// [`Ending::Usage`] for an unknown claim, with those that are.
+pub fn named(name: &str) -> Result<Claim, Ending> {
     let claims = claims()?;
-    let name = arguments
-        .claim
-        .as_deref()
-        .unwrap_or_else(|| arguments.profile.claim());
-    claims.find(name).cloned().ok_or_else(|| {
+    claims.named(name).ok_or_else(|| {
         let known: Vec<&str> = claims.rows.iter().map(|row| row.id.as_str()).collect();
         Ending::Usage(format!(
             "there is no claim \"{name}\". Known: {}.",

@@ -1,12 +1,18 @@
 //! The command line: parse, dispatch, and turn every ending into a named exit code.
 
 pub mod arguments;
+pub mod attest;
 pub mod clients;
 pub mod conformance;
+pub mod decide;
 pub mod doctor;
 pub mod explain;
+pub mod gate;
+pub mod ledger;
+pub mod lint;
 pub mod list;
 pub mod record;
+pub mod trust;
 
 use std::process::ExitCode;
 
@@ -90,6 +96,11 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
         Command::Explain { criterion } => explain::explain(&criterion),
         Command::Clients(arguments) => clients::clients(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Gate(arguments) => gate::gate(&arguments),
+        Command::Attest(command) => attest::attest(&command),
+        Command::Ledger(command) => ledger::ledger(&command),
+        Command::Decide(arguments) => decide::decide(&arguments),
+        Command::Claims(command) => lint::claims(&command),
         Command::HoldLock(arguments) => crate::hold_lock::hold(&arguments),
     }
 }

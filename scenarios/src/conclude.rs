@@ -64,6 +64,16 @@ impl Conclusion<'_> {
         self.evidence
             .reveal(self.key)
             .map_err(|error| harness(&error))?;
+        if let Some(policy) = self
+            .facts
+            .learned
+            .get()
+            .and_then(|said| said.policy.as_ref())
+        {
+            let text = exai_harness::canonical::canonical(policy);
+            let written = self.evidence.write(exai_harness::evidence::POLICY, &text);
+            written.map_err(|error| harness(&error))?;
+        }
         let history = History::in_folder(self.evidence.folder());
         let judged = judge(self.criteria, self.facts.profile, self.key, &history)?;
         let findings = self.with_trouble(self.selected(judged));
@@ -253,7 +263,13 @@ fn sidelines(history: &History) -> Sidelines {
 }
 
 /// Each criterion's text digest: what the evidence binds.
-fn criteria_texts(criteria: &Criteria, profile: &str) -> Result<BTreeMap<String, String>, Ending> {
+///
+/// # Errors
+/// [`Ending::Bug`] when the catalogue lacks the profile.
+pub fn criteria_texts(
+    criteria: &Criteria,
+    profile: &str,
+) -> Result<BTreeMap<String, String>, Ending> {
     let rows = criteria
         .of_profile(profile)
         .map_err(|error| Ending::Bug(error.to_string()))?;

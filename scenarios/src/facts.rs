@@ -25,6 +25,8 @@ pub struct Learned {
     pub policy_digest: Option<String>,
     /// `/manifest`.
     pub site_digest: Option<String>,
+    /// `/manifest`: the policy's keys and values.
+    pub policy: Option<serde_json::Value>,
     /// Whether the server runs as another user than this process.
     pub unprivileged: bool,
 }

@@ -366,6 +366,7 @@ impl Ground {
             version: text("version").unwrap_or_default(),
             policy_digest: text("policy_digest"),
             site_digest: text("site_digest"),
+            policy: manifest.get("policy").cloned(),
             unprivileged: self.topology.user().is_some(),
         }
     }

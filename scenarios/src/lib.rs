@@ -9,6 +9,7 @@ pub mod facts;
 pub mod ground;
 pub mod hold_lock;
 pub mod overrides;
+pub mod rules;
 pub mod run;
 pub mod saboteur;
 pub mod screen;

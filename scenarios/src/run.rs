@@ -114,11 +114,12 @@ impl Begun {
             "spoiler": arguments.spoil,
             "server_sha256": facts.server_sha256,
             "criteria_sha256": exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes()),
+            "intended": intended(arguments)?,
         });
         let evidence = Evidence::create(&reports.join("runs"), &name, &plan, &key);
         let evidence = evidence.map_err(|error| harness(&error))?;
         let ledger = Ledger::at(&reports.join("ledger"));
-        let intent = serde_json::to_value(evidence.intent()).map_err(|error| harness(&error))?;
+        let intent = json!({"intent": evidence.intent(), "plan": plan});
         ledger
             .append(
                 Told::Intent,
@@ -185,6 +186,15 @@ impl Begun {
             "claim": claim.id,
             "verdicts": conclude::verdicts(&report),
             "server_sha256": self.facts.server_sha256,
+            "harness_sha256": self.facts.harness_sha256,
+            "policy_digest": report.identity.policy_digest,
+            "profile": report.run.profile,
+            "driver": report.run.driver,
+            "store": report.run.store,
+            "seed": report.run.seed.to_string(),
+            "ended_at": report.run.ended_at,
+            "spoiler": arguments.spoil,
+            "figures": report.figures,
         });
         let run = self.evidence.intent().run.clone();
         self.ledger
@@ -198,6 +208,15 @@ impl Begun {
         show(arguments, &report)?;
         Ok(conclude::exit(&report))
     }
+}
+
+/// The criteria that this run sets out to judge: all that its names begin with, or all.
+fn intended(arguments: &RunArguments) -> Result<Vec<String>, Ending> {
+    let criteria = catalogue::criteria()?;
+    let named = &arguments.criteria;
+    let is_named =
+        |id: &&str| named.is_empty() || named.iter().any(|name| id.starts_with(name.as_str()));
+    Ok(criteria.ids().filter(is_named).map(str::to_owned).collect())
 }
 
 fn show(arguments: &RunArguments, report: &Report) -> Result<(), Ending> {

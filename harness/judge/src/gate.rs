@@ -290,7 +290,9 @@ impl Fold {
             self.blocks(Exit::Inconclusive, says);
         }
         let Some(role) = claim.signed_by else { return };
-        for row in rows.iter().filter(|row| row.finding.is_some()) {
+        // What speaks against the claim needs no signature.
+        let carrying = |row: &&Row| row.finding.is_some() && row.verdict == Verdict::Pass;
+        for row in rows.iter().filter(carrying) {
             let fit = row.signers.iter().filter(|signer| **signer >= role).count();
             if fit < claim.keys {
                 let says = format!(

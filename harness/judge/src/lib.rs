@@ -20,6 +20,7 @@ pub mod judge;
 pub mod observation;
 pub mod operation;
 pub mod proof;
+pub mod prose;
 pub mod rate_window;
 pub mod reaction;
 pub mod recovery_time;

@@ -175,7 +175,7 @@ impl<'a> Shelf<'a> {
     fn signers(&self, admitted: &Admitted, claim: &Claim) -> Result<Vec<Role>, Refusal> {
         let run = &admitted.report.run.run_id;
         let mut signers: BTreeMap<String, Role> = BTreeMap::new();
-        for file in self.statements(run) {
+        for file in self.statements(run, claim) {
             let text = std::fs::read_to_string(&file);
             let text = text.map_err(|error| Refusal::new(Why::Changed, error.to_string()))?;
             let envelope = Envelope::parse(&text)?;
@@ -192,7 +192,6 @@ impl<'a> Shelf<'a> {
                 Ok(checked) => checked,
                 // What nobody here trusts, or is about another claim, says nothing either way.
                 Err(refusal) if is_silent(refusal.why) && claim.signed_by.is_none() => continue,
-                Err(refusal) if refusal.why == Why::SubjectMismatch => continue,
                 Err(refusal) => return Err(refusal),
             };
             let carries = claim.judge(&admitted.findings).verdict == Verdict::Pass;
@@ -205,20 +204,19 @@ impl<'a> Shelf<'a> {
         Ok(signers.into_values().collect())
     }
 
-    /// Files with test results about a run.
-    #[must_use]
-    pub fn statements(&self, run: &str) -> Vec<PathBuf> {
+    /// Files with test results about a run and a claim.
+    fn statements(&self, run: &str, claim: &Claim) -> Vec<PathBuf> {
+        let wanted = statement_file(&claim.id, TEST_RESULT_FILE);
         let folders = STATEMENTS.map(|folder| self.reports.join(folder).join(run));
-        let listed = folders
-            .iter()
-            .filter_map(|folder| std::fs::read_dir(folder).ok());
-        let files = listed.flatten().filter_map(|file| Some(file.ok()?.path()));
-        let mut found: Vec<PathBuf> = files
-            .filter(|path| path.to_string_lossy().ends_with(TEST_RESULT_FILE))
-            .collect();
-        found.sort();
-        found
+        let files = folders.iter().map(|folder| folder.join(&wanted));
+        files.filter(|file| file.exists()).collect()
     }
+}
+
+/// The name of a file with a statement about a claim.
+#[must_use]
+pub fn statement_file(claim: &str, ending: &str) -> String {
+    format!("{}{ending}", claim.replace([' ', '(', ')'], "_"))
 }
 
 const fn is_silent(why: Why) -> bool {

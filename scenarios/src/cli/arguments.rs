@@ -1,8 +1,12 @@
 //! The words of the command line and what each accepts.
 
+pub mod evidence;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use evidence::{AttestCommand, ClaimsCommand, DecideArguments, GateArguments, LedgerCommand};
 
 /// Boots the real server with simulated providers, breaks it on purpose, and judges eight
 /// readiness criteria from recorded evidence.
@@ -45,6 +49,19 @@ pub enum Command {
     Clients(ClientsArguments),
     /// Checks the ground: what is missing here, and what to do about it.
     Doctor(DoctorArguments),
+    /// Says whether the evidence on record carries a claim about a build: 0, or no with reasons.
+    Gate(Box<GateArguments>),
+    /// Makes keys, signs what a record says, and checks it offline.
+    #[command(subcommand)]
+    Attest(Box<AttestCommand>),
+    /// The ledger of runs: show, publish, checkpoint, merge.
+    #[command(subcommand)]
+    Ledger(Box<LedgerCommand>),
+    /// Records a person's decision, signed; the gate then ends with 6, never with 0.
+    Decide(Box<DecideArguments>),
+    /// Public statements: lint prose for those that no evidence carries.
+    #[command(subcommand)]
+    Claims(ClaimsCommand),
     /// Holds a lock on a store file in a pattern; the nemesis starts it as a process of its own.
     #[command(hide = true)]
     HoldLock(HoldLockArguments),
@@ -106,6 +123,9 @@ pub struct ReportArguments {
     /// One of html, json, junit, md, terminal.
     #[arg(long, default_value = "terminal")]
     pub format: String,
+    /// Refuse this file when it is not, byte for byte, what the record gives (exit 5).
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<PathBuf>,
 }
 
 /// How to list.

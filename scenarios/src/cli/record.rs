@@ -5,8 +5,8 @@ use std::path::Path;
 use exai_harness::evidence::{Evidence, EvidenceError, Record};
 use exai_harness::report::files::Format;
 use exai_harness::report::{Report, terminal};
-use exai_judge::Finding;
 use exai_judge::verdict::{Exit, Verdict};
+use exai_judge::{Finding, Reason, Refusal, Why};
 
 use super::arguments::{RecordArguments, ReportArguments};
 use super::{Ending, print};
@@ -45,6 +45,14 @@ pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
         .to_owned();
     let stored: Vec<Finding> = serde_json::from_value(record.findings.clone())
         .map_err(|error| Ending::Refused(format!("findings.json: {error}")))?;
+    let is_foreign = |one: &&Finding| one.reasons.contains(&Reason::ForeignIdentity);
+    if let Some(foreign) = stored.iter().find(is_foreign) {
+        let says = format!(
+            "{}: another binary answered than the one named",
+            foreign.criterion
+        );
+        return Err(Refusal::new(Why::ForeignIdentity, says).into());
+    }
     let again = conclude::judge(&criteria, &profile, &record.key, &record.history)?;
     let again: Vec<&Finding> = again
         .iter()
@@ -96,6 +104,9 @@ pub fn report(arguments: &ReportArguments) -> Result<Exit, Ending> {
     let mut report: Report = serde_json::from_value(record.report.clone())
         .map_err(|error| Ending::Refused(format!("report.json: {error}")))?;
     report.identity.merkle_root = Some(record.digests.root.clone());
+    if let Some(file) = &arguments.check {
+        return check(&report, format, file);
+    }
     if format == Format::Terminal {
         print(&terminal::render(&report, super::style()));
     } else {
@@ -106,4 +117,22 @@ pub fn report(arguments: &ReportArguments) -> Result<Exit, Ending> {
         );
     }
     Ok(Exit::Pass)
+}
+
+/// Whether a report file is what the record gives.
+fn check(report: &Report, format: Format, file: &Path) -> Result<Exit, Ending> {
+    let found = std::fs::read_to_string(file)
+        .map_err(|error| Ending::Usage(format!("--check {}: {error}", file.display())))?;
+    let given = format.render(report);
+    let given = given.map_err(|error| Ending::Bug(error.to_string()))?;
+    if found == given {
+        print(&format!("{} is what the record gives", file.display()));
+        return Ok(Exit::Pass);
+    }
+    let line = found
+        .lines()
+        .zip(given.lines())
+        .take_while(|(one, other)| one == other);
+    let says = format!("{} differs from line {}", file.display(), line.count() + 1);
+    Err(Refusal::new(Why::Regenerated, says).into())
 }

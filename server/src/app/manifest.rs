@@ -19,6 +19,7 @@ pub(super) async fn draw(app: &App) -> Value {
         "executable_sha256": build.executable_sha256,
         "policy_digest": config.digests.policy,
         "site_digest": config.digests.site,
+        "policy": config.digests.policy_keys,
         "instance": app.identity.instance(),
         "instance_name": config.server.instance,
         "started_at": app.identity.started_at(),

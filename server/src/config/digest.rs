@@ -6,6 +6,7 @@
 //! `demo`, and for each file of `tools.prompts` a line `prompts.NAME` with the SHA-256 of its text.
 //! Secrets are in neither.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
@@ -24,6 +25,8 @@ pub struct Digests {
     pub policy: String,
     /// Over addresses, ports, paths, URLs and labels.
     pub site: String,
+    /// The lines under the policy digest, key to value, so that a difference can be named.
+    pub policy_keys: BTreeMap<String, String>,
 }
 
 impl Digests {
@@ -34,20 +37,31 @@ impl Digests {
         demo: bool,
     ) -> Self {
         let mut lines = Vec::new();
+        let mut policy_keys = BTreeMap::new();
+        for (key, value) in [
+            ("auth.policy", hex_sha256(policy.text())),
+            ("demo", demo.to_string()),
+        ] {
+            lines.push((Mark::Policy, format!("{key}={value}\n")));
+            policy_keys.insert(key.to_owned(), value);
+        }
         for (key, value) in settings.values() {
             if let Some((kind, mark)) = schema.find(key) {
-                lines.push((mark, format!("{key}={}\n", canonical(kind, value))));
+                let value = canonical(kind, value);
+                lines.push((mark, format!("{key}={value}\n")));
+                if mark == Mark::Policy {
+                    policy_keys.insert(key.to_owned(), value);
+                }
             }
         }
-        lines.push((
-            Mark::Policy,
-            format!("auth.policy={}\n", hex_sha256(policy.text())),
-        ));
-        lines.push((Mark::Policy, format!("demo={demo}\n")));
-        lines.extend(prompts.all().map(|(name, found)| {
-            let digest = hex_sha256(found.unwrap_or_default());
-            (Mark::Policy, format!("prompts.{name}={digest}\n"))
-        }));
+        for (name, found) in prompts.all() {
+            let (key, digest) = (
+                format!("prompts.{name}"),
+                hex_sha256(found.unwrap_or_default()),
+            );
+            lines.push((Mark::Policy, format!("{key}={digest}\n")));
+            policy_keys.insert(key, digest);
+        }
         lines.sort_by(|a, b| a.1.cmp(&b.1));
         let digest = |wanted: Mark| {
             let chosen = lines.iter().filter(|(mark, _)| *mark == wanted);
@@ -56,6 +70,7 @@ impl Digests {
         Self {
             policy: digest(Mark::Policy),
             site: digest(Mark::Site),
+            policy_keys,
         }
     }
 }

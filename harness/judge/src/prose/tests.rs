@@ -1,0 +1,132 @@
+//! Status prose is marked, ordinary prose is not.
+
+use super::standing::{Stand, Standing, Worth};
+use super::*;
+use crate::verdict::Verdict;
+
+/// Statements of the kinds that the 52 false claims were made of, and what each is.
+const STATUS: &str = include_str!("status.md");
+/// Prose of the same vocabulary that explains, demands, asks or warns.
+const ORDINARY: &str = include_str!("ordinary.md");
+
+#[test]
+fn every_sentence_of_a_status_report_is_marked() {
+    let missed: Vec<&str> = STATUS
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .filter(|line| read(line).is_empty())
+        .collect();
+    assert!(missed.is_empty(), "not marked:\n{}", missed.join("\n"));
+}
+
+#[test]
+fn ordinary_prose_is_not_marked() {
+    let marked: Vec<String> = read(ORDINARY)
+        .iter()
+        .map(|one| format!("{}: {} {:?}", one.line, one.kind.word(), one.text))
+        .collect();
+    assert!(marked.is_empty(), "marked:\n{}", marked.join("\n"));
+}
+
+#[test]
+fn every_kind_is_found_and_points_at_its_words() {
+    let cases = [
+        (
+            "It is production-ready.",
+            Kind::Readiness,
+            7,
+            "production-ready",
+        ),
+        (
+            "All containers are healthy.",
+            Kind::Totality,
+            1,
+            "All containers are healthy",
+        ),
+        ("Circuit breaker active", Kind::State, 9, "breaker active"),
+        ("We ran 22/22 tests.", Kind::Count, 8, "22/22"),
+        ("Coverage reached 95 %.", Kind::Percentage, 18, "95 %"),
+        ("p95 latency 180 ms", Kind::Figure, 1, "p95 latency 180 ms"),
+        ("- ✅ Failover", Kind::CheckMark, 3, "✅ Failover"),
+        (
+            "Multi-model consensus achieved",
+            Kind::Opinion,
+            13,
+            "consensus achieved",
+        ),
+    ];
+    for (text, kind, column, words) in cases {
+        let found = read(text);
+        let of = found.iter().find(|one| one.kind == kind);
+        let of = of.unwrap_or_else(|| panic!("{text}: {found:?}"));
+        assert_eq!((of.line, of.column), (1, column), "{text}");
+        assert_eq!(of.text, words);
+    }
+    assert_eq!(Kind::ALL.len(), cases.len());
+}
+
+#[test]
+fn code_quotations_questions_and_conditions_claim_nothing() {
+    for text in [
+        "`production-ready` is a claim",
+        "```\nAll tests passing\n```",
+        "Is it production-ready?",
+        "It is not production-ready.",
+        "A release is production-ready when four hours have passed.",
+        "[the guide](https://example.com/production-ready)",
+        "<!-- fully functional -->",
+        "| ☑ | `cargo verify run V.2` |",
+        "- [ ] All tests passing",
+        "| Failover | 20/20 tools | ☐ |",
+        "| Row | Threshold |\n|---|---|\n| Latency | p95 < 200 ms |",
+    ] {
+        assert_eq!(read(text), Vec::new(), "{text}");
+    }
+    let quoted = read("<!-- verify: quote -->\nIt is production-ready.\n<!-- verify: end -->\n");
+    assert!(quoted.iter().all(|one| one.quoted) && quoted.len() == 1);
+    let after = read("<!-- verify: quote -->\na\n<!-- verify: end -->\n\nIt is production-ready.");
+    assert!(!after[0].quoted && after[0].line == 5);
+}
+
+#[test]
+fn a_statement_is_worth_what_the_newest_evidence_says() {
+    let stand = |verdict| Stand {
+        verdict,
+        run: "run".to_owned(),
+        expired: false,
+        waived: false,
+    };
+    let of = |stand: Stand| Standing {
+        criteria: BTreeMap::from([("V.2".to_owned(), stand)]),
+        ready: Vec::new(),
+    };
+    let worth = |standing: &Standing, text: &str| {
+        let statement = read(text).remove(0);
+        standing.weigh(statement).worth
+    };
+    let active = "Circuit breaker active";
+    assert_eq!(worth(&Standing::default(), active), Worth::Unproven);
+    assert_eq!(worth(&of(stand(Verdict::Pass)), active), Worth::Proven);
+    assert_eq!(
+        worth(&of(stand(Verdict::Fail)), active),
+        Worth::Contradicted
+    );
+    assert_eq!(
+        worth(&of(stand(Verdict::Inconclusive)), active),
+        Worth::Unproven
+    );
+    let old = Stand {
+        expired: true,
+        ..stand(Verdict::Pass)
+    };
+    assert_eq!(worth(&of(old), active), Worth::Stale);
+    let waived = Stand {
+        waived: true,
+        ..stand(Verdict::Fail)
+    };
+    assert_eq!(worth(&of(waived), active), Worth::Waived);
+    let count = "7/7 providers connected";
+    assert_eq!(worth(&of(stand(Verdict::Pass)), count), Worth::Unproven);
+}
+
+use std::collections::BTreeMap;

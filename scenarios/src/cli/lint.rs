@@ -1,0 +1,244 @@
+//! `verify claims lint`: reads prose, finds what claims readiness, and says what carries it.
+//!
+//! It asks the ledger alone, so that a commit hook can wait for it; whether the records behind the
+//! ledger's lines are whole is `verify gate`'s question.
+
+mod sarif;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use exai_harness::attest::Trust;
+use exai_harness::gate::{Register, Shelf};
+use exai_judge::gate::{Exhibit, Question, answer};
+use exai_judge::prose::standing::{Stand, Standing, Weighed, Worth};
+use exai_judge::prose::{self, Kind};
+use exai_judge::verdict::Exit;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::arguments::evidence::{ClaimsCommand, LintArguments, LintFormat};
+use super::{Ending, print, trust};
+use crate::binaries::workspace;
+use crate::catalogue;
+use crate::rules::Catalogue;
+
+/// Endings of the files read in a folder.
+const ENDINGS: [&str; 4] = ["md", "markdown", "txt", "mdx"];
+/// Folders that hold no prose of ours.
+const PASSED_OVER: [&str; 3] = ["target", "node_modules", ".git"];
+/// The most bytes of a file that is read.
+const FILE_BYTES: u64 = 4 << 20;
+/// The claim that a word of readiness makes, as far as it can be carried without live providers.
+const READY: &str = "production-ready (simulated providers)";
+
+/// A statement in a file.
+pub(super) struct Found {
+    file: String,
+    weighed: Weighed,
+}
+
+impl Found {
+    /// Whether it stands unmarked: quoted and proven ones do.
+    const fn is_marked(&self) -> bool {
+        !self.weighed.statement.quoted && !matches!(self.weighed.worth, Worth::Proven)
+    }
+}
+
+/// Runs the one there is.
+///
+/// # Errors
+/// The user's mistakes, and a ledger that is refused.
+pub fn claims(command: &ClaimsCommand) -> Result<Exit, Ending> {
+    match command {
+        ClaimsCommand::Lint(arguments) => lint(arguments),
+    }
+}
+
+fn lint(arguments: &LintArguments) -> Result<Exit, Ending> {
+    let mut files = Vec::new();
+    for path in &arguments.paths {
+        collect(path, &mut files)?;
+    }
+    files.sort();
+    files.dedup();
+    let own = || workspace().join("reports");
+    let reports = arguments.reports.clone().unwrap_or_else(own);
+    let standing = standing(&reports, Timestamp::now())?;
+    let mut found = Vec::new();
+    for file in &files {
+        let text = text_of(file)?;
+        let name = file.display().to_string();
+        found.extend(prose::read(&text).into_iter().map(|statement| Found {
+            file: name.clone(),
+            weighed: standing.weigh(statement),
+        }));
+    }
+    let format = if arguments.json {
+        LintFormat::Json
+    } else {
+        arguments.format
+    };
+    match format {
+        LintFormat::Text => text(&found, files.len()),
+        LintFormat::Json => print(&as_json(&found, files.len()).to_string()),
+        LintFormat::Sarif => print(&sarif::render(&found).to_string()),
+    }
+    let is_clean = !found.iter().any(Found::is_marked);
+    Ok(if is_clean { Exit::Pass } else { Exit::Fail })
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Ending> {
+    let missing = |error: std::io::Error| Ending::Usage(format!("{}: {error}", path.display()));
+    if path.metadata().map_err(missing)?.is_file() {
+        files.push(path.to_path_buf());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path).map_err(missing)? {
+        let entry = entry.map_err(missing)?;
+        let (inside, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        let kind = entry.file_type().map_err(missing)?;
+        let is_prose = inside
+            .extension()
+            .is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
+        if kind.is_dir() && !PASSED_OVER.contains(&name.as_ref()) {
+            collect(&inside, files)?;
+        } else if kind.is_file() && is_prose {
+            files.push(inside);
+        }
+    }
+    Ok(())
+}
+
+fn text_of(file: &Path) -> Result<String, Ending> {
+    let unread = |says: String| Ending::Usage(format!("{}: {says}", file.display()));
+    let size = file
+        .metadata()
+        .map_err(|error| unread(error.to_string()))?
+        .len();
+    if size > FILE_BYTES {
+        return Err(unread(format!(
+            "{size} bytes; prose of {FILE_BYTES} at most is read"
+        )));
+    }
+    let bytes = std::fs::read(file).map_err(|error| unread(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What the ledger says of the build judged last.
+fn standing(reports: &Path, now: Timestamp) -> Result<Standing, Ending> {
+    let trusted = Trust::default();
+    let register = Register::read(reports).map_err(Ending::Usage)?;
+    let catalogue = Catalogue::read()?;
+    trust::with_rules(&catalogue, |rules| {
+        let shelf = Shelf::at(reports, rules, &trusted, now);
+        let shown = shelf.by_ledger(&shelf.entries(None)?);
+        let newest = shown.exhibits.iter().max_by_key(|one| one.ended_at);
+        let Some(server) = newest.map(|one| one.server.clone()) else {
+            return Ok(Standing::default());
+        };
+        let claim = catalogue::named(READY)?;
+        let question = Question {
+            claim: &claim,
+            server: &server,
+            policy: None,
+            now: now.as_second(),
+            identity: exai_judge::claim::IdentityLevel::Evidence,
+            has_checkpoint: false,
+            waivers: &register.waivers,
+            never_waived: &[],
+            accepts_waivers: false,
+            decisions: &shown.decisions,
+        };
+        let ready = answer(&question, &shown.exhibits);
+        let runs = ready.rows.iter().filter_map(|row| row.run.clone());
+        let carried: Vec<String> = if ready.carried {
+            runs.collect()
+        } else {
+            Vec::new()
+        };
+        let waived = |id: &str| register.waivers.iter().any(|one| one.criterion == id);
+        let allowed = i64::from(claim.max_age_days) * exai_judge::gate::DAY_S;
+        Ok(Standing {
+            criteria: newest_stands(
+                &shown.exhibits,
+                &server,
+                (now.as_second() - allowed, &waived),
+            ),
+            ready: carried,
+        })
+    })
+}
+
+/// Criterion to its newest evidence about a build, of a run of full or quick size.
+fn newest_stands(
+    exhibits: &[Exhibit],
+    server: &str,
+    (oldest, waived): (i64, &dyn Fn(&str) -> bool),
+) -> BTreeMap<String, Stand> {
+    let mut sorted: Vec<&Exhibit> = exhibits
+        .iter()
+        .filter(|one| one.server == server)
+        .filter(|one| ["quick", "full", "soak"].contains(&one.profile.as_str()))
+        .collect();
+    sorted.sort_by_key(|one| one.ended_at);
+    let mut stands = BTreeMap::new();
+    for one in sorted {
+        for finding in &one.findings {
+            let stand = Stand {
+                verdict: finding.verdict,
+                run: one.run.clone(),
+                expired: one.ended_at < oldest,
+                waived: waived(&finding.criterion),
+            };
+            stands.insert(finding.criterion.clone(), stand);
+        }
+    }
+    stands
+}
+
+fn text(found: &[Found], files: usize) {
+    for one in found.iter().filter(|one| one.is_marked()) {
+        let Weighed {
+            statement,
+            worth,
+            says,
+            ..
+        } = &one.weighed;
+        print(&format!(
+            "{}:{}:{}: {} {}: \"{}\": {says}",
+            one.file,
+            statement.line,
+            statement.column,
+            worth.word(),
+            statement.kind.word(),
+            statement.text
+        ));
+    }
+    let marked = found.iter().filter(|one| one.is_marked()).count();
+    let quoted = found
+        .iter()
+        .filter(|one| one.weighed.statement.quoted)
+        .count();
+    eprintln!(
+        "{files} files, {} statements: {marked} marked, {quoted} quoted, {} carried",
+        found.len(),
+        found.len() - marked - quoted
+    );
+}
+
+fn as_json(found: &[Found], files: usize) -> Value {
+    let rows = found.iter().map(|one| {
+        let mut row = json!(one.weighed);
+        row["file"] = json!(one.file);
+        row["marked"] = json!(one.is_marked());
+        row
+    });
+    let rows: Vec<Value> = rows.collect();
+    let marked = found.iter().filter(|one| one.is_marked()).count();
+    json!({
+        "schema": "exai-verify-lint/1", "files": files, "marked": marked, "statements": rows,
+        "kinds": Kind::ALL.map(Kind::word),
+    })
+}

@@ -1,0 +1,75 @@
+//! The committed catalogue as the gate's rules: texts, durations, and the judge.
+
+use std::collections::BTreeMap;
+
+use exai_harness::evidence::Record;
+use exai_judge::Finding;
+use exai_judge::criterion::Criteria;
+
+use crate::cli::Ending;
+use crate::{catalogue, conclude};
+
+/// Criteria whose names promise a duration, and the profile that holds its limit.
+const SOAKS: [(&str, &str); 2] = [("V.7", "full"), ("V.7m", "full")];
+
+/// The catalogue, read once.
+pub struct Catalogue {
+    criteria: Criteria,
+}
+
+impl Catalogue {
+    /// Reads the embedded catalogue.
+    ///
+    /// # Errors
+    /// [`Ending::Bug`]: the embedded text is ours.
+    pub fn read() -> Result<Self, Ending> {
+        Ok(Self {
+            criteria: catalogue::criteria()?,
+        })
+    }
+
+    /// SHA-256 (hex) of the criteria text.
+    #[must_use]
+    pub fn sha256() -> String {
+        exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes())
+    }
+
+    /// Criterion to SHA-256 (hex) of its text in a profile; empty for a profile that there is not.
+    #[must_use]
+    pub fn texts(&self, profile: &str) -> BTreeMap<String, String> {
+        conclude::criteria_texts(&self.criteria, profile).unwrap_or_default()
+    }
+
+    /// Criterion to the seconds it must have lasted.
+    #[must_use]
+    pub fn least_seconds(&self) -> BTreeMap<String, u64> {
+        let limit = |(id, profile): &(&str, &str)| {
+            let row = self.criteria.find(id, profile).ok()??;
+            let seconds = row.numbers.limits.get("duration_s")?;
+            // The catalogue holds whole seconds.
+            Some(((*id).to_owned(), *seconds as u64))
+        };
+        SOAKS.iter().filter_map(limit).collect()
+    }
+
+    /// Judges a record again.
+    ///
+    /// # Errors
+    /// In words, when the record cannot be judged.
+    pub fn judge(&self, record: &Record, profile: &str) -> Result<Vec<Finding>, String> {
+        conclude::judge(&self.criteria, profile, &record.key, &record.history)
+            .map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_soak_bears_its_name_by_its_seconds() {
+        let least = Catalogue::read().unwrap().least_seconds();
+        assert_eq!(least["V.7"], 14_400);
+        assert_eq!(least["V.7m"], 1_800);
+    }
+}
