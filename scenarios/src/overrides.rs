@@ -1,5 +1,5 @@
-//! Settings that a workload changes, each for the check that asks for it alone: a closed list, shown on
-//! the first screen.
+//! Settings that a workload changes, each for the check that asks for it alone: a closed list,
+//! shown on the first screen.
 
 use exai_harness::report::facts::Override;
 

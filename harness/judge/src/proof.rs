@@ -106,6 +106,15 @@ pub fn prove(key: &RunKey, journal: &Journal, call: &Call) -> Proof {
             format!("{name} carries a failure inside a success"),
         );
     }
+    by_kind(&mut proof, (key, journal), call, &name);
+    if proof.is_right() {
+        structured(&mut proof, (key, journal), call, &name);
+    }
+    proof
+}
+
+/// What the text of an answered call proves.
+fn by_kind(proof: &mut Proof, by: (&RunKey, &Journal), call: &Call, name: &str) {
     match &call.proof {
         ProofKind::Keyed { tracers, sets } => {
             proof.is_partial = call
@@ -113,8 +122,8 @@ pub fn prove(key: &RunKey, journal: &Journal, call: &Call) -> Proof {
                 .as_ref()
                 .is_some_and(|meta| meta.incomplete.is_some());
             if !proof.is_partial {
-                keyed(&mut proof, (key, journal), call, (tracers, *sets));
-                seated(&mut proof, journal, call, &name);
+                keyed(proof, by, call, (tracers, *sets));
+                seated(proof, by.1, call, name);
             }
         }
         ProofKind::Site { needles } => {
@@ -127,14 +136,10 @@ pub fn prove(key: &RunKey, journal: &Journal, call: &Call) -> Proof {
                 proof.flaw("site", format!("{name} lacks {}", missing.join(", ")));
             }
         }
-        ProofKind::Memory { tracers } => memory(&mut proof, call, tracers, &name),
+        ProofKind::Memory { tracers } => memory(proof, call, tracers, name),
         // A preview is judged when the chat that follows has shown what is sent.
         ProofKind::Twin { .. } | ProofKind::Refusal { .. } | ProofKind::Read | ProofKind::None => {}
     }
-    if proof.is_right() {
-        structured(&mut proof, (key, journal), call, &name);
-    }
-    proof
 }
 
 /// Where the text is right, the structured content must prove the same without it.

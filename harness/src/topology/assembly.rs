@@ -1,5 +1,6 @@
 //! Assembling the rig, in order: each part stands before the next is started on top of it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,17 +47,11 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let scratch = Arc::new(Scratch::new(user).map_err(files("the run's folder"))?);
     let vendors = vendors(&setup, scratch.path()).await?;
     let policy = (setup.restart.store, setup.recorder.clone());
-    let folder = scratch.path().join("redis");
-    let store = Store::start(setup.store, &folder, user, policy).await?;
-    let executable = files("a copy of the server's binary");
+    let store = Store::start(setup.store, &scratch.path().join("redis"), user, policy).await?;
     let credentials = Credentials::draw(&scratch)?;
     let before_store = store_impostor(&setup, &store, &credentials).await?;
-    let subject = Subject::take(&setup.binaries.exai, &scratch).map_err(executable)?;
-    let launched = if setup.launcher == Launcher::ForeignBuild {
-        Subject::foreign(&setup.binaries.exai, &scratch).map_err(executable)?
-    } else {
-        subject.clone()
-    };
+    let subjects = subjects(&setup, &scratch);
+    let (subject, launched) = subjects.map_err(files("a copy of the server's binary"))?;
     let site = Site::draw(subject.sha256())?;
     let server = server::Setup {
         program: launched.path().to_path_buf(),
@@ -78,10 +73,8 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         Some(impostor) => Some(impostor),
         None => impostor(&setup, &server, &vendors, &credentials).await?,
     };
-    let on_edge = |edge: &str| impostor.as_ref().filter(|impostor| impostor.edge() == edge);
-    let front = on_edge("client").or_else(|| on_edge("websocket"));
-    let front = front.map_or_else(|| server.public(), Impostor::address);
-    let admin = on_edge("admin").map_or_else(|| server.admin(), Impostor::address);
+    let front = seen_at(impostor.as_ref(), &["client", "websocket"], server.public());
+    let admin = seen_at(impostor.as_ref(), &["admin"], server.admin());
     let client_link = Link::start("client-server", front).await?;
     let topology = Topology {
         client_link,
@@ -107,6 +100,22 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     topology.server.identify("start").await?;
     topology.watch(setup.clock);
     Ok(topology)
+}
+
+/// The build to be judged and the one that runs, which a launcher that cheats has exchanged.
+fn subjects(setup: &Setup, scratch: &Scratch) -> std::io::Result<(Subject, Subject)> {
+    let subject = Subject::take(&setup.binaries.exai, scratch)?;
+    let launched = match setup.launcher {
+        Launcher::ForeignBuild => Subject::foreign(&setup.binaries.exai, scratch)?,
+        _ => subject.clone(),
+    };
+    Ok((subject, launched))
+}
+
+/// Where a listener of the server is reached: at the impostor on one of these edges, or at itself.
+fn seen_at(impostor: Option<&Impostor>, edges: &[&str], own: SocketAddr) -> SocketAddr {
+    let before = impostor.filter(|impostor| edges.contains(&impostor.edge()));
+    before.map_or(own, Impostor::address)
 }
 
 fn nemesis(setup: &Setup) -> Nemesis {

@@ -1,5 +1,5 @@
-//! The store edge: bytes between the server and its store, slowed or kept apart. It knows nothing of
-//! the store's protocol; what is read at once from the server is one operation.
+//! The store edge: bytes between the server and its store, slowed or kept apart. It knows nothing
+//! of the store's protocol; what is read at once from the server is one operation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

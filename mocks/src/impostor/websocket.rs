@@ -1,5 +1,5 @@
-//! The WebSocket edge: MCP over an upgraded connection, message by message. HTTP beside it passes as
-//! it is, and so does every frame that is no call.
+//! The WebSocket edge: MCP over an upgraded connection, message by message. HTTP beside it passes
+//! as it is, and so does every frame that is no call.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};

@@ -13,8 +13,6 @@ use crate::tally;
 use crate::verdict::Reason;
 
 const CELL: &str = "cell.";
-/// Cells not full that a headline names; the floors name all.
-const NAMED: usize = 5;
 
 /// Proven answers by cell.
 #[derive(Debug, Default)]
@@ -115,7 +113,7 @@ impl Cells {
     }
 }
 
-/// How many cells are full, and the first that are not, by name.
+/// How many cells are full, and the first that is not by name; the floors name all.
 pub fn covered(floors: &[Floor]) -> String {
     let cells: Vec<&Floor> = floors
         .iter()
@@ -126,16 +124,17 @@ pub fn covered(floors: &[Floor]) -> String {
         cells.iter().any(|cell| cell.id.starts_with(&finer))
     };
     let finest: Vec<&&Floor> = cells.iter().filter(|cell| !is_split(&cell.id)).collect();
-    let short: Vec<&str> = finest
+    let mut short = finest
         .iter()
         .filter(|cell| !cell.is_met())
-        .filter_map(|cell| cell.id.strip_prefix(CELL))
-        .collect();
-    let (full, all) = (finest.len() - short.len(), finest.len());
-    if short.is_empty() {
-        return format!("{full} of {all} cells full");
+        .filter_map(|cell| cell.id.strip_prefix(CELL));
+    let (first, others) = (short.next(), short.count());
+    let all = finest.len();
+    match first {
+        None => format!("{all} of {all} cells full"),
+        Some(first) => {
+            let full = all - others - 1;
+            format!("{full} of {all} cells full, not {first} and {others} more")
+        }
     }
-    let more = if short.len() > NAMED { ", …" } else { "" };
-    let named = short.iter().take(NAMED).copied().collect::<Vec<_>>();
-    format!("{full} of {all} cells full, not {}{more}", named.join(", "))
 }

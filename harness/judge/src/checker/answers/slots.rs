@@ -11,7 +11,7 @@ use crate::tally;
 use crate::verdict::Reason;
 
 /// Floor, and what it counts.
-const FLOORS: [(&str, &str); 4] = [
+const FLOORS: &[(&str, &str)] = &[
     ("slot_file", "proven answers over two files or more"),
     (
         "slot_turn",
@@ -24,7 +24,7 @@ const FLOORS: [(&str, &str); 4] = [
     ("streamed", "proven answers that the provider streamed"),
 ];
 /// The slot of the second file, and that of the sixth earlier turn.
-const LATE: [(&str, &str); 2] = [("slot_file", "file.1"), ("slot_turn", "turn.6")];
+const LATE: &[(&str, &str)] = &[("slot_file", "file.1"), ("slot_turn", "turn.6")];
 
 /// Proven answers by floor.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Slots {
         let ProofKind::Keyed { tracers, .. } = &call.proof else {
             return;
         };
-        for (floor, slot) in LATE {
+        for &(floor, slot) in LATE {
             if tracers.iter().any(|planted| planted.slot == slot) {
                 *self.0.entry(floor).or_default() += 1;
             }
@@ -56,7 +56,7 @@ impl Slots {
     /// # Errors
     /// The catalogue lacks a number.
     pub fn floors(&self, rows: &Criterion, finding: &mut Finding) -> Result<(), Missing> {
-        for (id, event) in FLOORS {
+        for &(id, event) in FLOORS {
             let seen = self.0.get(id).copied().unwrap_or_default();
             tally::floor(
                 finding,

@@ -35,7 +35,8 @@ fn a_tool_that_one_provider_never_answered_is_named_and_does_not_pass() {
     assert_eq!(seen(&finding, "cell.analyze.stdio.glm"), Some(1));
     let headline = &finding.headline;
     assert!(headline.contains("24 of 28 cells full"), "{headline}");
-    assert!(headline.contains("analyze.websocket.minimax"), "{headline}");
+    let named = "not analyze.http-2025-11-25.minimax and 3 more";
+    assert!(headline.contains(named), "{headline}");
 }
 
 #[test]
