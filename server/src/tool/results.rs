@@ -176,11 +176,13 @@ fn bytes_of(reply: &Reply) -> usize {
     2 * reply.text.len() + structured.map_or(0, |text| 2 * text.len()) + OVERHEAD
 }
 
+/// Whether the provider ended before the answer did, as a trace or the provider's own word tells.
 fn is_cut(reply: &Reply) -> bool {
     let trace = reply.about.as_ref().map(|about| &about.kept.trace);
-    trace
-        .and_then(|trace| trace.get("incomplete"))
-        .is_some_and(|why| !why.is_null())
+    let why = trace.and_then(|trace| trace.get("incomplete"));
+    let own = reply.structured.as_ref();
+    let finish = own.and_then(|structured| structured.get("finish_reason"));
+    why.is_some_and(|why| !why.is_null()) || finish.is_some_and(|finish| finish == "length")
 }
 
 #[cfg(test)]
@@ -243,6 +245,12 @@ mod tests {
         }
         let found = |key| results.find(&question(key), start, start).is_some();
         assert_eq!(["a", "b", "c", "d"].map(found), [true, false, true, true]);
+        let half = Reply {
+            structured: Some(serde_json::json!({"finish_reason": "length"})),
+            ..reply("half")
+        };
+        results.keep(question("half"), &half, start);
+        assert!(!found("half"));
         results.keep(question("big"), &reply(&"x".repeat(most)), start);
         assert!(!found("big"));
     }

@@ -68,6 +68,26 @@ fn equal_calls_at_the_same_time_are_one_question_and_both_are_answered() {
 }
 
 #[test]
+fn equal_calls_of_two_principals_at_the_same_time_are_two_questions() {
+    let settings: Vec<&str> = JWT.into_iter().collect();
+    let (server, provider) = serve_asking_with(&settings, &[("EXAI_JWT_SECRET", SECRET)]);
+    let greet = |name: &str| greeted(&server, json!({"jwt": token(name, &["user"])}));
+    let (mut ada, mut eve) = (greet("ada"), greet("eve"));
+    ada.say(&chat("a", "slow one"));
+    eve.say(&chat("a", "slow one"));
+    provider.wait_for_questions(2);
+    provider.open();
+    let outcomes = [&mut ada, &mut eve].map(|socket| {
+        let said = until_outcome(socket, &json!("a")).pop().unwrap();
+        assert_eq!(said["outputs"][0]["text"], answer("slow one"), "{said}");
+        assert_eq!(said.get("from_inflight"), None, "{said}");
+        about(&said)["continuation_id"].clone()
+    });
+    assert_ne!(outcomes[0], outcomes[1]);
+    assert_eq!(provider.asked(), 2);
+}
+
+#[test]
 fn a_question_whose_asker_leaves_is_asked_again_for_the_one_who_waits() {
     let (server, provider) = serve_asking(&[]);
     let (mut first, mut second) = (greeted(&server, json!({})), greeted(&server, json!({})));
