@@ -30,6 +30,9 @@ pub enum Ending {
     /// The rig could not do its work.
     #[error("{0}")]
     Harness(String),
+    /// What was asked cannot be answered from here.
+    #[error("{0}")]
+    Open(String),
     /// Evidence was touched, expired or foreign.
     #[error("evidence refused: {0}")]
     Refused(String),
@@ -45,6 +48,7 @@ impl Ending {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Harness(_) => Exit::HarnessError,
+            Self::Open(_) => Exit::Inconclusive,
             Self::Refused(_) => Exit::Refused,
             Self::Bug(_) => Exit::Bug,
         }

@@ -50,6 +50,17 @@ impl Desk {
             .expect("verify starts")
     }
 
+    /// A pair of keys, private and public.
+    fn keys(&self) -> (String, String) {
+        let (key, public) = (self.path("ci.pem"), self.path("ci.pem.pub"));
+        let made = Command::new(env!("CARGO_BIN_EXE_verify"))
+            .args(["attest", "keygen", &key])
+            .output()
+            .expect("verify starts");
+        ends(&made, 0, "key id");
+        (key, public)
+    }
+
     /// A record of a run in which nothing was observed, on the ledger.
     fn record(&self) -> String {
         let reports = self.folder.path().join("reports");
@@ -132,15 +143,10 @@ fn ends(output: &Output, expected: i32, hint: &str) {
 }
 
 #[test]
-fn a_record_is_signed_checked_gated_and_decided_on() {
+fn a_record_is_signed_and_checked_offline() {
     let desk = Desk::new();
     let run = desk.record();
-    let (key, public) = (desk.path("ci.pem"), desk.path("ci.pem.pub"));
-    let made = Command::new(env!("CARGO_BIN_EXE_verify"))
-        .args(["attest", "keygen", &key])
-        .output()
-        .expect("verify starts");
-    ends(&made, 0, "key id");
+    let (key, public) = desk.keys();
     let sign = ["attest", "sign", &run, "--signing-key", &key];
     ends(
         &desk.verify(&sign),
@@ -168,6 +174,14 @@ fn a_record_is_signed_checked_gated_and_decided_on() {
     );
     ends(&desk.verify(&["attest", "check", &envelope]), 64, "--key");
     ends(&desk.verify(&["ledger", "publish", &run]), 0, "published");
+}
+
+#[test]
+fn the_gate_weighs_a_record_and_a_decision_is_no_pass() {
+    let desk = Desk::new();
+    let run = desk.record();
+    let (key, public) = desk.keys();
+    let other = desk.write("exai", "another binary");
     let gate = ["gate", "--claim", "merge-ready", "--key", &public];
     ends(&desk.verify(&gate), 2, "No-go: merge-ready is not carried");
     ends(
@@ -220,6 +234,40 @@ fn a_record_is_signed_checked_gated_and_decided_on() {
     );
     std::fs::write(Path::new(&run).join("history-000.ndjson"), "{}").expect("a file");
     ends(&desk.verify(&gate), 5, "changed");
+}
+
+#[test]
+fn prose_that_leans_on_a_decision_is_waived_and_proves_nothing() {
+    let desk = Desk::new();
+    let run = desk.record();
+    let (key, public) = desk.keys();
+    let file = desk.write("status.md", "It is production-ready.\n");
+    let lint = ["claims", "lint", &file];
+    ends(&desk.verify(&lint), 1, "unproven readiness");
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(48);
+    let until = until.to_string();
+    let decide = [
+        "decide",
+        "go",
+        "--claim",
+        "merge-ready",
+        "--run",
+        &run,
+        "--by",
+        "ann",
+        "--reason",
+        "a reason",
+        "--signing-key",
+        &key,
+        "--until",
+        &until,
+    ];
+    ends(&desk.verify(&decide), 0, "until");
+    ends(&desk.verify(&lint), 1, "unproven readiness");
+    let pem = std::fs::read_to_string(&public).expect("a key");
+    let bundle = format!("[[key]]\nowner = \"ann\"\nrole = \"dev\"\npublic = \"\"\"{pem}\"\"\"\n");
+    desk.write("reports/trust.toml", &bundle);
+    ends(&desk.verify(&lint), 1, "waived readiness");
 }
 
 #[test]

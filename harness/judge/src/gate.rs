@@ -146,6 +146,7 @@ pub fn answer(question: &Question<'_>, exhibits: &[Exhibit]) -> Answer {
     for row in &rows {
         fold.add_row(row, question);
     }
+    fold.add_refusals(&rows);
     fold.add_rules(question, &rows);
     fold.add_circumstances(question, &rows);
     let in_force = in_force(question);
@@ -247,10 +248,8 @@ impl Fold {
                 let says = waived(row, waiver);
                 self.blocks(Exit::Fail, format!("{says} (--accept-waivers takes it)"));
             }
-            (None, Some(refusal)) => self.refuses(&Refusal {
-                says: format!("{}: {}", row.label(), refusal.says),
-                ..refusal.clone()
-            }),
+            // Told once for all the rows it concerns.
+            (None, Some(_)) => {}
             (None, None) => {
                 let says = format!("{} {}: {}", row.label(), row.verdict.word(), row.says);
                 self.blocks(row.verdict.exit(), says);
@@ -258,7 +257,27 @@ impl Fold {
         }
     }
 
-    /// The claim's own floors and checks, store by store.
+    /// What no evidence stands for, each reason once with the criteria it concerns.
+    fn add_refusals(&mut self, rows: &[Row]) {
+        let mut told: Vec<(&Refusal, Vec<String>)> = Vec::new();
+        for row in rows.iter().filter(|row| row.waiver.is_none()) {
+            let Some(refusal) = &row.refusal else {
+                continue;
+            };
+            match told.iter_mut().find(|(known, _)| *known == refusal) {
+                Some((_, labels)) => labels.push(row.label()),
+                None => told.push((refusal, vec![row.label()])),
+            }
+        }
+        for (refusal, labels) in told {
+            self.refuses(&Refusal {
+                says: format!("{}: {}", labels.join(", "), refusal.says),
+                ..refusal.clone()
+            });
+        }
+    }
+
+    /// The claim's own floors and checks, store by store; nothing is added where no run stands.
     fn add_rules(&mut self, question: &Question<'_>, rows: &[Row]) {
         let mut stores: Vec<Option<&str>> = rows.iter().map(|row| row.store.as_deref()).collect();
         stores.sort_unstable();
@@ -266,6 +285,9 @@ impl Fold {
         for store in stores {
             let of_store = rows.iter().filter(|row| row.store.as_deref() == store);
             let findings: Vec<Finding> = of_store.filter_map(|row| row.finding.clone()).collect();
+            if findings.is_empty() {
+                continue;
+            }
             for (path, verdict) in question.claim.rules(&findings) {
                 if verdict != Verdict::Pass {
                     self.blocks(verdict.exit(), format!("{path} {}", verdict.word()));

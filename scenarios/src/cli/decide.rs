@@ -8,7 +8,7 @@ use exai_harness::evidence::ledger::{Ledger, Told};
 use exai_harness::gate::admit;
 use exai_judge::gate::Course;
 use exai_judge::verdict::Exit;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::arguments::evidence::{CourseWord, DecideArguments};
@@ -26,20 +26,7 @@ const DAYS: i64 = 90;
 pub fn decide(arguments: &DecideArguments) -> Result<Exit, Ending> {
     let claim = catalogue::named(&arguments.claim)?;
     let now = trust::now(&arguments.trust)?;
-    for (flag, text) in [("--by", &arguments.by), ("--reason", &arguments.reason)] {
-        if text.trim().is_empty() {
-            return Err(Ending::Usage(format!(
-                "{flag} is empty; a decision has an owner and a reason."
-            )));
-        }
-    }
-    let until =
-        moment(&arguments.until).ok_or_else(|| trust::no_time("--until", &arguments.until))?;
-    if until <= now || until.duration_since(now) > SignedDuration::from_hours(DAYS * 24) {
-        return Err(Ending::Usage(format!(
-            "--until {until} must lie ahead, by {DAYS} days at most."
-        )));
-    }
+    let until = end(arguments, now)?;
     let signer = trust::signer(&arguments.signer)?;
     let folder = trust::run_folder(&arguments.run, &arguments.trust)?;
     let trusted = trust::trust(&arguments.trust)?;
@@ -84,4 +71,23 @@ pub fn decide(arguments: &DecideArguments) -> Result<Exit, Ending> {
         ));
     }
     Ok(Exit::Pass)
+}
+
+/// The decision's end, after its owner and reason were looked at.
+fn end(arguments: &DecideArguments, now: Timestamp) -> Result<Timestamp, Ending> {
+    for (flag, text) in [("--by", &arguments.by), ("--reason", &arguments.reason)] {
+        if text.trim().is_empty() {
+            return Err(Ending::Usage(format!(
+                "{flag} is empty; a decision has an owner and a reason."
+            )));
+        }
+    }
+    let until =
+        moment(&arguments.until).ok_or_else(|| trust::no_time("--until", &arguments.until))?;
+    if until <= now || until.duration_since(now) > SignedDuration::from_hours(DAYS * 24) {
+        return Err(Ending::Usage(format!(
+            "--until {until} must lie ahead, by {DAYS} days at most."
+        )));
+    }
+    Ok(until)
 }

@@ -85,7 +85,7 @@ fn instances(arguments: &GateArguments) -> Result<BTreeMap<String, Instance>, En
         .build()
         .map_err(|error| Ending::Harness(format!("could not start a runtime: {error}")))?;
     let asked = runtime::ask(&arguments.url, token.as_deref(), arguments.replicas);
-    runtime.block_on(asked).map_err(Ending::Harness)
+    runtime.block_on(asked).map_err(Ending::Open)
 }
 
 struct Gate<'a> {

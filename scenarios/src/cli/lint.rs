@@ -8,16 +8,15 @@ mod sarif;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use exai_harness::attest::Trust;
 use exai_harness::gate::{Register, Shelf};
-use exai_judge::gate::{Exhibit, Question, answer};
+use exai_judge::gate::{Course, Exhibit, Question, answer};
 use exai_judge::prose::standing::{Stand, Standing, Weighed, Worth};
 use exai_judge::prose::{self, Kind};
-use exai_judge::verdict::Exit;
+use exai_judge::verdict::{Exit, Verdict};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::arguments::evidence::{ClaimsCommand, LintArguments, LintFormat};
+use super::arguments::evidence::{ClaimsCommand, LintArguments, LintFormat, TrustArguments};
 use super::{Ending, print, trust};
 use crate::binaries::workspace;
 use crate::catalogue;
@@ -128,7 +127,10 @@ fn text_of(file: &Path) -> Result<String, Ending> {
 
 /// What the ledger says of the build judged last.
 fn standing(reports: &Path, now: Timestamp) -> Result<Standing, Ending> {
-    let trusted = Trust::default();
+    let trusted = trust::trust(&TrustArguments {
+        reports: Some(reports.to_path_buf()),
+        ..TrustArguments::default()
+    })?;
     let register = Register::read(reports).map_err(Ending::Usage)?;
     let catalogue = Catalogue::read()?;
     trust::with_rules(&catalogue, |rules| {
@@ -158,7 +160,18 @@ fn standing(reports: &Path, now: Timestamp) -> Result<Standing, Ending> {
         } else {
             Vec::new()
         };
-        let waived = |id: &str| register.waivers.iter().any(|one| one.criterion == id);
+        let decided = shown.decisions.iter().any(|one| {
+            one.course == Course::Go
+                && one.server == server
+                && (one.at..=one.until).contains(&now.as_second())
+        });
+        let is_waived = |id: &str| {
+            let covers = |one: &exai_judge::gate::Waiver| {
+                one.criterion == id && one.until >= now.as_second()
+            };
+            register.waivers.iter().any(covers)
+        };
+        let waived = |id: &str| decided || is_waived(id);
         let allowed = i64::from(claim.max_age_days) * exai_judge::gate::DAY_S;
         Ok(Standing {
             criteria: newest_stands(
@@ -190,7 +203,7 @@ fn newest_stands(
                 verdict: finding.verdict,
                 run: one.run.clone(),
                 expired: one.ended_at < oldest,
-                waived: waived(&finding.criterion),
+                waived: finding.verdict != Verdict::Pass && waived(&finding.criterion),
             };
             stands.insert(finding.criterion.clone(), stand);
         }

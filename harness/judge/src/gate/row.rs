@@ -77,28 +77,7 @@ fn row(
     exhibits: &[Exhibit],
     (criterion, store, policy): (&str, Option<&str>, Option<&str>),
 ) -> Row {
-    let mut attempts: Vec<(&Exhibit, &Finding)> = exhibits
-        .iter()
-        .filter(|one| one.server == question.server)
-        .filter(|one| store.is_none_or(|store| one.store == store))
-        .filter(|one| {
-            question.claim.drivers.is_empty() || question.claim.drivers.contains(&one.driver)
-        })
-        .filter_map(|one| {
-            let of = |finding: &&Finding| finding.criterion == criterion;
-            Some((one, one.findings.iter().find(of)?))
-        })
-        .filter(|(one, finding)| {
-            // Under which policy an aborted run stood is not known; it counts all the same.
-            one.policy.as_deref() == policy
-                || (one.policy.is_none() && finding.verdict != Verdict::Pass)
-        })
-        .filter(|(one, finding)| {
-            // A failure counts whatever its size; anything else only from a run of full size.
-            finding.verdict == Verdict::Fail || rank(&one.profile) >= rank(&question.claim.profile)
-        })
-        .collect();
-    attempts.sort_by_key(|(one, _)| one.ended_at);
+    let attempts = attempts(question, exhibits, (criterion, store, policy));
     let mut row = Row {
         criterion: criterion.to_owned(),
         store: store.map(str::to_owned),
@@ -136,6 +115,37 @@ fn row(
     }
     row.waiver = waiver(question, &row);
     row
+}
+
+/// Every run that counts for or against, oldest first.
+fn attempts<'a>(
+    question: &Question<'_>,
+    exhibits: &'a [Exhibit],
+    (criterion, store, policy): (&str, Option<&str>, Option<&str>),
+) -> Vec<(&'a Exhibit, &'a Finding)> {
+    let mut attempts: Vec<(&Exhibit, &Finding)> = exhibits
+        .iter()
+        .filter(|one| one.server == question.server)
+        .filter(|one| store.is_none_or(|store| one.store == store))
+        .filter(|one| {
+            question.claim.drivers.is_empty() || question.claim.drivers.contains(&one.driver)
+        })
+        .filter_map(|one| {
+            let of = |finding: &&Finding| finding.criterion == criterion;
+            Some((one, one.findings.iter().find(of)?))
+        })
+        .filter(|(one, finding)| {
+            // Under which policy an aborted run stood is not known; it counts all the same.
+            one.policy.as_deref() == policy
+                || (one.policy.is_none() && finding.verdict != Verdict::Pass)
+        })
+        .filter(|(one, finding)| {
+            // A failure counts whatever its size; anything else only from a run of full size.
+            finding.verdict == Verdict::Fail || rank(&one.profile) >= rank(&question.claim.profile)
+        })
+        .collect();
+    attempts.sort_by_key(|(one, _)| one.ended_at);
+    attempts
 }
 
 /// How much a profile tries; a self-test's row carries nothing.

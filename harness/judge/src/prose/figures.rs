@@ -50,6 +50,8 @@ const UNITS: [&str; 17] = [
     "x",
     "min",
 ];
+/// How many words to each side belong to a figure.
+const AROUND: usize = 5;
 /// What a score of ten is given to.
 const SCORED: [&str; 8] = [
     "security",
@@ -68,11 +70,18 @@ pub(super) fn claims(fragment: &Fragment) -> Vec<Claimed> {
     found.extend(count(fragment));
     found.extend(inventory(fragment));
     found.extend(rates(fragment));
-    if !fragment.has(&BOUNDS) {
-        found.extend(percentage(fragment));
-        found.extend(figure(fragment));
-    }
+    let measured = |claimed: &Claimed| !is_bound(fragment, claimed);
+    found.extend(percentage(fragment).filter(measured));
+    found.extend(figure(fragment).filter(measured));
     found
+}
+
+/// Whether the words around a figure make it a limit or a setting.
+fn is_bound(fragment: &Fragment, claimed: &Claimed) -> bool {
+    let around = claimed.from.saturating_sub(AROUND)..=claimed.to + AROUND;
+    around
+        .into_iter()
+        .any(|at| BOUNDS.contains(&fragment.word(at)))
 }
 
 /// Digits, with a point or a thousands sign; a plus may follow.
@@ -140,7 +149,7 @@ fn inventory(fragment: &Fragment) -> Option<Claimed> {
         .filter(|at| is_entry(*at))
         .collect();
     let (first, last) = (*entries.first()?, *entries.last()?);
-    let is_short = fragment.tokens.len() <= last - first + 6;
+    let is_short = fragment.tokens.len() <= last - first + 9;
     (entries.len() >= 2 && is_short).then_some(Claimed {
         kind: Kind::Count,
         from: first,

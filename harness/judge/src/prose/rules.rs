@@ -21,7 +21,7 @@ pub struct Claimed {
 /// Marks that say "done".
 const MARKS: [&str; 6] = ["✅", "✔", "☑", "✓", "🟢", "💯"];
 /// A fragment of so few words says what it says without a verb.
-const TERSE: usize = 7;
+const TERSE: usize = 12;
 /// States that a cell of a table holds for no other reason than to report one.
 const REPORTED: [&str; 12] = [
     "operational",
@@ -291,7 +291,7 @@ fn part(fragment: &Fragment) -> Option<Claimed> {
             .all(|at| DEGREES.contains(&fragment.word(at)) || PARTS.contains(&fragment.word(at)));
         let works = ["works", "working"].contains(&fragment.word(to))
             && ["over", "on", "with", "via"].contains(&fragment.word(to + 1))
-            && fragment.tokens.len() <= to + 4
+            && fragment.tokens.len() <= to + 7
             && from <= 2;
         let opens = from <= 3;
         let asserted = is_end(fragment, to) && opens && is_assertion(fragment, (from, to));
@@ -323,7 +323,7 @@ fn is_assertion(fragment: &Fragment, (from, to): (usize, usize)) -> bool {
 fn everywhere(fragment: &Fragment) -> Option<Claimed> {
     let (from, to) = fragment.phrase("across all")?;
     let before = from.checked_sub(1).map_or("", |at| fragment.word(at));
-    (from <= 4 && (PARTS.contains(&before) || is_state(before)) && fragment.tokens.len() <= to + 4)
+    (from <= 4 && (PARTS.contains(&before) || is_state(before)) && fragment.tokens.len() <= to + 6)
         .then_some(Claimed {
             kind: Kind::State,
             from: 0,

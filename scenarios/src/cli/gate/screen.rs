@@ -1,5 +1,6 @@
 //! The gate's answer on the screen and as JSON: the decision first, then what it rests on.
 
+use exai_judge::Verdict;
 use exai_judge::gate::{Answer, Course, Row};
 use exai_judge::verdict::Exit;
 use jiff::Timestamp;
@@ -27,7 +28,7 @@ fn heading(answer: &Answer) -> String {
 }
 
 fn waived(answer: &Answer) -> String {
-    let stands = |row: &&Row| row.waiver.is_some() && row.verdict != exai_judge::Verdict::Pass;
+    let stands = |row: &&Row| row.waiver.is_some() && row.verdict != Verdict::Pass;
     match answer.rows.iter().filter(stands).count() {
         0 => String::new(),
         count => format!(", with {count} waived"),
@@ -75,10 +76,17 @@ fn row(row: &Row) -> String {
     let word = match (&row.waiver, &row.refusal) {
         (Some(_), _) => "waived",
         (None, Some(_)) => "refused",
+        (None, None) if is_tolerated(row) => "tolerated",
         (None, None) => row.verdict.word(),
     };
     let run = row.run.as_deref().unwrap_or("no run");
     format!("{:<16} {word:<13} {run:<28} {}", row.label(), row.says)
+}
+
+/// Open for reasons that the claim takes.
+fn is_tolerated(row: &Row) -> bool {
+    let found = row.finding.as_ref().map(|finding| finding.verdict);
+    row.verdict == Verdict::Pass && found.is_some_and(|found| found != Verdict::Pass)
 }
 
 fn valid(answer: &Answer, now: i64) -> String {

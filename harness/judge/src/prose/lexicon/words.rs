@@ -230,7 +230,7 @@ pub const HEDGES: [&str; 66] = [
 ];
 
 /// With figures, these show a limit or a setting rather than a measurement.
-pub const BOUNDS: [&str; 31] = [
+pub const BOUNDS: [&str; 30] = [
     "limit",
     "limits",
     "threshold",
@@ -243,7 +243,6 @@ pub const BOUNDS: [&str; 31] = [
     "interval",
     "ceiling",
     "floor",
-    "at",
     "most",
     "least",
     "every",

@@ -209,8 +209,8 @@ impl World {
         });
         let key = runkey::draw().unwrap();
         let evidence = Evidence::create(&self.reports().join("runs"), &name, &plan, &key).unwrap();
-        let line = json!({"at": 1, "event": "figure", "name": "turns lost", "value": run.lost, "unit": "count"});
-        let other = json!({"at": 2, "event": "figure", "name": "p95", "value": 0.5, "unit": "ms"});
+        let figure = |at: u64, name: &str, value: f64| json!({"at": at, "event": "figure", "name": name, "value": value, "unit": "count"});
+        let (line, other) = (figure(1, "turns lost", run.lost), figure(2, "p95", 0.5));
         evidence
             .write("history-000.ndjson", &format!("{line}\n{other}\n"))
             .unwrap();
@@ -305,14 +305,13 @@ impl World {
         .unwrap()
     }
 
-    /// Asks the gate; gives the exit code and everything on the screen.
-    pub fn ask(&self) -> (Exit, String) {
+    fn arguments(&self) -> GateArguments {
         let binary = self.server.map(|word| {
             let path = self.folder.path().join("exai");
             std::fs::write(&path, word).unwrap();
             path
         });
-        let arguments = GateArguments {
+        GateArguments {
             claim: "merge-ready".to_owned(),
             run: None,
             ledger: true,
@@ -324,7 +323,12 @@ impl World {
             checkpoint: Some(self.kept()),
             accept_waivers: false,
             trust: TrustArguments::default(),
-        };
+        }
+    }
+
+    /// Asks the gate; gives the exit code and everything on the screen.
+    pub fn ask(&self) -> (Exit, String) {
+        let arguments = self.arguments();
         let text = digest(self.text);
         let texts = |_: &str| {
             ["V.4", "V.7"]
