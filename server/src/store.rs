@@ -1,9 +1,11 @@
-//! Hot state: threads, their exchanges, idempotency keys. One `Store`, two homes.
+//! Hot state: threads, their exchanges, idempotency keys, calls that outlive their request. One
+//! `Store`, two homes.
 //!
 //! Everything is keyed by its owner; what belongs to another principal is not found. An append is
 //! durable when it returns. Losing the store is an error on every call that needs it: there is no
 //! second home to fall back to. This module knows nothing of tools or of the protocol.
 
+pub mod call;
 pub mod embedded;
 pub mod fault;
 pub mod record;
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
+pub use call::{ALIVE_MS, CALL_PREFIX, CallChange, CallId, CallStep, StoredCall};
 pub use fault::{Refusal, StoreError};
 pub use record::{
     Append, Appended, Claim, Exchange, Recalled, StoredThread, Target, ThreadId, ThreadLimits,
@@ -52,7 +55,7 @@ pub enum Home {
 /// One finished operation, for the metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
-    /// `append`, `read`, `delete`, `list`, `recall` or `probe`.
+    /// `append`, `read`, `delete`, `list`, `recall`, `call_change`, `call_read` or `probe`.
     pub name: &'static str,
     /// From the call to its result.
     pub elapsed: Duration,
@@ -199,6 +202,37 @@ impl Store {
             Kind::Redis(home) => home.recall(owner, key).await,
         };
         self.report("recall", started, result)
+    }
+
+    /// Changes what is kept of a call.
+    ///
+    /// # Errors
+    /// `NotFound` when the call is not kept for this owner, or an outage.
+    pub async fn change_call(&self, change: &CallChange) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let result = match &self.home {
+            Kind::Embedded(home) => home.change_call(change).await,
+            Kind::Redis(home) => home.change_call(change).await,
+        };
+        self.report("call_change", started, result)
+    }
+
+    /// Reads what is kept of a call of `owner`.
+    ///
+    /// # Errors
+    /// `NotFound`, or an outage.
+    pub async fn read_call(
+        &self,
+        owner: &str,
+        id: CallId,
+        now_ms: i64,
+    ) -> Result<StoredCall, StoreError> {
+        let started = Instant::now();
+        let result = match &self.home {
+            Kind::Embedded(home) => home.read_call(owner, id, now_ms).await,
+            Kind::Redis(home) => home.read_call(owner, id).await,
+        };
+        self.report("call_read", started, result)
     }
 
     /// Asks the home whether it can serve a write and a read, for health.

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+mod call;
 mod check;
 
 use super::*;
+use call::*;
 use check::*;
 
 /// A store and what keeps it alive.
@@ -202,6 +204,9 @@ both! {
     the_newest_thread_is_listed_first(LIMITS) => listed;
     workflow_state_is_kept_until_replaced(LIMITS) => state;
     another_instance_reads_what_was_acknowledged(LIMITS) => reopened;
+    a_kept_call_is_read_by_its_owner_alone_until_it_ends(LIMITS) => kept;
+    of_two_ends_of_a_call_the_first_stays(LIMITS) => settled;
+    a_kept_call_expires_and_cannot_be_changed_then(SHORT) => forgotten;
 }
 
 const SHORT: ThreadLimits = ThreadLimits {

@@ -5,6 +5,7 @@
 //! after that transaction is on disk. Several processes may share the file.
 
 mod append;
+mod call;
 mod query;
 mod schema;
 mod writer;
@@ -15,8 +16,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Append, Appended, Recalled, Refusal, StoreError, ThreadId, ThreadLimits};
-use super::{StoredThread, ThreadSummary};
+use super::{Append, Appended, CallChange, CallId, Recalled, Refusal, StoreError, ThreadId};
+use super::{StoredCall, StoredThread, ThreadLimits, ThreadSummary};
 use writer::Write;
 
 /// Operations that may wait for a thread; more are refused as an outage at once.
@@ -46,6 +47,12 @@ enum Read {
         key: String,
         now_ms: i64,
         reply: Reply<Option<Recalled>>,
+    },
+    Call {
+        owner: String,
+        id: CallId,
+        now_ms: i64,
+        reply: Reply<StoredCall>,
     },
 }
 
@@ -110,6 +117,32 @@ impl Embedded {
         self.write(
             Write::Delete {
                 owner: owner.to_owned(),
+                id,
+                now_ms,
+                reply,
+            },
+            result,
+        )
+        .await
+    }
+
+    pub(super) async fn change_call(&self, change: &CallChange) -> Result<(), StoreError> {
+        let (reply, result) = oneshot::channel();
+        let change = Box::new(change.clone());
+        self.write(Write::Call { change, reply }, result).await
+    }
+
+    pub(super) async fn read_call(
+        &self,
+        owner: &str,
+        id: CallId,
+        now_ms: i64,
+    ) -> Result<StoredCall, StoreError> {
+        let (reply, result) = oneshot::channel();
+        let owner = owner.to_owned();
+        self.ask(
+            Read::Call {
+                owner,
                 id,
                 now_ms,
                 reply,
@@ -269,7 +302,15 @@ fn answer(connection: &Connection, mut queue: mpsc::Receiver<Read>) {
             } if !reply.is_closed() => {
                 drop(reply.send(query::recall(connection, &owner, &key, now_ms)));
             }
-            Read::Thread { .. } | Read::List { .. } | Read::Recall { .. } => {}
+            Read::Call {
+                owner,
+                id,
+                now_ms,
+                reply,
+            } if !reply.is_closed() => {
+                drop(reply.send(call::read(connection, &owner, id, now_ms)));
+            }
+            Read::Thread { .. } | Read::List { .. } | Read::Recall { .. } | Read::Call { .. } => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 //! All keys of one owner share a hash tag, so that a script never crosses a slot. Nothing is
 //! retried here: a command that timed out may still run, and the caller decides what to do.
 
+mod call;
 mod link;
 mod reply;
 
@@ -13,7 +14,7 @@ use redis::{Script, Value};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::{Append, Appended, Recalled, StoreError, StoredThread, Target, ThreadId};
+use super::{Append, Appended, CallId, Recalled, StoreError, StoredThread, Target, ThreadId};
 use super::{ThreadLimits, ThreadSummary};
 use link::Link;
 
@@ -32,6 +33,7 @@ pub struct Redis {
     limits: ThreadLimits,
     append: Script,
     delete: Script,
+    call: Script,
 }
 
 impl Redis {
@@ -55,6 +57,7 @@ impl Redis {
             limits,
             append: Script::new(include_str!("redis/append.lua")),
             delete: Script::new(include_str!("redis/delete.lua")),
+            call: Script::new(include_str!("redis/call.lua")),
         })
     }
 
@@ -209,6 +212,10 @@ impl Keys {
 
     fn index(&self) -> String {
         format!("exai:{{{}}}:threads", self.tag)
+    }
+
+    fn call(&self, id: CallId) -> String {
+        format!("exai:{{{}}}:{id}", self.tag)
     }
 
     fn claim(&self, key: &str) -> String {

@@ -6,7 +6,7 @@ use super::sqlite_error;
 use crate::store::StoreError;
 
 /// One script per version; version n is the file after the first n scripts.
-const MIGRATIONS: [&str; 1] = [
+const MIGRATIONS: [&str; 2] = [
     // 1: threads, their exchanges, claimed idempotency keys.
     "CREATE TABLE threads (
          id TEXT PRIMARY KEY,
@@ -37,6 +37,19 @@ const MIGRATIONS: [&str; 1] = [
          PRIMARY KEY (owner, key)
      ) STRICT;
      CREATE INDEX claims_by_thread ON claims (thread);",
+    // 2: calls that outlive the request they came with.
+    "CREATE TABLE calls (
+         id TEXT PRIMARY KEY,
+         owner TEXT NOT NULL,
+         facts TEXT NOT NULL,
+         outcome TEXT,
+         cancel_asked INTEGER NOT NULL DEFAULT 0,
+         created_ms INTEGER NOT NULL,
+         updated_ms INTEGER NOT NULL,
+         alive_ms INTEGER NOT NULL,
+         expires_ms INTEGER NOT NULL
+     ) STRICT;
+     CREATE INDEX calls_by_expiry ON calls (expires_ms);",
 ];
 
 /// The version this program writes.

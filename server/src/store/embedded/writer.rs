@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc;
 
-use super::{Reply, append, sqlite_error};
-use crate::store::{Append, Appended, StoreError, ThreadId, ThreadLimits};
+use super::{Reply, append, call, sqlite_error};
+use crate::store::{Append, Appended, CallChange, StoreError, ThreadId, ThreadLimits};
 
 /// Writes that share one transaction at most.
 const BATCH: usize = 64;
@@ -19,6 +19,10 @@ pub(super) enum Write {
         owner: String,
         id: ThreadId,
         now_ms: i64,
+        reply: Reply<()>,
+    },
+    Call {
+        change: Box<CallChange>,
         reply: Reply<()>,
     },
     Probe {
@@ -36,14 +40,18 @@ impl Write {
     fn is_abandoned(&self) -> bool {
         match self {
             Self::Append { reply, .. } => reply.is_closed(),
-            Self::Delete { reply, .. } | Self::Probe { reply } => reply.is_closed(),
+            Self::Delete { reply, .. } | Self::Call { reply, .. } | Self::Probe { reply } => {
+                reply.is_closed()
+            }
         }
     }
 
     fn refuse(self, error: StoreError) {
         match self {
             Self::Append { reply, .. } => drop(reply.send(Err(error))),
-            Self::Delete { reply, .. } | Self::Probe { reply } => drop(reply.send(Err(error))),
+            Self::Delete { reply, .. } | Self::Call { reply, .. } | Self::Probe { reply } => {
+                drop(reply.send(Err(error)));
+            }
         }
     }
 }
@@ -117,6 +125,10 @@ fn apply(transaction: &mut Transaction<'_>, write: Write, limits: ThreadLimits) 
             let result = guarded(transaction, |inner| {
                 append::delete(inner, &owner, id, now_ms)
             });
+            Done::Nothing(result, reply)
+        }
+        Write::Call { change, reply } => {
+            let result = guarded(transaction, |inner| call::change(inner, &change, limits));
             Done::Nothing(result, reply)
         }
         // That the transaction began proves the lock could be had.
