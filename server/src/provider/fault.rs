@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use crate::failure::{Category, Failure};
 
+/// When to try again after all permits of a provider were taken; calls of seconds end all the time.
+const PERMITS_AGAIN: Duration = Duration::from_secs(1);
+
 /// Longest excerpt of a provider's own words that is passed on.
 const SAID_CHARS: usize = 300;
 
@@ -212,9 +215,9 @@ impl ProviderFailure {
         let mut failure = Failure::new(category, code, self.sentence(provider))
             .with_retryable(self.is_retryable())
             .with_cause(self.summary());
-        if let Some(wait) = self.wait {
-            failure.retry_after = Some(wait);
-        }
+        // Only our own permits are known to be free again soon.
+        let own = (self.class == FaultClass::Busy).then_some(PERMITS_AGAIN);
+        failure.retry_after = self.wait.or(own);
         failure
     }
 

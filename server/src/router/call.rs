@@ -13,7 +13,7 @@ use crate::failure::{Category, Failure};
 use crate::provider::Provider;
 use crate::provider::exchange::Watch;
 use crate::provider::fault::{FaultClass, ProviderFailure};
-use crate::provider::model::Price;
+use crate::provider::model::{ModelClass, Price};
 use crate::provider::reply::{Finish, Reply};
 use crate::provider::request::Request;
 
@@ -248,7 +248,11 @@ impl<'a> Call<'a> {
             thinking: candidate.thinking,
             websearch: self.ask.websearch,
             max_output: catalogue.output_bound(&candidate.model, class, self.ask.max_output_tokens),
-            stream: self.ask.stream || self.context.on_text.is_some(),
+            // A model that thinks is silent for minutes when its answer comes whole; streamed, each
+            // token shows that it is alive.
+            stream: self.ask.stream
+                || self.context.on_text.is_some()
+                || class == ModelClass::Thinking,
         }
     }
 
