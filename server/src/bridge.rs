@@ -272,15 +272,9 @@ impl<W: AsyncWrite + Unpin> Bridge<W> {
         self.say_all(answers).await
     }
 
-    /// Nobody will ask for what is at the daemon any more.
+    /// What is at the daemon goes on there: its answer is paid for, and may be asked for again.
     async fn close(self) {
         let Link::Up(mut up) = self.link else { return };
-        let closing = async {
-            for note in self.ledger.last_words() {
-                up.to.send(Message::text(note)).await?;
-            }
-            up.to.close().await
-        };
-        let _ = timeout(CLOSING, closing).await;
+        let _ = timeout(CLOSING, up.to.close()).await;
     }
 }

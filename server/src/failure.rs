@@ -3,14 +3,16 @@
 //! A failure is categorised where it is created. It becomes a wire reply in exactly one place
 //! (`protocol::reply`), and its `cause` goes to the log only.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::choice::Choice;
 
 /// The ten error categories (system.md §9), in their wire spelling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// The request itself is malformed or names an unknown method or tool.
@@ -163,4 +165,25 @@ impl Failure {
         self.retryable = retryable;
         self
     }
+}
+
+/// Codes that were read back from a store; there are some hundred in all.
+const MOST_CODES: usize = 1024;
+
+/// A stored code as the static text a [`Failure`] holds. Codes are a small closed set that no one
+/// place lists, so each is kept once for the life of the process; beyond a bound that only a
+/// spoiled store could reach, all become `failed`.
+#[must_use]
+pub fn interned(code: &str) -> &'static str {
+    static CODES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut codes = CODES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = codes.get(code) {
+        return known;
+    }
+    if codes.len() >= MOST_CODES {
+        return "failed";
+    }
+    let kept: &'static str = Box::leak(code.to_owned().into_boxed_str());
+    codes.insert(kept);
+    kept
 }

@@ -8,12 +8,15 @@ pub mod caller;
 #[cfg(feature = "conformance-fixtures")]
 pub mod fixture;
 pub mod handler;
+mod listing;
 mod page;
 pub mod progress;
 pub mod reply;
 mod resource;
 pub mod seal;
+mod task;
 mod verb;
+pub mod withdrawal;
 
 pub use handler::Handler;
 

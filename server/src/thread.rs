@@ -9,6 +9,7 @@ mod title;
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -72,7 +73,7 @@ pub struct Turn {
 }
 
 /// How an append ended, as the caller is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The thread's handle.
     pub thread: ThreadId,
@@ -204,6 +205,12 @@ impl Threads {
     /// An outage.
     pub async fn list(&self, owner: &str, limit: u32) -> Result<Vec<ThreadSummary>, StoreError> {
         self.store.list(owner, limit, (self.clock)()).await
+    }
+
+    /// Milliseconds that what is kept lives after its last change.
+    #[must_use]
+    pub const fn ttl_ms(&self) -> u64 {
+        self.limits.ttl_ms
     }
 
     /// Exchanges that still fit after `turns`.

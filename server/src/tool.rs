@@ -19,6 +19,7 @@ pub mod image;
 pub mod information;
 pub mod intent;
 pub mod journal;
+pub mod long;
 pub mod pages;
 pub mod permit;
 pub mod prompt;
@@ -37,7 +38,7 @@ pub mod workflow;
 pub use call::{About, Call, Reply, Shared};
 pub use registry::Registry;
 pub use surroundings::{ModelFacts, Surroundings};
-pub use toolbox::Toolbox;
+pub use toolbox::{Answered, Toolbox};
 
 #[cfg(test)]
 pub(crate) mod tests;

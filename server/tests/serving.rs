@@ -12,6 +12,8 @@ mod abuse;
 mod bridge;
 #[path = "serving/broken.rs"]
 mod broken;
+#[path = "serving/clients.rs"]
+mod clients;
 #[path = "serving/connect.rs"]
 mod connect;
 #[path = "serving/conversing.rs"]
@@ -22,6 +24,8 @@ mod credentials;
 mod daemon;
 #[path = "serving/dialect.rs"]
 mod dialect;
+#[path = "serving/draining.rs"]
+mod draining;
 #[path = "serving/elicitation.rs"]
 mod elicitation;
 #[path = "serving/ending.rs"]
@@ -50,8 +54,12 @@ mod hello;
 mod limits;
 #[path = "serving/listing.rs"]
 mod listing;
+#[path = "serving/long.rs"]
+mod long;
 #[path = "serving/looking.rs"]
 mod looking;
+#[path = "serving/lost.rs"]
+mod lost;
 #[path = "serving/monitoring.rs"]
 mod monitoring;
 #[path = "serving/paging.rs"]
@@ -70,6 +78,8 @@ mod protocol;
 mod provider;
 #[path = "serving/providers.rs"]
 mod providers;
+#[path = "serving/redis.rs"]
+mod redis;
 #[path = "serving/relay.rs"]
 mod relay;
 #[path = "serving/reviews.rs"]
@@ -80,8 +90,12 @@ mod sharing;
 mod socket;
 #[path = "serving/starting.rs"]
 mod starting;
+#[path = "serving/stateless.rs"]
+mod stateless;
 #[path = "serving/strangers.rs"]
 mod strangers;
+#[path = "serving/thinking.rs"]
+mod thinking;
 #[path = "serving/tools.rs"]
 mod tools;
 #[path = "serving/twelve.rs"]
@@ -90,3 +104,5 @@ mod twelve;
 mod upstream;
 #[path = "serving/websocket.rs"]
 mod websocket;
+#[path = "serving/wires.rs"]
+mod wires;

@@ -290,15 +290,18 @@ async fn drain(app: &App, running: Running, audit: &Audit) {
     app.health.drain();
     running.stop.cancel();
     running.calls.close();
+    let work = async {
+        running.calls.wait().await;
+        app.toolbox.finish().await;
+    };
+    tokio::pin!(work);
     let deadline = app.config.server.drain;
-    if tokio::time::timeout(deadline, running.calls.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            calls = running.calls.len(),
-            "calls in flight were cut by the drain limit"
-        );
+    if tokio::time::timeout(deadline, &mut work).await.is_err() {
+        let calls = running.calls.len();
+        tracing::warn!(calls, "the drain limit cuts the calls in flight");
+        // Each is told so, and has a moment to hear it.
+        app.toolbox.cut();
+        let _ = tokio::time::timeout(STREAMS, &mut work).await;
     }
     running.protocol.cancel();
     end(&running.connections, &running.kill).await;

@@ -1,9 +1,13 @@
 //! `exai stdio`: the protocol over standard input and output, one client, no listeners.
 //!
-//! Ends when the client closes the pipe or at a signal. Standard output carries the protocol alone.
+//! Ends when the client closes the pipe or at a signal, and when the models that were asked before
+//! have answered. Standard output carries the protocol alone.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::FusedFuture as _;
 use tokio_util::sync::CancellationToken;
 
 use super::signals::Signals;
@@ -14,6 +18,9 @@ use crate::transport::pipe;
 
 /// Nobody scrapes a process of one client, and many of them share a machine.
 const RARELY: Duration = Duration::from_secs(10);
+
+/// How long the calls that are cut may take to end and to say so.
+const CUTTING: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
@@ -28,13 +35,40 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
         interval,
         ending.clone(),
     ));
-    let serving = pipe::stdio(app.toolbox.clone(), ending.clone());
+    let serving = pipe::stdio(app.toolbox.clone(), ending.clone()).fuse();
+    let mut serving = pin!(serving);
     let served = tokio::select! {
-        served = serving => served,
-        _ = signals.next() => Ok(()),
+        served = &mut serving => Some(served),
+        _ = signals.next() => None,
     };
+    let (is_open, drain) = (served.is_none(), app.config.server.drain);
+    let cut = async {
+        if !is_open {
+            signals.next().await;
+        }
+        tokio::time::sleep(drain).await;
+        app.toolbox.cut();
+        tokio::time::sleep(CUTTING).await;
+    };
+    let talking = async {
+        if is_open {
+            let _ = serving.as_mut().await;
+        }
+        std::future::pending().await
+    };
+    // Whoever closed the pipe may come back for an answer that is paid for.
+    tokio::select! {
+        () = app.toolbox.finish() => {}
+        () = cut => {}
+        () = talking => {}
+    }
     ending.cancel();
+    if !serving.is_terminated() {
+        let _ = tokio::time::timeout(CUTTING, serving).await;
+    }
     let _ = watching.await;
     let _ = probing.await;
-    served.map_err(|error| AppError::theirs("stdio", error))
+    served
+        .unwrap_or(Ok(()))
+        .map_err(|error| AppError::theirs("stdio", error))
 }

@@ -201,17 +201,6 @@ impl Ledger {
         (entry.state == State::Sent).then(|| format!("{}-{number}", self.session))
     }
 
-    /// Cancels what is at the daemon: a call with a key would outlive the connection.
-    pub fn last_words(&self) -> Vec<String> {
-        let sent = self.entries.iter().filter(|(_, e)| e.state == State::Sent);
-        let note = |(number, _): (&u64, &Entry)| {
-            let params = json!({"requestId": format!("{}-{number}", self.session)});
-            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
-                .to_string()
-        };
-        sent.map(note).collect()
-    }
-
     fn remove(&mut self, number: u64) -> Option<Entry> {
         let entry = self.entries.remove(&number)?;
         self.ids.remove(&entry.id.to_string());

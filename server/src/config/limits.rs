@@ -59,6 +59,12 @@ pub struct Limits {
     /// Keep-alive comments on event streams are this far apart.
     #[serde(deserialize_with = "duration::one")]
     pub stream_comment: Duration,
+    /// A call that lasts longer is answered with the call that collects its answer; 0 never.
+    #[serde(deserialize_with = "duration::one")]
+    pub soft_deadline: Duration,
+    /// A call that lasts longer becomes a task, for a client that declares tasks.
+    #[serde(deserialize_with = "duration::one")]
+    pub task_after: Duration,
     /// Bytes of the longest bearer token.
     pub token_bytes: usize,
     /// Time to say hello on a daemon connection.

@@ -16,13 +16,16 @@ use rmcp::service::{PeerRequestOptions, RequestContext};
 use rmcp::{Peer, RoleServer};
 use serde_json::{Map, Value, json};
 
+use tokio_util::sync::CancellationToken;
+
 use super::caller::Caller;
 use super::handler::Handler;
 use super::progress;
 use super::seal::{self, Carried};
 use crate::choice::Choice;
 use crate::failure::Failure;
-use crate::tool::Reply;
+use crate::tool::long::LongCall;
+use crate::tool::{Answered, Reply};
 
 /// The one question of a result that asks.
 const ASKED: &str = "choice";
@@ -34,6 +37,8 @@ const ROUNDS: usize = 3;
 pub enum Ended {
     /// With its reply.
     Reply(Box<Reply>),
+    /// It is kept, for a client that asks for its end.
+    Later(Box<LongCall>),
     /// With a question that the client answers in a call of its own.
     Question(InputRequiredResult),
 }
@@ -60,7 +65,7 @@ impl Handler {
     pub(super) async fn call_asking(
         &self,
         request: CallToolRequestParams,
-        caller: &Caller,
+        (caller, cancel): (&Caller, CancellationToken),
         context: &RequestContext<RoleServer>,
     ) -> Result<Ended, Failure> {
         let settings = &self.toolbox().surroundings().settings;
@@ -77,8 +82,10 @@ impl Handler {
             }
         }
         for _ in 0..ROUNDS {
-            let failure = match self.call_once(&request, caller, context, &chosen).await {
-                Ok(reply) => return Ok(Ended::Reply(Box::new(reply))),
+            let asking = (caller.clone(), cancel.clone());
+            let failure = match self.call_once(&request, asking, context, &chosen).await {
+                Ok(Answered::Whole(reply)) => return Ok(Ended::Reply(reply)),
+                Ok(Answered::Later(call)) => return Ok(Ended::Later(call)),
                 Err(failure) => failure,
             };
             let Some(choice) = failure.choice.as_deref().cloned() else {
@@ -106,18 +113,28 @@ impl Handler {
         Err(Failure::validation("/", message).with_code("choice_invalid"))
     }
 
-    /// One run of the tool with its progress.
+    /// One run of the tool with its progress. A client that declares tasks gets one for a long
+    /// call; any other gets the call that collects the answer.
     async fn call_once(
         &self,
         request: &CallToolRequestParams,
-        caller: &Caller,
+        asking: (Caller, CancellationToken),
         context: &RequestContext<RoleServer>,
         chosen: &Map<String, Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Answered, Failure> {
         let token = context.meta.get_progress_token();
         let to = token.map(|token| (context.peer.clone(), token));
-        let (call, progress) = self.call_of(request.clone(), caller.clone(), context)?;
-        let work = self.toolbox().call_with(call, chosen.clone());
+        let (call, progress) = self.call_of(request.clone(), asking, context)?;
+        let declared = context.client_capabilities();
+        let takes_tasks = declared.is_some_and(|declared| declared.supports_tasks());
+        let chosen = chosen.clone();
+        let work = async {
+            if takes_tasks {
+                return self.toolbox().call_or_keep(call, chosen).await;
+            }
+            let reply = self.toolbox().call_with(call, chosen).await?;
+            Ok(Answered::Whole(Box::new(reply)))
+        };
         progress::notifying(progress, to, work).await
     }
 }

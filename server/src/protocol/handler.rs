@@ -1,19 +1,18 @@
 //! The handler of both revisions and all transports.
 
-use std::sync::Arc;
-
 use http::request::Parts;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-    CompletionInfo, CustomRequest, CustomResult, GetPromptRequestParams, GetPromptResponse,
-    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Reference, ServerCapabilities, ServerConfig, Tool as ListedTool,
-    ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams,
+    CancelledNotificationParam, CompleteRequestParams, CompleteResult, CompletionInfo,
+    CustomRequest, CustomResult, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
+    GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, ReadResourceResult, Reference, ServerCapabilities, ServerConfig,
+    Tool as ListedTool, UpdateTaskParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -21,11 +20,11 @@ use super::asking::Ended;
 use super::caller::Caller;
 use super::page::page;
 use super::progress::{self, Progress, QUEUE};
-use super::{reply, resource, verb};
+use super::withdrawal::Withdrawals;
+use super::{listing, reply, resource, task, verb};
 use crate::failure::{Category, Failure};
 use crate::observe::manifest::VERSION;
 use crate::thread::Threads;
-use crate::tool::registry::Tool;
 use crate::tool::{Call, Toolbox};
 
 /// What clients show their model about the server as a whole.
@@ -46,6 +45,7 @@ pub struct Handler {
     toolbox: Toolbox,
     is_pipe: bool,
     closing: CancellationToken,
+    open: Withdrawals,
 }
 
 impl Handler {
@@ -56,6 +56,7 @@ impl Handler {
             toolbox,
             is_pipe: false,
             closing: CancellationToken::new(),
+            open: Withdrawals::default(),
         }
     }
 
@@ -66,6 +67,7 @@ impl Handler {
             toolbox,
             is_pipe: true,
             closing,
+            open: Withdrawals::default(),
         }
     }
 
@@ -99,7 +101,7 @@ impl Handler {
     pub(super) fn call_of(
         &self,
         request: CallToolRequestParams,
-        caller: Caller,
+        (caller, cancel): (Caller, CancellationToken),
         context: &RequestContext<RoleServer>,
     ) -> Result<(Call, Progress), Failure> {
         let arguments = request.arguments.unwrap_or_default();
@@ -115,33 +117,17 @@ impl Handler {
             idempotency_key: idempotency_key(context)?,
             is_fresh: is_fresh(context)?,
             session: session(context),
-            cancel: context.ct.clone(),
+            cancel,
             on_text,
         };
         Ok((call, progress))
     }
+}
 
-    fn listed(&self, tool: &Tool) -> ListedTool {
-        let hints = ToolAnnotations::from_raw(
-            None,
-            // Threads are kept, but nothing the caller owns is changed.
-            Some(true),
-            Some(false),
-            Some(!tool.row.kind.keeps_threads() && !tool.row.reaches_outside()),
-            Some(tool.row.reaches_outside()),
-        );
-        let description = tool.row.description.clone();
-        let mut listed = ListedTool::new(tool.name, description, tool.input.clone())
-            .with_title(tool.row.title.clone())
-            .with_annotations(hints);
-        let is_structured = self.toolbox.surroundings().settings.tools.structured;
-        if let Some(output) = &tool.output {
-            listed = listed.with_raw_output_schema(output.clone());
-        } else if is_structured {
-            listed = listed.with_raw_output_schema(Arc::new(prose_schema()));
-        }
-        listed
-    }
+/// What a call ends with that nobody waits for.
+fn left() -> Failure {
+    let message = "This call's client has gone, or this process is ending. Repeat the call.";
+    Failure::new(Category::ServerError, "closing", message)
 }
 
 /// The caller's key; a key that is not text is refused, since ignoring it would call twice.
@@ -176,19 +162,6 @@ fn session(context: &RequestContext<RoleServer>) -> Option<String> {
     Some(id.to_owned())
 }
 
-/// The output schema of prose tools, where `tools.structured` is on.
-fn prose_schema() -> Map<String, Value> {
-    let schema = json!({
-        "type": "object",
-        "required": ["text"],
-        "properties": { "text": { "type": "string" }, "reply": { "type": "object" } },
-    });
-    match schema {
-        Value::Object(schema) => schema,
-        _ => Map::new(),
-    }
-}
-
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
@@ -196,6 +169,7 @@ impl ServerHandler for Handler {
             .enable_resources()
             .enable_prompts()
             .enable_completions()
+            .enable_tasks()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("exai", VERSION).with_title("exai"))
@@ -207,12 +181,13 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        let is_structured = self.toolbox.surroundings().settings.tools.structured;
         let tools = self
             .toolbox
             .registry()
             .tools()
             .iter()
-            .map(|tool| self.listed(tool))
+            .map(|tool| listing::listed(tool, is_structured))
             .collect();
         let (tools, next) = page(tools, request, |tool: &ListedTool| &tool.name)?;
         let mut result = ListToolsResult::with_all_items(tools)
@@ -230,16 +205,20 @@ impl ServerHandler for Handler {
         let caller = self.caller(&context)?;
         let correlation_id = caller.correlation_id.clone();
         let around = self.toolbox.surroundings();
+        let revocable = self.open.open(context.id.clone());
+        let asking = (&caller, revocable.token());
         let ended = tokio::select! {
-            ended = self.call_asking(request, &caller, &context) => ended,
-            () = self.closing.cancelled() => Err(Failure::new(
-                Category::ServerError,
-                "closing",
-                "This process is ending. Start it again and repeat the call.",
-            )),
+            ended = self.call_asking(request, asking, &context) => ended,
+            // Nobody reads what comes now. The work goes on if it was paid for.
+            () = revocable.gone(&context.ct) => Err(left()),
+            () = self.closing.cancelled() => Err(left()),
         };
         match ended {
             Ok(Ended::Question(question)) => Ok(question.into()),
+            Ok(Ended::Later(call)) => {
+                let ttl_ms = self.threads().ttl_ms();
+                Ok(task::created(&call, ttl_ms).into())
+            }
             Ok(Ended::Reply(answer)) => {
                 let instance = around.identity.instance();
                 let origin = reply::Origin {
@@ -344,6 +323,51 @@ impl ServerHandler for Handler {
         CompletionInfo::with_pagination(shown, total, has_more)
             .map(CompleteResult::new)
             .map_err(|error| ErrorData::internal_error(error, None))
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let caller = self.caller(&context)?;
+        let found = self.toolbox.long_calls();
+        match found.find(&caller.principal, &request.task_id).await {
+            Ok(call) => Ok(task::told(&call, self.toolbox.surroundings())),
+            Err(failure) => Err(task::refused(&failure, &caller.correlation_id)),
+        }
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        // No task of ours asks for input, so there is nothing to take but the question whether the
+        // task is there.
+        let found = self.get_task(GetTaskParams::new(request.task_id), context);
+        found.await.map(drop)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let caller = self.caller(&context)?;
+        let calls = self.toolbox.long_calls();
+        let cancelled = calls.cancel(&caller.principal, &request.task_id).await;
+        cancelled.map_err(|failure| task::refused(&failure, &caller.correlation_id))
+    }
+
+    async fn on_cancelled(
+        &self,
+        notification: CancelledNotificationParam,
+        _context: NotificationContext<RoleServer>,
+    ) {
+        if let Some(id) = &notification.request_id {
+            self.open.withdraw(id);
+        }
     }
 
     async fn on_custom_request(

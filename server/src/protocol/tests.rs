@@ -3,6 +3,7 @@
 mod calls;
 mod lists;
 mod routed;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;

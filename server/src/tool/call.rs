@@ -24,14 +24,14 @@ pub struct Call {
     pub is_fresh: bool,
     /// The transport's session, where it has one.
     pub session: Option<String>,
-    /// Cancelled when the caller has gone or asked to stop.
+    /// Cancelled when the caller asked to stop; one that has gone may come back for the answer.
     pub cancel: CancellationToken,
     /// Receives text as it is written, where the caller wants it.
     pub on_text: Option<mpsc::Sender<String>>,
 }
 
 /// What a call answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     /// The answer, exactly as a model gave it where one did.
     pub text: String,
@@ -48,7 +48,7 @@ pub struct Reply {
 }
 
 /// Where an answer comes from that was made for an equal call of the same principal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shared {
     /// From a call that ran at the same time.
     Inflight,
@@ -92,7 +92,7 @@ impl Reply {
 }
 
 /// How a reply came about: the object under `_meta["dev.exai/reply"]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// Thread, turn and what is left of both.
     pub receipt: Receipt,

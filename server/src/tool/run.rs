@@ -1,5 +1,6 @@
 //! What one running call has at hand.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures::future::BoxFuture;
@@ -28,6 +29,8 @@ pub struct Run<'a> {
     pub claim: Option<&'a Claim>,
     /// When the call began.
     pub started: Instant,
+    /// Set before a provider is asked: from then on the answer is paid for.
+    pub has_asked: &'a AtomicBool,
 }
 
 impl<'a> Run<'a> {
@@ -102,6 +105,7 @@ impl<'a> Run<'a> {
     /// What a call carries besides its question.
     #[must_use]
     pub fn context(&self) -> CallContext {
+        self.has_asked.store(true, Ordering::Release);
         CallContext {
             correlation_id: self.call.caller.correlation_id.to_string(),
             principal: self.owner().to_owned(),

@@ -6,6 +6,7 @@ mod guide;
 mod information;
 mod laid_out;
 mod listing;
+mod long;
 mod paged;
 mod panel;
 mod precommit;

@@ -1,17 +1,23 @@
 //! One way to run any tool: checked arguments, a permit, a deadline, a net for panics, a line in
 //! the log and one in the metrics.
 
+mod work;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::call::{Call, Reply, Shared};
 use super::catalogue::{Catalogue, Kind, TOOLS_TOML};
 use super::journal::Entry;
+use super::long::{LongCalls, cancelled};
 use super::permit::Permits;
 use super::registry::{Found, Registry, Tool};
 use super::results::{Question, Results};
@@ -22,6 +28,7 @@ use super::{challenge, chat, claim, consensus, direct, echo, examine, informatio
 use super::{pages, record, schema, workflow};
 use crate::failure::{Category, Failure};
 use crate::observe::metrics::{Call as CallMetric, CallStatus};
+pub use work::Answered;
 
 /// What the tool's own deadline leaves the clocks inside it for telling their failure.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -37,6 +44,12 @@ struct Inner {
     permits: Permits,
     turnstile: Turnstile,
     results: Results,
+    long: LongCalls,
+    works: TaskTracker,
+    /// No more calls are taken.
+    stopping: CancellationToken,
+    /// The work at hand ends.
+    cutting: CancellationToken,
 }
 
 impl Toolbox {
@@ -63,12 +76,17 @@ impl Toolbox {
             around.metrics.clone(),
         );
         let results = Results::new(&around.settings.tools);
+        let long = LongCalls::new(around.threads.store().clone());
         Self(Arc::new(Inner {
             registry,
             around,
             permits,
             turnstile: Turnstile::default(),
             results,
+            long,
+            works: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            cutting: CancellationToken::new(),
         }))
     }
 
@@ -90,31 +108,22 @@ impl Toolbox {
         &self.0.permits
     }
 
-    /// Runs a tool by name.
-    ///
-    /// # Errors
-    /// Any failure, typed; `unknown_tool` of category `client_error` when there is no such tool.
-    pub async fn call(&self, call: Call) -> Result<Reply, Failure> {
-        self.call_with(call, Map::new()).await
-    }
-
-    /// As [`Toolbox::call`], with arguments that the caller's user was asked for. They are no part
-    /// of what an idempotency key stands for, so that the call as it was sent finds its answer.
-    ///
-    /// # Errors
-    /// As [`Toolbox::call`].
-    pub async fn call_with(
+    /// Does the work of a call; `has_asked` is set before a provider is asked.
+    async fn answer(
         &self,
-        call: Call,
-        chosen: Map<String, Value>,
+        (call, chosen): (&Call, Map<String, Value>),
+        has_asked: &AtomicBool,
     ) -> Result<Reply, Failure> {
         let started = Instant::now();
         let (label, result) = match self.0.registry.find(&call.name) {
-            Found::Tool(tool) => (tool.name, self.run(tool, (&call, chosen), started).await),
+            Found::Tool(tool) => {
+                let running = self.run(tool, (call, chosen), (started, has_asked));
+                (tool.name, running.await)
+            }
             Found::Hidden(absent) => ("hidden", Err(hidden(&absent.reason))),
             Found::Unknown => ("unknown", Err(unknown())),
         };
-        self.report(label, &call, started, &result);
+        self.report(label, call, started, &result);
         result
     }
 
@@ -122,7 +131,7 @@ impl Toolbox {
         &self,
         tool: &Tool,
         (call, chosen): (&Call, Map<String, Value>),
-        started: Instant,
+        (started, has_asked): (Instant, &AtomicBool),
     ) -> Result<Reply, Failure> {
         let mut arguments = call.arguments.clone();
         arguments.extend(chosen);
@@ -140,11 +149,13 @@ impl Toolbox {
             around: &self.0.around,
             claim: claim.as_ref(),
             started,
+            has_asked,
         };
         let work = AssertUnwindSafe(self.once(run)).catch_unwind();
         tokio::select! {
             biased;
             () = call.cancel.cancelled() => Err(cancelled()),
+            () = self.0.cutting.cancelled() => Err(work::cut()),
             ended = tokio::time::timeout(self.deadline(tool), work) => match ended {
                 Ok(Ok(result)) => result.map(|reply| self.with_page_call(tool, reply)),
                 Ok(Err(panic)) => Err(panicked(panic.as_ref())),
@@ -354,14 +365,6 @@ fn hidden(reason: &str) -> Failure {
 fn unknown() -> Failure {
     let message = "There is no tool of this name. tools/list names the tools.";
     Failure::new(Category::ClientError, "unknown_tool", message)
-}
-
-fn cancelled() -> Failure {
-    Failure::new(
-        Category::ClientError,
-        "cancelled",
-        "The caller cancelled this call.",
-    )
 }
 
 fn timed_out() -> Failure {

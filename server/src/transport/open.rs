@@ -83,11 +83,6 @@ impl<T> Open<T> {
         self.lock().rows.get(id).map(look)
     }
 
-    /// What is picked of each open request.
-    pub fn pick<R>(&self, pick: impl FnMut(&T) -> Option<R>) -> Vec<R> {
-        self.lock().rows.values().filter_map(pick).collect()
-    }
-
     /// Frees the id. The request counts as open until the result is dropped, which its answer
     /// should come before.
     pub fn end(&self, id: &str) -> Option<Ended<T>> {

@@ -2,7 +2,8 @@
 //!
 //! A line that is no message is answered and passed over, as on every transport. `rmcp` waits five
 //! seconds for calls in flight after the input has ended; a client that has gone reads no answers,
-//! and its next start should not meet this process, so calls get a short grace and are then ended.
+//! so its calls get a short grace and are then left alone. What becomes of the work behind them is
+//! not decided here.
 
 mod messages;
 
@@ -21,7 +22,7 @@ use crate::protocol::Handler;
 use crate::tool::Toolbox;
 use messages::Messages;
 
-/// What calls in flight have left after the input has ended.
+/// How long calls in flight are waited for after the input has ended.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What the last lines have left to be written.

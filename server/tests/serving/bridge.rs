@@ -120,16 +120,29 @@ fn a_link_that_breaks_costs_no_second_question() {
 }
 
 #[test]
-fn a_client_that_leaves_takes_its_calls_with_it() {
+fn a_client_that_leaves_finds_its_answer_in_its_newest_thread() {
     let (server, provider) = serve_asking(&[]);
     let mut bridge = Bridge::to(&server, &[]);
     bridge.begin();
     bridge.say(&tool_call(7, "chat", json!({"prompt": "slow one"})));
     provider.wait_for_questions(1);
     drop(bridge.stdin.take());
-    wait_for("the provider to be left", || {
-        (provider.left() == 1).then_some(())
+    wait_for("the bridge to end", || bridge.child.try_wait().unwrap());
+    provider.open();
+    let mut again = Bridge::to(&server, &[]);
+    again.begin();
+    let next = json!({"prompt": "and then?", "continuation_id": "latest"});
+    let mut id = 7;
+    let said = wait_for("the answer in the thread", || {
+        id += 1;
+        let said = again.ask(&tool_call(id, "chat", next.clone()));
+        (said["result"]["isError"] == false).then_some(said)
     });
+    assert_eq!(
+        said["result"]["_meta"]["dev.exai/reply"]["turn"], 2,
+        "{said}"
+    );
+    assert_eq!(provider.left(), 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[derive(Default)]
 struct State {
@@ -20,6 +21,15 @@ pub struct Relay {
 impl Relay {
     /// A relay that leads nowhere yet.
     pub fn start() -> Self {
+        Self::with_patience(None)
+    }
+
+    /// A relay that cuts a connection on which the server is silent for so long.
+    pub fn impatient(patience: Duration) -> Self {
+        Self::with_patience(Some(patience))
+    }
+
+    fn with_patience(patience: Option<Duration>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let relay = Self {
             address: listener.local_addr().unwrap(),
@@ -33,6 +43,7 @@ impl Relay {
                     .target
                     .and_then(|target| TcpStream::connect(target).ok());
                 let Some(far) = far else { continue };
+                far.set_read_timeout(patience).unwrap();
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     pump(from.try_clone().unwrap(), to.try_clone().unwrap());
                 }

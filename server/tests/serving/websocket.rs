@@ -1,7 +1,5 @@
 //! MCP over `/ws`: the same answers and the same refusals as over HTTP.
 
-use std::time::{Duration, Instant};
-
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -226,31 +224,7 @@ fn a_token_that_expires_on_an_open_connection_is_refused_from_then_on() {
 }
 
 #[test]
-fn a_client_that_leaves_takes_its_call_with_it() {
-    let (server, provider) = serve_asking(&[]);
-    let mut socket = Socket::mcp(&server, &[]);
-    socket.say(&tool_call(2, "chat", json!({"prompt": "slow one"})));
-    provider.wait_for_questions(1);
-    assert!(metrics(&server).contains("\nexai_in_flight 1\n"));
-    let left = Instant::now();
-    drop(socket);
-    wait_for("the provider to be left", || {
-        (provider.left() == 1).then_some(())
-    });
-    assert!(
-        left.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        left.elapsed()
-    );
-    wait_for("the permit", || {
-        metrics(&server)
-            .contains("\nexai_in_flight 0\n")
-            .then_some(())
-    });
-}
-
-#[test]
-fn of_two_calls_of_a_lost_connection_the_one_with_a_key_runs_on() {
+fn two_calls_of_a_lost_connection_run_on_and_one_is_fetched_by_its_key() {
     let (server, provider) = serve_asking(&[]);
     let mut keyed = tool_call(2, "chat", json!({"prompt": "slow one"}));
     keyed["params"]["_meta"] = json!({"dev.exai/idempotency-key": "k"});
@@ -259,15 +233,21 @@ fn of_two_calls_of_a_lost_connection_the_one_with_a_key_runs_on() {
     first.say(&tool_call(3, "chat", json!({"prompt": "slow two"})));
     provider.wait_for_questions(2);
     drop(first);
-    wait_for("the other call to end", || {
-        (provider.left() == 1).then_some(())
-    });
     let mut second = Socket::mcp(&server, &[]);
     second.say(&keyed);
     provider.open();
     let said = second.hear().unwrap();
     assert_eq!(said["result"]["content"][0]["text"], answer("slow one"));
-    assert_eq!((provider.asked(), provider.left()), (2, 1));
+    assert_eq!((provider.asked(), provider.left()), (2, 0));
+    wait_for("the permits", || {
+        metrics(&server)
+            .contains("\nexai_in_flight 0\n")
+            .then_some(())
+    });
+    let threads = second.ask(json!({"jsonrpc": "2.0", "id": 5, "method": "resources/list"}));
+    for title in ["slow one", "slow two"] {
+        assert!(threads.to_string().contains(title), "{threads}");
+    }
 }
 
 #[test]

@@ -13,8 +13,10 @@ async fn the_handshake_declares_exactly_what_is_served() {
     assert_eq!(hello["protocolVersion"], "2025-11-25");
     assert_eq!(hello["serverInfo"]["name"], "exai");
     let declared: BTreeSet<&String> = hello["capabilities"].as_object().unwrap().keys().collect();
-    let served = ["completions", "prompts", "resources", "tools"].map(str::to_owned);
+    let served = ["completions", "extensions", "prompts", "resources", "tools"].map(str::to_owned);
     assert_eq!(declared, served.iter().collect());
+    let extensions = &hello["capabilities"]["extensions"];
+    assert_eq!(extensions, &json!({"io.modelcontextprotocol/tasks": {}}));
     let instructions = hello["instructions"].as_str().unwrap();
     assert!(
         (500..=2000).contains(&instructions.chars().count()),

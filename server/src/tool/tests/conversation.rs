@@ -233,7 +233,8 @@ async fn one_key_is_asked_once_and_answered_alike_also_at_the_same_time_and_afte
 
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_hangs_ends_at_its_deadline_and_gives_its_permit_back() {
-    let bench = Bench::echoing().await;
+    let config = "[limits]\nsoft_deadline = \"0s\"";
+    let bench = Bench::new(config, Arc::new(|_| Ok("x".into()))).await;
     let mut around = bench.toolbox.surroundings().clone();
     let (ended, cancelled) = tokio::sync::watch::channel(false);
     around.ask = Arc::new(move |_, context| {

@@ -45,15 +45,11 @@ pub async fn talk(ws: &Ws, mut guest: Guest, line: &mut Line, out: Outbox) -> Fa
         Ok(name) => name,
         Err(farewell) => return farewell,
     };
-    // Ends the connection's calls with it, except those that an idempotency key can fetch again.
-    let connection = CancellationToken::new();
-    let _guard = connection.clone().drop_guard();
     let daemon = Daemon {
         ws,
         session: Arc::clone(name.id()),
         out,
         open: Open::new(ws.gate.limits.in_flight_per_session * OPEN_PER_CALL),
-        connection,
     };
     daemon.listen(guest, line).await
 }
@@ -122,7 +118,6 @@ struct Daemon<'a> {
     session: Arc<str>,
     out: Outbox,
     open: Open<Held>,
-    connection: CancellationToken,
 }
 
 impl Daemon<'_> {
@@ -211,11 +206,8 @@ impl Daemon<'_> {
         if self.ws.stop.is_cancelled() {
             return Err(Refusal::draining());
         }
-        // A call with a key can be fetched again, so it outlives its connection.
-        let cancel = match call.idempotency_key {
-            Some(_) => self.ws.ending.child_token(),
-            None => self.connection.child_token(),
-        };
+        // The caller's wish alone; a lost connection leaves an answer that is paid for.
+        let cancel = self.ws.ending.child_token();
         let held = Held {
             cancel: cancel.clone(),
             _call: self.ws.gate.calls.token(),

@@ -2,16 +2,14 @@
 //! that answers HTTP.
 //!
 //! A message that the gate or the envelope refuses is answered with its JSON-RPC error and the
-//! connection goes on; a notification that is refused has no answer. A call with an idempotency key
-//! outlives its connection, since its answer can be fetched on the next one; others end with it.
+//! connection goes on; a notification that is refused has no answer.
 
 use std::io;
 
 use http::HeaderValue;
 use http::request::Parts;
 use rmcp::model::{
-    CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage, ClientNotification,
-    GetExtensions as _, GetMeta as _, JsonRpcMessage, RequestId,
+    ClientJsonRpcMessage, ClientNotification, GetExtensions as _, JsonRpcMessage, RequestId,
 };
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -28,16 +26,13 @@ use super::Ws;
 use super::close::Farewell;
 use super::guest::Guest;
 use super::line::{Line, Outbox};
+use crate::protocol;
 use crate::protocol::caller::Caller;
-use crate::protocol::{self, handler::IDEMPOTENCY_KEY};
 
 type Requests = Open<Held>;
 
 /// What is held for an open request.
 struct Held {
-    id: RequestId,
-    /// Whether its answer can be fetched again.
-    is_keyed: bool,
     /// The drain waits for it.
     _call: TaskTrackerToken,
 }
@@ -47,9 +42,9 @@ const OPEN_PER_CALL: usize = 2;
 
 /// Serves one client until it leaves, breaks the protocol or the process ends.
 pub async fn talk(ws: &Ws, guest: Guest, line: &mut Line, out: Outbox) -> Farewell {
-    // Ends what is in flight; the library would wait five seconds after the input's end.
+    // Ends the conversation at once; the library would wait five seconds after the input's end.
     let cancel = CancellationToken::new();
-    let guard = cancel.clone().drop_guard();
+    let _guard = cancel.clone().drop_guard();
     let (messages, inbox) = mpsc::channel(1);
     let open = Open::new(ws.gate.limits.in_flight_per_session * OPEN_PER_CALL);
     let pipe = Pipe {
@@ -70,37 +65,12 @@ pub async fn talk(ws: &Ws, guest: Guest, line: &mut Line, out: Outbox) -> Farewe
         out,
         open,
     };
-    let farewell = tokio::select! {
+    tokio::select! {
         farewell = reader.read(line, &messages) => farewell,
         () = &mut serving => {
-            return Farewell::protocol("begin with initialize or a request of 2026-07-28");
+            Farewell::protocol("begin with initialize or a request of 2026-07-28")
         }
-    };
-    let open = reader.open;
-    if open.pick(|held| held.is_keyed.then_some(())).is_empty() {
-        return farewell;
     }
-    let ending = ws.ending.clone();
-    ws.connections.spawn(async move {
-        let _guard = guard;
-        tokio::select! {
-            () = finish(&open, &messages) => {}
-            () = serving => {}
-            () = ending.cancelled() => {}
-        }
-    });
-    farewell
-}
-
-/// Cancels the requests without a key and waits for the others.
-async fn finish(open: &Requests, messages: &mpsc::Sender<Incoming>) {
-    for id in open.pick(|held| (!held.is_keyed).then(|| held.id.clone())) {
-        drop(open.end(&key(&id)));
-        let gone = CancelledNotificationParam::new(Some(id), None);
-        let note = ClientNotification::CancelledNotification(CancelledNotification::new(gone));
-        drop(messages.send(JsonRpcMessage::notification(note)).await);
-    }
-    open.is_empty().await;
 }
 
 struct Reader<'a> {
@@ -175,8 +145,6 @@ impl Reader<'_> {
                     return Err(Refusal::draining());
                 }
                 let held = Held {
-                    id: request.id.clone(),
-                    is_keyed: request.request.get_meta().contains_key(IDEMPOTENCY_KEY),
                     _call: self.ws.gate.calls.token(),
                 };
                 let begun = self.open.begin(&key(&request.id), held);

@@ -1,0 +1,44 @@
+//! A tool as clients list it.
+
+use std::sync::Arc;
+
+use rmcp::model::{Tool as Listed, ToolAnnotations};
+use serde_json::{Map, Value, json};
+
+use crate::tool::registry::Tool;
+
+/// The tool with its hints and schemas; `is_structured` is `tools.structured`.
+#[must_use]
+pub fn listed(tool: &Tool, is_structured: bool) -> Listed {
+    let hints = ToolAnnotations::from_raw(
+        None,
+        // Threads are kept, but nothing the caller owns is changed.
+        Some(true),
+        Some(false),
+        Some(!tool.row.kind.keeps_threads() && !tool.row.reaches_outside()),
+        Some(tool.row.reaches_outside()),
+    );
+    let description = tool.row.description.clone();
+    let mut listed = Listed::new(tool.name, description, tool.input.clone())
+        .with_title(tool.row.title.clone())
+        .with_annotations(hints);
+    if let Some(output) = &tool.output {
+        listed = listed.with_raw_output_schema(output.clone());
+    } else if is_structured {
+        listed = listed.with_raw_output_schema(Arc::new(prose_schema()));
+    }
+    listed
+}
+
+/// The output schema of prose tools, where `tools.structured` is on.
+fn prose_schema() -> Map<String, Value> {
+    let schema = json!({
+        "type": "object",
+        "required": ["text"],
+        "properties": { "text": { "type": "string" }, "reply": { "type": "object" } },
+    });
+    match schema {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
+    }
+}
