@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::answer::{self, Basis};
 use crate::content::{Content, Finish, Usage};
 use crate::journal::Outcome;
 use crate::key::{Key, KeyTable, Permit};
-use crate::model;
 use crate::provider::{Provider, Route};
 use crate::refusal::Refusal;
 use crate::reply::{Head, Reply};
@@ -301,7 +300,7 @@ pub fn refused(refusal: &Refusal) -> Reply {
 }
 
 /// The key a request came with; `Err` says whether one was sent at all.
-fn find_key<'a>(keys: &'a KeyTable, request: &Request) -> Result<&'a Arc<Key>, bool> {
+pub(crate) fn find_key<'a>(keys: &'a KeyTable, request: &Request) -> Result<&'a Arc<Key>, bool> {
     let bearer = request
         .header("authorization")
         .and_then(|value| value.strip_prefix("Bearer "));
@@ -334,65 +333,4 @@ fn params(body: &Map<String, Value>, seen: &Seen) -> Map<String, Value> {
         params.insert("thinking_returned".into(), seen.thinking_returned.into());
     }
     params
-}
-
-/// Answers what is not a completion: the model list, or a path the vendor does not have. None of it
-/// is journalled; it is counted as `other`.
-#[must_use]
-pub fn beside(provider: Provider, keys: &KeyTable, request: &Request) -> Reply {
-    let (route, path) = match provider {
-        Provider::Kimi => (Route::KimiChat, "/v1/models"),
-        Provider::Glm => (Route::GlmChat, "/api/paas/v4/models"),
-        Provider::MiniMax => (Route::MiniMaxMessages, "/v1/models"),
-    };
-    if request.method != "GET" || request.path != path {
-        return nothing_there(route, &request.path);
-    }
-    let refusal = match find_key(keys, request) {
-        Ok(key) => Refusal::key_state(route, key.state),
-        Err(sent) => Some(Refusal::unknown_key(route, sent)),
-    };
-    if let Some(refusal) = refusal {
-        return refused(&refusal);
-    }
-    Reply::whole(
-        json_head(route, 200),
-        models(provider).to_string().as_bytes(),
-    )
-}
-
-/// What a vendor says of a path it does not serve.
-fn nothing_there(route: Route, path: &str) -> Reply {
-    match route {
-        Route::KimiChat => refused(&Refusal::kimi(
-            404,
-            "resource_not_found_error",
-            format!("The requested resource {path} was not found"),
-        )),
-        // As seen at the vendor: a wrong path is a 500 whose text says 404.
-        Route::GlmChat => refused(&Refusal::glm(500, "500", "404 NOT_FOUND")),
-        _ => Reply::whole(Head::new(404, "text/plain"), b"404 page not found"),
-    }
-}
-
-/// The model list in the vendor's form. GLM lists its core text models only.
-fn models(provider: Provider) -> Value {
-    let current = model::table(provider).iter().filter(|model| !model.retired);
-    let rows: Vec<Value> = current
-        .filter(|model| provider != Provider::Glm || !model.images)
-        .map(|model| match provider {
-            Provider::Kimi => json!({
-                "id": model.name, "object": "model", "created": 1_780_000_000,
-                "owned_by": "moonshot", "context_length": model.context,
-                "supports_image_in": model.images, "supports_video_in": model.images,
-                "supports_reasoning": model.thinking != model::Thinking::None,
-            }),
-            Provider::Glm => json!({"id": model.name, "object": "model", "owned_by": "z-ai"}),
-            Provider::MiniMax => json!({
-                "id": model.name, "object": "model", "created": 1_780_000_000,
-                "owned_by": "minimax",
-            }),
-        })
-        .collect();
-    json!({"object": "list", "data": rows})
 }

@@ -4,6 +4,7 @@
 //! two binaries.
 
 pub mod answer;
+pub mod beside;
 pub mod clock;
 pub mod command_line;
 pub mod connection;
@@ -23,6 +24,7 @@ pub mod reply;
 pub mod request;
 pub mod rulebook;
 pub mod seen;
+pub mod shelf;
 pub mod simulator;
 pub mod spoil;
 pub mod strict;

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use crate::beside;
 use crate::clock::monotonic_ns;
 use crate::connection::{self, Played};
-use crate::desk::{self, Decision, Desk};
+use crate::desk::{Decision, Desk};
 use crate::journal::{Began, Ended, Entry, Outcome, Ready};
 use crate::key::{KeyError, KeyRow, KeyTable, Permit};
 use crate::plan::{Plan, PlanError};
@@ -21,6 +22,7 @@ use crate::recorder::Recorder;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::rulebook::Rulebook;
+use crate::shelf::Shelf;
 use crate::tracer::{RunKey, RunKeyError};
 
 /// What a simulator is told on standard input, in one line.
@@ -72,6 +74,7 @@ pub struct Simulator {
     installed: Mutex<Arc<Installed>>,
     recorder: Recorder,
     counters: Counters,
+    shelf: Shelf,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +120,7 @@ impl Simulator {
             installed: Mutex::new(Arc::new(install(settings.plan))),
             recorder,
             counters: Counters::default(),
+            shelf: Shelf::default(),
         })
     }
 
@@ -176,7 +180,9 @@ impl Simulator {
         let route = Route::of(self.provider, &request.path).filter(|_| request.method == "POST");
         let Some(route) = route else {
             self.counters.other.fetch_add(1, Ordering::Relaxed);
-            let reply = desk::beside(self.provider, &self.keys, &request);
+            let reply = beside::beside((self.provider, &self.keys), &request, |key| {
+                self.shelf.answer(key, &request, unix_seconds())
+            });
             return Turn {
                 reply,
                 record: None,
@@ -253,6 +259,7 @@ impl Simulator {
             "peak": read(&self.counters.peak),
             "requests": read(&self.counters.requests),
             "other": read(&self.counters.other),
+            "files": self.shelf.counters(),
             "rules": rules,
         })
     }

@@ -8,6 +8,8 @@
 
 #[path = "simulator/faults.rs"]
 mod faults;
+#[path = "simulator/files.rs"]
+mod files;
 #[path = "simulator/healthy.rs"]
 mod healthy;
 #[path = "simulator/process.rs"]

@@ -56,7 +56,7 @@ fn exai_passes_no_clients_limit_in_any_profile() {
         ]
     });
     let silent = silent.concat();
-    for (profile, least) in [("lean", 11), ("standard", 18), ("full", 28)] {
+    for (profile, least) in [("lean", 11), ("standard", 20), ("full", 31)] {
         let profile = format!("tools.profile={profile}");
         let mut words = vec!["--set", &profile, "--set", &state];
         words.extend(silent.iter().flat_map(|pair| ["--set", pair]));

@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::{BUG, USAGE};
 use crate::config::{Config, StoreKind};
+use crate::files::FileStore;
 use crate::observe::manifest::Identity;
 use crate::observe::stage::Stages;
 use crate::observe::{Health, Metrics, log};
@@ -88,6 +89,8 @@ pub struct App {
     pub router: Arc<Router>,
     /// Hot state.
     pub store: Store,
+    /// What callers have stored.
+    pub files: FileStore,
     /// The tools and one way to run them.
     pub toolbox: Toolbox,
 }
@@ -121,6 +124,10 @@ impl App {
         let router = stages.run("providers", building).await;
         let router = Arc::new(router.map_err(|error| AppError::theirs("providers", error))?);
         let threads = Threads::new(store.clone(), thread_limits(&config));
+        let opening =
+            async { FileStore::open(&config, Some(Arc::clone(&router)), metrics.clone()) };
+        let files = stages.run("files", opening).await;
+        let files = files.map_err(|error| AppError::theirs("files", error))?;
         let loading = async {
             let mut around = Surroundings::routed(
                 Arc::clone(&router),
@@ -130,6 +137,7 @@ impl App {
                 metrics.clone(),
             );
             around.health = health.clone();
+            around.files = Some(files.clone());
             Ok::<_, std::convert::Infallible>(Toolbox::new(around))
         };
         let toolbox = match stages.run("tools", loading).await {
@@ -144,6 +152,7 @@ impl App {
             stages,
             router,
             store,
+            files,
             toolbox,
         })
     }

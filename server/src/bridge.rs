@@ -3,10 +3,14 @@
 //! Each request gets an id of its own at the daemon, waits while the daemon is lost, and is sent
 //! again when it is back; tool calls carry an idempotency key, so that an answer that was paid is
 //! not paid twice. A request ends with the daemon's answer or with a typed error, never with an
-//! empty success. Standard output carries the protocol alone.
+//! empty success. Files that a call names are left at the daemon first. Standard output carries the
+//! protocol alone.
 
+pub mod courier;
+mod depot;
 pub mod dial;
 mod ledger;
+mod packing;
 
 use std::io;
 use std::time::Duration;
@@ -22,8 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Bridge as Settings;
 use crate::transport::lines::{BadLine, Lines};
+use courier::Courier;
 use dial::{DialError, Socket, Target};
 use ledger::{Accepted, Ledger};
+use packing::{Offered, Packed, Packing};
 
 /// What requests at the daemon have left after the input has ended.
 const GRACE: Duration = Duration::from_secs(1);
@@ -43,7 +49,7 @@ const WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)
 /// When the client's output cannot be written.
 pub async fn run<R, W>(
     settings: Settings,
-    target: Target,
+    (target, courier): (Target, Courier),
     (input, output): (R, W),
     cancel: CancellationToken,
 ) -> io::Result<()>
@@ -54,6 +60,7 @@ where
     let idle = settings.idle;
     let mut bridge = Bridge {
         ledger: Ledger::new(&settings, target.session(), Instant::now()),
+        packing: Packing::new(courier, settings.in_flight),
         target,
         output,
         link: Link::Down(Instant::now()),
@@ -65,7 +72,7 @@ where
     loop {
         bridge.send_waiting().await;
         let now = Instant::now();
-        if ending.is_some_and(|due| due <= now || bridge.ledger.is_empty()) {
+        if ending.is_some_and(|due| due <= now || bridge.is_idle()) {
             break;
         }
         let due = bridge.ledger.due();
@@ -80,6 +87,7 @@ where
                 None => ending = Some(Instant::now() + GRACE),
             },
             event = bridge.link.event() => bridge.heed(event).await?,
+            packed = bridge.packing.next() => bridge.pass_on(packed).await?,
             () = sleep_until(due.unwrap_or(now)), if due.is_some() => {
                 bridge.look_at_the_clock().await?;
             }
@@ -98,6 +106,7 @@ fn is_unauthorized(message: &Value) -> bool {
 struct Bridge<W> {
     target: Target,
     ledger: Ledger,
+    packing: Packing,
     output: W,
     link: Link,
     wait: Duration,
@@ -177,13 +186,34 @@ impl<W: AsyncWrite + Unpin> Bridge<W> {
         Ok(())
     }
 
+    fn is_idle(&self) -> bool {
+        self.ledger.is_empty() && self.packing.is_empty()
+    }
+
     /// A line of the client.
     async fn take(&mut self, line: Result<String, BadLine>) -> io::Result<()> {
         let accepted = match line {
             Ok(line) if line.trim().is_empty() => Accepted::Nothing,
-            Ok(line) => self.ledger.accept(&line, Instant::now()),
+            Ok(line) => match self.packing.offer(line) {
+                Offered::Untouched(line) => self.ledger.accept(&line, Instant::now()),
+                Offered::Taken => Accepted::Nothing,
+                Offered::Answer(text) => Accepted::Answer(text),
+            },
             Err(bad) => Accepted::Answer(ledger::unread(bad)),
         };
+        self.act_on(accepted).await
+    }
+
+    /// A call whose files are at the daemon, or that was refused for them.
+    async fn pass_on(&mut self, packed: Packed) -> io::Result<()> {
+        let accepted = match packed {
+            Packed::Line(line) => self.ledger.accept(&line, Instant::now()),
+            Packed::Answer(text) => Accepted::Answer(text),
+        };
+        self.act_on(accepted).await
+    }
+
+    async fn act_on(&mut self, accepted: Accepted) -> io::Result<()> {
         match accepted {
             Accepted::Nothing => {}
             Accepted::Answer(text) => self.say(&text).await?,

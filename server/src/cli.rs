@@ -101,6 +101,21 @@ struct Bridge {
     /// The server's address (bridge.url)
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Folder whose files may be sent (bridge.root); the working directory when left out
+    #[arg(long, value_name = "DIR")]
+    root: Option<String>,
+    /// What the client calls HOST is CONTAINER here (bridge.map); may be repeated
+    #[arg(long, value_name = "HOST=CONTAINER", value_parser = mapping)]
+    map: Vec<String>,
+}
+
+fn mapping(text: &str) -> Result<String, String> {
+    let is_pair = text.split_once('=').is_some_and(|(from, to)| {
+        !from.is_empty() && !to.is_empty() && !text.contains(['"', '\\', ','])
+    });
+    is_pair
+        .then(|| text.to_owned())
+        .ok_or_else(|| "write HOST=CONTAINER".to_owned())
 }
 
 /// Where the configuration comes from.
@@ -170,11 +185,20 @@ impl Stdio {
 impl Bridge {
     fn sources(self) -> Sources {
         let mut sources = self.layers.sources();
-        sources.flags.extend(self.url.map(|value| Flag {
-            flag: "--url".to_owned(),
-            key: "bridge.url".to_owned(),
-            value,
-        }));
+        let map = (!self.map.is_empty()).then(|| self.map.join(","));
+        let named = [
+            ("--url", "bridge.url", self.url),
+            ("--root", "bridge.root", self.root),
+            ("--map", "bridge.map", map),
+        ];
+        for (flag, key, value) in named {
+            let set = |value| Flag {
+                flag: flag.to_owned(),
+                key: key.to_owned(),
+                value,
+            };
+            sources.flags.extend(value.map(set));
+        }
         sources
     }
 }

@@ -8,6 +8,7 @@ pub mod address;
 pub mod digest;
 pub mod duration;
 pub mod fault;
+pub mod files;
 pub mod layer;
 pub mod limits;
 pub mod prompts;
@@ -26,6 +27,7 @@ use serde::de::DeserializeOwned;
 pub use address::Cidr;
 pub use digest::Digests;
 pub use fault::{Fault, Faults};
+pub use files::Files;
 pub use layer::{Flag, Layer};
 pub use limits::{Clocks, Limits, Rate, Timeouts};
 pub use prompts::Prompts;
@@ -33,8 +35,8 @@ pub use provider::{Dialect, ProviderKey, ProviderRow};
 pub use schema::Schema;
 pub use secret::Secrets;
 pub use section::{
-    Algorithm, Audit, Auth, AuthMode, Breaker, BreakerSpan, Bridge, Files, Jwt, Models, Probes,
-    Retry, Server, Store, StoreKind, Thread, ToolProfile, Tools, WebSearch,
+    Algorithm, Audit, Auth, AuthMode, Breaker, BreakerSpan, Bridge, Jwt, Models, Probes, Retry,
+    Server, Store, StoreKind, Thread, ToolProfile, Tools, WebSearch,
 };
 
 use crate::auth::policy::Policy;

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod failure;
+pub mod files;
 pub mod observe;
 pub mod protocol;
 pub mod provider;

@@ -10,6 +10,7 @@ pub mod dialect;
 pub mod direct;
 pub mod exchange;
 pub mod fault;
+pub mod file;
 pub mod frame;
 pub mod glm;
 pub mod kimi;

@@ -5,6 +5,7 @@ pub mod breaker;
 mod call;
 pub mod clock;
 pub mod direct;
+pub mod file;
 pub mod member;
 pub mod name;
 pub mod rank;

@@ -9,6 +9,7 @@ mod away;
 pub mod body;
 pub mod door;
 pub mod envelope;
+pub mod file;
 pub mod gate;
 pub mod held;
 pub mod lines;

@@ -12,6 +12,8 @@ mod abuse;
 mod bridge;
 #[path = "serving/broken.rs"]
 mod broken;
+#[path = "serving/carried.rs"]
+mod carried;
 #[path = "serving/clients.rs"]
 mod clients;
 #[path = "serving/connect.rs"]
@@ -32,6 +34,8 @@ mod elicitation;
 mod ending;
 #[path = "serving/faults.rs"]
 mod faults;
+#[path = "serving/files.rs"]
+mod files;
 #[path = "serving/finding.rs"]
 mod finding;
 #[path = "serving/fixtures.rs"]
@@ -54,6 +58,8 @@ mod hello;
 mod limits;
 #[path = "serving/listing.rs"]
 mod listing;
+#[path = "serving/locally.rs"]
+mod locally;
 #[path = "serving/long.rs"]
 mod long;
 #[path = "serving/looking.rs"]
@@ -86,6 +92,8 @@ mod relay;
 mod reviews;
 #[path = "serving/sharing.rs"]
 mod sharing;
+#[path = "serving/shelf.rs"]
+mod shelf;
 #[path = "serving/socket.rs"]
 mod socket;
 #[path = "serving/starting.rs"]
@@ -100,6 +108,8 @@ mod thinking;
 mod tools;
 #[path = "serving/twelve.rs"]
 mod twelve;
+#[path = "serving/upkeep.rs"]
+mod upkeep;
 #[path = "serving/upstream.rs"]
 mod upstream;
 #[path = "serving/websocket.rs"]

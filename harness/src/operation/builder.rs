@@ -1,5 +1,6 @@
 //! Builds operations: real prompts with a fresh tracer in every slot, and the proof that follows.
 
+pub mod file;
 pub mod provider;
 pub mod workflow;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use exai_harness::client::Client;
 use exai_harness::operation::builder::workflow::{Ending, Steps, WORKFLOWS, Workflow};
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
+use exai_harness::operation::prose::Size;
 use exai_harness::operation::{Ask, OperationPlan};
 use exai_judge::{Call, Event, Transport};
 use futures::future::try_join_all;
@@ -219,6 +220,7 @@ impl Lane<'_> {
                 .await?;
         }
         self.of_providers(client, builder).await?;
+        self.of_files(client, builder, round).await?;
         for tool in ["version", "status", "listmodels"] {
             if self.tools.has(tool) {
                 let needles = self.stage.site.needles(tool);
@@ -243,6 +245,31 @@ impl Lane<'_> {
             for plan in builder.preview(&glm, PATIENCE) {
                 self.go(client, plan).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// The tools on stored files: the two providers that read one take turns, and the first round
+    /// brings a file that is too large for the question, so that it is uploaded.
+    async fn of_files(
+        &self,
+        client: &Arc<Client>,
+        builder: &mut Builder,
+        round: usize,
+    ) -> Result<(), Trouble> {
+        if !self.tools.has("smart_file_query") {
+            return Ok(());
+        }
+        let provider = ["kimi", "glm"][(round + self.lane) % 2];
+        let (query, left) = builder.file_query(provider, Size::Medium, PATIENCE);
+        self.go(client, query).await?;
+        if self.tools.has("smart_file_download") {
+            self.go(client, builder.file_download(&left, PATIENCE))
+                .await?;
+        }
+        if round == 0 {
+            let (query, _) = builder.file_query("kimi", Size::Huge, PATIENCE);
+            self.go(client, query).await?;
         }
         Ok(())
     }

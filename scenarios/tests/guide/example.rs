@@ -44,6 +44,7 @@ pub fn all() -> Vec<Example> {
     let mut all = asking();
     all.extend(laid_out());
     all.extend(direct());
+    all.extend(stored());
     all.extend(looking());
     all
 }
@@ -209,6 +210,28 @@ fn direct() -> Vec<Example> {
             "Headers there and back, secrets left out.",
             json!({
             "messages": messages}),
+        ),
+    ]
+}
+
+fn stored() -> Vec<Example> {
+    let handle = "exai://file/8985f42a2efbdb861cb630881efba211b7c4c746c6876fe98215f5081cdd5468";
+    let file = json!({"name": "total.rs", "content": CODE});
+    vec![
+        example(
+            "smart_file_query",
+            "A question about one file, which is stored. A file this small stands in the question.",
+            json!({"file_path": file, "question": "What is the sum of no prices?"}),
+        ),
+        example(
+            "smart_file_download",
+            "The same file back, by the SHA-256 of its content.",
+            json!({ "file_id": handle }),
+        ),
+        example(
+            "kimi_manage_files",
+            "For administrators: what is kept at Kimi, and how many refer to it.",
+            json!({"operation": "list"}),
         ),
     ]
 }

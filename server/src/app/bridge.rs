@@ -4,15 +4,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::AppError;
 use super::signals::Signals;
+use crate::bridge::courier::Courier;
 use crate::bridge::dial::Target;
 use crate::config::Config;
 
 pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
     let target = Target::of(&config).map_err(|error| AppError::theirs("bridge", error))?;
+    let courier = Courier::of(&config, target.clone());
+    let courier = courier.map_err(|error| AppError::theirs("bridge", error))?;
     let ending = CancellationToken::new();
     let pipes = (tokio::io::stdin(), tokio::io::stdout());
-    let serving = crate::bridge::run(config.bridge, target, pipes, ending);
+    let serving = crate::bridge::run(config.bridge, (target, courier), pipes, ending);
     let served = tokio::select! {
         served = serving => served,
         _ = signals.next() => Ok(()),

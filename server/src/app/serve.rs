@@ -25,6 +25,7 @@ use crate::protocol;
 
 use crate::transport::admin::{self, Admin};
 use crate::transport::door::{Door, Threshold};
+use crate::transport::file;
 use crate::transport::gate::Gate;
 use crate::transport::mcp;
 use crate::transport::public;
@@ -105,6 +106,7 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let app = App::build(config).await?;
     let _guard = guard(&app).await?;
     let (audit, writer) = open_audit(&app).await?;
+    app.files.record_in(audit.clone());
     let bound = app.stages.run("listen", Bound::bind(&app.config)).await?;
     let (public, admin) = bound
         .addresses()
@@ -195,7 +197,9 @@ fn open_doors(
     let pages = admin_routes(app, &daemon, running);
     let desk = gate.desk.clone();
     let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted));
-    let public_routes = public::routes(protocol, gate, issuer).merge(ws::routes(daemon));
+    let public_routes = public::routes(protocol, gate.clone(), issuer)
+        .merge(file::routes(gate, app.files.clone()))
+        .merge(ws::routes(daemon));
     let finish = |routes: Routes| public::finished(routes, desk.clone(), Arc::clone(&instance));
     let door = |listener, router, threshold, (connections, stop): Ends<'_>| Door {
         listener,
@@ -279,6 +283,8 @@ fn spawn_background(app: &App, running: &Running) {
         running.ending.clone(),
     );
     running.background.spawn(probing);
+    let cleaning = app.files.clone().watch(running.ending.clone());
+    running.background.spawn(cleaning);
     let (router, ending) = (Arc::clone(&app.router), running.ending.clone());
     running
         .background

@@ -35,6 +35,7 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
         interval,
         ending.clone(),
     ));
+    let cleaning = tokio::spawn(app.files.clone().watch(ending.clone()));
     let serving = pipe::stdio(app.toolbox.clone(), ending.clone()).fuse();
     let mut serving = pin!(serving);
     let served = tokio::select! {
@@ -68,6 +69,7 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     }
     let _ = watching.await;
     let _ = probing.await;
+    let _ = cleaning.await;
     served
         .unwrap_or(Ok(()))
         .map_err(|error| AppError::theirs("stdio", error))

@@ -149,7 +149,12 @@ impl Target {
         self.token_file.is_some()
     }
 
-    fn authority(&self) -> String {
+    /// The daemon's address.
+    pub(super) const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub(super) fn authority(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         match self.url.port() {
             Some(port) => format!("{host}:{port}"),
@@ -157,7 +162,7 @@ impl Target {
         }
     }
 
-    async fn token(&self) -> Result<Option<SecretString>, DialError> {
+    pub(super) async fn token(&self) -> Result<Option<SecretString>, DialError> {
         let Some(path) = &self.token_file else {
             return Ok(self.token.clone());
         };
@@ -209,7 +214,9 @@ pub async fn dial(target: Target, greeting: Option<Value>) -> Result<Socket, Dia
         .map_err(late)?
 }
 
-async fn open(target: &Target) -> Result<Socket, DialError> {
+/// A connection to whoever listens there, after it has proven to be the daemon where both have a
+/// key.
+pub(super) async fn proven(target: &Target) -> Result<TcpStream, DialError> {
     let port = target.url.port_or_known_default().unwrap_or(80);
     let host = target.url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -219,6 +226,11 @@ async fn open(target: &Target) -> Result<Socket, DialError> {
     if let Some(key) = &target.key {
         challenge(&mut stream, &target.authority(), key).await?;
     }
+    Ok(stream)
+}
+
+async fn open(target: &Target) -> Result<Socket, DialError> {
+    let stream = proven(target).await?;
     let request = request(target, target.token().await?)?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(LONGEST))

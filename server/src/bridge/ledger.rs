@@ -81,7 +81,8 @@ pub fn error(code: i32, failure: &Failure) -> Value {
     json!({"code": code, "message": failure.message, "data": data})
 }
 
-fn answer(id: &Value, error: &Value) -> String {
+/// A JSON-RPC error for one request of the client.
+pub fn answer(id: &Value, error: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Algorithm, AuthMode, Clocks, Config, ProviderRow, address};
+use super::{Algorithm, AuthMode, Clocks, Config, ProviderRow, address, files};
 
 /// Outer clocks exceed inner ones by at least this, so that the inner one fires first.
 const STEP: Duration = Duration::from_secs(5);
@@ -22,6 +22,9 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     listeners(config, &mut wrong);
     jwt(config, &mut wrong);
     store(config, &mut wrong);
+    for (key, message) in files::broken(config) {
+        say(&mut wrong, true, key, message);
+    }
     for row in config.providers.values() {
         provider(row, &mut wrong);
     }

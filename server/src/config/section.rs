@@ -79,6 +79,10 @@ pub struct Bridge {
     /// Silence after which the daemon is taken for lost.
     #[serde(deserialize_with = "duration::one")]
     pub idle: Duration,
+    /// The folder whose files may be sent; empty means the working directory.
+    pub root: String,
+    /// `HOST=CONTAINER` for a client that sees other paths than the bridge.
+    pub map: Vec<String>,
 }
 
 /// `[breaker]`.
@@ -319,22 +323,6 @@ pub struct Models {
     /// Extra names for models of the catalogue.
     #[serde(default)]
     pub aliases: BTreeMap<String, String>,
-}
-
-/// `[files]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Files {
-    /// Folders readable by path.
-    pub roots: Vec<PathBuf>,
-    /// Bytes of one file of a call.
-    pub file_bytes: usize,
-    /// Bytes of all files of one call.
-    pub call_bytes: usize,
-    /// Bytes of all images of one call.
-    pub image_bytes: usize,
-    /// Bytes of steps, files and images kept by one workflow.
-    pub workflow_bytes: usize,
 }
 
 /// `[admin]`.

@@ -90,6 +90,8 @@ struct Inner {
     resident: Gauge,
     descriptors: Gauge,
     sessions: Gauge,
+    files: Family<Labels, Counter>,
+    file_bytes: Counter,
 }
 
 /// A cheap handle on all metrics.
@@ -140,6 +142,8 @@ impl Metrics {
             resident: Gauge::default(),
             descriptors: Gauge::default(),
             sessions: Gauge::default(),
+            files: Family::default(),
+            file_bytes: Counter::default(),
         };
         for category in Category::ALL {
             drop(
@@ -262,6 +266,17 @@ impl Metrics {
             .denials
             .get_or_create(&label(&[("reason", reason)]))
             .inc();
+    }
+
+    /// Something happened to a stored file; `action` is of a closed set, such as `stored`.
+    pub fn file(&self, action: &str) {
+        let labels = label(&[("action", action)]);
+        self.0.files.get_or_create(&labels).inc();
+    }
+
+    /// A file of this length was stored.
+    pub fn file_bytes(&self, bytes: u64) {
+        self.0.file_bytes.inc_by(bytes);
     }
 
     /// MCP sessions right now.

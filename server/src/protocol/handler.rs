@@ -240,7 +240,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let caller = self.caller(&context)?;
-        let all = resource::list(self.threads(), &caller).await?;
+        let all = resource::list(self.toolbox.surroundings(), &caller).await?;
         let (resources, next) = page(all, request, |one| &one.uri)?;
         let mut result = ListResourcesResult::with_all_items(resources)
             .with_ttl_ms(0)

@@ -13,8 +13,8 @@ pub fn listed(tool: &Tool, is_structured: bool) -> Listed {
     let hints = ToolAnnotations::from_raw(
         None,
         // Threads are kept, but nothing the caller owns is changed.
-        Some(true),
-        Some(false),
+        Some(tool.row.is_read_only()),
+        Some(tool.row.is_destructive()),
         Some(!tool.row.kind.keeps_threads() && !tool.row.reaches_outside()),
         Some(tool.row.reaches_outside()),
     );

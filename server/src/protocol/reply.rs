@@ -103,6 +103,13 @@ pub fn result(reply: Reply, settings: &Settings, origin: Origin<'_>) -> CallTool
         content.extend(page_note(&reply, count, &mut fields));
     }
 
+    if let Some(link) = reply.link {
+        let file = Resource::new(link.uri, link.name)
+            .with_mime_type(link.kind)
+            .with_size(link.bytes);
+        content.push(ContentBlock::resource_link(file));
+    }
+
     let mut result = CallToolResult::success(content);
     result.structured_content = reply.structured.map(|structured| {
         let whole = structured.clone();

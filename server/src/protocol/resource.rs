@@ -1,4 +1,5 @@
-//! Threads as resources: a list of one's own, and one thread by its id.
+//! Threads and stored files as resources: lists of one's own, a thread by its id, a file by its
+//! digest.
 
 use rmcp::ErrorData;
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
@@ -7,10 +8,13 @@ use serde_json::{Value, json};
 use super::caller::Caller;
 use super::reply::protocol_error;
 use crate::failure::Failure;
+use crate::files::digest::PREFIX as FILE_PREFIX;
+use crate::files::{Digest, FileError, FileStore};
 use crate::store::{Exchange, StoreError, StoredThread, ThreadSummary};
 use crate::thread::Threads;
 use crate::tool::Surroundings;
 use crate::tool::pages::{self, Address};
+use crate::tool::run::holder_of;
 
 /// The list of one's own threads.
 const THREADS: &str = "exai://threads";
@@ -21,18 +25,21 @@ const THREAD_TEMPLATE: &str = "exai://thread/{id}";
 /// One page of a long answer.
 const RESULT_TEMPLATE: &str = "exai://result/{id}{?page}";
 
+/// One stored file.
+const FILE_TEMPLATE: &str = "exai://file/{sha256}";
+
 const THREAD_PREFIX: &str = "exai://thread/";
 const JSON: &str = "application/json";
 
 /// Threads shown in lists.
 pub const LISTED: u32 = 200;
 
-/// All resources of a caller: the list, then each thread, the newest first.
+/// All resources of a caller: the list, then each thread and each stored file, the newest first.
 ///
 /// # Errors
 /// -32603 when the store cannot be reached.
-pub async fn list(threads: &Threads, caller: &Caller) -> Result<Vec<Resource>, ErrorData> {
-    let own = summaries(threads, caller).await?;
+pub async fn list(around: &Surroundings, caller: &Caller) -> Result<Vec<Resource>, ErrorData> {
+    let own = summaries(&around.threads, caller).await?;
     let index = Resource::new(THREADS, "threads")
         .with_title("My threads")
         .with_description("Own conversations, the last used first.")
@@ -43,7 +50,26 @@ pub async fn list(threads: &Threads, caller: &Caller) -> Result<Vec<Resource>, E
             .with_description(format!("A thread of {} exchanges.", thread.turns))
             .with_mime_type(JSON)
     });
-    Ok(std::iter::once(index).chain(each).collect())
+    let files = files(around.files.as_ref(), caller).await?;
+    Ok(std::iter::once(index).chain(each).chain(files).collect())
+}
+
+/// The caller's stored files; one content under two names is one resource.
+async fn files(store: Option<&FileStore>, caller: &Caller) -> Result<Vec<Resource>, ErrorData> {
+    let Some(store) = store else {
+        return Ok(Vec::new());
+    };
+    let held = store.list(holder_of(caller), LISTED as usize).await;
+    let mut held = held.map_err(|error| protocol_error(&error.at(""), &caller.correlation_id))?;
+    let mut seen = std::collections::HashSet::new();
+    held.retain(|one| seen.insert(one.digest.clone()));
+    let told = held.into_iter().map(|one| {
+        Resource::new(one.digest.uri(), one.name)
+            .with_title("A stored file")
+            .with_mime_type(one.kind)
+            .with_size(one.bytes)
+    });
+    Ok(told.collect())
 }
 
 /// The caller's own threads, the newest first.
@@ -69,6 +95,9 @@ pub fn templates() -> Vec<ResourceTemplate> {
             .with_title("A page of a long answer")
             .with_description("Text of one answer, as a reply's link names it.")
             .with_mime_type("text/plain"),
+        ResourceTemplate::new(FILE_TEMPLATE, "file")
+            .with_title("A stored file")
+            .with_description("A file of yours, by the SHA-256 of its content."),
     ]
 }
 
@@ -108,6 +137,9 @@ pub async fn read(
     if uri.starts_with(pages::PREFIX) {
         return page(around, caller, uri).await;
     }
+    if uri.starts_with(FILE_PREFIX) {
+        return read_file(around.files.as_ref(), caller, uri).await;
+    }
     let value = if uri == THREADS {
         json!({ "threads": summaries(threads, caller).await? })
     } else {
@@ -139,6 +171,34 @@ async fn page(
         Err(StoreError::NotFound) => Err(not_found(uri)),
         Err(error) => Err(outage(error, caller)),
     }
+}
+
+async fn read_file(
+    store: Option<&FileStore>,
+    caller: &Caller,
+    uri: &str,
+) -> Result<ResourceContents, ErrorData> {
+    let found = async {
+        let digest = Digest::of_uri(uri).ok_or(FileError::NotFound)?;
+        let store = store.ok_or(FileError::NotFound)?;
+        let held = store.find(holder_of(caller), &digest).await?;
+        let most = store.settings().read_bytes;
+        let bytes = store.read(holder_of(caller), &held, most).await?;
+        Ok((held.kind, bytes))
+    };
+    let (kind, bytes) = found.await.map_err(|error: FileError| match error {
+        FileError::NotFound => not_found(uri),
+        error => protocol_error(&error.at(""), &caller.correlation_id),
+    })?;
+    let contents = match String::from_utf8(bytes) {
+        Ok(text) => ResourceContents::text(text, uri),
+        Err(other) => {
+            use base64::Engine as _;
+            let blob = base64::prelude::BASE64_STANDARD.encode(other.as_bytes());
+            ResourceContents::blob(blob, uri)
+        }
+    };
+    Ok(contents.with_mime_type(kind))
 }
 
 fn thread_value(thread: &StoredThread, threads: &Threads) -> Value {

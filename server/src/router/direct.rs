@@ -15,7 +15,7 @@ use super::member::Member;
 use crate::failure::{Category, Failure};
 use crate::provider::Provider;
 use crate::provider::chat;
-use crate::provider::direct::{Direct, DirectReply};
+use crate::provider::direct::Direct;
 use crate::provider::fault::{FaultClass, ProviderFailure};
 use crate::provider::model::{Model, ModelClass, Price};
 use crate::provider::request::Request;
@@ -228,7 +228,12 @@ impl Router {
         self.settings.clocks.of(class).total_for(CallKind::Chat)
     }
 
-    fn note(&self, member: &Member, model: &str, answer: &Result<DirectReply, ProviderFailure>) {
+    pub(super) fn note<T>(
+        &self,
+        member: &Member,
+        model: &str,
+        answer: &Result<T, ProviderFailure>,
+    ) {
         let provider = &member.row.name;
         let outcome = match answer {
             Ok(_) => {
@@ -248,7 +253,7 @@ impl Router {
     }
 }
 
-fn verdict(answer: &Result<DirectReply, ProviderFailure>) -> Verdict {
+pub(super) fn verdict<T>(answer: &Result<T, ProviderFailure>) -> Verdict {
     match answer {
         Ok(_) => Verdict::Success,
         Err(failure) if failure.trips_breaker() => Verdict::Failure,
@@ -259,7 +264,7 @@ fn verdict(answer: &Result<DirectReply, ProviderFailure>) -> Verdict {
     }
 }
 
-fn busy(provider: &str) -> Failure {
+pub(super) fn busy(provider: &str) -> Failure {
     let message = format!(
         "{provider} failed repeatedly or has no quota, and is being left alone for a while. Try \
          again later; `status` shows it, and chat can go to another provider."

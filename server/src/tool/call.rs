@@ -45,6 +45,8 @@ pub struct Reply {
     pub page: usize,
     /// A call that brings another page, but for its `continuation_id`; for texts of more than one.
     pub page_call: Option<Value>,
+    /// A stored file that the reply points at.
+    pub link: Option<Link>,
 }
 
 /// Where an answer comes from that was made for an equal call of the same principal.
@@ -76,6 +78,19 @@ impl Shared {
     }
 }
 
+/// A stored file that a reply points at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// `exai://file/` and the digest.
+    pub uri: String,
+    /// The name it was stored under.
+    pub name: String,
+    /// Its type.
+    pub kind: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
 impl Reply {
     /// Text that no model wrote and no thread keeps.
     #[must_use]
@@ -87,6 +102,7 @@ impl Reply {
             shared: None,
             page: 1,
             page_call: None,
+            link: None,
         }
     }
 }

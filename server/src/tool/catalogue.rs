@@ -66,13 +66,22 @@ pub enum Kind {
     Intent,
     /// The headers of one real request.
     Capture,
+    /// A question about one stored file.
+    FileQuery,
+    /// A stored file given back.
+    FileDownload,
+    /// The files at a provider.
+    ManageFiles,
 }
 
 impl Kind {
     /// Whether calls are kept as exchanges of a thread.
     #[must_use]
     pub const fn keeps_threads(self) -> bool {
-        matches!(self, Self::Chat | Self::Workflow | Self::Consensus)
+        matches!(
+            self,
+            Self::Chat | Self::Workflow | Self::Consensus | Self::FileQuery
+        )
     }
 }
 
@@ -145,7 +154,7 @@ impl Row {
     pub const fn asks_models(&self) -> bool {
         match self.kind {
             Kind::Workflow => self.expert,
-            Kind::Chat | Kind::Consensus | Kind::Intent => true,
+            Kind::Chat | Kind::Consensus | Kind::Intent | Kind::FileQuery => true,
             _ => false,
         }
     }
@@ -153,7 +162,23 @@ impl Row {
     /// Whether calls may send something to a provider.
     #[must_use]
     pub const fn reaches_outside(&self) -> bool {
-        self.asks_models() || matches!(self.kind, Kind::ToolChat | Kind::WebSearch | Kind::Capture)
+        let is_direct = matches!(
+            self.kind,
+            Kind::ToolChat | Kind::WebSearch | Kind::Capture | Kind::ManageFiles
+        );
+        is_direct || self.asks_models()
+    }
+
+    /// Whether calls may delete what others rely on.
+    #[must_use]
+    pub const fn is_destructive(&self) -> bool {
+        matches!(self.kind, Kind::ManageFiles)
+    }
+
+    /// Whether calls leave everything but the caller's own threads and files as it was.
+    #[must_use]
+    pub const fn is_read_only(&self) -> bool {
+        !matches!(self.kind, Kind::ManageFiles | Kind::FileDownload)
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
+use super::argument::Arguments;
 use super::file::FileText;
 use super::run::Run;
 use crate::failure::{Category, Failure};
@@ -50,7 +51,7 @@ const DIFF: [&str; 5] = [
 
 /// Which changes are wanted.
 #[derive(Debug, Clone, Copy)]
-struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     compare_to: Option<&'a str>,
     staged: bool,
     unstaged: bool,
@@ -77,21 +78,44 @@ pub(super) async fn read(run: &Run<'_>, number: u32) -> Result<Option<FileText>,
     if number != 1 && path.is_none() {
         return Ok(None);
     }
-    let wanted = Wanted {
-        compare_to: arguments.text("compare_to"),
-        staged: arguments.flag("include_staged", true),
-        unstaged: arguments.flag("include_unstaged", true),
-    };
-    if wanted.compare_to.is_none() && !wanted.staged && !wanted.unstaged {
-        let message = "include_staged and include_unstaged are both false, so there is nothing to \
-                       review. Set one of them, or give compare_to.";
-        return Err(Failure::validation("/include_staged", message));
-    }
+    let wanted = Wanted::of(arguments)?;
     let Some(folder) = run.reader().folder(path).await else {
         return Err(not_readable(path.is_some()));
     };
-    let text = Repository { folder, most }.changes(wanted).await?;
+    let text = of_folder(folder, wanted, most).await?;
     Ok(Some(FileText { name, text }))
+}
+
+/// The changes that git shows in a folder, `most` bytes at most.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn of_folder(
+    folder: PathBuf,
+    wanted: Wanted<'_>,
+    most: usize,
+) -> Result<String, Failure> {
+    Repository { folder, most }.changes(wanted).await
+}
+
+impl<'a> Wanted<'a> {
+    /// As the arguments of a call have it.
+    ///
+    /// # Errors
+    /// When they want nothing.
+    pub(crate) fn of(arguments: Arguments<'a>) -> Result<Self, Failure> {
+        let wanted = Self {
+            compare_to: arguments.text("compare_to"),
+            staged: arguments.flag("include_staged", true),
+            unstaged: arguments.flag("include_unstaged", true),
+        };
+        if wanted.compare_to.is_none() && !wanted.staged && !wanted.unstaged {
+            let message = "include_staged and include_unstaged are both false, so there is \
+                           nothing to review. Set one of them, or give compare_to.";
+            return Err(Failure::validation("/include_staged", message));
+        }
+        Ok(wanted)
+    }
 }
 
 /// A folder with git's view of it.

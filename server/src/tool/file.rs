@@ -1,4 +1,4 @@
-//! Files as arguments: content in the call, or a path this server may read.
+//! Files as arguments: content in the call, a file stored before, or a path this server may read.
 //!
 //! Over stdio the working directory is readable; elsewhere only what `files.roots` names. A path
 //! that may not be read and one that does not exist are refused in the same words, so that an
@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use crate::config::Files;
 use crate::failure::{Category, Failure};
-use crate::protocol::caller::Transport;
+use crate::files::digest::PREFIX;
+use crate::files::{Digest, FileError, FileStore};
+use crate::protocol::caller::{Caller, Transport};
 
 /// A file's text and the name a model knows it by.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -23,9 +25,9 @@ pub struct FileText {
 }
 
 /// A file's bytes.
-pub(super) struct FileBytes {
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct FileBytes {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Which folders a call may read, and how much.
@@ -33,6 +35,7 @@ pub(super) struct FileBytes {
 pub struct Reader {
     roots: Vec<PathBuf>,
     limits: Files,
+    store: Option<(FileStore, Caller)>,
 }
 
 impl Reader {
@@ -46,8 +49,25 @@ impl Reader {
         let all = own.iter().chain(&configured.roots);
         // A folder that does not exist makes nothing readable.
         let roots = all.filter_map(|root| root.canonicalize().ok()).collect();
+        Self::within(roots, configured)
+    }
+
+    /// These folders and no others.
+    #[must_use]
+    pub fn within(roots: Vec<PathBuf>, configured: &Files) -> Self {
         let limits = configured.clone();
-        Self { roots, limits }
+        Self {
+            roots,
+            limits,
+            store: None,
+        }
+    }
+
+    /// The same, and the files that `caller` has stored.
+    #[must_use]
+    pub fn with_store(self, store: FileStore, caller: &Caller) -> Self {
+        let store = Some((store, caller.clone()));
+        Self { store, ..self }
     }
 
     /// Bytes of all images of one call.
@@ -84,7 +104,7 @@ impl Reader {
     }
 
     /// The folder a path names, where this call may read it; without a path the first readable one.
-    pub(super) async fn folder(&self, path: Option<&str>) -> Option<PathBuf> {
+    pub(crate) async fn folder(&self, path: Option<&str>) -> Option<PathBuf> {
         let Some(path) = path else {
             return self.roots.first().cloned();
         };
@@ -102,18 +122,18 @@ impl Reader {
     }
 
     /// Reads one item that is a path, `most` bytes at most.
-    pub(super) async fn path(
+    pub(crate) async fn path(
         &self,
         item: &Value,
         at: &str,
         most: usize,
     ) -> Result<FileBytes, Failure> {
         let Some(path) = item.as_str() else {
-            return Err(Failure::validation(at, "Give a path or {name, content}."));
+            let message = format!("{at}: give a path, {{name, content}} or {PREFIX}<sha256>.");
+            return Err(Failure::validation(at, message));
         };
         if path.starts_with("exai://") {
-            let message = "File handles are not served by this version. Send {name, content}.";
-            return Err(Failure::validation(at, message).with_code("handle_not_supported"));
+            return self.stored(path, at, most).await;
         }
         let (roots, owned, at) = (self.roots.clone(), PathBuf::from(path), at.to_owned());
         let name = one_line(path);
@@ -131,6 +151,50 @@ impl Reader {
     }
 }
 
+/// What callers have stored, and where they may have it written.
+impl Reader {
+    async fn stored(&self, uri: &str, at: &str, most: usize) -> Result<FileBytes, Failure> {
+        let found = async {
+            let digest = Digest::of_uri(uri).ok_or(FileError::NotFound)?;
+            let (store, caller) = self.store.as_ref().ok_or(FileError::NotFound)?;
+            let holder = super::run::holder_of(caller);
+            let held = store.find(holder, &digest).await?;
+            let bytes = store.read(holder, &held, most).await?;
+            let name = held.name;
+            Ok::<_, FileError>(FileBytes { name, bytes })
+        };
+        found.await.map_err(|error| error.at(at))
+    }
+
+    /// Where a file may be written: `path` itself, or `name` inside it when it is a folder.
+    pub(super) fn destination(&self, path: &str, name: &str) -> Result<PathBuf, Failure> {
+        let refused = || {
+            let message = "/destination: this server may not write there. Over stdio name a file \
+                           inside the working directory or files.roots; elsewhere leave \
+                           destination out and read the resource.";
+            Failure::validation("/destination", message).with_code("destination_refused")
+        };
+        let is_stdio = |(_, caller): &(FileStore, Caller)| caller.transport == Transport::Stdio;
+        if !self.store.as_ref().is_some_and(is_stdio) || path.contains('\0') {
+            return Err(refused());
+        }
+        let base = Path::new(name).file_name().unwrap_or_default();
+        let target = |root: &PathBuf| {
+            let joined = root.join(path);
+            let whole = if joined.is_dir() {
+                joined.join(base)
+            } else {
+                joined
+            };
+            let folder = whole.parent()?.canonicalize().ok()?;
+            let is_inside = self.roots.iter().any(|root| folder.starts_with(root));
+            // `..` and the like have no name of their own.
+            is_inside.then_some(folder.join(whole.file_name()?))
+        };
+        self.roots.iter().find_map(target).ok_or_else(refused)
+    }
+}
+
 /// The name and content of an item that carries both.
 pub(super) fn inline(item: &Value) -> Option<(&str, &str)> {
     let item = item.as_object()?;
@@ -145,7 +209,7 @@ fn read_inside(roots: &[PathBuf], path: &Path, at: &str, most: usize) -> Result<
         // A pipe or device could be read for ever.
         (is_inside && resolved.metadata().ok()?.is_file()).then_some(resolved)
     });
-    let file = found.and_then(|path| std::fs::File::open(path).ok());
+    let file = found.and_then(|path| open(&path).ok());
     let Some(file) = file else {
         return Err(not_readable(at));
     };
@@ -157,6 +221,21 @@ fn read_inside(roots: &[PathBuf], path: &Path, at: &str, most: usize) -> Result<
         return Err(too_large(at, &format!("one file may hold {most} bytes")));
     }
     Ok(bytes)
+}
+
+/// Opens a file that was found to be one. What took its place since is not followed, waited for or
+/// read.
+fn open(path: &Path) -> std::io::Result<std::fs::File> {
+    use nix::fcntl::OFlag;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(std::io::ErrorKind::InvalidInput.into())
 }
 
 fn into_text(file: FileBytes, at: &str) -> Result<FileText, Failure> {
@@ -175,7 +254,8 @@ fn into_text(file: FileBytes, at: &str) -> Result<FileText, Failure> {
 fn not_readable(at: &str) -> Failure {
     let message = format!(
         "{at}: this server may not read that path, or there is nothing there. Send the content \
-         instead, as an object {{name, content}}."
+         instead, as an object {{name, content}}, or connect through `exai bridge`, which sends \
+         your files."
     );
     Failure::validation(at, message).with_code("file_not_readable")
 }

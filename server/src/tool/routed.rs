@@ -50,6 +50,7 @@ impl Surroundings {
             }),
             models: Arc::new(move || models(&catalogue)),
             threads,
+            files: None,
             reviews: Reviews::new(&config.tools),
             journal: Journal::new(config.limits.recent_calls),
             health: Health::new(&config.ready_require),

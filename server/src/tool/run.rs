@@ -12,6 +12,8 @@ use super::file::Reader;
 use super::registry::Tool;
 use super::surroundings::Surroundings;
 use crate::failure::{Category, Failure};
+use crate::files::{FileStore, Holder};
+use crate::protocol::caller::Caller;
 use crate::router::ask::{Answer, Ask, CallContext};
 use crate::store::Claim;
 use crate::thread::{Committed, Conversation, Turn};
@@ -56,7 +58,28 @@ impl<'a> Run<'a> {
     /// The files this call may read.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::new(self.call.caller.transport, &self.around.settings.files)
+        let reader = Reader::new(self.call.caller.transport, &self.around.settings.files);
+        match &self.around.files {
+            Some(store) => reader.with_store(store.clone(), &self.call.caller),
+            None => reader,
+        }
+    }
+
+    /// The stored files.
+    ///
+    /// # Errors
+    /// `file_store` where there are none.
+    pub fn store(&self) -> Result<&'a FileStore, Failure> {
+        self.around.files.as_ref().ok_or_else(|| {
+            let message = "This server stores no files. Send the text in the question.";
+            Failure::new(Category::ServerError, "file_store", message)
+        })
+    }
+
+    /// On whose behalf files are touched.
+    #[must_use]
+    pub fn holder(&self) -> Holder<'a> {
+        holder_of(&self.call.caller)
     }
 
     /// The conversation that `continuation_id` names, or a new one.
@@ -133,6 +156,16 @@ impl<'a> Run<'a> {
             .commit(conversation, turn, self.claim.cloned())
             .await?;
         reply_of(committed, kept)
+    }
+}
+
+/// On whose behalf a caller's files are touched.
+#[must_use]
+pub fn holder_of(caller: &Caller) -> Holder<'_> {
+    Holder {
+        owner: &caller.principal,
+        correlation_id: &caller.correlation_id,
+        transport: caller.transport.name(),
     }
 }
 

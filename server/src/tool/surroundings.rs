@@ -11,6 +11,7 @@ use super::workflow::Reviews;
 use crate::auth::policy::Policy;
 use crate::config;
 use crate::failure::Failure;
+use crate::files::FileStore;
 use crate::observe::manifest::Identity;
 use crate::observe::{Health, Metrics};
 use crate::protocol::seal::Seal;
@@ -97,6 +98,8 @@ pub struct Surroundings {
     pub models: Listing<ModelFacts>,
     /// Conversations.
     pub threads: Threads,
+    /// Stored files; `None` where none can be stored.
+    pub files: Option<FileStore>,
     /// Reviews given lately.
     pub reviews: Reviews,
     /// The last calls of this process.

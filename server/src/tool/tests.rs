@@ -101,6 +101,7 @@ async fn toolbox(folder: &tempfile::TempDir, config: &Config, ask: AskModel) -> 
         providers: Arc::new(|| vec![provider("kimi", true), provider("glm", false)]),
         models: Arc::new(|| vec![model("kimi-k2")]),
         threads: Threads::new(store, limits),
+        files: None,
         probe_providers: Arc::new(|| {
             let dead = ProviderStatus {
                 health: "unhealthy",

@@ -24,8 +24,8 @@ use super::results::{Question, Results};
 use super::run::{Run, reply_of};
 use super::surroundings::Surroundings;
 use super::turnstile::Turnstile;
-use super::{challenge, chat, claim, consensus, direct, echo, examine, information, intent};
-use super::{pages, record, schema, workflow};
+use super::{challenge, chat, claim, consensus, direct, echo, examine, file_download, file_query};
+use super::{information, intent, manage_files, pages, record, schema, workflow};
 use crate::failure::{Category, Failure};
 use crate::observe::metrics::{Call as CallMetric, CallStatus};
 pub use work::Answered;
@@ -239,6 +239,9 @@ impl Toolbox {
             Kind::WebSearch => direct::web_search(run).await,
             Kind::Intent => intent::run(run, &self.0.registry).await,
             Kind::Capture => direct::capture_headers(run).await,
+            Kind::FileQuery => file_query::run(run).await,
+            Kind::FileDownload => file_download::run(run).await,
+            Kind::ManageFiles => manage_files::run(run).await,
         }
     }
 
@@ -248,6 +251,10 @@ impl Toolbox {
         match tool.row.kind {
             Kind::Workflow | Kind::Consensus => {
                 timeouts.prompt.workflow.max(timeouts.thinking.workflow) + MARGIN
+            }
+            Kind::FileQuery | Kind::FileDownload | Kind::ManageFiles => {
+                let total = timeouts.prompt.total.max(timeouts.thinking.total);
+                total + self.0.around.settings.files.upload_timeout + MARGIN
             }
             _ if tool.row.reaches_outside() => {
                 timeouts.prompt.total.max(timeouts.thinking.total) + MARGIN

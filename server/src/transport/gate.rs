@@ -72,7 +72,7 @@ pub(super) struct Admitted {
     pub(super) place: Option<Counted<IpAddr>>,
 }
 
-type Checked<T> = Result<T, Box<(Refusal, Asked)>>;
+pub(super) type Checked<T> = Result<T, Box<(Refusal, Asked)>>;
 
 impl Gate {
     /// The checks of a listener bound to `bound`, as the configuration asks; `calls` counts what is
@@ -153,7 +153,7 @@ impl Gate {
     }
 
     /// Host, Origin, credential and rate.
-    fn admit(&self, request: &Request, correlation_id: &Arc<str>) -> Checked<Admitted> {
+    pub(super) fn admit(&self, request: &Request, correlation_id: &Arc<str>) -> Checked<Admitted> {
         let (mut asked, source) = self.asked(request, correlation_id);
         let admitted = self.check_origin(request).and_then(|()| {
             let principal = self.admit_caller(request.headers(), source, &mut asked)?;

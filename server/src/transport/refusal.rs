@@ -185,6 +185,12 @@ impl Refusal {
         Self::new(status, -32600, failure)
     }
 
+    /// A failure of what was asked for, which the checks had nothing against.
+    #[must_use]
+    pub fn failed(status: StatusCode, failure: Failure) -> Self {
+        Self::new(status, -32000, failure)
+    }
+
     /// 500 for a panic on our side.
     #[must_use]
     pub fn broken() -> Self {

@@ -204,6 +204,9 @@ fn the_pages_of_another_principal_are_not_found() {
     assert_eq!(read(&server, &json!(past), &ada)["error"]["code"], -32602);
 }
 
+/// The SHA-256 of `hello`.
+const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
 /// Arguments that make a tool's answer as long as it can be, and whether it is over the cap.
 fn longest(tool: &str) -> (Value, bool) {
     let text = long();
@@ -244,6 +247,13 @@ fn longest(tool: &str) -> (Value, bool) {
         "toolcall_log_tail" => (json!({"n": 200}), false),
         "provider_capabilities" => (json!({"show_advanced": true}), false),
         "version" | "listmodels" => (json!({}), false),
+        "smart_file_query" => {
+            let file = json!({"name": "a.txt", "content": "hello"});
+            (json!({"file_path": file, "question": "tell me all"}), true)
+        }
+        // Of the file that was asked about before.
+        "smart_file_download" => (json!({ "file_id": HELLO }), false),
+        "kimi_manage_files" => (json!({"operation": "cleanup_expired"}), false),
         // The other workflow tools are reviewed.
         _ => (one_step(json!({})), true),
     }
@@ -289,7 +299,13 @@ fn no_result_of_any_tool_is_over_the_budget() {
         .iter()
         .map(|tool| tool["name"].as_str().unwrap().to_owned())
         .collect();
-    assert!(names.len() >= 28, "{names:?}");
+    assert!(names.len() >= 31, "{names:?}");
+    result(
+        &server,
+        "smart_file_query",
+        &longest("smart_file_query").0,
+        &[],
+    );
     for tool in &names {
         let (arguments, is_long) = longest(tool);
         let first = result(&server, tool, &arguments, &[]);

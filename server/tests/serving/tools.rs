@@ -68,10 +68,16 @@ fn listed(server: &Server) -> Vec<Value> {
 
 #[test]
 fn each_profile_lists_its_tools_and_every_listed_tool_answers() {
-    for (profile, count) in [("lean", 11), ("standard", 16), ("full", 23)] {
+    for (profile, count) in [("lean", 11), ("standard", 18), ("full", 25)] {
         let server = serve(&["--demo", &format!("tools.profile={profile}")], &[]);
         let tools = listed(&server);
         assert_eq!(tools.len(), count, "{profile}");
+        // What is to be downloaded has to be stored first.
+        result(
+            &server,
+            "smart_file_query",
+            arguments_of("smart_file_query"),
+        );
         for tool in tools {
             let name = tool["name"].as_str().unwrap();
             let result = result(&server, name, arguments_of(name));
@@ -91,6 +97,14 @@ fn each_profile_lists_its_tools_and_every_listed_tool_answers() {
 fn arguments_of(name: &str) -> Value {
     let own = match name {
         "chat" | "challenge" => return json!({"prompt": "hello"}),
+        "smart_file_query" => {
+            let file = json!({"name": "a.txt", "content": "hello"});
+            return json!({"file_path": file, "question": "what?"});
+        }
+        "smart_file_download" => {
+            let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+            return json!({ "file_id": digest });
+        }
         "test_echo" => return json!({"text": "hello"}),
         "consensus" => json!({"models": [{"model": "demo"}]}),
         "precommit" => json!({"diff": "+x"}),

@@ -100,6 +100,9 @@ fn a_server_that_answers_everything_with_proof_passes() {
 fn what_is_not_built_is_named_and_never_passes() {
     let mut criteria = catalogue::criteria();
     criteria.transports.get_mut("websocket").unwrap().built = false;
+    for tool in ["smart_file_query", "smart_file_download"] {
+        criteria.tools.get_mut(tool).unwrap().built = false;
+    }
     let finding = good(&criteria).finding(&criteria, "quick", "V.1");
     assert_inconclusive(&finding, Reason::NotTestable);
     assert!(

@@ -221,3 +221,29 @@ fn sizes_and_positions_are_what_they_say() {
     }
     assert_eq!(Prose::new(5).text(900), Prose::new(5).text(900));
 }
+
+#[test]
+fn a_file_is_asked_for_by_its_digest_and_proven_by_its_tracer() {
+    let mut builder = builder();
+    let (query, left) = builder.file_query("kimi", Size::Medium, 9);
+    let slots: Vec<String> = planted(&query).into_iter().map(|one| one.slot).collect();
+    assert_eq!(slots, ["prompt", "file.0"]);
+    let Ask::Tool { arguments, .. } = &query.ask else {
+        panic!("not a tool")
+    };
+    let content = arguments["file_path"]["content"].as_str().unwrap();
+    let download = builder.file_download(&left, 9);
+    let Ask::Tool { name, arguments } = &download.ask else {
+        panic!("not a tool")
+    };
+    let handle = format!("exai://file/{}", sha256(content.as_bytes()));
+    assert_eq!(
+        (name.as_str(), &arguments["file_id"]),
+        ("smart_file_download", &json!(handle))
+    );
+    let ProofKind::Memory { tracers } = &download.proof else {
+        panic!("proven otherwise")
+    };
+    assert_eq!(tracers.len(), 1);
+    assert!(content.contains(&tracers[0].text) && !handle.contains(&tracers[0].text));
+}

@@ -5,7 +5,7 @@ use prometheus_client::registry::{Metric, Registry};
 use super::Inner;
 
 /// Every family, its name without a counter's `_total`, and its type.
-pub(super) const FAMILIES: [(&str, &str); 17] = [
+pub(super) const FAMILIES: [(&str, &str); 19] = [
     ("exai_requests", "counter"),
     ("exai_request_duration_seconds", "histogram"),
     ("exai_errors", "counter"),
@@ -23,6 +23,8 @@ pub(super) const FAMILIES: [(&str, &str); 17] = [
     ("exai_process_resident_bytes", "gauge"),
     ("exai_open_fds", "gauge"),
     ("exai_sessions", "gauge"),
+    ("exai_files", "counter"),
+    ("exai_file_bytes", "counter"),
 ];
 
 /// Registers one metric; counters get `_total` from the encoder.
@@ -74,6 +76,10 @@ impl Inner {
         );
         name(r, "exai_denials", "Denied requests", self.denials.clone());
         name(r, "exai_sessions", "MCP sessions", self.sessions.clone());
+        let files = "What happened to stored files";
+        name(r, "exai_files", files, self.files.clone());
+        let bytes = "Bytes of files stored";
+        name(r, "exai_file_bytes", bytes, self.file_bytes.clone());
         let resident = "Resident memory in bytes";
         name(
             r,

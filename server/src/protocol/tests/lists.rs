@@ -89,7 +89,13 @@ async fn the_tool_list_is_small_and_every_list_refuses_a_forged_cursor() {
 }
 
 fn is_structured(tool: &Value) -> bool {
-    let names = ["kimi_chat_with_tools", "listmodels", "status", "version"];
+    let names = [
+        "kimi_chat_with_tools",
+        "listmodels",
+        "smart_file_download",
+        "status",
+        "version",
+    ];
     names.contains(&tool["name"].as_str().unwrap())
 }
 
@@ -118,6 +124,7 @@ async fn only_tools_that_ask_a_model_reach_outside() {
         "docgen",
         "listmodels",
         "planner",
+        "smart_file_download",
         "status",
         "tracer",
         "version",
@@ -125,7 +132,8 @@ async fn only_tools_that_ask_a_model_reach_outside() {
     for tool in tools {
         let (name, hints) = (tool["name"].as_str().unwrap(), &tool["annotations"]);
         assert_eq!(hints["openWorldHint"], !inside.contains(&name), "{name}");
-        assert_eq!(hints["readOnlyHint"], true, "{name}");
+        let writes = name == "smart_file_download";
+        assert_eq!(hints["readOnlyHint"], !writes, "{name}");
         assert_eq!(hints["destructiveHint"], false, "{name}");
     }
 }

@@ -25,6 +25,12 @@ call: `step_number` 1, `total_steps` 1, `next_step_required` false.
 * `planner` revises with `is_step_revision` and `revises_step_number`, and opens alternatives with
   `is_branch_point`, `branch_from_step` and `branch_id`.
 * `tracer` draws the lines `caller -> callee (file:line) note` of all findings.
+* A file is a path where the server may read it, `{name, content}`, or `exai://file/<sha256>` once
+  it was stored. `smart_file_query` stores what it is given; `exai bridge` and `PUT /files/<sha256>`
+  store files of the client's machine. A stored file is found by who stored it alone.
+* `smart_file_query` puts a text below `files.embed_below` into the question; a larger file, or a
+  PDF, goes to Kimi once and is read back as text. GLM reads no files, so for `provider` `glm` the
+  text stands in the question whatever its size.
 * `docgen` does not end before `num_files_documented` reaches `total_files_to_document`.
 
 A **long answer** comes in pages: the last block says `page 1 of n`, `next_call` can be sent as it
@@ -33,11 +39,6 @@ and no turn is added. An **equal call** (same principal, tool and arguments) is 
 the first one's answer while that runs, and for `tools.result_ttl` after it; the footer says so.
 Other words, or `_meta[\"dev.exai/no-cache\"]`, get a new answer.
 
-";
-
-const TAIL: &str = "
-Not built, and so not listed: `smart_file_query`, `smart_file_download` and `kimi_manage_files`,
-which need a file store.
 ";
 
 fn page() -> String {
@@ -74,7 +75,7 @@ fn page() -> String {
         text.push('\n');
     }
     text.truncate(text.trim_end().len());
-    text + "\n" + TAIL
+    text + "\n"
 }
 
 /// The page is written by `EXAI_WRITE_DOCS=1 cargo test -p exai-server the_page_of_tools`.

@@ -20,22 +20,25 @@ const LEAN: [&str; 11] = [
     "thinkdeep",
     "version",
 ];
-const ADVANCED: [&str; 7] = [
+const ADVANCED: [&str; 9] = [
     "consensus",
     "docgen",
     "glm_payload_preview",
     "kimi_chat_with_tools",
     "precommit",
     "secaudit",
+    "smart_file_download",
+    "smart_file_query",
     "tracer",
 ];
-const EXTRA: [&str; 10] = [
+const EXTRA: [&str; 11] = [
     "activity",
     "challenge",
     "glm_web_search",
     "health",
     "kimi_capture_headers",
     "kimi_intent_analysis",
+    "kimi_manage_files",
     "provider_capabilities",
     "self_check",
     "test_echo",

@@ -24,8 +24,8 @@ async fn the_page_call_of_every_tool_is_one_that_a_listed_tool_accepts() {
         };
         let faults: Vec<_> = called.validator.iter_errors(&call["arguments"]).collect();
         assert!(faults.is_empty(), "{}: {call}: {faults:?}", tool.name);
-        let keeps = tool.row.kind.keeps_threads();
-        assert_eq!(called.name, if keeps { tool.name } else { "chat" });
+        let goes_on = tool.input["properties"]["continuation_id"].is_object();
+        assert_eq!(called.name, if goes_on { tool.name } else { "chat" });
         assert!(call.to_string().len() < 700, "{call}");
     }
 }
