@@ -1,7 +1,7 @@
 //! `exai stdio`: the protocol over standard input and output, one client, no listeners.
 //!
-//! Ends when the client closes the pipe or at a signal, and when the models that were asked before
-//! have answered. Standard output carries the protocol alone.
+//! Ends when the client closes the pipe, or at a signal, with a bounded wait for the models that were
+//! asked before. Standard output carries the protocol alone.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -44,10 +44,14 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     };
     let (is_open, drain) = (served.is_none(), app.config.server.drain);
     let cut = async {
-        if !is_open {
-            signals.next().await;
+        if is_open {
+            tokio::time::sleep(drain).await;
+        } else {
+            tokio::select! {
+                () = tokio::time::sleep(app.config.server.linger) => {}
+                _ = signals.next() => {}
+            }
         }
-        tokio::time::sleep(drain).await;
         app.toolbox.cut();
         tokio::time::sleep(CUTTING).await;
     };

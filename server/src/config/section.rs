@@ -31,6 +31,9 @@ pub struct Server {
     /// Bounded wait for calls in flight on SIGTERM.
     #[serde(deserialize_with = "duration::one")]
     pub drain: Duration,
+    /// How long a process on pipes stays for answers that are paid for after its pipe has closed.
+    #[serde(deserialize_with = "duration::one")]
+    pub linger: Duration,
     /// A tracing filter such as `info` or `exai_server=debug`.
     pub log: String,
 }

@@ -23,7 +23,7 @@ use crate::tool::Toolbox;
 use messages::Messages;
 
 /// How long calls in flight are waited for after the input has ended.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(300);
 
 /// What the last lines have left to be written.
 const FLUSH: Duration = Duration::from_millis(200);

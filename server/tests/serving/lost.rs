@@ -45,7 +45,8 @@ impl House {
         let mut command = exai(&[KEY]);
         command.arg("stdio");
         let state = format!("server.state_dir={}", state.display());
-        for setting in self.settings().iter().chain([&state]) {
+        let linger = "server.linger=60s".to_owned();
+        for setting in self.settings().iter().chain([&state, &linger]) {
             command.args(["--set", setting]);
         }
         command
