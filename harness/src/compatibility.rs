@@ -170,67 +170,61 @@ impl Judge<'_> {
 
 /// What MCP and JSON Schema ask for, whoever the client is.
 fn own_rules(lists: &Lists) -> Vec<Violation> {
-    let mut found = Vec::new();
-    let mut say = |item: String, what: String, does: &str| {
-        found.push(Violation {
-            client: ANY.to_owned(),
-            item,
-            what,
-            does: does.to_owned(),
-        });
-    };
     let keyed = [
         ("tool", "name", &lists.tools),
         ("prompt", "name", &lists.prompts),
         ("resource", "uri", &lists.resources),
         ("resource template", "uriTemplate", &lists.templates),
     ];
+    let mut found = Vec::new();
     for (kind, key, items) in keyed {
-        let mut seen = BTreeSet::new();
-        for item in items {
-            let value = item[key].as_str().unwrap_or_default();
-            if value.is_empty() {
-                say(
-                    format!("a {kind}"),
-                    format!("no {key}"),
-                    "may fail the whole list",
-                );
-            } else if !seen.insert(value) {
-                say(
-                    format!("{kind} {value}"),
-                    "listed twice".to_owned(),
-                    "keeps one of the two",
-                );
-            }
-            if key != "name" && !has_scheme(value) {
-                say(
-                    format!("{kind} {value}"),
-                    "no absolute URI".to_owned(),
-                    "may drop it",
-                );
-            }
-        }
+        keys(kind, key, items, &mut found);
     }
     for prompt in &lists.prompts {
         let arguments = prompt["arguments"].as_array().into_iter().flatten();
         if arguments.map(name_of).any(str::is_empty) {
             let item = format!("prompt {}", name_of(prompt));
-            say(
-                item,
-                "an argument without a name".to_owned(),
-                "may fail the whole list",
-            );
+            let what = "an argument without a name";
+            found.push(any(item, what, "may fail the whole list"));
         }
     }
     for tool in &lists.tools {
         for part in ["inputSchema", "outputSchema"] {
             for what in schema::faults(&tool[part]) {
                 let item = format!("tool {}", name_of(tool));
-                say(item, format!("{part}: {what}"), "may refuse the schema");
+                let what = format!("{part}: {what}");
+                found.push(any(item, &what, "may refuse the schema"));
             }
         }
     }
     found
+}
+
+fn any(item: String, what: &str, does: &str) -> Violation {
+    Violation {
+        client: ANY.to_owned(),
+        item,
+        what: what.to_owned(),
+        does: does.to_owned(),
+    }
+}
+
+/// What an item of a list is known by: there, once, and a URI where it is one.
+fn keys(kind: &str, key: &str, items: &[Value], found: &mut Vec<Violation>) {
+    let mut seen = BTreeSet::new();
+    for item in items {
+        let value = item[key].as_str().unwrap_or_default();
+        let named = || format!("{kind} {value}");
+        if value.is_empty() {
+            let what = format!("no {key}");
+            found.push(any(format!("a {kind}"), &what, "may fail the whole list"));
+        } else if !seen.insert(value) {
+            found.push(any(named(), "listed twice", "keeps one of the two"));
+        }
+        if key != "name" && !has_scheme(value) {
+            found.push(any(named(), "no absolute URI", "may drop it"));
+        }
+    }
 }
 
 fn has_scheme(uri: &str) -> bool {

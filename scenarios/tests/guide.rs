@@ -32,8 +32,8 @@ output is what came back; the page is written by a test that fails when an answe
 model writes where the simulator says `seal`. Masked are ids, times, addresses and digests: `‹id›`,
 `‹time›`, `‹n›`. A long output is cut where it says so.
 
-`models.default` is `kimi-k2.6`, so that the page is the same each time. The last line of an answer of
-a model says who answered, at what cost, and how to go on.
+`models.default` is `kimi-k2.6`, so that the page is the same each time. The last line of an answer
+of a model says who answered, at what cost, and how to go on.
 ";
 
 /// Lines shown of one output.

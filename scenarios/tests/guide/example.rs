@@ -42,6 +42,7 @@ fn example(tool: &'static str, says: &'static str, arguments: Value) -> Example 
 /// In the order in which they are called: tools that look back come last.
 pub fn all() -> Vec<Example> {
     let mut all = asking();
+    all.extend(judging());
     all.extend(laid_out());
     all.extend(direct());
     all.extend(stored());
@@ -88,10 +89,19 @@ fn asking() -> Vec<Example> {
             "What to restructure, in which order.",
             whole("Make total() safe", sum, json!({"relevant_files": code()})),
         ),
+    ]
+}
+
+fn judging() -> Vec<Example> {
+    vec![
         example(
             "testgen",
             "Tests that fail when the code breaks.",
-            whole("Tests for total()", sum, json!({"relevant_files": code()})),
+            whole(
+                "Tests for total()",
+                "sum of u32 can overflow",
+                json!({"relevant_files": code()}),
+            ),
         ),
         example(
             "thinkdeep",
@@ -193,8 +203,8 @@ fn direct() -> Vec<Example> {
         ),
         Example {
             tool: "glm_web_search",
-            says: "Pages, not an answer. The simulators have no search engine, so this is the error \
-                   of a provider without one.",
+            says: "Pages, not an answer. The simulators have no search engine, so this is the \
+                   error of a provider without one.",
             arguments: json!({"search_query": "u32 overflow"}),
             is_error: true,
         },
