@@ -102,6 +102,8 @@ mod starting;
 mod stateless;
 #[path = "serving/strangers.rs"]
 mod strangers;
+#[path = "serving/talk.rs"]
+mod talk;
 #[path = "serving/thinking.rs"]
 mod thinking;
 #[path = "serving/tools.rs"]

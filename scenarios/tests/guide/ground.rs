@@ -71,24 +71,29 @@ fn find<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     own.or_else(|| members.values().find_map(|inner| find(inner, name)))
 }
 
+/// Builds what is started here, in the profile of this test.
+fn build() {
+    let status = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "exai-server",
+            "-p",
+            "exai-mocks",
+            "--bins",
+        ])
+        .status()
+        .expect("cargo runs");
+    assert!(
+        status.success(),
+        "the server or the simulators do not build"
+    );
+}
+
 impl Ground {
     pub fn start() -> Self {
-        let status = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "-p",
-                "exai-server",
-                "-p",
-                "exai-mocks",
-                "--bins",
-            ])
-            .status()
-            .expect("cargo runs");
-        assert!(
-            status.success(),
-            "the server or the simulators do not build"
-        );
+        build();
         let state = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(built("exai"));
         command

@@ -86,8 +86,12 @@ fn a_thread_is_found_again_after_a_restart_by_its_owner_alone_and_recalls_its_fa
     };
     recalls("latest");
     recalls(&id);
-    let read = |who: &str, uri: &str| ask(&server, who, "resources/read", json!({"uri": uri}));
-    let own = read(&ann, "exai://threads");
+    let own = ask(
+        &server,
+        &ann,
+        "resources/read",
+        json!({"uri": "exai://threads"}),
+    );
     let own: Value =
         serde_json::from_str(own["result"]["contents"][0]["text"].as_str().unwrap()).unwrap();
     assert_eq!(own["threads"].as_array().unwrap().len(), 1, "{own}");
@@ -98,40 +102,37 @@ fn a_thread_is_found_again_after_a_restart_by_its_owner_alone_and_recalls_its_fa
             .unwrap()
             .starts_with("Remember: The harbour")
     );
-    let title = |who: &str| json!({"name": "continue", "arguments": {"title": who}});
-    let prompt = ask(&server, &ann, "prompts/get", title("HARBOUR MASTER"));
-    assert!(text_of(&prompt).contains(&id), "{prompt}");
-    let completed = ask(
-        &server,
-        &ann,
-        "completion/complete",
-        json!({
-        "ref": {"type": "ref/prompt", "name": "continue"},
-        "argument": {"name": "title", "value": "harbour"}}),
-    );
-    let values = completed["result"]["completion"]["values"]
-        .as_array()
-        .unwrap();
-    assert_eq!(values.len(), 1, "{completed}");
+    found_by_title(&server, (&ann, &bob), &id);
+    unseen(&server, &bob, &id);
+}
 
-    let uri = format!("exai://thread/{id}");
-    assert_eq!(read(&bob, &uri)["error"]["code"], -32602);
-    assert!(!read(&bob, "exai://threads").to_string().contains("Ottilie"));
-    assert!(
-        !ask(&server, &bob, "resources/list", json!({}))
-            .to_string()
-            .contains(&id)
-    );
-    let foreign = chat(
-        &server,
-        &bob,
-        json!({"prompt": "Who?", "continuation_id": id}),
-    );
+/// The thread is found by words of its title, by its owner.
+fn found_by_title(server: &Server, (ann, bob): (&str, &str), id: &str) {
+    let title = |who: &str| json!({"name": "continue", "arguments": {"title": who}});
+    let prompt = ask(server, ann, "prompts/get", title("HARBOUR MASTER"));
+    assert!(text_of(&prompt).contains(id), "{prompt}");
+    let wanted = json!({"ref": {"type": "ref/prompt", "name": "continue"},
+        "argument": {"name": "title", "value": "harbour"}});
+    let completed = ask(server, ann, "completion/complete", wanted);
+    let values = completed["result"]["completion"]["values"].as_array();
+    assert_eq!(values.unwrap().len(), 1, "{completed}");
+    assert!(!text_of(&ask(server, bob, "prompts/get", title("harbour"))).contains(id));
+}
+
+/// Nobody else is shown it.
+fn unseen(server: &Server, bob: &str, id: &str) {
+    let read = |uri: &str| ask(server, bob, "resources/read", json!({"uri": uri}));
     assert_eq!(
-        foreign["structuredContent"]["error"]["code"], "thread_not_found",
-        "{foreign}"
+        read(&format!("exai://thread/{id}"))["error"]["code"],
+        -32602
     );
-    assert!(!text_of(&ask(&server, &bob, "prompts/get", title("harbour"))).contains(&id));
+    assert!(!read("exai://threads").to_string().contains("Ottilie"));
+    let listed = ask(server, bob, "resources/list", json!({}));
+    assert!(!listed.to_string().contains(id));
+    let question = json!({"prompt": "Who?", "continuation_id": id});
+    let foreign = chat(server, bob, question);
+    let code = &foreign["structuredContent"]["error"]["code"];
+    assert_eq!(code, "thread_not_found", "{foreign}");
 }
 
 /// The call that a prompt's text describes: each name in it is an argument of the tool.
