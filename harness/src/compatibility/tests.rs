@@ -130,13 +130,13 @@ fn results_are_held_to_size_and_to_the_schema_that_was_declared() {
 
 #[test]
 fn prompts_and_resources_are_held_to_the_protocols_own_rules() {
-    let mut planted = Lists::default();
-    planted.prompts = vec![json!({"name": "p", "arguments": [{}]}), json!({})];
-    planted.resources = vec![json!({"uri": "/etc/passwd"})];
-    planted.templates = vec![
-        json!({"uriTemplate": "x:{a}"}),
-        json!({"uriTemplate": "x:{a}"}),
-    ];
+    let template = json!({"uriTemplate": "x:{a}"});
+    let planted = Lists {
+        prompts: vec![json!({"name": "p", "arguments": [{}]}), json!({})],
+        resources: vec![json!({"uri": "/etc/passwd"})],
+        templates: vec![template.clone(), template],
+        ..Lists::default()
+    };
     let wanted = [
         (ANY, "a prompt"),
         (ANY, "resource /etc/passwd"),

@@ -1,7 +1,7 @@
 //! `exai stdio`: the protocol over standard input and output, one client, no listeners.
 //!
-//! Ends when the client closes the pipe, or at a signal, with a bounded wait for the models that were
-//! asked before. Standard output carries the protocol alone.
+//! Ends when the client closes the pipe, or at a signal, with a bounded wait for the models that
+//! were asked before. Standard output carries the protocol alone.
 
 use std::pin::pin;
 use std::time::Duration;
