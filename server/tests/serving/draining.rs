@@ -152,7 +152,8 @@ fn the_provider_never_sees_more_calls_than_a_limit_and_refusals_say_when_to_come
             longest = longest.max(error["retry_after_ms"].as_u64().unwrap());
         }
         // The time it names is enough: nobody else is there by then.
-        std::thread::sleep(Duration::from_millis(longest));
+        let (told, named) = (Instant::now(), Duration::from_millis(longest));
+        wait_for("that time", || (told.elapsed() >= named).then_some(()));
         let again = Wire::Stateless
             .ask(&server, &Asking::chat("again"))
             .answer()

@@ -67,8 +67,9 @@ fn leave(mut asked: Asked, point: usize, provider: &Provider, prompt: &str) {
         1 => wait_for("the question", || {
             (provider.times(prompt) > 0).then_some(())
         }),
-        2 => std::thread::sleep(Duration::from_millis(7)),
-        3 => std::thread::sleep(Duration::from_millis(60)),
+        // Not waits for anything: moments at which a client may happen to leave.
+        2 => std::thread::park_timeout(Duration::from_millis(7)),
+        3 => std::thread::park_timeout(Duration::from_millis(60)),
         // At the first sign of life or the answer itself, unread but for its beginning.
         _ => drop(asked.hear()),
     }

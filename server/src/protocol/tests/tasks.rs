@@ -40,12 +40,13 @@ async fn task(client: &mut Client, method: &str, id: &Value) -> Value {
 }
 
 async fn ended(client: &mut Client, id: &Value) -> Value {
-    for _ in 0..400 {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while std::time::Instant::now() < deadline {
         let said = task(client, "tasks/get", id).await["result"].take();
         if said["status"] != "working" {
             return said;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::task::yield_now().await;
     }
     panic!("the task never ends");
 }
