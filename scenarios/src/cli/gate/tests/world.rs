@@ -78,6 +78,11 @@ fn digest(word: &str) -> String {
     exai_judge::hex::sha256(word.as_bytes())
 }
 
+/// A line of a history.
+fn figure(at: u64, name: &str, value: f64) -> Value {
+    json!({"at": at, "event": "figure", "name": name, "value": value, "unit": "count"})
+}
+
 /// Changes one character in the middle of base64.
 pub fn flip(text: &mut String) {
     let at = text.len() / 2;
@@ -209,7 +214,6 @@ impl World {
         });
         let key = runkey::draw().unwrap();
         let evidence = Evidence::create(&self.reports().join("runs"), &name, &plan, &key).unwrap();
-        let figure = |at: u64, name: &str, value: f64| json!({"at": at, "event": "figure", "name": name, "value": value, "unit": "count"});
         let (line, other) = (figure(1, "turns lost", run.lost), figure(2, "p95", 0.5));
         evidence
             .write("history-000.ndjson", &format!("{line}\n{other}\n"))
