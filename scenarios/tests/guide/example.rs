@@ -17,6 +17,9 @@ const DIFF: &str = "diff --git a/pay.rs b/pay.rs\n--- a/pay.rs\n+++ b/pay.rs\n@@
 
 const CODE: &str = "fn total(prices: &[u32]) -> u32 {\n    prices.iter().sum()\n}\n";
 
+/// The SHA-256 of [`CODE`].
+const DIGEST: &str = "8985f42a2efbdb861cb630881efba211b7c4c746c6876fe98215f5081cdd5468";
+
 /// A workflow in one call, with what is its own.
 fn whole(step: &str, findings: &str, own: Value) -> Value {
     let mut call = json!({"step": step, "step_number": 1, "total_steps": 1,
@@ -46,6 +49,7 @@ pub fn all() -> Vec<Example> {
     all.extend(laid_out());
     all.extend(direct());
     all.extend(stored());
+    all.extend(files());
     all.extend(looking());
     all
 }
@@ -241,6 +245,27 @@ fn stored() -> Vec<Example> {
         example(
             "kimi_manage_files",
             "For administrators: what is kept at Kimi, and how many refer to it.",
+            json!({"operation": "list"}),
+        ),
+    ]
+}
+
+fn files() -> Vec<Example> {
+    vec![
+        example(
+            "smart_file_query",
+            "A question about one file, which is kept under its digest.",
+            json!({"file_path": {"name": "total.rs", "content": CODE},
+                "question": "Does this overflow?"}),
+        ),
+        example(
+            "smart_file_download",
+            "The file back, by its digest.",
+            json!({"file_id": format!("exai://file/{DIGEST}")}),
+        ),
+        example(
+            "kimi_manage_files",
+            "Your files at Kimi.",
             json!({"operation": "list"}),
         ),
     ]
