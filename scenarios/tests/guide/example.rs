@@ -48,7 +48,6 @@ pub fn all() -> Vec<Example> {
     all.extend(judging());
     all.extend(laid_out());
     all.extend(direct());
-    all.extend(stored());
     all.extend(files());
     all.extend(looking());
     all
@@ -228,8 +227,8 @@ fn direct() -> Vec<Example> {
     ]
 }
 
-fn stored() -> Vec<Example> {
-    let handle = "exai://file/8985f42a2efbdb861cb630881efba211b7c4c746c6876fe98215f5081cdd5468";
+fn files() -> Vec<Example> {
+    let handle = format!("exai://file/{DIGEST}");
     let file = json!({"name": "total.rs", "content": CODE});
     vec![
         example(
@@ -245,27 +244,6 @@ fn stored() -> Vec<Example> {
         example(
             "kimi_manage_files",
             "For administrators: what is kept at Kimi, and how many refer to it.",
-            json!({"operation": "list"}),
-        ),
-    ]
-}
-
-fn files() -> Vec<Example> {
-    vec![
-        example(
-            "smart_file_query",
-            "A question about one file, which is kept under its digest.",
-            json!({"file_path": {"name": "total.rs", "content": CODE},
-                "question": "Does this overflow?"}),
-        ),
-        example(
-            "smart_file_download",
-            "The file back, by its digest.",
-            json!({"file_id": format!("exai://file/{DIGEST}")}),
-        ),
-        example(
-            "kimi_manage_files",
-            "Your files at Kimi.",
             json!({"operation": "list"}),
         ),
     ]

@@ -15,7 +15,6 @@ use rmcp::model::{
 use rmcp::service::{PeerRequestOptions, RequestContext};
 use rmcp::{Peer, RoleServer};
 use serde_json::{Map, Value, json};
-
 use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
@@ -25,6 +24,7 @@ use super::seal::{self, Carried};
 use crate::choice::Choice;
 use crate::failure::Failure;
 use crate::tool::long::LongCall;
+use crate::tool::registry::Found;
 use crate::tool::{Answered, Reply};
 
 /// The one question of a result that asks.
@@ -71,7 +71,10 @@ impl Handler {
         let settings = &self.toolbox().surroundings().settings;
         let wait = settings.limits.choice_wait;
         let (mut chosen, mut refusal) = (Map::new(), None);
-        if request.request_state.is_some() || request.input_responses.is_some() {
+        let is_answer = request.request_state.is_some() || request.input_responses.is_some();
+        let tool = self.toolbox().registry().find(&request.name);
+        // A tool there is none of asked nothing: that is what its caller is told.
+        if is_answer && matches!(tool, Found::Tool(_)) {
             let state = request.request_state.as_deref().ok_or_else(seal::refused)?;
             let carried = settings.seal.open(state, caller, &request.name)?;
             chosen = carried.chosen;

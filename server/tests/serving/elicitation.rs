@@ -253,6 +253,15 @@ fn a_request_state_serves_its_principal_and_its_tool_alone_and_unchanged() {
 }
 
 #[test]
+fn answers_to_a_tool_there_is_none_of_are_told_just_that() {
+    let server = serve(&["--demo"], &[]);
+    let sent = json!({"inputResponses": {"choice": accept(json!({"a": "b"}))}});
+    let request = carrying("no_such_tool", json!({}), &sent);
+    let reply = server.post(&request, &call_headers("no_such_tool")).json();
+    assert_eq!(reply["error"]["code"], -32602, "{reply}");
+}
+
+#[test]
 fn a_request_state_is_good_at_another_process_with_the_same_secret_and_not_for_ever() {
     let (first, second) = (serve_jwt(&["--demo"]), serve_jwt(&["--demo"]));
     let ann = format!("Bearer {}", token("ann", &["user"]));
