@@ -321,7 +321,8 @@ fn two_clients_over_pipes_list_every_tool_and_call_each() {
     let script = "every_tool.json";
     let steps = steps(script);
     let called = steps.iter().filter_map(|step| step["name"].as_str());
-    let called: Vec<&str> = called.collect();
+    let mut called: Vec<&str> = called.collect();
+    called.sort_unstable();
     let clients = [python(), node("the TypeScript client", "client.mjs")];
     for client in clients.into_iter().flatten() {
         let flags = ["--demo", "--set", "tools.profile=full"];
