@@ -203,6 +203,9 @@ fn a_server_that_is_not_there_is_no_clean_server() {
             says(&output)
         );
     }
+    let words = ["--", "/bin/sh", "-c", "echo no such key >&2; exit 2"];
+    let output = verify(&words, &[]);
+    assert!(says(&output).contains("no such key"), "{}", says(&output));
     let empty = planted(|method| match method {
         "tools/list" => json!({"tools": []}),
         "prompts/list" => json!({"prompts": []}),

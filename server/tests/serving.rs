@@ -1,6 +1,7 @@
 //! The real binary on free ports: health, identity, the checks before the protocol, the ending.
 
 #![expect(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test that cannot go on has failed"
@@ -8,6 +9,8 @@
 
 #[path = "serving/abuse.rs"]
 mod abuse;
+#[path = "serving/awaiting.rs"]
+mod awaiting;
 #[path = "serving/bridge.rs"]
 mod bridge;
 #[path = "serving/broken.rs"]
@@ -54,6 +57,8 @@ mod guide;
 mod health;
 #[path = "serving/hello.rs"]
 mod hello;
+#[path = "serving/independent_clients.rs"]
+mod independent_clients;
 #[path = "serving/limits.rs"]
 mod limits;
 #[path = "serving/listing.rs"]
@@ -104,8 +109,6 @@ mod stateless;
 mod strangers;
 #[path = "serving/talk.rs"]
 mod talk;
-#[path = "serving/thinking.rs"]
-mod thinking;
 #[path = "serving/tools.rs"]
 mod tools;
 #[path = "serving/twelve.rs"]

@@ -90,7 +90,7 @@ pub struct ConformanceArguments {
     #[arg(
         long,
         value_name = "DIR",
-        env = "EXAI_NODE_CLIENT",
+        env = "CLIENTS_NODE",
         default_value = "target/clients/node"
     )]
     pub suite: PathBuf,

@@ -3,6 +3,8 @@
 //! A command of its own, not a part of V.1: it needs no rig, no simulators and no evidence, and
 //! judges servers that nobody here wrote.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::process::Stdio as Pipes;
 use std::time::Duration;
 
@@ -21,6 +23,9 @@ const WAIT: Duration = Duration::from_secs(20);
 
 /// How long a server has to answer the newer revision's first request before the older is tried.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
+
+/// How many of a server's last words on standard error a failure to read it repeats, in lines.
+const LAST_LINES: usize = 5;
 
 /// Reads a server's lists and prints what each client would do about them.
 ///
@@ -113,8 +118,9 @@ async fn read(arguments: &ClientsArguments) -> Result<Lists, Ending> {
         Speaks::V2025 => &[Revision::V2025],
     };
     let mut why = String::new();
+    let said = tempfile::tempfile().map_err(|error| Ending::Bug(error.to_string()))?;
     for revision in revisions {
-        let client = reach(arguments, *revision).await?;
+        let client = reach(arguments, *revision, &said).await?;
         let begun = match client.greet(WAIT).await {
             Ok(()) => client.facts(FIRST_WAIT).await.map(drop),
             Err(error) => Err(error),
@@ -129,10 +135,25 @@ async fn read(arguments: &ClientsArguments) -> Result<Lists, Ending> {
             },
         }
     }
-    Err(Ending::Harness(why))
+    Err(Ending::Harness(why + &last_words(said)))
 }
 
-async fn reach(arguments: &ClientsArguments, revision: Revision) -> Result<Client, Ending> {
+/// What a server said on standard error before it went, on lines of their own.
+fn last_words(mut said: File) -> String {
+    let mut text = Vec::new();
+    // Without its words the failure is still told.
+    let _ = said.rewind().and_then(|()| said.read_to_end(&mut text));
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines.split_at(lines.len().saturating_sub(LAST_LINES)).1;
+    last.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+async fn reach(
+    arguments: &ClientsArguments,
+    revision: Revision,
+    said: &File,
+) -> Result<Client, Ending> {
     let now = RunClock::start().as_now();
     let mut identity = Identity::numbered("clients", 0);
     if let Some(name) = &arguments.bearer_env {
@@ -148,12 +169,15 @@ async fn reach(arguments: &ClientsArguments, revision: Revision) -> Result<Clien
         let says = "name a server: --url http://127.0.0.1:8079/mcp, or -- PROGRAM WORD…";
         return Err(Ending::Usage(says.to_owned()));
     };
+    let log = said
+        .try_clone()
+        .map_err(|error| Ending::Bug(error.to_string()))?;
     let mut command = Command::new(program);
     command.args(words).kill_on_drop(true);
     command
         .stdin(Pipes::piped())
         .stdout(Pipes::piped())
-        .stderr(Pipes::null());
+        .stderr(log);
     let started = command.spawn();
     let mut child =
         started.map_err(|error| Ending::Usage(format!("could not start {program}: {error}")))?;

@@ -2,13 +2,13 @@
 //
 // usage: client.mjs SCRIPT stdio COMMAND [ARG ...] | client.mjs SCRIPT http URL
 // Prints one JSON array: what each wire revision answered to each step. The packages are found from
-// the folder named by EXAI_NODE_CLIENT.
+// the folder named by CLIENTS_NODE.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import path from "node:path";
 
-const folder = process.env.EXAI_NODE_CLIENT ?? process.cwd();
+const folder = process.env.CLIENTS_NODE ?? process.cwd();
 const require = createRequire(pathToFileURL(path.join(folder, "package.json")));
 const { Client, StreamableHTTPClientTransport } = await import(
   pathToFileURL(require.resolve("@modelcontextprotocol/client"))

@@ -2,12 +2,12 @@
 //
 // usage: inspector.mjs SCRIPT stdio COMMAND [ARG ...] | inspector.mjs SCRIPT http URL
 // Prints one JSON array: what each wire revision answered to each step. The package is found in the
-// folder named by EXAI_NODE_CLIENT.
+// folder named by CLIENTS_NODE.
 import { readFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 
-const folder = process.env.EXAI_NODE_CLIENT ?? process.cwd();
+const folder = process.env.CLIENTS_NODE ?? process.cwd();
 const inspector = path.join(folder, "node_modules/.bin/mcp-inspector");
 const [script, kind, ...target] = process.argv.slice(2);
 const steps = JSON.parse(readFileSync(script, "utf8"));

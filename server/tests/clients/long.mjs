@@ -2,12 +2,12 @@
 //
 // usage: long.mjs stdio|http MODE PROMPT MODEL TARGET [ARG ...], MODE is legacy or auto
 // Prints one JSON object: the answer, the calls it took and the longest of them in seconds. The
-// packages are found from the folder named by EXAI_NODE_CLIENT.
+// packages are found from the folder named by CLIENTS_NODE.
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import path from "node:path";
 
-const folder = process.env.EXAI_NODE_CLIENT ?? process.cwd();
+const folder = process.env.CLIENTS_NODE ?? process.cwd();
 const require = createRequire(pathToFileURL(path.join(folder, "package.json")));
 const { Client, StreamableHTTPClientTransport } = await import(
   pathToFileURL(require.resolve("@modelcontextprotocol/client"))

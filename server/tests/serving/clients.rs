@@ -30,7 +30,7 @@ fn script(name: &str) -> PathBuf {
 
 /// The Python client with one of its scripts.
 pub fn python(name: &str) -> Option<Command> {
-    let python = program("EXAI_PYTHON", "python", "mcp 2.3.0 from PyPI")?;
+    let python = program("CLIENTS_PYTHON", "python", "mcp 2.3.0 from PyPI")?;
     let mut command = Command::new(python);
     command.arg(script(name));
     Some(command)
@@ -39,9 +39,9 @@ pub fn python(name: &str) -> Option<Command> {
 /// The TypeScript client with one of its scripts.
 pub fn typescript(name: &str) -> Option<Command> {
     let package = "@modelcontextprotocol/client 2.4.0 from npm";
-    let folder = program("EXAI_NODE_CLIENT", "node", package)?;
+    let folder = program("CLIENTS_NODE", "node", package)?;
     let mut command = Command::new("node");
-    command.env("EXAI_NODE_CLIENT", folder).arg(script(name));
+    command.env("CLIENTS_NODE", folder).arg(script(name));
     Some(command)
 }
 

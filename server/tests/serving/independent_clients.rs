@@ -3,13 +3,13 @@
 //! clients and the command line of MCP Inspector over standard input and output and over HTTP, and
 //! a plain WebSocket.
 
-#![expect(clippy::expect_used, reason = "a test without its ground has failed")]
-
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+
+use super::clients::program;
 
 /// A server that ends with the test.
 struct Server {
@@ -36,9 +36,6 @@ fn serve(state: &Path) -> Server {
             "--set",
         ])
         .arg(format!("server.state_dir={}", state.display()))
-        // The server takes an EXAI_ variable that is no key of its own for a mistake.
-        .env_remove("EXAI_PYTHON")
-        .env_remove("EXAI_NODE_CLIENT")
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -66,23 +63,6 @@ fn public_address(line: &str) -> Option<String> {
     (fields["message"] == "listening")
         .then(|| fields["public"].as_str().map(str::to_owned))
         .flatten()
-}
-
-/// The program named by `variable`, or None with the line that counts what was not run.
-fn program(variable: &str, requirement: &str, package: &str) -> Option<PathBuf> {
-    let found = std::env::var_os(variable)
-        .map(PathBuf::from)
-        .filter(|path| path.exists());
-    if found.is_none() {
-        eprintln!("not run: {requirement} client ({package}; set {variable})");
-        let required = std::env::var("EXAI_REQUIRE").unwrap_or_default();
-        let is_required = required.split(',').any(|name| name == requirement);
-        assert!(
-            !is_required,
-            "EXAI_REQUIRE names {requirement}, and {variable} is not set"
-        );
-    }
-    found
 }
 
 fn file(name: &str) -> PathBuf {
@@ -119,7 +99,7 @@ impl Independent {
     fn command(&self, script: &str, rest: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         if let Some(folder) = &self.node_folder {
-            command.env("EXAI_NODE_CLIENT", folder);
+            command.env("CLIENTS_NODE", folder);
         }
         command.arg(file(self.file)).arg(file(script)).args(rest);
         command
@@ -238,7 +218,7 @@ const NODE_PACKAGES: &str = "@modelcontextprotocol/client 2.4.0 and inspector 2.
 fn python() -> Option<Independent> {
     Some(Independent {
         name: "the Python client",
-        program: program("EXAI_PYTHON", "python", "mcp 2.3.0 from PyPI")?,
+        program: program("CLIENTS_PYTHON", "python", "mcp 2.3.0 from PyPI")?,
         node_folder: None,
         file: "client.py",
     })
@@ -248,7 +228,7 @@ fn node(name: &'static str, file: &'static str) -> Option<Independent> {
     Some(Independent {
         name,
         program: "node".into(),
-        node_folder: Some(program("EXAI_NODE_CLIENT", "node", NODE_PACKAGES)?),
+        node_folder: Some(program("CLIENTS_NODE", "node", NODE_PACKAGES)?),
         file,
     })
 }
