@@ -80,7 +80,7 @@ pub struct Price {
 }
 
 impl Price {
-    /// What an answer cost, in US dollars.
+    /// What an answer cost, in US dollars to the billionth: a double adds noise beyond.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -92,7 +92,7 @@ impl Price {
         let sum = fresh as f64 * self.input
             + cached as f64 * self.cached.unwrap_or(self.input)
             + usage.output as f64 * self.output;
-        sum / 1e6
+        (sum * 1e3).round() / 1e9
     }
 }
 

@@ -301,6 +301,7 @@ fn combined(
     let sum = |count: fn(&Trace) -> u64| all.iter().map(|trace| count(trace)).sum::<u64>();
     // A sum with an unknown part is unknown.
     let cost: Option<f64> = all.iter().map(|trace| trace.cost_usd).sum();
+    let cost = cost.map(|cost| (cost * 1e9).round() / 1e9);
     let seats = members
         .iter()
         .map(|member| member.stance.name())
