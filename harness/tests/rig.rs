@@ -39,15 +39,16 @@ fn binaries() -> Binaries {
     folder.pop();
     folder.pop();
     let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet"])
         .args([
-            "build",
-            "--quiet",
-            "-p",
-            "exai-server",
-            "-p",
-            "exai-mocks",
-            "--bins",
+            "--bin",
+            "exai",
+            "--bin",
+            "mock-provider",
+            "--bin",
+            "impostor",
         ])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .expect("cargo runs");
     assert!(built.success(), "the server or the simulators do not build");

@@ -34,13 +34,21 @@ pub fn build(server: Option<&Path>) -> Result<Binaries, Ending> {
         return Err(Ending::Usage(says));
     }
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--locked", "-p", "exai-mocks"]);
+    // Named without their packages, as the alias names this binary: one set of features for all.
+    command.args([
+        "build",
+        "--locked",
+        "--bin",
+        "mock-provider",
+        "--bin",
+        "impostor",
+    ]);
     // The executables are looked for beside this one, so they are built in its profile.
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
     if server.is_none() {
-        command.args(["-p", "exai-server"]);
+        command.args(["--bin", "exai"]);
     }
     let status = command
         .current_dir(workspace())

@@ -27,7 +27,8 @@ fn says(output: &Output) -> String {
 /// The server, built in the profile of this test.
 fn exai() -> PathBuf {
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "exai-server", "--bins"])
+        .args(["build", "--quiet", "--bin", "exai"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .expect("cargo runs");
     assert!(built.success(), "the server does not build");

@@ -74,15 +74,16 @@ fn find<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 /// Builds what is started here, in the profile of this test.
 fn build() {
     let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet"])
         .args([
-            "build",
-            "--quiet",
-            "-p",
-            "exai-server",
-            "-p",
-            "exai-mocks",
-            "--bins",
+            "--bin",
+            "exai",
+            "--bin",
+            "mock-provider",
+            "--bin",
+            "impostor",
         ])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .expect("cargo runs");
     assert!(
