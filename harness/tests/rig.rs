@@ -39,15 +39,7 @@ fn binaries() -> Binaries {
     folder.pop();
     folder.pop();
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet"])
-        .args([
-            "--bin",
-            "exai",
-            "--bin",
-            "mock-provider",
-            "--bin",
-            "impostor",
-        ])
+        .args("build --quiet --bin exai --bin mock-provider --bin impostor".split(' '))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .expect("cargo runs");

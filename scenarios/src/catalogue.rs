@@ -19,6 +19,17 @@ pub fn criteria() -> Result<Criteria, Ending> {
     Criteria::parse(CRITERIA).map_err(|error| Ending::Bug(error.to_string()))
 }
 
+/// Where a criterion begins in the embedded text, from 1; a tier such as `V.8g` where its own row
+/// does. 0 for one that is not there.
+#[must_use]
+pub fn line_of(criterion: &str) -> u32 {
+    let row = format!("id = \"{criterion}\"");
+    (1..)
+        .zip(CRITERIA.lines())
+        .find_map(|(number, line)| (line == row).then_some(number))
+        .unwrap_or(0)
+}
+
 /// Reads the embedded claims.
 ///
 /// # Errors

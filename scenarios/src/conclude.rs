@@ -19,13 +19,13 @@ use exai_judge::{Event, Finding, Reason, RunKey, Verdict};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::binaries;
 use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
 use crate::earlier;
 use crate::facts::Facts;
 use crate::run::reports_folder;
 use crate::stage::Trouble;
+use crate::{binaries, catalogue};
 
 /// A finished run, about to be judged.
 pub struct Conclusion<'a> {
@@ -140,6 +140,7 @@ impl Conclusion<'_> {
             texts: texts
                 .into_iter()
                 .map(|row| CriterionText {
+                    line: catalogue::line_of(&row.id),
                     id: row.id,
                     title: row.title,
                     text: row.text,

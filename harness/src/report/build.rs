@@ -136,13 +136,14 @@ impl Catalogue<'_> {
     fn judged(&self, finding: Finding, tolerates: &[Reason]) -> Judged {
         let finding = settle(finding);
         let row = self.texts.iter().find(|text| text.id == finding.criterion);
-        let (title, text) = row.map_or_else(
-            || ("not in the catalogue".to_owned(), String::new()),
-            |row| (row.title.clone(), row.text.clone()),
+        let (title, text, line) = row.map_or_else(
+            || ("not in the catalogue".to_owned(), String::new(), 0),
+            |row| (row.title.clone(), row.text.clone(), row.line),
         );
         Judged {
             title,
             text,
+            line,
             anchor: anchor(&finding.criterion),
             repeat: repeat(self.replay, &finding.criterion),
             tolerated: is_tolerated(&finding, tolerates),

@@ -201,6 +201,8 @@ pub struct CriterionText {
     pub title: String,
     /// What it asks for, in full.
     pub text: String,
+    /// Its first line in the criteria's file, from 1.
+    pub line: u32,
 }
 
 /// A u64 as a decimal string: beyond 2^53 a JSON number is no longer the same number to everyone.

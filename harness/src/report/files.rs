@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::report::model::Report;
 use crate::report::secrets::{SecretFound, Secrets};
-use crate::report::{html, json, junit, markdown, terminal};
+use crate::report::{html, json, junit, markdown, openmetrics, sarif, terminal};
 
 /// A form of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,17 +24,23 @@ pub enum Format {
     JunitOutside,
     /// For a step summary.
     Markdown,
+    /// Alerts for code hosts.
+    Sarif,
+    /// Verdicts and figures as series.
+    OpenMetrics,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Terminal,
         Self::Json,
         Self::Html,
         Self::Junit,
         Self::JunitOutside,
         Self::Markdown,
+        Self::Sarif,
+        Self::OpenMetrics,
     ];
 
     /// The word for `--format`.
@@ -47,6 +53,8 @@ impl Format {
             Self::Junit => "junit",
             Self::JunitOutside => "junit-outside-claim",
             Self::Markdown => "md",
+            Self::Sarif => "sarif",
+            Self::OpenMetrics => "openmetrics",
         }
     }
 
@@ -66,6 +74,8 @@ impl Format {
             Self::Junit => "junit.xml",
             Self::JunitOutside => "junit-outside-claim.xml",
             Self::Markdown => "report.md",
+            Self::Sarif => "report.sarif",
+            Self::OpenMetrics => "report.openmetrics.txt",
         }
     }
 
@@ -87,6 +97,8 @@ impl Format {
                 junit::render_outside(report).map_err(|error| unfit(error.to_string()))
             }
             Self::Markdown => Ok(markdown::render(report)),
+            Self::Sarif => Ok(sarif::render(report)),
+            Self::OpenMetrics => Ok(openmetrics::render(report)),
         }
     }
 }

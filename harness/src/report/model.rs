@@ -168,6 +168,9 @@ pub struct Judged {
     pub title: String,
     /// What the criterion asks for, in full.
     pub text: String,
+    /// Its first line in the criteria's file, from 1; 0 where it is not known.
+    #[serde(default)]
+    pub line: u32,
     /// The anchor of this criterion in the page, unique and stable: `V4`, `V8g`.
     pub anchor: String,
     /// Inconclusive for reasons that the claim tolerates: neither carried by it nor in its way.

@@ -1,6 +1,7 @@
 //! Three sample runs through every writer, read back by parsers we did not write.
 
 mod browser;
+mod exported;
 mod formats;
 mod honesty;
 mod page;

@@ -120,7 +120,7 @@ pub struct RecordArguments {
 pub struct ReportArguments {
     /// The run's folder, such as reports/runs/RUN.
     pub run: PathBuf,
-    /// One of html, json, junit, md, terminal.
+    /// One of html, json, junit, junit-outside-claim, md, openmetrics, sarif, terminal.
     #[arg(long, default_value = "terminal")]
     pub format: String,
     /// Refuse this file when it is not, byte for byte, what the record gives (exit 5).

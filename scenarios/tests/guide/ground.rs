@@ -74,15 +74,7 @@ fn find<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 /// Builds what is started here, in the profile of this test.
 fn build() {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet"])
-        .args([
-            "--bin",
-            "exai",
-            "--bin",
-            "mock-provider",
-            "--bin",
-            "impostor",
-        ])
+        .args("build --quiet --bin exai --bin mock-provider --bin impostor".split(' '))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .expect("cargo runs");
