@@ -11,6 +11,7 @@ pub mod gate;
 pub mod ledger;
 pub mod lint;
 pub mod list;
+pub mod pack;
 pub mod record;
 pub mod trust;
 
@@ -96,6 +97,8 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
         Command::Conformance(arguments) => conformance::conformance(&arguments),
         Command::Judge(arguments) => record::judge(&arguments),
         Command::Report(arguments) => record::report(&arguments),
+        Command::Pack(arguments) => pack::pack(&arguments),
+        Command::Open(arguments) => pack::open(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Explain { criterion } => explain::explain(&criterion),
         Command::Clients(arguments) => clients::clients(&arguments),

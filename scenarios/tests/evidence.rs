@@ -2,6 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "a test without its ground has failed")]
 
+#[path = "evidence/packing.rs"]
+mod packing;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

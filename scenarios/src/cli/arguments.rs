@@ -38,6 +38,10 @@ pub enum Command {
     Judge(RecordArguments),
     /// Renders a stored record.
     Report(ReportArguments),
+    /// Puts a record into one file, to be opened elsewhere.
+    Pack(PackArguments),
+    /// Opens a packed record: checks it, judges it again and renders its report.
+    Open(OpenArguments),
     /// Lists the criteria and what each profile may take.
     List(ListArguments),
     /// Says what a criterion asks for, with every number.
@@ -126,6 +130,26 @@ pub struct ReportArguments {
     /// Refuse this file when it is not, byte for byte, what the record gives (exit 5).
     #[arg(long, value_name = "FILE")]
     pub check: Option<PathBuf>,
+}
+
+/// A stored record and the file it goes into.
+#[derive(Debug, Clone, Args)]
+pub struct PackArguments {
+    /// The run's folder, such as reports/runs/RUN.
+    pub run: PathBuf,
+    /// The file to write, instead of RUN.verify.tar.gz in this folder. An existing one is kept.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// A packed record and where it goes.
+#[derive(Debug, Clone, Args)]
+pub struct OpenArguments {
+    /// What `verify pack` wrote.
+    pub file: PathBuf,
+    /// The folder the record and report.html go into, instead of one named after the run here.
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
 }
 
 /// How to list.

@@ -12,7 +12,11 @@ use super::arguments::{RecordArguments, ReportArguments};
 use super::{Ending, print};
 use crate::{catalogue, conclude};
 
-fn open(folder: &Path) -> Result<Record, Ending> {
+/// A record, every byte of it checked.
+///
+/// # Errors
+/// [`Ending::Usage`] when there is none, [`Ending::Refused`] when it was touched.
+pub fn open(folder: &Path) -> Result<Record, Ending> {
     if !folder.is_dir() {
         return Err(Ending::Usage(format!(
             "there is no record at {}. Runs are listed in reports/runs/.",
@@ -31,6 +35,38 @@ fn open(folder: &Path) -> Result<Record, Ending> {
 /// [`Ending::Refused`] when the record was touched, or gives other verdicts than it claims.
 pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
     let record = open(&arguments.run)?;
+    let stored = found_again(&record)?;
+    if arguments.json {
+        let text =
+            serde_json::to_string(&stored).map_err(|error| Ending::Bug(error.to_string()))?;
+        print(&text);
+    } else {
+        tell(&stored, &record);
+    }
+    Ok(exit(&stored))
+}
+
+/// The verdicts of a record, a line each, and its root.
+pub fn tell(findings: &[Finding], record: &Record) {
+    for finding in findings {
+        let (id, word) = (&finding.criterion, finding.verdict.word());
+        print(&format!("{id:<5} {word:<13} {}", finding.headline));
+    }
+    print(&format!("root  {}", record.digests.root));
+}
+
+/// How a record's verdicts end a process.
+#[must_use]
+pub fn exit(findings: &[Finding]) -> Exit {
+    Verdict::worst(findings.iter().map(|finding| finding.verdict)).exit()
+}
+
+/// What a record claims to have found, once its history gave the same again.
+///
+/// # Errors
+/// [`Ending::Refused`] when it gives anything else, was judged by other criteria, or another binary
+/// answered than the one named.
+pub fn found_again(record: &Record) -> Result<Vec<Finding>, Ending> {
     let criteria = catalogue::criteria()?;
     let same_text =
         record.plan["criteria_sha256"] == exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes());
@@ -39,10 +75,7 @@ pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
             "the record was judged by another text of the criteria".to_owned(),
         ));
     }
-    let profile = record.plan["profile"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let profile = record.plan["profile"].as_str().unwrap_or_default();
     let stored: Vec<Finding> = serde_json::from_value(record.findings.clone())
         .map_err(|error| Ending::Refused(format!("findings.json: {error}")))?;
     let is_foreign = |one: &&Finding| one.reasons.contains(&Reason::ForeignIdentity);
@@ -53,7 +86,7 @@ pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
         );
         return Err(Refusal::new(Why::ForeignIdentity, says).into());
     }
-    let again = conclude::judge(&criteria, &profile, &record.key, &record.history)?;
+    let again = conclude::judge(&criteria, profile, &record.key, &record.history)?;
     let again: Vec<&Finding> = again
         .iter()
         .filter(|finding| {
@@ -73,18 +106,7 @@ pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
             now.criterion
         )));
     }
-    if arguments.json {
-        let text =
-            serde_json::to_string(&stored).map_err(|error| Ending::Bug(error.to_string()))?;
-        print(&text);
-    } else {
-        for finding in &stored {
-            let (id, word) = (&finding.criterion, finding.verdict.word());
-            print(&format!("{id:<5} {word:<13} {}", finding.headline));
-        }
-        print(&format!("root  {}", record.digests.root));
-    }
-    Ok(Verdict::worst(stored.iter().map(|finding| finding.verdict)).exit())
+    Ok(stored)
 }
 
 /// Renders a record in one format.
@@ -101,9 +123,7 @@ pub fn report(arguments: &ReportArguments) -> Result<Exit, Ending> {
         ))
     })?;
     let record = open(&arguments.run)?;
-    let mut report: Report = serde_json::from_value(record.report.clone())
-        .map_err(|error| Ending::Refused(format!("report.json: {error}")))?;
-    report.identity.merkle_root = Some(record.digests.root.clone());
+    let report = reported(&record)?;
     if let Some(file) = &arguments.check {
         return check(&report, format, file);
     }
@@ -117,6 +137,17 @@ pub fn report(arguments: &ReportArguments) -> Result<Exit, Ending> {
         );
     }
     Ok(Exit::Pass)
+}
+
+/// The report a record holds.
+///
+/// # Errors
+/// [`Ending::Refused`] when it is none.
+pub fn reported(record: &Record) -> Result<Report, Ending> {
+    let mut report: Report = serde_json::from_value(record.report.clone())
+        .map_err(|error| Ending::Refused(format!("report.json: {error}")))?;
+    report.identity.merkle_root = Some(record.digests.root.clone());
+    Ok(report)
 }
 
 /// Whether a report file is what the record gives.
