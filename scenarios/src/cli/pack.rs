@@ -26,8 +26,8 @@ const MOST_FILES: usize = 4096;
 /// Writes a record that was not touched into one file.
 ///
 /// # Errors
-/// [`Ending::Usage`] when there is no record or the file exists, [`Ending::Refused`] when the record
-/// was touched.
+/// [`Ending::Usage`] when there is no record or the file exists, [`Ending::Refused`] when the
+/// record was touched.
 pub fn pack(arguments: &PackArguments) -> Result<Exit, Ending> {
     record::open(&arguments.run)?;
     let folder = fs::canonicalize(&arguments.run).map_err(disk(&arguments.run))?;
@@ -84,8 +84,8 @@ fn append(packed: &mut Builder<impl io::Write>, run: &str, path: &Path) -> io::R
 /// Unpacks a record, judges it again, and renders its page beside it.
 ///
 /// # Errors
-/// [`Ending::Usage`] when there is no such file or the folder exists, [`Ending::Refused`] when it is
-/// no packed record, or one whose bytes or verdicts are not what they were.
+/// [`Ending::Usage`] when there is no such file or the folder exists, [`Ending::Refused`] when it
+/// is no packed record, or one whose bytes or verdicts are not what they were.
 pub fn open(arguments: &OpenArguments) -> Result<Exit, Ending> {
     let file = &arguments.file;
     let packed = File::open(file).map_err(|error| {
