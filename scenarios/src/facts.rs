@@ -152,6 +152,10 @@ impl Facts {
             spoiler: arguments.spoil.as_ref().map(|spoil| spoil.name.clone()),
             unprivileged: learned.unprivileged,
             cut_short: self.cut_short,
+            second_attempt_at: arguments
+                .again
+                .as_ref()
+                .map(|run| run.display().to_string()),
         }
     }
 }

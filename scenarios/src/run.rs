@@ -1,5 +1,7 @@
 //! One run: intent, boot, workloads, calm, exit, judgement, reports.
 
+mod again;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -40,11 +42,18 @@ pub fn reports_folder(arguments: &RunArguments) -> PathBuf {
     arguments.reports.clone().unwrap_or_else(own)
 }
 
-/// Runs, judges and reports.
+/// Runs, judges and reports; with `--again`, only what an earlier run left open.
 ///
 /// # Errors
 /// The user's mistakes, a rig that could not work, or a bug of ours.
 pub fn run(arguments: &RunArguments) -> Result<Exit, Ending> {
+    match &arguments.again {
+        Some(first) => again::again(arguments, first),
+        None => Ok(conclude::exit(&once(arguments)?)),
+    }
+}
+
+fn once(arguments: &RunArguments) -> Result<Report, Ending> {
     let criteria = catalogue::criteria()?;
     catalogue::check_names(&criteria, &arguments.criteria)?;
     let claim = catalogue::claim(arguments)?;
@@ -168,7 +177,7 @@ impl Begun {
         arguments: &RunArguments,
         (criteria, claim): (&Criteria, &Claim),
         (cut_short, trouble): (Option<CutShort>, Option<Trouble>),
-    ) -> Result<Exit, Ending> {
+    ) -> Result<Report, Ending> {
         self.facts.cut_short = cut_short;
         self.facts.measured_seconds = self.clock.now() / 1_000_000_000;
         let concluded = conclude::Conclusion {
@@ -206,7 +215,7 @@ impl Begun {
             )
             .map_err(|error| Ending::Harness(error.to_string()))?;
         show(arguments, &report)?;
-        Ok(conclude::exit(&report))
+        Ok(report)
     }
 }
 

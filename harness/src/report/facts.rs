@@ -48,6 +48,9 @@ pub struct RunFacts {
     pub unprivileged: bool,
     /// The signal that ended the run before it was whole. Such a run never carries a claim.
     pub cut_short: Option<CutShort>,
+    /// The run whose open criteria this one tried again.
+    #[serde(default)]
+    pub second_attempt_at: Option<String>,
 }
 
 /// A signal that ends a run: children are ended, the record stays readable.

@@ -34,6 +34,12 @@ pub(super) fn opening(report: &Report) -> Opening {
             format!("{spoiler}; this run is evidence for nothing"),
         ));
     }
+    if let Some(first) = &report.run.second_attempt_at {
+        lines.push(line(
+            "Again",
+            format!("a second attempt at what {first} left open"),
+        ));
+    }
     lines.push(line("Changed", changes(report)));
     if !report.run.overrides.is_empty() {
         lines.push(line("Overrides", overrides(report)));

@@ -244,6 +244,14 @@ pub struct RunArguments {
     /// The claim to answer for, instead of the profile's own.
     #[arg(long, value_name = "NAME")]
     pub claim: Option<String>,
+    /// Repeat what this run left Inconclusive or HarnessError, under its conditions and on the same
+    /// build. Both attempts stay on record; a Fail is never repeated.
+    #[arg(
+        long,
+        value_name = "RUN",
+        conflicts_with_all = ["criteria", "profile", "driver", "store", "seed", "claim", "spoil"]
+    )]
+    pub again: Option<PathBuf>,
     /// Print the result model as JSON on standard output.
     #[arg(long)]
     pub json: bool,
@@ -311,6 +319,7 @@ impl Default for RunArguments {
             seed: 7,
             server: None,
             claim: None,
+            again: None,
             json: false,
             quiet: false,
             reports: None,

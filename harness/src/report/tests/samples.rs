@@ -149,6 +149,7 @@ pub fn crowded() -> Evidence {
 fn run() -> RunFacts {
     RunFacts {
         cut_short: None,
+        second_attempt_at: None,
         run_id: "0198c2d4-7a31-7c52-9b0e-5f2d8a41c6aa".to_owned(),
         folder: "reports/runs/20260112T094112Z-4f1c9ae-7".to_owned(),
         version: "0.1.0".to_owned(),
