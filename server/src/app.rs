@@ -6,6 +6,7 @@ mod bridge;
 mod guard;
 mod manifest;
 mod probes;
+mod reload;
 mod serve;
 mod signals;
 mod stdio;
@@ -18,7 +19,7 @@ use secrecy::SecretString;
 use tokio::runtime::Runtime;
 
 use crate::cli::{BUG, USAGE};
-use crate::config::{Config, StoreKind};
+use crate::config::{Config, Current, Digests, Sources, StoreKind};
 use crate::files::FileStore;
 use crate::observe::manifest::Identity;
 use crate::observe::stage::Stages;
@@ -77,6 +78,8 @@ impl AppError {
 pub struct App {
     /// What everything was built from.
     pub config: Arc<Config>,
+    /// The digests of the configuration in force.
+    pub digests: Current<Digests>,
     /// Counters and gauges.
     pub metrics: Metrics,
     /// Component states.
@@ -145,6 +148,7 @@ impl App {
             Err(never) => match never {},
         };
         Ok(Self {
+            digests: Current::new(config.digests.clone()),
             config,
             metrics,
             health,
@@ -226,14 +230,14 @@ fn start_log(filter: &str) -> Result<(), AppError> {
     log::start(filter).map_err(|error| AppError::theirs("log", format!("server.log: {error}")))
 }
 
-/// `exai serve`.
+/// `exai serve`, reloaded from the layers it was started with.
 ///
 /// # Errors
 /// A stage that failed, or a drain cut short by a second signal.
-pub fn run_serve(config: Config) -> Result<(), AppError> {
+pub fn run_serve(config: Config, sources: Sources) -> Result<(), AppError> {
     start_log(&config.server.log)?;
     let runtime = runtime()?;
-    let ended = runtime.block_on(serve::serve(config));
+    let ended = runtime.block_on(serve::serve(config, sources));
     runtime.shutdown_timeout(ENDING);
     ended
 }

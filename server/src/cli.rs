@@ -262,7 +262,10 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failed> {
     match command {
-        Command::Serve(serve) => Ok(app::run_serve(Config::load(&serve.sources())?)?),
+        Command::Serve(serve) => {
+            let sources = serve.sources();
+            Ok(app::run_serve(Config::load(&sources)?, sources)?)
+        }
         Command::Stdio(stdio) => piped(&stdio.sources(), app::run_stdio),
         Command::Bridge(bridge) => piped(&bridge.sources(), app::run_bridge),
         Command::Connect(request) => connect::run(&request),

@@ -5,6 +5,8 @@
 //! the environment alone and enter no digest. Nothing here opens a socket.
 
 pub mod address;
+pub mod auth;
+pub mod current;
 pub mod digest;
 pub mod duration;
 pub mod fault;
@@ -25,6 +27,8 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 
 pub use address::Cidr;
+pub use auth::{Algorithm, Auth, AuthMode, Jwt, KeySource};
+pub use current::Current;
 pub use digest::Digests;
 pub use fault::{Fault, Faults};
 pub use files::Files;
@@ -35,8 +39,8 @@ pub use provider::{Dialect, ProviderKey, ProviderRow};
 pub use schema::Schema;
 pub use secret::Secrets;
 pub use section::{
-    Algorithm, Audit, Auth, AuthMode, Breaker, BreakerSpan, Bridge, Jwt, Models, Probes, Retry,
-    Server, Store, StoreKind, Thread, ToolProfile, Tools, WebSearch,
+    Audit, Breaker, BreakerSpan, Bridge, Models, Probes, Retry, Server, Store, StoreKind, Thread,
+    ToolProfile, Tools, WebSearch,
 };
 
 use crate::auth::policy::Policy;

@@ -59,6 +59,8 @@ mod health;
 mod hello;
 #[path = "serving/independent_clients.rs"]
 mod independent_clients;
+#[path = "serving/issuer.rs"]
+mod issuer;
 #[path = "serving/limits.rs"]
 mod limits;
 #[path = "serving/listing.rs"]
@@ -93,6 +95,8 @@ mod providers;
 mod redis;
 #[path = "serving/relay.rs"]
 mod relay;
+#[path = "serving/reloading.rs"]
+mod reloading;
 #[path = "serving/reviews.rs"]
 mod reviews;
 #[path = "serving/sharing.rs"]

@@ -10,6 +10,7 @@ use crate::protocol::HAS_FIXTURES;
 pub(super) async fn draw(app: &App) -> Value {
     let build = Build::with_executable(app.identity.executable_sha256().await);
     let config = &app.config;
+    let digests = app.digests.get();
     let private = config.providers.values().filter(|row| row.allow_private);
     json!({
         "name": build.name,
@@ -17,9 +18,9 @@ pub(super) async fn draw(app: &App) -> Value {
         "commit": build.commit,
         "dirty": build.dirty,
         "executable_sha256": build.executable_sha256,
-        "policy_digest": config.digests.policy,
-        "site_digest": config.digests.site,
-        "policy": config.digests.policy_keys,
+        "policy_digest": digests.policy,
+        "site_digest": digests.site,
+        "policy": digests.policy_keys,
         "instance": app.identity.instance(),
         "instance_name": config.server.instance,
         "started_at": app.identity.started_at(),
@@ -33,6 +34,6 @@ pub(super) async fn draw(app: &App) -> Value {
         "providers": app.router.providers(),
         "private_providers": private.map(|row| &row.name).collect::<Vec<_>>(),
         "tools": app.toolbox.registry().loadings(),
-        "not_built": ["tasks", "jwks", "jti revocation", "forwarded and PROXY v2"],
+        "not_built": ["PROXY v2"],
     })
 }

@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::guard::Guard;
+use super::reload::Reloading;
 use super::signals::Signals;
 use super::{App, AppError, manifest, probes};
 use crate::auth::audit::Audit;
 use crate::auth::daemon_key::DaemonKey;
 use crate::cli::BUG;
-use crate::config::{AuthMode, Config, StoreKind};
+use crate::config::{AuthMode, Config, Sources, StoreKind};
 use crate::observe::probe;
 use crate::protocol;
 
@@ -101,7 +102,7 @@ impl Bound {
 }
 
 /// Runs until a signal, then drains.
-pub(super) async fn serve(config: Config) -> Result<(), AppError> {
+pub(super) async fn serve(config: Config, sources: Sources) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
     let app = App::build(config).await?;
     let _guard = guard(&app).await?;
@@ -122,8 +123,9 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let calls = running.calls.clone();
     let gate = Gate::new(&app.config, desk, &[public, admin], calls)
         .map_err(|error| AppError::theirs("auth", error))?;
+    let reloading = reloading(&app, &gate, (sources, audit.clone()));
     open_doors(&app, (gate, key), bound, &mut running)?;
-    spawn_background(&app, &running);
+    spawn_background(&app, reloading, &running);
     if app.config.auth.mode == AuthMode::None {
         tracing::warn!("authentication is off: whoever reaches the loopback address is admin");
     }
@@ -179,6 +181,19 @@ async fn open_audit(app: &App) -> Result<(Audit, JoinHandle<()>), AppError> {
         .map_err(|error| AppError::theirs("audit", format!("{}: {error}", path.display())))
 }
 
+fn reloading(app: &App, gate: &Gate, (sources, audit): (Sources, Audit)) -> Reloading {
+    Reloading {
+        sources,
+        config: Arc::clone(&app.config),
+        access: gate.access.clone(),
+        policy: app.toolbox.surroundings().settings.policy.clone(),
+        digests: app.digests.clone(),
+        remote: gate.remote.clone(),
+        rates: Arc::clone(&gate.rates),
+        audit,
+    }
+}
+
 /// A listener's connections, and what stops it.
 type Ends<'a> = (&'a TaskTracker, &'a CancellationToken);
 
@@ -190,7 +205,7 @@ fn open_doors(
 ) -> Result<(), AppError> {
     let config = &app.config;
     let instance: Arc<str> = app.identity.instance().into();
-    let issuer = gate.tokens.as_ref().map(|_| config.auth.jwt.issuer.clone());
+    let issuer = (config.auth.mode == AuthMode::Jwt).then(|| config.auth.jwt.issuer.clone());
     let protocol = mcp::service(&app.toolbox, config, running.protocol.clone());
     let protocol = protocol.map_err(|error| AppError::ours("protocol", error, BUG))?;
     let daemon = daemon(app, (&gate, key), running);
@@ -274,7 +289,7 @@ fn admin_routes(app: &App, daemon: &Ws, running: &Running) -> Routes {
     pages.merge(ws::monitoring(feed))
 }
 
-fn spawn_background(app: &App, running: &Running) {
+fn spawn_background(app: &App, reloading: Reloading, running: &Running) {
     let interval = app.config.health.interval;
     let probing = probe::run(
         app.health.clone(),
@@ -289,6 +304,14 @@ fn spawn_background(app: &App, running: &Running) {
     running
         .background
         .spawn(async move { router.watch(ending).await });
+    let jwt = &app.config.auth.jwt;
+    let spans = (jwt.jwks_refresh, jwt.jwks_stale);
+    let remote = reloading.remote.clone();
+    let fetching = remote.watch(spans, app.health.clone(), running.ending.clone());
+    running.background.spawn(fetching);
+    running
+        .background
+        .spawn(reloading.run(running.ending.clone()));
     running.background.close();
 }
 

@@ -44,7 +44,7 @@ pub struct Deed {
     pub action: String,
     /// The tool, session or path asked for.
     pub resource: String,
-    /// Why it was denied, as a code; empty when it was allowed.
+    /// Why it was denied, as a code; when it was allowed, why that is on record, or empty.
     pub reason: String,
 }
 
@@ -163,20 +163,29 @@ impl Audit {
         self.order(deed, Decision::Deny).await;
     }
 
-    /// Puts on record what was allowed, such as a new token on an open connection.
+    /// Puts on record what was allowed.
     pub async fn record_allowed(&self, deed: Deed) {
         self.order(deed, Decision::Allow).await;
+    }
+
+    /// The same without waiting; a full queue is reported like any other loss.
+    pub fn note_allowed(&self, deed: Deed) {
+        let order = Order::Record(deed, Decision::Allow);
+        if self.orders.try_send(order).is_err() {
+            self.lost();
+        }
+    }
+
+    fn lost(&self) {
+        tracing::error!(severity = "critical", "an audit line was lost");
+        let report = Report::new(Status::Unhealthy, "an audit line was lost");
+        self.health.report("audit", report.local());
     }
 
     async fn order(&self, deed: Deed, decision: Decision) {
         let sending = self.orders.send(Order::Record(deed, decision));
         if !matches!(tokio::time::timeout(PATIENCE, sending).await, Ok(Ok(()))) {
-            tracing::error!(severity = "critical", "an audit line was lost");
-            let report = Report::new(
-                Status::Unhealthy,
-                "an audit line was lost: the queue is full",
-            );
-            self.health.report("audit", report.local());
+            self.lost();
         }
     }
 

@@ -1,21 +1,25 @@
 //! Bearer tokens: compact, signed, short-lived, for us, from the one issuer (RFC 7519, RFC 8725).
 //!
 //! Everything that is not exactly that is refused, and every refusal looks the same from outside;
-//! the reason goes to the audit line. Not built here: JWKS, discovery, revocation by `jti`.
+//! the reason goes to the audit line. The claimed issuer only chooses the keys that are tried: a
+//! key of one issuer verifies no token of another.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm as Signature, DecodingKey, crypto};
-use secrecy::ExposeSecret as _;
+use jsonwebtoken::crypto;
 use serde_json::{Map, Value};
 
+use super::access::UNSIGNED;
+use super::keys::{self, Key, SetError};
 use super::policy::Policy;
 use super::principal::{LONGEST_NAME, Principal};
+use super::remote::{Remote, Slot};
+use super::shared;
 use super::strict_json::StrictObject;
-use crate::config::{Algorithm, Config};
+use crate::config::{Algorithm, Config, KeySource};
 
 /// Header members that let a token bring its own key or change how it is read.
 const FOREIGN: [&str; 9] = [
@@ -43,62 +47,79 @@ const fn refuse<T>(code: &'static str) -> Checked<T> {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The PEM file could not be read.
-    #[error("the public key file {0} could not be read: {1}")]
+    #[error("the key file {0} could not be read: {1}")]
     Unreadable(String, std::io::Error),
     /// The PEM file does not hold a key of the configured algorithm.
     #[error("the public key file {0} holds no {1:?} public key")]
     Unfit(String, Algorithm),
+    /// The JWK Set cannot be used.
+    #[error("the JWK Set {0}: {1}")]
+    Set(String, SetError),
+    /// The list of revoked tokens could not be read.
+    #[error("the list of revoked tokens {0} could not be read: {1}")]
+    Revoked(String, std::io::Error),
+}
+
+/// Who may sign, and with what.
+#[derive(Debug, Default)]
+struct Issuer {
+    fixed: Vec<Key>,
+    fetched: Option<Slot>,
 }
 
 /// Checks tokens against one configuration.
 pub struct TokenCheck {
-    keys: HashMap<&'static str, (Signature, DecodingKey)>,
-    issuer: String,
+    main: String,
+    issuers: HashMap<String, Issuer>,
+    algorithms: Vec<Algorithm>,
     audience: String,
-    key_id: String,
     leeway: u64,
     max_lifetime: u64,
     longest: usize,
+    /// Ids of tokens that are no longer good; `None` when no list is kept.
+    revoked: Option<HashSet<String>>,
+    groups_claim: String,
+    groups: BTreeMap<String, String>,
     policy: Arc<Policy>,
 }
 
 impl std::fmt::Debug for TokenCheck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TokenCheck({:?})", self.keys.keys())
-    }
-}
-
-const fn signature(algorithm: Algorithm) -> (&'static str, Signature) {
-    match algorithm {
-        Algorithm::HS256 => ("HS256", Signature::HS256),
-        Algorithm::EdDsa => ("EdDSA", Signature::EdDSA),
-        Algorithm::RS256 => ("RS256", Signature::RS256),
-        Algorithm::ES256 => ("ES256", Signature::ES256),
+        write!(f, "TokenCheck({:?})", self.issuers)
     }
 }
 
 impl TokenCheck {
-    /// Prepares the keys of a checked configuration.
+    /// Prepares the keys of a checked configuration. Sets that are fetched come from `remote`, and
+    /// are empty until they came.
     ///
     /// # Errors
-    /// When the public key file cannot be read or holds another kind of key.
-    pub fn new(config: &Config, policy: Arc<Policy>) -> Result<Self, KeyError> {
+    /// When a key file or the list of revoked tokens cannot be read or used.
+    pub fn new(config: &Config, policy: Arc<Policy>, remote: &Remote) -> Result<Self, KeyError> {
         let jwt = &config.auth.jwt;
-        let mut keys = HashMap::new();
-        for algorithm in &jwt.algorithms {
-            let (name, signature) = signature(*algorithm);
-            if let Some(key) = key(config, *algorithm)? {
-                keys.insert(name, (signature, key));
+        let mut issuers: HashMap<String, Issuer> = HashMap::new();
+        let main = issuers.entry(jwt.issuer.clone()).or_default();
+        main.fixed = keys::configured(config)?;
+        for (name, source) in jwt.sources() {
+            let issuer = issuers.entry(name.to_owned()).or_default();
+            match source {
+                KeySource::File(path) => issuer.fixed.extend(read_set(path, &jwt.algorithms)?),
+                KeySource::Fetched(from) => {
+                    issuer.fetched = Some(remote.slot(name, from, &jwt.algorithms));
+                }
             }
         }
         Ok(Self {
-            keys,
-            issuer: jwt.issuer.clone(),
+            main: jwt.issuer.clone(),
+            issuers,
+            algorithms: jwt.algorithms.clone(),
             audience: jwt.audience.clone(),
-            key_id: jwt.key_id.clone(),
             leeway: jwt.leeway.as_secs(),
             max_lifetime: jwt.max_lifetime.as_secs(),
             longest: config.limits.token_bytes,
+            revoked: read_revoked(&jwt.revoked_file)?,
+            groups_claim: jwt.groups_claim.clone(),
+            groups: jwt.group_roles().collect(),
             policy,
         })
     }
@@ -118,17 +139,27 @@ impl TokenCheck {
         if proof.is_empty() {
             return refuse("token_unsigned");
         }
-        let (signature, key) = self.key_of(&decode(header)?)?;
+        let header = decode(header)?;
+        let (algorithm, key_id) = self.named(&header)?;
+        let claims = decode(payload)?;
         canonical(proof)?;
         let signed = token.rsplit_once('.').map_or("", |(signed, _)| signed);
-        match crypto::verify(proof, signed.as_bytes(), key, signature) {
-            Ok(true) => {}
-            Ok(false) | Err(_) => return refuse("token_signature"),
+        let is_signed_by = |key: &Key| {
+            let (key, signature) = (&key.material, algorithm.signature());
+            matches!(
+                crypto::verify(proof, signed.as_bytes(), key, signature),
+                Ok(true)
+            )
+        };
+        let keys = self.keys(&claims, algorithm, key_id)?;
+        if !keys.iter().any(is_signed_by) {
+            return refuse("token_signature");
         }
-        self.principal(&decode(payload)?, now)
+        self.principal(&claims, now)
     }
 
-    fn key_of(&self, header: &Map<String, Value>) -> Checked<(Signature, &DecodingKey)> {
+    /// The algorithm and key that the header names.
+    fn named<'a>(&self, header: &'a Map<String, Value>) -> Checked<(Algorithm, Option<&'a str>)> {
         if FOREIGN.iter().any(|name| header.contains_key(*name)) {
             return refuse("token_foreign_header");
         }
@@ -137,48 +168,112 @@ impl TokenCheck {
             Some(Value::String(kind)) if KINDS.contains(&kind.to_lowercase().as_str()) => {}
             Some(_) => return refuse("token_kind"),
         }
-        match header.get("kid") {
-            None => {}
-            Some(Value::String(kid)) if *kid == self.key_id && !kid.is_empty() => {}
+        let key_id = match header.get("kid") {
+            None => None,
+            Some(Value::String(id)) if !id.is_empty() => Some(id.as_str()),
             Some(_) => return refuse("token_key_id"),
-        }
+        };
         let Some(Value::String(name)) = header.get("alg") else {
             return refuse("token_algorithm");
         };
-        match self.keys.get(name.as_str()) {
-            Some((signature, key)) => Ok((*signature, key)),
-            None => refuse("token_algorithm"),
+        let found = self.algorithms.iter().find(|one| one.name() == name);
+        let algorithm = found.ok_or(TokenError("token_algorithm"))?;
+        Ok((*algorithm, key_id))
+    }
+
+    /// The keys of the claimed issuer that could have signed: those of the id, or all when the
+    /// token names none.
+    fn keys(
+        &self,
+        claims: &Map<String, Value>,
+        algorithm: Algorithm,
+        id: Option<&str>,
+    ) -> Checked<Vec<Key>> {
+        let name = claims.get("iss").and_then(Value::as_str);
+        let issuer = name.and_then(|name| self.issuers.get(name));
+        let issuer = issuer.ok_or(TokenError("token_issuer"))?;
+        let fetched = issuer.fetched.as_ref().map(Slot::keys).unwrap_or_default();
+        let is_named = |key: &&Key| id.is_none() || key.id.as_deref() == id;
+        let named: Vec<&Key> = issuer
+            .fixed
+            .iter()
+            .chain(fetched.iter())
+            .filter(is_named)
+            .collect();
+        if named.is_empty() {
+            // A key that is new at the issuer is not here yet.
+            issuer.fetched.iter().for_each(Slot::want);
+            return refuse("token_key_id");
         }
+        let fitting = named.into_iter().filter(|key| key.algorithm == algorithm);
+        let fitting: Vec<Key> = fitting.cloned().collect();
+        if fitting.is_empty() {
+            return refuse("token_algorithm");
+        }
+        Ok(fitting)
     }
 
     fn principal(&self, claims: &Map<String, Value>, now: u64) -> Checked<Principal> {
         self.check_times(claims, now)?;
-        if claims.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
-            return refuse("token_issuer");
-        }
         if !self.is_for_us(claims.get("aud")) {
             return refuse("token_audience");
         }
-        let subject = claims
-            .get("sub")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let name = self.name(claims)?;
+        self.check_revoked(claims)?;
+        let roles = self.roles(claims);
+        Ok(Principal::new(name, roles, Arc::clone(&self.policy)))
+    }
+
+    /// The subject; one of another issuer with that issuer's name, so that two people who share a
+    /// subject are two principals.
+    fn name(&self, claims: &Map<String, Value>) -> Checked<String> {
+        let text = |claim: &str| {
+            claims
+                .get(claim)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let (subject, issuer) = (text("sub"), text("iss"));
         let is_printable = subject.bytes().all(|byte| (0x20..0x7f).contains(&byte));
         if subject.trim().is_empty() || subject.len() > LONGEST_NAME || !is_printable {
             return refuse("token_subject");
         }
-        let roles = claims
-            .get("roles")
-            .and_then(Value::as_array)
-            .map_or(Vec::new(), |roles| {
-                let names = roles.iter().filter_map(Value::as_str);
-                names.take(MOST_ROLES).map(str::to_owned).collect()
-            });
-        Ok(Principal::new(
-            subject.to_owned(),
-            roles,
-            Arc::clone(&self.policy),
-        ))
+        if issuer != self.main {
+            return Ok(format!("{subject}@{issuer}"));
+        }
+        let feigns = |other: &str| {
+            let before = subject.strip_suffix(other);
+            other != self.main && before.is_some_and(|before| before.ends_with('@'))
+        };
+        let is_ours = [UNSIGNED, shared::NAME].contains(&subject);
+        if is_ours || self.issuers.keys().any(|other| feigns(other)) {
+            return refuse("token_subject");
+        }
+        Ok(subject.to_owned())
+    }
+
+    fn check_revoked(&self, claims: &Map<String, Value>) -> Checked<()> {
+        let Some(revoked) = &self.revoked else {
+            return Ok(());
+        };
+        match claims.get("jti").and_then(Value::as_str) {
+            Some(id) if revoked.contains(id) => refuse("token_revoked"),
+            Some(id) if !id.is_empty() => Ok(()),
+            // Where tokens are revoked by id, one without could not be.
+            _ => refuse("token_without_id"),
+        }
+    }
+
+    /// The roles named by the token, and those that its groups stand for.
+    fn roles(&self, claims: &Map<String, Value>) -> Vec<String> {
+        let names = |claim: &str| {
+            let list = claims.get(claim).and_then(Value::as_array);
+            let names = list.into_iter().flatten().filter_map(Value::as_str);
+            names.take(MOST_ROLES).map(str::to_owned)
+        };
+        let groups = names(&self.groups_claim);
+        let meant = groups.filter_map(|group| self.groups.get(&group).cloned());
+        names("roles").chain(meant).take(MOST_ROLES).collect()
     }
 
     fn check_times(&self, claims: &Map<String, Value>, now: u64) -> Checked<()> {
@@ -235,22 +330,31 @@ fn decode(part: &str) -> Checked<Map<String, Value>> {
     }
 }
 
-fn key(config: &Config, algorithm: Algorithm) -> Result<Option<DecodingKey>, KeyError> {
-    if algorithm == Algorithm::HS256 {
-        let secret = config.secrets.jwt.as_ref();
-        return Ok(secret.map(|s| DecodingKey::from_secret(s.expose_secret().as_bytes())));
-    }
-    let path = &config.auth.jwt.public_key_file;
-    let pem = std::fs::read(path).map_err(|error| KeyError::Unreadable(path.clone(), error))?;
-    let key = match algorithm {
-        Algorithm::EdDsa => DecodingKey::from_ed_pem(&pem),
-        Algorithm::RS256 => DecodingKey::from_rsa_pem(&pem),
-        Algorithm::ES256 | Algorithm::HS256 => DecodingKey::from_ec_pem(&pem),
-    };
-    key.map(Some)
-        .map_err(|_| KeyError::Unfit(path.clone(), algorithm))
+fn read_set(path: &str, allowed: &[Algorithm]) -> Result<Vec<Key>, KeyError> {
+    let text = std::fs::read(path).map_err(|error| KeyError::Unreadable(path.to_owned(), error))?;
+    keys::of_set(&text, allowed).map_err(|error| KeyError::Set(path.to_owned(), error))
 }
 
+/// One id a line; `#` begins a comment. No path, no list.
+fn read_revoked(path: &str) -> Result<Option<HashSet<String>>, KeyError> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| KeyError::Revoked(path.to_owned(), error))?;
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim());
+    Ok(Some(
+        lines
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    ))
+}
+
+#[cfg(test)]
+mod issuers;
 #[cfg(test)]
 #[path = "token/tests.rs"]
 mod tests;

@@ -98,6 +98,7 @@ fn examine(config: &Config) -> Vec<Finding> {
     findings.push(match config.auth.mode {
         AuthMode::None => Finding::good("auth", "off; loopback only"),
         AuthMode::Jwt => Finding::good("auth", "bearer tokens"),
+        AuthMode::Token => Finding::good("auth", "shared tokens"),
     });
     findings.extend(providers(config));
     findings

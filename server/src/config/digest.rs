@@ -27,6 +27,9 @@ pub struct Digests {
     pub site: String,
     /// The lines under the policy digest, key to value, so that a difference can be named.
     pub policy_keys: BTreeMap<String, String>,
+    /// The lines under both digests, so that a reload can tell what it changes.
+    #[serde(skip)]
+    pub keys: BTreeMap<String, String>,
 }
 
 impl Digests {
@@ -38,6 +41,7 @@ impl Digests {
     ) -> Self {
         let mut lines = Vec::new();
         let mut policy_keys = BTreeMap::new();
+        let mut keys = BTreeMap::new();
         for (key, value) in [
             ("auth.policy", hex_sha256(policy.text())),
             ("demo", demo.to_string()),
@@ -49,6 +53,7 @@ impl Digests {
             if let Some((kind, mark)) = schema.find(key) {
                 let value = canonical(kind, value);
                 lines.push((mark, format!("{key}={value}\n")));
+                keys.insert(key.to_owned(), value.clone());
                 if mark == Mark::Policy {
                     policy_keys.insert(key.to_owned(), value);
                 }
@@ -70,6 +75,7 @@ impl Digests {
         Self {
             policy: digest(Mark::Policy),
             site: digest(Mark::Site),
+            keys: policy_keys.clone().into_iter().chain(keys).collect(),
             policy_keys,
         }
     }

@@ -40,7 +40,8 @@ mod tests {
                     `[provider.NAME]` table with the keys of `provider.kimi`; `[models.aliases]` \
                     holds free names. Secrets come from the environment alone: the variables of \
                     `api_key_env`, `EXAI_JWT_SECRET`, `EXAI_METRICS_TOKEN`, `EXAI_DAEMON_KEY`, \
-                    `EXAI_TOKEN`.\n\n";
+                    `EXAI_TOKEN`; shared tokens from the file of \
+                    `auth.token_file`.\n\n";
         let wanted = format!("{head}{}", table(&Schema::embedded().unwrap()));
         if std::env::var_os("EXAI_WRITE_DOCS").is_some() {
             std::fs::write(path, &wanted).unwrap();

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Algorithm, AuthMode, Clocks, Config, ProviderRow, address, files};
+use super::auth::DISCOVER;
+use super::{Algorithm, AuthMode, Clocks, Config, KeySource, ProviderRow, address, files};
 
 /// Outer clocks exceed inner ones by at least this, so that the inner one fires first.
 const STEP: Duration = Duration::from_secs(5);
@@ -20,6 +21,7 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     positive(config, &mut wrong);
     limits(config, &mut wrong);
     listeners(config, &mut wrong);
+    access(config, &mut wrong);
     jwt(config, &mut wrong);
     store(config, &mut wrong);
     for (key, message) in files::broken(config) {
@@ -212,11 +214,12 @@ fn jwt(config: &Config, wrong: &mut Vec<Wrong>) {
     }
     let jwt = &config.auth.jwt;
     let symmetric = jwt.algorithms.contains(&Algorithm::HS256);
-    let asymmetric: Vec<_> = jwt
+    let count = jwt
         .algorithms
         .iter()
         .filter(|a| **a != Algorithm::HS256)
-        .collect();
+        .count();
+    let has_sets = jwt.sources().next().is_some();
     let key = |leaf: &str| format!("auth.jwt.{leaf}");
     say(
         wrong,
@@ -226,7 +229,7 @@ fn jwt(config: &Config, wrong: &mut Vec<Wrong>) {
     );
     say(
         wrong,
-        asymmetric.len() > 1,
+        count > 1 && !jwt.public_key_file.is_empty(),
         &key("algorithms"),
         "may name one of EdDSA, RS256 and ES256, the one of auth.jwt.public_key_file",
     );
@@ -256,10 +259,79 @@ fn jwt(config: &Config, wrong: &mut Vec<Wrong>) {
     );
     say(
         wrong,
-        !asymmetric.is_empty() && jwt.public_key_file.is_empty(),
+        count > 0 && jwt.public_key_file.is_empty() && !has_sets,
         &key("public_key_file"),
-        "must name a PEM file for the asymmetric algorithm",
+        "must name a PEM file for the asymmetric algorithm, or auth.jwt.jwks a set of keys",
     );
+    issuers(config, wrong);
+}
+
+fn issuers(config: &Config, wrong: &mut Vec<Wrong>) {
+    let jwt = &config.auth.jwt;
+    let is_pair = |row: &String| {
+        let pair = row.rsplit_once('=');
+        pair.is_some_and(|(name, value)| !name.is_empty() && !value.is_empty())
+    };
+    let pairs = [
+        ("auth.jwt.issuers", &jwt.issuers, "ISSUER=JWKS"),
+        ("auth.jwt.groups", &jwt.groups, "GROUP=ROLE"),
+    ];
+    for (key, rows, form) in pairs {
+        for row in rows.iter().filter(|row| !is_pair(row)) {
+            wrong.push((key.to_owned(), format!("{row:?} is not {form}")));
+        }
+    }
+    for (name, source) in jwt.sources() {
+        let KeySource::Fetched(from) = source else {
+            continue;
+        };
+        let url = url::Url::parse(if from == DISCOVER { name } else { from });
+        let fits = url.is_ok_and(|url| url.scheme() == "https" || is_loopback(&url));
+        let message = format!("keys come from an https URL (http on loopback alone), not {from:?}");
+        say(wrong, !fits, "auth.jwt.jwks", &message);
+    }
+    let (refresh, stale) = (jwt.jwks_refresh, jwt.jwks_stale);
+    say(
+        wrong,
+        refresh.is_zero(),
+        "auth.jwt.jwks_refresh",
+        "must be longer than 0",
+    );
+    say(
+        wrong,
+        stale < refresh,
+        "auth.jwt.jwks_stale",
+        "must not be below jwks_refresh",
+    );
+}
+
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        _ => false,
+    }
+}
+
+fn access(config: &Config, wrong: &mut Vec<Wrong>) {
+    let auth = &config.auth;
+    let is_dated = !auth.grace_until.is_empty();
+    let message = "must be a date such as 2026-12-31T00:00:00Z, or empty";
+    say(
+        wrong,
+        is_dated && auth.grace_end().is_none(),
+        "auth.grace_until",
+        message,
+    );
+    if auth.mode == AuthMode::Token {
+        let message = "must name the file of shared tokens when auth.mode is \"token\"";
+        say(
+            wrong,
+            auth.token_file.is_empty(),
+            "auth.token_file",
+            message,
+        );
+    }
 }
 
 fn store(config: &Config, wrong: &mut Vec<Wrong>) {

@@ -72,7 +72,8 @@ impl Secrets {
 }
 
 /// Why a secret is refused, or `None`.
-fn weakness(secret: &SecretString) -> Option<String> {
+#[must_use]
+pub fn weakness(secret: &SecretString) -> Option<String> {
     let text = secret.expose_secret();
     let mut bytes = text.as_bytes().to_vec();
     bytes.sort_unstable();

@@ -179,14 +179,17 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        let caller = self.caller(&context)?;
+        let policy = self.toolbox.surroundings().settings.policy.get();
         let is_structured = self.toolbox.surroundings().settings.tools.structured;
         let tools = self
             .toolbox
             .registry()
             .tools()
             .iter()
+            .filter(|tool| policy.may_call(&caller.roles, tool.name))
             .map(|tool| listing::listed(tool, is_structured))
             .collect();
         let (tools, next) = page(tools, request, |tool: &ListedTool| &tool.name)?;

@@ -51,7 +51,7 @@ impl<'a> Run<'a> {
     /// Whether the policy lets the caller see what concerns others.
     #[must_use]
     pub fn is_administrator(&self) -> bool {
-        let policy = &self.around.settings.policy;
+        let policy = self.around.settings.policy.get();
         policy.may_administer(&self.call.caller.roles)
     }
 

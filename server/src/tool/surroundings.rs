@@ -10,6 +10,7 @@ use super::journal::Journal;
 use super::workflow::Reviews;
 use crate::auth::policy::Policy;
 use crate::config;
+use crate::config::Current;
 use crate::failure::Failure;
 use crate::files::FileStore;
 use crate::observe::manifest::Identity;
@@ -130,7 +131,7 @@ pub struct Settings {
     /// `models.default`.
     pub default_model: String,
     /// Which role may do what.
-    pub policy: Policy,
+    pub policy: Current<Policy>,
     /// Seals what a client carries for the server.
     pub seal: Seal,
     /// Which provider's key is set, without the keys.
@@ -159,7 +160,7 @@ impl Settings {
             timeouts: config.timeouts.clone(),
             files: config.files.clone(),
             default_model: config.models.default.clone(),
-            policy: config.policy.clone(),
+            policy: Current::new(config.policy.clone()),
             seal: Seal::of(&config.secrets),
             keys: config.providers.values().map(KeyFacts::of).collect(),
         }

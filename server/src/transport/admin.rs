@@ -101,7 +101,7 @@ type Denied = (Refusal, Option<Principal>);
 
 impl Admin {
     fn authorize(&self, page: Page, headers: &HeaderMap) -> Result<(), Denied> {
-        if self.gate.tokens.is_none() || (page == Page::Metrics && self.metrics_open) {
+        if self.gate.is_open() || (page == Page::Metrics && self.metrics_open) {
             return Ok(());
         }
         if self.is_scrape_token(headers) {

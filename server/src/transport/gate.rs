@@ -23,9 +23,9 @@ use super::refusal::{Asked, Desk, Refusal};
 use super::session::{Place, Sessions};
 use super::{address, passage, public};
 use crate::auth::Principal;
-use crate::auth::policy::Policy;
-use crate::auth::token::{KeyError, TokenCheck};
-use crate::config::{AuthMode, Cidr, Config, Limits};
+use crate::auth::access::{Access, AccessError, UNSIGNED};
+use crate::auth::remote::Remote;
+use crate::config::{Cidr, Config, Current, Limits};
 use crate::protocol::caller::{Caller, Transport};
 
 /// The session header of revision 2025-11-25.
@@ -42,10 +42,10 @@ pub struct Gate {
     pub(crate) desk: Desk,
     /// Hosts and origins.
     pub(crate) origins: Arc<Origins>,
-    /// Verifies tokens; `None` when authentication is off.
-    pub(crate) tokens: Option<Arc<TokenCheck>>,
-    /// What roles may do.
-    pub(crate) policy: Arc<Policy>,
+    /// Credentials and roles.
+    pub(crate) access: Current<Access>,
+    /// Sets of keys that are fetched.
+    pub(crate) remote: Remote,
     /// Sustained rates.
     pub(crate) rates: Arc<Rates>,
     /// Sessions and their owners.
@@ -85,17 +85,14 @@ impl Gate {
         desk: Desk,
         bound: &[SocketAddr],
         calls: TaskTracker,
-    ) -> Result<Self, KeyError> {
-        let policy = Arc::new(config.policy.clone());
-        let tokens = match config.auth.mode {
-            AuthMode::None => None,
-            AuthMode::Jwt => Some(Arc::new(TokenCheck::new(config, Arc::clone(&policy))?)),
-        };
+    ) -> Result<Self, AccessError> {
+        let remote = Remote::default();
+        let access = Current::new(Access::new(config, &remote)?);
         let limits = &config.limits;
         Ok(Self {
             origins: Arc::new(Origins::new(&config.server, bound)),
-            tokens,
-            policy,
+            access,
+            remote,
             rates: Arc::new(Rates::new(&limits.rate)),
             sessions: Sessions::new(limits.sessions, limits.session_idle, desk.metrics.clone()),
             trusted: config.server.trusted_proxies.clone().into(),
@@ -122,7 +119,7 @@ impl Gate {
             resource: String::new(),
             transport: Transport::Http,
             id: Value::Null,
-            challenge: self.tokens.is_some().then(|| challenge(request.headers())),
+            challenge: (!self.is_open()).then(|| challenge(request.headers())),
         };
         (asked, source)
     }
@@ -132,13 +129,14 @@ impl Gate {
     /// # Errors
     /// The refusal of a missing or bad token.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Refusal> {
-        let Some(tokens) = &self.tokens else {
-            return Ok(Principal::anonymous(Arc::clone(&self.policy)));
-        };
-        let token = bearer(headers).map_err(Refusal::unauthorized)?;
-        tokens
-            .check(token, now_seconds())
-            .map_err(|error| Refusal::unauthorized(error.0))
+        let access = self.access.get();
+        let checked = access.check(bearer(headers), now_seconds());
+        checked.map_err(|error| Refusal::unauthorized(error.0))
+    }
+
+    /// Whether everybody is let in as they are.
+    pub(super) fn is_open(&self) -> bool {
+        self.access.get().is_open()
     }
 
     /// Takes from the address's and everybody's rate, for requests without a principal.
@@ -185,7 +183,7 @@ impl Gate {
         let verified = authenticated
             .as_ref()
             .ok()
-            .filter(|_| self.tokens.is_some());
+            .filter(|principal| !self.is_open() && principal.name() != UNSIGNED);
         let paced = self
             .rates
             .take(self.now(), source, verified.map(Principal::name));
@@ -193,6 +191,13 @@ impl Gate {
             asked.principal = principal.name().to_owned();
         }
         paced.map_err(Refusal::over_rate)?;
+        if !self.is_open()
+            && authenticated
+                .as_ref()
+                .is_ok_and(|who| who.name() == UNSIGNED)
+        {
+            self.desk.note_grace(asked);
+        }
         authenticated
     }
 
@@ -264,7 +269,7 @@ impl Gate {
         if self.sessions.is_own(id, principal.name(), Instant::now()) {
             return Ok(());
         }
-        Err(Refusal::no_session(self.tokens.is_some()))
+        Err(Refusal::no_session(!self.is_open()))
     }
 
     pub(super) fn caller(principal: &Principal, asked: &Asked) -> Caller {

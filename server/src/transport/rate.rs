@@ -146,6 +146,7 @@ impl<K: Hash + Eq> Table<K> {
 #[derive(Debug)]
 struct Tables {
     global: Bucket,
+    pace: Pace,
     addresses: Table<IpAddr>,
     principals: Table<String>,
 }
@@ -153,7 +154,6 @@ struct Tables {
 /// The three scopes of one listener.
 #[derive(Debug)]
 pub struct Rates {
-    global: Pace,
     idle: Nanos,
     tables: Mutex<Tables>,
 }
@@ -166,14 +166,22 @@ impl Rates {
         let principal = Pace::new(rate.principal, rate.burst);
         let tables = Tables {
             global: Bucket::default(),
+            pace: Pace::new(rate.global, rate.burst),
             addresses: Table::new(address, rate.table),
             principals: Table::new(principal, rate.table),
         };
         Self {
-            global: Pace::new(rate.global, rate.burst),
             idle: Nanos::try_from(rate.idle.as_nanos()).unwrap_or(Nanos::MAX),
             tables: Mutex::new(tables),
         }
+    }
+
+    /// Other rates from now on; what was taken from the buckets stays taken.
+    pub fn set(&self, rate: &Rate) {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.pace = Pace::new(rate.global, rate.burst);
+        tables.addresses.pace = Pace::new(rate.address, rate.burst);
+        tables.principals.pace = Pace::new(rate.principal, rate.burst);
     }
 
     /// Accepts a request, or says which rate refused it and for how long. A request without a
@@ -199,7 +207,7 @@ impl Rates {
                 owner.as_ref().map_or(0, |p| tables.principals.wait(p, now)),
             ),
             (Scope::Address, tables.addresses.wait(&address, now)),
-            (Scope::Global, self.global.wait(tables.global, now)),
+            (Scope::Global, tables.pace.wait(tables.global, now)),
         ];
         if let Some((scope, _)) = waits.iter().find(|(_, wait)| *wait > 0) {
             let longest = waits.iter().map(|(_, wait)| *wait).max().unwrap_or(SECOND);
@@ -212,7 +220,7 @@ impl Rates {
             tables.principals.take(owner, now);
         }
         tables.addresses.take(address, now);
-        tables.global = self.global.take(tables.global, now);
+        tables.global = tables.pace.take(tables.global, now);
         Ok(())
     }
 }

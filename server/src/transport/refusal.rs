@@ -294,6 +294,18 @@ impl Desk {
         }
     }
 
+    /// One warning and one audit line for a caller who was let in without a credential.
+    pub fn note_grace(&self, asked: &Asked) {
+        tracing::warn!(
+            correlation_id = %asked.correlation_id,
+            source = asked.source,
+            "let in without a credential until auth.grace_until"
+        );
+        if let Some(audit) = &self.audit {
+            audit.note_allowed(Self::deed(asked, "grace"));
+        }
+    }
+
     fn deed(asked: &Asked, reason: &str) -> Deed {
         Deed {
             correlation_id: asked.correlation_id.to_string(),

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jsonwebtoken::EncodingKey;
+use jsonwebtoken::{Algorithm as Signature, EncodingKey};
 use serde_json::json;
 
 use super::*;
@@ -9,9 +9,9 @@ use crate::auth::mint::mint;
 use crate::config::{Flag, Sources};
 
 const SECRET: &str = "9f2c81d4e6b7a0355c1e8f7d2b4a69030c5577";
-const NOW: u64 = 1_800_000_000;
+pub(super) const NOW: u64 = 1_800_000_000;
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let set = |key: &str, value: &str| Flag {
         flag: "--set".into(),
         key: key.into(),
@@ -30,17 +30,22 @@ fn config() -> Config {
 }
 
 fn check() -> TokenCheck {
-    TokenCheck::new(&config(), Arc::new(Policy::load("").unwrap())).unwrap()
+    of(&config())
 }
 
-fn claims() -> Value {
+fn of(config: &Config) -> TokenCheck {
+    let policy = Arc::new(Policy::load("").unwrap());
+    TokenCheck::new(config, policy, &Remote::default()).unwrap()
+}
+
+pub(super) fn claims() -> Value {
     json!({
         "sub": "alice", "iss": "https://issuer.test", "aud": "exai",
         "iat": NOW, "exp": NOW + 600, "jti": "1", "roles": ["user"],
     })
 }
 
-fn with(name: &str, value: Value) -> Value {
+pub(super) fn with(name: &str, value: Value) -> Value {
     let mut claims = claims();
     claims[name] = value;
     claims
@@ -256,7 +261,7 @@ fn an_eddsa_token_is_accepted_and_its_public_key_is_no_hmac_secret() {
     let mut config = config();
     config.auth.jwt.algorithms = vec![Algorithm::EdDsa];
     config.auth.jwt.public_key_file = path.clone();
-    let check = TokenCheck::new(&config, Arc::new(Policy::load("").unwrap())).unwrap();
+    let check = of(&config);
     let sign = |alg: &str, key: &EncodingKey, signature: Signature| {
         let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let header = format!("{{\"alg\":\"{alg}\",\"typ\":\"JWT\"}}");

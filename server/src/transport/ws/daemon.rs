@@ -182,7 +182,10 @@ impl Daemon<'_> {
                     Refusal::invalid("call_not_found", message)
                 });
             }
-            Frame::ListTools(_) => answer::tools(&asked.id, self.ws.toolbox.registry()),
+            Frame::ListTools(_) => {
+                let may = |tool: &str| guest.may_call(tool);
+                answer::tools(&asked.id, self.ws.toolbox.registry(), may)
+            }
             Frame::Ping(_) => answer::pong(&asked.id),
             Frame::Health(_) => {
                 let detail = self.ws.health.detail();

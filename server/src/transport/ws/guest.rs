@@ -125,6 +125,13 @@ impl Guest {
             .map_or("unverified", Principal::name)
     }
 
+    /// Whether a tool is granted, as of the last message.
+    pub fn may_call(&self, tool: &str) -> bool {
+        self.principal
+            .as_ref()
+            .is_some_and(|who| who.may_call(tool))
+    }
+
     /// Whether health detail is granted.
     pub fn may_administer(&self) -> bool {
         self.principal

@@ -72,8 +72,8 @@ pub fn unwelcome(refused: &NoHello, asked: &Asked) -> String {
     .to_string()
 }
 
-/// The tools.
-pub fn tools(id: &Value, registry: &Registry) -> String {
+/// The tools that the caller may call.
+pub fn tools(id: &Value, registry: &Registry, may: impl Fn(&str) -> bool) -> String {
     let row = |tool: &std::sync::Arc<crate::tool::registry::Tool>| {
         json!({
             "name": tool.name,
@@ -81,7 +81,12 @@ pub fn tools(id: &Value, registry: &Registry) -> String {
             "inputSchema": *tool.input,
         })
     };
-    let tools: Vec<Value> = registry.tools().iter().map(row).collect();
+    let tools: Vec<Value> = registry
+        .tools()
+        .iter()
+        .filter(|tool| may(tool.name))
+        .map(row)
+        .collect();
     json!({
         "op": "list_tools_res",
         "request_id": id,

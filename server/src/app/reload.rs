@@ -1,0 +1,187 @@
+//! Reload: keys, shared tokens, revocations, roles, grace and rates change under load, when a file
+//! changed or on SIGHUP.
+//!
+//! All or nothing: a configuration with a fault, or one that also changes what needs a restart, is
+//! refused whole and the old one stays. Either way there is one audit line. Models, providers and
+//! listeners need a restart, and so does every variable of the environment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::access::Access;
+use crate::auth::audit::{Audit, Deed};
+use crate::auth::policy::Policy;
+use crate::auth::remote::Remote;
+use crate::config::{Config, Current, Digests, KeySource, Sources};
+use crate::transport::rate::Rates;
+
+/// Prefixes of keys that a reload puts in force.
+const HOT: [&str; 2] = ["auth.", "limits.rate."];
+
+/// Keys below them that need a restart all the same.
+const COLD: [&str; 5] = [
+    "auth.mode",
+    "auth.watch",
+    "auth.jwt.issuer",
+    "auth.jwt.jwks_refresh",
+    "auth.jwt.jwks_stale",
+];
+
+/// What a reload replaces, and what it is read from.
+pub(super) struct Reloading {
+    /// The layers of the start.
+    pub sources: Sources,
+    /// The configuration in force.
+    pub config: Arc<Config>,
+    /// Who may come in.
+    pub access: Current<Access>,
+    /// Whom the tools take for an administrator.
+    pub policy: Current<Policy>,
+    /// What the manifest tells.
+    pub digests: Current<Digests>,
+    /// Fetched keys, kept.
+    pub remote: Remote,
+    /// The rates of the public listener.
+    pub rates: Arc<Rates>,
+    /// One line for each attempt.
+    pub audit: Audit,
+}
+
+/// What is seen of a file without reading it.
+type Trace = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;
+
+impl Reloading {
+    /// Watches until cancelled.
+    pub(super) async fn run(mut self, ending: CancellationToken) {
+        let mut hangup = match signal(SignalKind::hangup()) {
+            Ok(hangup) => hangup,
+            Err(error) => {
+                tracing::error!(cause = %error, "could not listen for SIGHUP; no reload");
+                return;
+            }
+        };
+        let every = self.config.auth.watch;
+        let mut seen = self.trace();
+        loop {
+            let tick = async {
+                if every.is_zero() {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(every).await;
+            };
+            let is_asked = tokio::select! {
+                () = tick => false,
+                _ = hangup.recv() => true,
+                () = ending.cancelled() => return,
+            };
+            let now = self.trace();
+            if is_asked || now != seen {
+                self.reload().await;
+                // Other files may be named now.
+                seen = self.trace();
+            }
+        }
+    }
+
+    fn trace(&self) -> Trace {
+        let auth = &self.config.auth;
+        let mut files: Vec<PathBuf> = self.sources.file.clone().into_iter().collect();
+        let jwt = &auth.jwt;
+        let named = [
+            &auth.policy_file,
+            &auth.token_file,
+            &jwt.public_key_file,
+            &jwt.revoked_file,
+        ];
+        files.extend(
+            named
+                .into_iter()
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
+        );
+        files.extend(jwt.sources().filter_map(|(_, source)| match source {
+            KeySource::File(path) => Some(PathBuf::from(path)),
+            KeySource::Fetched(_) => None,
+        }));
+        let look = |path: PathBuf| {
+            let found = std::fs::metadata(&path).ok();
+            let found = found.and_then(|meta| Some((meta.modified().ok()?, meta.len())));
+            (path, found)
+        };
+        files.into_iter().map(look).collect()
+    }
+
+    async fn reload(&mut self) {
+        match self.prepare() {
+            Ok((config, access)) => {
+                let changed = changed(&self.config, &config);
+                self.access.set(access);
+                self.policy.set(config.policy.clone());
+                self.digests.set(config.digests.clone());
+                self.rates.set(&config.limits.rate);
+                self.config = Arc::new(config);
+                tracing::info!(keys = changed.join(" "), "configuration reloaded");
+                self.audit
+                    .record_allowed(deed(&changed.join(" "), "reloaded"))
+                    .await;
+            }
+            Err((reason, why)) => {
+                tracing::error!(
+                    reason,
+                    cause = why,
+                    "configuration not reloaded; the old stays"
+                );
+                self.audit.record(deed(&why, reason)).await;
+            }
+        }
+    }
+
+    fn prepare(&self) -> Result<(Config, Access), (&'static str, String)> {
+        let invalid = |why: String| ("reload_invalid", why);
+        let config = Config::load(&self.sources).map_err(|faults| invalid(faults.to_string()))?;
+        let cold: Vec<_> = changed(&self.config, &config)
+            .into_iter()
+            .filter(is_cold)
+            .collect();
+        if !cold.is_empty() {
+            let why = format!("needs a restart: {}", cold.join(" "));
+            return Err(("reload_needs_restart", why));
+        }
+        let access = Access::new(&config, &self.remote);
+        let access = access.map_err(|error| invalid(error.to_string()))?;
+        Ok((config, access))
+    }
+}
+
+/// Keys whose values differ; the text of a policy is one.
+fn changed(old: &Config, new: &Config) -> Vec<String> {
+    let (old, new) = (&old.digests.keys, &new.digests.keys);
+    let all: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let differs = |key: &&&String| old.get(**key) != new.get(**key);
+    all.iter()
+        .filter(differs)
+        .map(|key| (*key).clone())
+        .collect()
+}
+
+#[expect(clippy::ptr_arg, reason = "the shape that filter calls")]
+fn is_cold(key: &String) -> bool {
+    COLD.contains(&key.as_str()) || !HOT.iter().any(|hot| key.starts_with(hot))
+}
+
+fn deed(resource: &str, reason: &str) -> Deed {
+    Deed {
+        correlation_id: String::new(),
+        principal: "operator".to_owned(),
+        source: "local".to_owned(),
+        transport: "file".to_owned(),
+        action: "reload".to_owned(),
+        resource: resource.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
