@@ -6,7 +6,9 @@ mod words;
 use super::Kind;
 use super::fragment::Fragment;
 
-pub use words::{BOUNDS, COUNTED, DEGREES, HEDGES, INVENTORY, PARTS, SHARES, STAGES, STATES};
+pub use words::{
+    BOUNDS, COUNTED, DEGREES, HEDGES, INVENTORY, PARTS, SHARES, STAGES, STATES, TRIED,
+};
 
 /// Readiness, whatever it is said of.
 pub const READINESS: [&str; 46] = [

@@ -4,7 +4,8 @@ use super::Kind;
 use super::figures;
 use super::fragment::Fragment;
 use super::lexicon::{
-    BEHAVIOUR, COUNTED, DEGREES, HEDGES, OPINION, PARTS, READINESS, STAGES, STATES, criterion,
+    BEHAVIOUR, COUNTED, DEGREES, HEDGES, OPINION, PARTS, READINESS, STAGES, STATES, TRIED,
+    criterion,
 };
 
 /// The words of a fragment that claim something.
@@ -216,6 +217,7 @@ fn is_end(fragment: &Fragment, at: usize) -> bool {
         || joins
         || [".", ",", "!", ")", "(", ";", "—", "–"].contains(&next)
         || MARKS.contains(&next)
+        || next == "during"
         || (fragment
             .phrase("across all")
             .is_some_and(|(from, _)| from == at + 1))
@@ -227,6 +229,7 @@ fn state(fragment: &Fragment) -> Option<Claimed> {
         .or_else(|| staged(fragment))
         .or_else(|| part(fragment))
         .or_else(|| everywhere(fragment))
+        .or_else(|| outcome(fragment))
 }
 
 /// A label of a few words, and nothing but good states behind the colon.
@@ -235,6 +238,7 @@ fn labelled(fragment: &Fragment) -> Option<Claimed> {
     let values = fragment.tokens.get(colon + 1..)?;
     let is_value = |word: &str| {
         is_state(word)
+            || PARTS.contains(&word)
             || ["and", "&", ",", ".", "!", "(", ")", "/"].contains(&word)
             || DEGREES.contains(&word)
             || MARKS.contains(&word)
@@ -317,6 +321,19 @@ fn is_assertion(fragment: &Fragment, (from, to): (usize, usize)) -> bool {
         || perfect
         || (!has_article && !has_verb)
         || (!has_article && fragment.tokens.len() <= to + 2)
+}
+
+/// "The stress script passed", "The finding on old tokens is resolved".
+fn outcome(fragment: &Fragment) -> Option<Claimed> {
+    const GOOD: [&str; 5] = ["passed", "succeeded", "resolved", "fixed", "closed"];
+    let from = (0..fragment.tokens.len().min(5)).find(|at| TRIED.contains(&fragment.word(*at)))?;
+    let to = (from + 1..from + 8).find(|at| GOOD.contains(&fragment.word(*at)))?;
+    let told = fragment.tokens.len() <= TERSE && is_end(fragment, to);
+    told.then_some(Claimed {
+        kind: Kind::State,
+        from,
+        to,
+    })
 }
 
 /// "Correlation ids across all operations".

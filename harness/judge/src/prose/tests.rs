@@ -6,6 +6,8 @@ use crate::verdict::Verdict;
 
 /// Statements of the kinds that the 52 false claims were made of, and what each is.
 const STATUS: &str = include_str!("status.md");
+/// The 52 false claims, one a line in their order, in words of our own.
+const ROWS: &str = include_str!("rows.md");
 /// Prose of the same vocabulary that explains, demands, asks or warns.
 const ORDINARY: &str = include_str!("ordinary.md");
 
@@ -17,6 +19,48 @@ fn every_sentence_of_a_status_report_is_marked() {
         .filter(|line| read(line).is_empty())
         .collect();
     assert!(missed.is_empty(), "not marked:\n{}", missed.join("\n"));
+}
+
+#[test]
+fn each_of_the_52_false_claims_is_marked_and_worth_what_the_evidence_says() {
+    let all = |verdict| {
+        let stand = |number: u32| {
+            let stand = Stand {
+                verdict,
+                run: "run".to_owned(),
+                expired: false,
+                waived: false,
+            };
+            (format!("V.{number}"), stand)
+        };
+        Standing {
+            criteria: (1..=8).map(stand).collect(),
+            ready: Vec::new(),
+        }
+    };
+    let worths = |standing: &Standing, line: &str| -> Vec<Worth> {
+        let statements = read(line).into_iter();
+        statements.map(|one| standing.weigh(one).worth).collect()
+    };
+    let (nothing, failed) = (Standing::default(), all(Verdict::Fail));
+    let (mut contradicted, mut missed) = (0, Vec::new());
+    for (number, line) in (1..).zip(ROWS.lines()) {
+        let without = worths(&nothing, line);
+        if without.is_empty() {
+            missed.push(format!("F{number} {line}"));
+        }
+        let says = format!("F{number} {line}: {without:?}");
+        assert!(without.iter().all(|one| *one == Worth::Unproven), "{says}");
+        let against = worths(&failed, line);
+        assert!(!against.contains(&Worth::Proven), "F{number} {line}");
+        contradicted += usize::from(against.contains(&Worth::Contradicted));
+    }
+    assert!(missed.is_empty(), "not marked:\n{}", missed.join("\n"));
+    assert_eq!(ROWS.lines().count(), 52);
+    assert!(
+        contradicted >= 20,
+        "{contradicted} contradicted by failures"
+    );
 }
 
 #[test]

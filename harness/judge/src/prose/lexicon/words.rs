@@ -1,9 +1,12 @@
 //! Single words by what they do in a sentence.
 
 /// Things that status reports count.
-pub const COUNTED: [&str; 43] = [
+pub const COUNTED: [&str; 46] = [
     "test",
     "tests",
+    "calls",
+    "requests",
+    "operations",
     "tool",
     "tools",
     "task",
@@ -45,6 +48,12 @@ pub const COUNTED: [&str; 43] = [
     "gates",
     "modules",
     "users",
+];
+
+/// What ends with an outcome, and which outcomes are good.
+pub const TRIED: [&str; 12] = [
+    "test", "tests", "script", "suite", "soak", "drill", "audit", "scan", "finding", "findings",
+    "bug", "outage",
 ];
 
 /// What an inventory lists.
