@@ -1,12 +1,15 @@
-# Two stages: build with Rust, run from an image that holds the binary, its C library and nothing
-# else. The process is not root and needs no writable root file system.
+# Two stages: build with Rust, then an empty root with the binary, the libraries it needs and
+# certificates (deploy/image/root.sh). No shell, not root, no writable root file system needed.
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked -p exai-server --bin exai
+RUN cargo build --release --locked -p exai-server --bin exai \
+ && deploy/image/root.sh target/release/exai /image \
+ && install -d -o 65532 -g 65532 /image/var/lib/exai
 
-FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /src/target/release/exai /usr/local/bin/exai
-USER nonroot
+FROM scratch
+COPY --from=build /image /
+ENV EXAI_STATE_DIR=/var/lib/exai
+USER 65532:65532
 EXPOSE 8079 8080
 ENTRYPOINT ["/usr/local/bin/exai"]

@@ -37,9 +37,14 @@ bench *ARGS:
 demo:
     cargo run -p exai-server -- serve --demo
 
-# The server and Redis in containers.
+# The four containers of docker-compose.test.yml, with fresh secrets in .env where there are none.
 up:
-    docker compose -f docker-compose.test.yml up --build --wait
+    deploy/topology.sh up
 
+# Containers, volumes and network away.
 down:
-    docker compose -f docker-compose.test.yml down --volumes
+    deploy/topology.sh down
+
+# From nothing: stop, wipe, images without cache, fresh database, first right answer (S.1-S.5).
+rebuild:
+    deploy/topology.sh rebuild

@@ -1,11 +1,12 @@
 //! The command line: parse, run one command, turn its end into an exit code.
 //!
-//! Exit codes: 0 done, 64 the caller's mistake (arguments, configuration, a port in use), 70 ours,
+//! Exit codes: 0 done, 1 a probe's no, 64 the caller's mistake (arguments, configuration, a port in use), 70 ours,
 //! 130 and 143 when a second signal cut the drain short.
 
 mod check;
 mod connect;
 mod doctor;
+mod probe;
 mod token;
 mod unstarted;
 mod version;
@@ -19,6 +20,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app::{self, AppError};
 use crate::config::{Config, Faults, Flag, Sources};
+
+/// A probe's answer when it is no.
+pub const NO: u8 = 1;
 
 /// The caller's mistake.
 pub const USAGE: u8 = 64;
@@ -48,7 +52,16 @@ enum Command {
     /// Print or write the configuration of an MCP client
     Connect(connect::Request),
     /// Check the configuration and print every fault at once
-    Check(Layers),
+    Check {
+        #[command(flatten)]
+        layers: Layers,
+        /// Print the JSON Schema of a configuration file instead
+        #[arg(long)]
+        schema: bool,
+    },
+    /// Ask, as a health check does, whether it works
+    #[command(subcommand)]
+    Probe(probe::Probe),
     /// Say which build this is
     Version {
         /// As JSON
@@ -215,6 +228,9 @@ pub(crate) enum Failed {
     /// The server could not be started or run.
     #[error("{0}")]
     App(#[from] AppError),
+    /// A probe was answered, and the answer is no.
+    #[error("{0}")]
+    No(String),
     /// What was asked for was told already, and the answer is no.
     #[error("")]
     Told,
@@ -224,6 +240,7 @@ impl Failed {
     fn code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::Told => USAGE,
+            Self::No(_) => NO,
             Self::App(error) => error.exit_code(),
         }
     }
@@ -269,7 +286,9 @@ fn run(command: Command) -> Result<(), Failed> {
         Command::Stdio(stdio) => piped(&stdio.sources(), app::run_stdio),
         Command::Bridge(bridge) => piped(&bridge.sources(), app::run_bridge),
         Command::Connect(request) => connect::run(&request),
-        Command::Check(layers) => check::run(&layers.sources()),
+        Command::Check { schema: true, .. } => check::print_schema(),
+        Command::Check { layers, .. } => check::run(&layers.sources()),
+        Command::Probe(probe) => probe::run(probe),
         Command::Version { json } => version::run(json),
         Command::Token(wish) => token::run(wish),
         Command::Doctor { layers, live, json } => doctor::run(&layers.sources(), live, json),

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod duration;
 pub mod fault;
 pub mod files;
+pub mod json_schema;
 pub mod layer;
 pub mod limits;
 pub mod prompts;

@@ -1,9 +1,9 @@
-//! `exai check`: every fault at once, or the two digests.
+//! `exai check`: every fault at once, or the two digests; the schema of a file.
 
 use super::{Failed, say};
 use crate::auth::access::Access;
 use crate::auth::remote::Remote;
-use crate::config::{Config, Sources};
+use crate::config::{Config, Schema, Sources, json_schema};
 
 pub(super) fn run(sources: &Sources) -> Result<(), Failed> {
     let config = Config::load(sources)?;
@@ -12,5 +12,11 @@ pub(super) fn run(sources: &Sources) -> Result<(), Failed> {
     say("the configuration is valid");
     say(&format!("policy_digest {}", config.digests.policy));
     say(&format!("site_digest   {}", config.digests.site));
+    Ok(())
+}
+
+pub(super) fn print_schema() -> Result<(), Failed> {
+    let text = json_schema::text(&Schema::embedded()?);
+    say(text.trim_end());
     Ok(())
 }

@@ -1,0 +1,29 @@
+//! What operators are given, held against the real binary: topology, runbooks, guides, charts,
+//! archives and pipelines.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+#[path = "operating/compose.rs"]
+mod compose;
+#[path = "operating/engine.rs"]
+mod engine;
+#[path = "operating/place.rs"]
+mod place;
+#[expect(
+    dead_code,
+    reason = "shared with the served tests, which use all of it"
+)]
+#[path = "serving/process.rs"]
+mod process;
+#[path = "operating/rollback.rs"]
+mod rollback;
+#[path = "operating/runbooks.rs"]
+mod runbooks;
+#[path = "operating/settings.rs"]
+mod settings;
+#[path = "operating/yaml.rs"]
+mod yaml;
