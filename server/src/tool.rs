@@ -9,7 +9,7 @@ pub mod catalogue;
 pub mod challenge;
 pub(crate) mod changes;
 pub mod chat;
-mod claim;
+pub(crate) mod claim;
 pub mod consensus;
 pub mod direct;
 pub mod echo;

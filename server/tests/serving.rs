@@ -19,6 +19,8 @@ mod broken;
 mod carried;
 #[path = "serving/clients.rs"]
 mod clients;
+#[path = "serving/confirming.rs"]
+mod confirming;
 #[path = "serving/connect.rs"]
 mod connect;
 #[path = "serving/conversing.rs"]

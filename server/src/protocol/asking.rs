@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::caller::Caller;
 use super::handler::Handler;
 use super::progress;
-use super::seal::{self, Carried};
+use super::seal::{self, Bound, Carried};
 use crate::choice::Choice;
 use crate::failure::Failure;
 use crate::tool::long::LongCall;
@@ -76,7 +76,7 @@ impl Handler {
         // A tool there is none of asked nothing: that is what its caller is told.
         if is_answer && matches!(tool, Found::Tool(_)) {
             let state = request.request_state.as_deref().ok_or_else(seal::refused)?;
-            let carried = settings.seal.open(state, caller, &request.name)?;
+            let carried = settings.seal.open(state, &bound(&request, caller))?;
             chosen = carried.chosen;
             let answers = request.input_responses.as_ref();
             match answer_of(&carried.choice, answers.and_then(|all| all.get(ASKED)))? {
@@ -105,8 +105,8 @@ impl Handler {
                 },
                 Manner::ByResult => {
                     let carried = Carried { chosen, choice };
-                    let to = (caller, &*request.name);
-                    let state = settings.seal.close(&carried, to, wait);
+                    let to = bound(&request, caller);
+                    let state = settings.seal.close(&carried, &to, wait);
                     let question = question(&carried.choice).zip(state);
                     return question.map(by_result).ok_or(failure);
                 }
@@ -139,6 +139,14 @@ impl Handler {
             Ok(Answered::Whole(Box::new(reply)))
         };
         progress::notifying(progress, to, work).await
+    }
+}
+
+fn bound<'a>(request: &'a CallToolRequestParams, caller: &'a Caller) -> Bound<'a> {
+    Bound {
+        caller,
+        tool: &request.name,
+        arguments: request.arguments.as_ref(),
     }
 }
 

@@ -12,10 +12,11 @@ use super::caller::Caller;
 use crate::choice::Choice;
 use crate::config::Secrets;
 use crate::failure::Failure;
+use crate::tool::claim;
 use crate::tool::registry::canonical;
 
 /// Keeps this use of a secret apart from its others.
-const PURPOSE: &str = "exai request state v1\0";
+const PURPOSE: &str = "exai request state v2\0";
 
 /// What was chosen so far, and what is asked now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,25 +46,20 @@ impl Seal {
         Self(RequestStateCodec::new_unchecked(hash.finalize().to_vec()))
     }
 
-    /// Seals for one principal and one tool, for as long as `wait`; `None` when it has no JSON.
+    /// Seals for one call of one principal, for as long as `wait`; `None` when it has no JSON.
     #[must_use]
-    pub fn close(
-        &self,
-        carried: &Carried,
-        (caller, tool): (&Caller, &str),
-        wait: Duration,
-    ) -> Option<String> {
-        let bound = bound(caller, tool);
+    pub fn close(&self, carried: &Carried, to: &Bound<'_>, wait: Duration) -> Option<String> {
+        let bound = to.bytes();
         let options = SealOptions::new().associated_data(&bound).ttl(wait);
         self.0.seal_json_with(carried, &options).ok()
     }
 
-    /// Opens what was sealed for this principal and this tool.
+    /// Opens what was sealed for this call of this principal.
     ///
     /// # Errors
     /// `request_state_refused` when it is not, was changed or is too old.
-    pub fn open(&self, state: &str, caller: &Caller, tool: &str) -> Result<Carried, Failure> {
-        let opened = self.0.open_json_with(state, &bound(caller, tool));
+    pub fn open(&self, state: &str, to: &Bound<'_>) -> Result<Carried, Failure> {
+        let opened = self.0.open_json_with(state, &to.bytes());
         opened.map_err(|error| refused().with_cause(error))
     }
 }
@@ -71,11 +67,26 @@ impl Seal {
 /// The refusal of a state that is not ours to trust.
 #[must_use]
 pub fn refused() -> Failure {
-    let message = "This request state was not given to this caller for this tool, was changed, or \
+    let message = "This request state was not given to this caller for this call, was changed, or \
                    is too old. Send the call again without requestState and inputResponses.";
     Failure::validation("/requestState", message).with_code("request_state_refused")
 }
 
-fn bound(caller: &Caller, tool: &str) -> Vec<u8> {
-    format!("{}\0{}", caller.principal, canonical(tool)).into_bytes()
+/// What a state is good for: a yes to one call is none to another.
+#[derive(Debug)]
+pub struct Bound<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The tool, by any of its names.
+    pub tool: &'a str,
+    /// The call's arguments as the client sent them.
+    pub arguments: Option<&'a Map<String, Value>>,
+}
+
+impl Bound<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        let none = Map::new();
+        let call = claim::digest(canonical(self.tool), self.arguments.unwrap_or(&none));
+        format!("{}\0{call}", self.caller.principal).into_bytes()
+    }
 }

@@ -18,17 +18,17 @@ fn panel() -> Value {
         "next_step_required": false, "findings": "none"})
 }
 
-fn text(result: &Value) -> &str {
+pub fn text(result: &Value) -> &str {
     result["content"][0]["text"]
         .as_str()
         .unwrap_or_else(|| panic!("{result}"))
 }
 
-fn code(result: &Value) -> &Value {
+pub fn code(result: &Value) -> &Value {
     &result["structuredContent"]["error"]["code"]
 }
 
-fn accept(content: Value) -> Value {
+pub fn accept(content: Value) -> Value {
     json!({"action": "accept", "content": content})
 }
 
@@ -138,7 +138,7 @@ fn a_client_that_cannot_ask_gets_the_choices_in_the_error() {
 }
 
 /// A call of 2026-07-28 by a client that can ask, with what it carries back.
-fn carrying(tool: &str, arguments: Value, back: &Value) -> Value {
+pub fn carrying(tool: &str, arguments: Value, back: &Value) -> Value {
     let mut request = call(tool, arguments);
     let meta = &mut request["params"]["_meta"];
     meta["io.modelcontextprotocol/clientCapabilities"] = json!({"elicitation": {"form": {}}});
@@ -149,11 +149,11 @@ fn carrying(tool: &str, arguments: Value, back: &Value) -> Value {
 }
 
 /// What a client sends back to a question.
-fn back(question: &Value, answer: Value) -> Value {
+pub fn back(question: &Value, answer: Value) -> Value {
     json!({"requestState": question["requestState"], "inputResponses": {"choice": answer}})
 }
 
-fn posted(server: &Server, bearer: &str, request: &Value) -> Value {
+pub fn posted(server: &Server, bearer: &str, request: &Value) -> Value {
     let tool = request["params"]["name"].as_str().unwrap();
     let mut headers = call_headers(tool);
     headers.push(("authorization", bearer));

@@ -253,7 +253,10 @@ fn longest(tool: &str) -> (Value, bool) {
         }
         // Of the file that was asked about before.
         "smart_file_download" => (json!({ "file_id": HELLO }), false),
-        "kimi_manage_files" => (json!({"operation": "cleanup_expired"}), false),
+        "kimi_manage_files" => {
+            let confirmed = json!({"operation": "cleanup_expired", "confirm": "cleanup_expired"});
+            (confirmed, false)
+        }
         // The other workflow tools are reviewed.
         _ => (one_step(json!({})), true),
     }

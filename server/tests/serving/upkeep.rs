@@ -14,7 +14,7 @@ fn ask(server: &Server, fact: &str) -> Value {
 }
 
 fn manage(server: &Server, operation: &str, is_dry: bool) -> Value {
-    let arguments = json!({"operation": operation, "dry_run": is_dry});
+    let arguments = json!({"operation": operation, "dry_run": is_dry, "confirm": operation});
     let answer = result(server, "kimi_manage_files", arguments);
     assert_ne!(answer["isError"], true, "{answer}");
     answer["structuredContent"].clone()
