@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod fault;
 pub mod record;
 pub mod redis;
+pub mod spending;
 
 #[cfg(test)]
 mod contract;
@@ -23,6 +24,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
+
+use spending::{Held, Hold, Periods, Settlement, Spent, UsageLine};
 
 pub use call::{ALIVE_MS, CALL_PREFIX, CallChange, CallId, CallStep, StoredCall};
 pub use fault::{Refusal, StoreError};
@@ -55,7 +58,8 @@ pub enum Home {
 /// One finished operation, for the metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
-    /// `append`, `read`, `delete`, `list`, `recall`, `call_change`, `call_read` or `probe`.
+    /// `append`, `read`, `delete`, `list`, `recall`, `call_change`, `call_read`, `hold`,
+    /// `settle`, `spent`, `usage` or `probe`.
     pub name: &'static str,
     /// From the call to its result.
     pub elapsed: Duration,
@@ -233,6 +237,64 @@ impl Store {
             Kind::Redis(home) => home.read_call(owner, id).await,
         };
         self.report("call_read", started, result)
+    }
+
+    /// Takes a hold on an account, unless a bound of it is reached.
+    ///
+    /// # Errors
+    /// An outage, after which the hold may stand until it expires.
+    pub async fn hold(&self, hold: &Hold) -> Result<Held, StoreError> {
+        let started = Instant::now();
+        let result = match &self.home {
+            Kind::Embedded(home) => home.hold(hold).await,
+            Kind::Redis(home) => home.hold(hold).await,
+        };
+        self.report("hold", started, result)
+    }
+
+    /// Ends a hold and charges what was spent; gives what each account has spent then. The same
+    /// value may be sent again within the hour: it counts once.
+    ///
+    /// # Errors
+    /// An outage, after which it may or may not have counted.
+    pub async fn settle(&self, settlement: &Settlement) -> Result<Vec<Spent>, StoreError> {
+        let started = Instant::now();
+        let result = match &self.home {
+            Kind::Embedded(home) => home.settle(settlement).await,
+            Kind::Redis(home) => home.settle(settlement).await,
+        };
+        self.report("settle", started, result)
+    }
+
+    /// What an account has spent in the two periods, and what is held.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn spent(
+        &self,
+        account: &str,
+        periods: &Periods,
+        now_ms: i64,
+    ) -> Result<Spent, StoreError> {
+        let started = Instant::now();
+        let result = match &self.home {
+            Kind::Embedded(home) => home.spent(account, periods, now_ms).await,
+            Kind::Redis(home) => home.spent(account, periods, now_ms).await,
+        };
+        self.report("spent", started, result)
+    }
+
+    /// The lines of usage of some days, such as `2026-11-21`.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn usage(&self, days: &[String]) -> Result<Vec<UsageLine>, StoreError> {
+        let started = Instant::now();
+        let result = match &self.home {
+            Kind::Embedded(home) => home.usage(days).await,
+            Kind::Redis(home) => home.usage(days).await,
+        };
+        self.report("usage", started, result)
     }
 
     /// Asks the home whether it can serve a write and a read, for health.

@@ -10,10 +10,12 @@ use uuid::Uuid;
 
 mod call;
 mod check;
+mod spending;
 
 use super::*;
 use call::*;
 use check::*;
+use spending::*;
 
 /// A store and what keeps it alive.
 pub(super) struct Bench {
@@ -207,6 +209,10 @@ both! {
     a_kept_call_is_read_by_its_owner_alone_until_it_ends(LIMITS) => kept;
     of_two_ends_of_a_call_the_first_stays(LIMITS) => settled;
     a_kept_call_expires_and_cannot_be_changed_then(SHORT) => forgotten;
+    holds_count_until_they_are_settled(LIMITS) => held;
+    a_settlement_counts_once_however_often_it_is_sent(LIMITS) => settled_once;
+    a_hold_of_a_dead_process_ends_by_itself(LIMITS) => expired_hold;
+    two_instances_overspend_by_one_hold_at_most(LIMITS) => two_instances;
 }
 
 const SHORT: ThreadLimits = ThreadLimits {

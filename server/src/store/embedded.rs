@@ -8,6 +8,7 @@ mod append;
 mod call;
 mod query;
 mod schema;
+mod spending;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::spending::{Periods, Spent, UsageLine};
 use super::{Append, Appended, CallChange, CallId, Recalled, Refusal, StoreError, ThreadId};
 use super::{StoredCall, StoredThread, ThreadLimits, ThreadSummary};
 use writer::Write;
@@ -53,6 +55,16 @@ enum Read {
         id: CallId,
         now_ms: i64,
         reply: Reply<StoredCall>,
+    },
+    Spent {
+        account: String,
+        periods: Periods,
+        now_ms: i64,
+        reply: Reply<Spent>,
+    },
+    Usage {
+        days: Vec<String>,
+        reply: Reply<Vec<UsageLine>>,
     },
 }
 
@@ -310,7 +322,19 @@ fn answer(connection: &Connection, mut queue: mpsc::Receiver<Read>) {
             } if !reply.is_closed() => {
                 drop(reply.send(call::read(connection, &owner, id, now_ms)));
             }
-            Read::Thread { .. } | Read::List { .. } | Read::Recall { .. } | Read::Call { .. } => {}
+            Read::Spent {
+                account,
+                periods,
+                now_ms,
+                reply,
+            } if !reply.is_closed() => {
+                drop(reply.send(spending::spent(connection, &account, &periods, now_ms)));
+            }
+            Read::Usage { days, reply } if !reply.is_closed() => {
+                drop(reply.send(spending::usage(connection, &days)));
+            }
+            // Whoever asked has gone.
+            _ => {}
         }
     }
 }

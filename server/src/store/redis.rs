@@ -6,6 +6,7 @@
 mod call;
 mod link;
 mod reply;
+mod spending;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -34,6 +35,9 @@ pub struct Redis {
     append: Script,
     delete: Script,
     call: Script,
+    hold: Script,
+    settle: Script,
+    tally: Script,
 }
 
 impl Redis {
@@ -58,6 +62,9 @@ impl Redis {
             append: Script::new(include_str!("redis/append.lua")),
             delete: Script::new(include_str!("redis/delete.lua")),
             call: Script::new(include_str!("redis/call.lua")),
+            hold: Script::new(include_str!("redis/hold.lua")),
+            settle: Script::new(include_str!("redis/settle.lua")),
+            tally: Script::new(include_str!("redis/tally.lua")),
         })
     }
 

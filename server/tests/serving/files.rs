@@ -163,8 +163,7 @@ fn two_people_share_one_upload_and_it_goes_with_the_last_of_them() {
         (&json!(uri(&text)), &json!(2)),
         "{listed}"
     );
-    let delete =
-        json!({"operation": "delete", "file_id": file["file_id"], "confirm": "delete"});
+    let delete = json!({"operation": "delete", "file_id": file["file_id"], "confirm": "delete"});
     let mut dry = delete.clone();
     dry["dry_run"] = true.into();
     ask_as(&server, &ada, manage, dry);

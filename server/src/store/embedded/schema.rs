@@ -6,7 +6,7 @@ use super::sqlite_error;
 use crate::store::StoreError;
 
 /// One script per version; version n is the file after the first n scripts.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // 1: threads, their exchanges, claimed idempotency keys.
     "CREATE TABLE threads (
          id TEXT PRIMARY KEY,
@@ -50,6 +50,42 @@ const MIGRATIONS: [&str; 2] = [
          expires_ms INTEGER NOT NULL
      ) STRICT;
      CREATE INDEX calls_by_expiry ON calls (expires_ms);",
+    // 3: what was spent, and what running calls may still spend.
+    "CREATE TABLE spent (
+         account TEXT NOT NULL,
+         period TEXT NOT NULL,
+         nano INTEGER NOT NULL,
+         tokens INTEGER NOT NULL,
+         PRIMARY KEY (account, period)
+     ) STRICT;
+     CREATE TABLE holds (
+         account TEXT NOT NULL,
+         id TEXT NOT NULL,
+         nano INTEGER NOT NULL,
+         tokens INTEGER NOT NULL,
+         expires_ms INTEGER NOT NULL,
+         PRIMARY KEY (account, id)
+     ) STRICT;
+     CREATE INDEX holds_by_expiry ON holds (expires_ms);
+     CREATE TABLE settled (
+         id TEXT PRIMARY KEY,
+         at_ms INTEGER NOT NULL
+     ) STRICT;
+     CREATE INDEX settled_by_time ON settled (at_ms);
+     CREATE TABLE usage (
+         day TEXT NOT NULL,
+         principal TEXT NOT NULL,
+         team TEXT NOT NULL,
+         tool TEXT NOT NULL,
+         provider TEXT NOT NULL,
+         model TEXT NOT NULL,
+         calls INTEGER NOT NULL,
+         input INTEGER NOT NULL,
+         output INTEGER NOT NULL,
+         cached INTEGER NOT NULL,
+         nano INTEGER NOT NULL,
+         PRIMARY KEY (day, principal, team, tool, provider, model)
+     ) STRICT;",
 ];
 
 /// The version this program writes.

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc;
 
-use super::{Reply, append, call, sqlite_error};
+use super::{Reply, append, call, spending, sqlite_error};
+use crate::store::spending::{Held, Hold, Settlement, Spent};
 use crate::store::{Append, Appended, CallChange, StoreError, ThreadId, ThreadLimits};
 
 /// Writes that share one transaction at most.
@@ -25,6 +26,14 @@ pub(super) enum Write {
         change: Box<CallChange>,
         reply: Reply<()>,
     },
+    Hold {
+        hold: Box<Hold>,
+        reply: Reply<Held>,
+    },
+    Settle {
+        settlement: Box<Settlement>,
+        reply: Reply<Vec<Spent>>,
+    },
     Probe {
         reply: Reply<()>,
     },
@@ -33,6 +42,8 @@ pub(super) enum Write {
 /// What one write came to, kept until the transaction is on disk.
 enum Done {
     Append(Result<Appended, StoreError>, Reply<Appended>),
+    Hold(Result<Held, StoreError>, Reply<Held>),
+    Settle(Result<Vec<Spent>, StoreError>, Reply<Vec<Spent>>),
     Nothing(Result<(), StoreError>, Reply<()>),
 }
 
@@ -40,6 +51,8 @@ impl Write {
     fn is_abandoned(&self) -> bool {
         match self {
             Self::Append { reply, .. } => reply.is_closed(),
+            Self::Hold { reply, .. } => reply.is_closed(),
+            Self::Settle { reply, .. } => reply.is_closed(),
             Self::Delete { reply, .. } | Self::Call { reply, .. } | Self::Probe { reply } => {
                 reply.is_closed()
             }
@@ -49,6 +62,8 @@ impl Write {
     fn refuse(self, error: StoreError) {
         match self {
             Self::Append { reply, .. } => drop(reply.send(Err(error))),
+            Self::Hold { reply, .. } => drop(reply.send(Err(error))),
+            Self::Settle { reply, .. } => drop(reply.send(Err(error))),
             Self::Delete { reply, .. } | Self::Call { reply, .. } | Self::Probe { reply } => {
                 drop(reply.send(Err(error)));
             }
@@ -61,6 +76,8 @@ impl Done {
     fn tell(self, committed: &Result<(), StoreError>) {
         match self {
             Self::Append(result, reply) => drop(reply.send(committed.clone().and(result))),
+            Self::Hold(result, reply) => drop(reply.send(committed.clone().and(result))),
+            Self::Settle(result, reply) => drop(reply.send(committed.clone().and(result))),
             Self::Nothing(result, reply) => drop(reply.send(committed.clone().and(result))),
         }
     }
@@ -130,6 +147,14 @@ fn apply(transaction: &mut Transaction<'_>, write: Write, limits: ThreadLimits) 
         Write::Call { change, reply } => {
             let result = guarded(transaction, |inner| call::change(inner, &change, limits));
             Done::Nothing(result, reply)
+        }
+        Write::Hold { hold, reply } => {
+            let result = guarded(transaction, |inner| spending::hold(inner, &hold));
+            Done::Hold(result, reply)
+        }
+        Write::Settle { settlement, reply } => {
+            let result = guarded(transaction, |inner| spending::settle(inner, &settlement));
+            Done::Settle(result, reply)
         }
         // That the transaction began proves the lock could be had.
         Write::Probe { reply } => Done::Nothing(Ok(()), reply),
