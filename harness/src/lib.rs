@@ -7,6 +7,7 @@ pub mod clock;
 pub mod compatibility;
 pub mod conformance;
 pub mod doctor;
+pub mod engine;
 pub mod evidence;
 pub mod gate;
 pub mod history;

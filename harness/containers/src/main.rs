@@ -1,0 +1,34 @@
+//! The container driver's leaf process: JSON lines in, JSON lines out (`exai_harness::engine::wire`).
+//!
+//! It owns what it puts up. End of input, SIGTERM, SIGINT and a panic take everything down again;
+//! what a SIGKILL leaves is found by its labels and removed by the next one that starts.
+
+mod engine;
+mod fleet;
+mod image;
+mod label;
+mod leaf;
+mod sweep;
+mod tar;
+mod trouble;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(leaf::run());
+            // Standard input is read on a thread of its own that no signal wakes.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            eprintln!("containers: could not start a runtime: {error}");
+            ExitCode::from(70)
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! What goes between the harness and the leaf process: one JSON object a line, orders in, sayings
+//! out. Answers carry the number of their order; lines and deaths come by themselves.
+//!
+//! The leaf takes down everything it put up when its input ends, so that a harness that dies in
+//! whichever way leaves nothing behind.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The one version of this exchange.
+pub const SCHEMA: &str = "exai-containers/1";
+
+/// One line to the leaf.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Comes back with the answer.
+    pub id: u64,
+    /// What to do.
+    #[serde(flatten)]
+    pub order: Order,
+}
+
+/// What the leaf can do. A container is known by the name its [`Plan`] gave it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Order {
+    /// Which engine answers, and what can be done to it.
+    Doctor,
+    /// Makes an image of local files and the libraries they load.
+    Build {
+        /// A short name, such as `exai`.
+        image: String,
+        /// What goes in.
+        files: Vec<Carried>,
+    },
+    /// Makes the run's network; the answer holds its gateway.
+    Network,
+    /// Creates and starts a container.
+    Up {
+        /// What it is.
+        plan: Box<Plan>,
+    },
+    /// Reads a container's present life.
+    Look {
+        /// Which.
+        name: String,
+    },
+    /// SIGKILL, from outside the engine's own orders where that is possible: an engine does not
+    /// apply the restart policy to a container that it was told to kill.
+    Kill {
+        /// Which.
+        name: String,
+    },
+    /// The engine's stop: SIGTERM, and SIGKILL after `within_ms`. The restart policy rests.
+    Stop {
+        /// Which.
+        name: String,
+        /// How long it may take to end by itself, ms; the engine counts whole seconds.
+        within_ms: u64,
+    },
+    /// Waits for the life after the one begun at `after`: the restart policy's doing, or begun by
+    /// the leaf where the container was stopped by order or has no policy.
+    Next {
+        /// Which.
+        name: String,
+        /// `started_at` of the life before.
+        after: String,
+        /// How long to wait, ms.
+        within_ms: u64,
+    },
+    /// Stop and start in one order of the engine.
+    Restart {
+        /// Which.
+        name: String,
+        /// As for [`Order::Stop`].
+        within_ms: u64,
+    },
+    /// Freezes every process of the container.
+    Pause {
+        /// Which.
+        name: String,
+    },
+    /// Lets it go on.
+    Unpause {
+        /// Which.
+        name: String,
+    },
+    /// Takes it off the run's network.
+    Partition {
+        /// Which.
+        name: String,
+    },
+    /// Puts it back, under its own address.
+    Rejoin {
+        /// Which.
+        name: String,
+    },
+    /// What it uses now.
+    Stats {
+        /// Which.
+        name: String,
+    },
+    /// Its last lines.
+    Tail {
+        /// Which.
+        name: String,
+        /// How many, 1 to 10 000.
+        lines: u32,
+    },
+    /// Removes everything this leaf put up.
+    Down,
+}
+
+/// A file to carry into an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// Where it is.
+    pub from: PathBuf,
+    /// Its absolute path in the image.
+    pub to: String,
+}
+
+/// A container to be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The service, such as `exai-mcp-server`; unique in the run.
+    pub name: String,
+    /// The image's id, from the answer to [`Order::Build`].
+    pub image: String,
+    /// The whole command line.
+    pub command: Vec<String>,
+    /// The whole environment, `NAME=value`.
+    pub env: Vec<String>,
+    /// `uid:gid`; empty is the image's own, which is root.
+    pub user: String,
+    /// Its working directory.
+    pub cwd: String,
+    /// The last byte of its address in the run's network, 2 to 254.
+    pub host: u8,
+    /// Folders of this machine, `from:to:ro` or `from:to`.
+    pub binds: Vec<String>,
+    /// Folders in memory.
+    pub tmpfs: Vec<String>,
+    /// How it is kept, and within which bounds.
+    pub bounds: Bounds,
+    /// How its health is told, if at all.
+    pub health: Option<Health>,
+}
+
+/// What a service may use and do, and who brings it back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// The engine's word: `no`, `on-failure`, `always`, `unless-stopped`.
+    pub restart: String,
+    /// Memory, bytes; 0 is no bound. Swap is not granted on top.
+    pub memory: u64,
+    /// Processor time, billionths of a processor; 0 is no bound.
+    pub nano_cpus: u64,
+    /// The root file system cannot be written.
+    pub read_only: bool,
+    /// Every capability is dropped.
+    pub no_capabilities: bool,
+    /// No way to more rights than it began with.
+    pub no_new_privileges: bool,
+}
+
+/// A health command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The command line, run inside.
+    pub command: Vec<String>,
+    /// Between two runs, ms.
+    pub interval_ms: u64,
+    /// How long one may take, ms.
+    pub timeout_ms: u64,
+    /// Failures in a row that make it unhealthy.
+    pub retries: u32,
+    /// From the start, failures do not count for so long, ms.
+    pub start_ms: u64,
+}
+
+/// One line from the leaf.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub enum Saying {
+    /// An order is carried out.
+    Done {
+        /// The order's number.
+        id: u64,
+        /// What came of it.
+        answer: Answer,
+    },
+    /// An order is not carried out.
+    Failed {
+        /// The order's number.
+        id: u64,
+        /// What could not be done, to what, and why.
+        what: String,
+        /// What a person can do about it.
+        fix: String,
+    },
+    /// A container wrote a line.
+    Line {
+        /// Which.
+        name: String,
+        /// The line without its end.
+        text: String,
+    },
+    /// A container's process has ended.
+    Ended {
+        /// Which.
+        name: String,
+        /// When the engine's word came, absolute `CLOCK_MONOTONIC` ns.
+        at: u64,
+        /// Its exit code; 137 is SIGKILL's.
+        code: i64,
+    },
+}
+
+/// What an order came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Answer {
+    /// The engine.
+    Engine(Facts),
+    /// An image.
+    Image {
+        /// Its id, the digest of its configuration: a tag identifies nothing.
+        id: String,
+        /// The paths in it, libraries included.
+        holds: Vec<String>,
+    },
+    /// The run's network.
+    Network {
+        /// Its name.
+        name: String,
+        /// This machine's address in it.
+        gateway: Ipv4Addr,
+    },
+    /// A container's present life.
+    Life(Box<Life>),
+    /// A kill, and how it was done.
+    Killed {
+        /// The life that was ended.
+        before: Box<Life>,
+        /// `signal from the host`, or `engine's order`.
+        how: String,
+    },
+    /// What a container uses.
+    Stats(Stats),
+    /// Its last lines.
+    Tail {
+        /// Joined by newlines.
+        text: String,
+    },
+    /// Everything is gone.
+    Down {
+        /// How many containers were removed.
+        containers: u64,
+    },
+}
+
+/// An engine that answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Where it answers.
+    pub address: String,
+    /// Its version.
+    pub version: String,
+    /// The version of its interface that is spoken.
+    pub api: String,
+    /// Whether it runs its containers on this machine, so that their processes can be seen.
+    pub is_local: bool,
+    /// Whether those processes can be killed past it.
+    pub may_kill: bool,
+    /// Containers of dead owners removed at the start.
+    pub swept: u64,
+}
+
+/// One life of a container, as the engine tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// The name in the run.
+    pub name: String,
+    /// The container's id.
+    pub id: String,
+    /// The image's id.
+    pub image: String,
+    /// The main process as this machine counts it; 0 when none runs.
+    pub pid: u32,
+    /// When this life began, in the engine's words.
+    pub started_at: String,
+    /// Restarts by the policy so far.
+    pub restarts: u64,
+    /// `running`, `paused`, `restarting`, `exited`, …
+    pub status: String,
+    /// `healthy`, `unhealthy`, `starting`, or empty without a health command.
+    pub health: String,
+    /// The exit code of the life before, or of this one when it has ended.
+    pub exit_code: i64,
+    /// The kernel killed it for its memory.
+    pub oom_killed: bool,
+    /// Its address; None off the network.
+    pub address: Option<Ipv4Addr>,
+    /// What the engine says that it may use and do, read back.
+    pub bounds: Bounds,
+    /// Ports published to this machine; empty when it is reached inside the network alone.
+    pub published: Vec<String>,
+    /// Whom it runs as.
+    pub user: String,
+}
+
+impl Life {
+    /// Whether `next` is another life of this container, in words; the error says what did not
+    /// change.
+    ///
+    /// # Errors
+    /// When container, process or start are not as they must be.
+    pub fn proves(&self, next: &Self) -> Result<String, String> {
+        let of = format!("container {}", short(&self.id));
+        if self.id != next.id {
+            return Err(format!("{of} is now container {}", short(&next.id)));
+        }
+        if next.pid == 0 || next.status != "running" {
+            return Err(format!("{of} does not run: {}", next.status));
+        }
+        if self.started_at == next.started_at || self.pid == next.pid {
+            return Err(format!(
+                "{of} still has pid {}, started at {}",
+                next.pid, next.started_at
+            ));
+        }
+        let by = if next.restarts > self.restarts {
+            format!("restart {} by its policy", next.restarts)
+        } else {
+            "started again by order".to_owned()
+        };
+        Ok(format!(
+            "{of}: pid {} became {}, started at {} instead of {}, {by}",
+            self.pid, next.pid, next.started_at, self.started_at
+        ))
+    }
+}
+
+/// An id as people read it.
+#[must_use]
+pub fn short(id: &str) -> &str {
+    let bare = id.strip_prefix("sha256:").unwrap_or(id);
+    bare.get(..12).unwrap_or(bare)
+}
+
+/// What a container uses at the moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Memory, bytes, page cache included.
+    pub memory: u64,
+    /// Its bound, bytes.
+    pub memory_limit: u64,
+    /// Processor time so far, ns.
+    pub cpu: u64,
+    /// Processes and threads.
+    pub pids: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life(pid: u32, started_at: &str, restarts: u64) -> Life {
+        Life {
+            name: "exai-redis".to_owned(),
+            id: "0123456789abcdef".to_owned(),
+            pid,
+            started_at: started_at.to_owned(),
+            restarts,
+            status: "running".to_owned(),
+            ..Life::default()
+        }
+    }
+
+    #[test]
+    fn a_restart_is_proven_by_pid_start_and_count_and_by_nothing_less() {
+        let before = life(10, "noon", 0);
+        let proof = before.proves(&life(11, "later", 1)).unwrap();
+        assert!(proof.contains("pid 10 became 11"), "{proof}");
+        assert!(proof.contains("restart 1 by its policy"), "{proof}");
+        let ordered = before.proves(&life(11, "later", 0)).unwrap();
+        assert!(ordered.contains("by order"), "{ordered}");
+        assert!(before.proves(&before).is_err());
+        assert!(before.proves(&life(10, "later", 1)).is_err());
+        assert!(before.proves(&life(11, "noon", 1)).is_err());
+        let mut foreign = life(11, "later", 1);
+        foreign.id = "ffff".to_owned();
+        assert!(before.proves(&foreign).is_err());
+        let mut dead = life(0, "later", 1);
+        dead.status = "exited".to_owned();
+        assert!(before.proves(&dead).is_err());
+    }
+
+    #[test]
+    fn orders_and_sayings_are_one_flat_object_a_line() {
+        let request = Request {
+            id: 7,
+            order: Order::Kill {
+                name: "exai-redis".to_owned(),
+            },
+        };
+        let line = serde_json::to_string(&request).unwrap();
+        assert_eq!(line, r#"{"id":7,"do":"kill","name":"exai-redis"}"#);
+        assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
+        let done = Saying::Done {
+            id: 7,
+            answer: Answer::Down { containers: 4 },
+        };
+        let line = serde_json::to_string(&done).unwrap();
+        let said = r#"{"say":"done","id":7,"answer":{"is":"down","containers":4}}"#;
+        assert_eq!(line, said);
+    }
+}
