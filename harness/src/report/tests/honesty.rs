@@ -367,3 +367,23 @@ fn a_rule_of_the_claim_that_is_not_met_blocks_beside_its_criteria() {
     assert_eq!(blocking, ["V.3", "claim"], "{:?}", report.blockers);
     assert_eq!((report.opening.go, report.claim.exit_code), (false, 2));
 }
+
+#[test]
+fn whatever_stands_in_the_way_comes_with_the_one_seeded_command_that_repeats_it() {
+    for evidence in [samples::no_go(), samples::inconclusive()] {
+        let report = Report::build(evidence);
+        let terminal = Format::Terminal.render(&report).expect("rendered");
+        assert!(terminal.contains(&report.run.replay), "{terminal}");
+        let in_the_way = |id: &&str| report.blockers.iter().any(|one| one.criterion == *id);
+        let judged = report.criteria.iter();
+        for judged in judged.filter(|one| in_the_way(&one.finding.criterion.as_str())) {
+            assert!(judged.repeat.contains("--seed "), "{}", judged.repeat);
+            for format in [Format::Html, Format::Markdown, Format::Junit, Format::Sarif] {
+                // The page wraps between words.
+                let text = format.render(&report).expect("rendered");
+                let text = text.replace("<span>", "").replace("</span>", "");
+                assert!(text.contains(&judged.repeat), "{}", format.name());
+            }
+        }
+    }
+}
