@@ -2,6 +2,7 @@
 //!
 //! `serve` and `stdio` run what is built here; the order of the ending is in `app/serve.rs`.
 
+mod belongings;
 mod bridge;
 mod guard;
 mod manifest;
@@ -16,16 +17,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde_json::Value;
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 
+use crate::archive::keeper::Pace;
+use crate::archive::{self, Archive, Keeper};
 use crate::cli::{BUG, USAGE};
-use crate::config::{Config, Current, Digests, Sources, StoreKind};
+use crate::config::{ArchiveKind, Config, Current, Digests, Sources, StoreKind};
 use crate::files::FileStore;
 use crate::observe::manifest::Identity;
 use crate::observe::stage::Stages;
 use crate::observe::{Health, Metrics, log};
 use crate::router::Router;
-use crate::store::{Home, Operation, Store, StoreError, ThreadLimits};
+use crate::store::{Home, Operation, Store, StoreError, ThreadLimits, Watch};
 use crate::thread::Threads;
 use crate::tool::{Surroundings, Toolbox};
 
@@ -92,6 +97,8 @@ pub struct App {
     pub router: Arc<Router>,
     /// Hot state.
     pub store: Store,
+    /// What copies threads to the archive; `None` without one.
+    pub keeper: Option<Keeper>,
     /// What callers have stored.
     pub files: FileStore,
     /// The tools and one way to run them.
@@ -118,15 +125,12 @@ impl App {
                 format!("{folder}: {error}; set server.state_dir"),
             )
         })?;
-        let opening = open_store(&config, Some(metrics.clone()));
-        let store = stages
-            .run("store", opening)
-            .await
-            .map_err(|e| AppError::theirs("store", e))?;
+        let (store, keeper) = open_state(&config, &stages, metrics.clone()).await?;
         let building = async { Router::from_config(&config, metrics.clone()) };
         let router = stages.run("providers", building).await;
         let router = Arc::new(router.map_err(|error| AppError::theirs("providers", error))?);
-        let threads = Threads::new(store.clone(), thread_limits(&config));
+        let archive = keeper.as_ref().map(|keeper| keeper.archive().clone());
+        let threads = Threads::new(store.clone(), thread_limits(&config)).with_archive(archive);
         let opening =
             async { FileStore::open(&config, Some(Arc::clone(&router)), metrics.clone()) };
         let files = stages.run("files", opening).await;
@@ -156,6 +160,7 @@ impl App {
             stages,
             router,
             store,
+            keeper,
             files,
             toolbox,
         })
@@ -180,17 +185,34 @@ fn thread_limits(config: &Config) -> ThreadLimits {
     ThreadLimits {
         exchanges: config.thread.exchanges,
         ttl_ms: u64::try_from(config.thread.ttl.as_millis()).unwrap_or(u64::MAX),
+        queue: match config.archive.kind {
+            ArchiveKind::None => 0,
+            ArchiveKind::Sqlite | ArchiveKind::Postgres => config.archive.queue,
+        },
     }
 }
 
-/// Opens the configured store; its operations are counted where metrics are given.
+/// Opens the store and the archive behind it.
+async fn open_state(
+    config: &Config,
+    stages: &Stages,
+    metrics: Metrics,
+) -> Result<(Store, Option<Keeper>), AppError> {
+    let changed = Arc::new(Notify::new());
+    let opening = open_store(config, watch(metrics, Arc::clone(&changed)));
+    let store = stages.run("store", opening).await;
+    let store = store.map_err(|error| AppError::theirs("store", error))?;
+    let opening = open_archive(config, &store, changed);
+    let keeper = stages.run("archive", opening).await;
+    let keeper = keeper.map_err(|error| AppError::theirs("archive", error))?;
+    Ok((store, keeper))
+}
+
+/// Opens the configured store, whose operations `watch` is told of.
 ///
 /// # Errors
 /// What kept it from opening. A Redis that does not answer is none.
-pub(crate) async fn open_store(
-    config: &Config,
-    metrics: Option<Metrics>,
-) -> Result<Store, StoreError> {
+pub(crate) async fn open_store(config: &Config, watch: Watch) -> Result<Store, StoreError> {
     let row = &config.store;
     let home = match row.kind {
         StoreKind::Sqlite => {
@@ -209,14 +231,71 @@ pub(crate) async fn open_store(
             command_timeout: row.command_timeout,
         },
     };
-    let watch = move |operation: Operation| {
-        let Some(metrics) = &metrics else { return };
+    Store::open(home, thread_limits(config), watch).await
+}
+
+/// Counts the store's operations, and wakes whoever copies what they changed.
+fn watch(metrics: Metrics, changed: Arc<Notify>) -> Watch {
+    Arc::new(move |operation: Operation| {
         metrics.store_operation(operation.name, operation.elapsed);
         if operation.is_outage {
             metrics.store_error();
+        } else if matches!(operation.name, "append" | "delete") {
+            changed.notify_one();
         }
+    })
+}
+
+/// Prepares the configured archive and asks it once. One that does not answer, or whose schema is
+/// not ours, is health's to tell.
+async fn open_archive(
+    config: &Config,
+    store: &Store,
+    changed: Arc<Notify>,
+) -> Result<Option<Keeper>, archive::Fault> {
+    let Some(home) = archive_home(config) else {
+        return Ok(None);
     };
-    Store::open(home, thread_limits(config), Arc::new(watch)).await
+    let keeper = Keeper::new(Archive::new(home)?, store.clone(), changed);
+    if let Err(cause) = keeper.archive().probe().await {
+        tracing::warn!(%cause, "starting without the archive");
+    }
+    if config.store.kind == StoreKind::Redis && config.archive.kind == ArchiveKind::Sqlite {
+        tracing::warn!(
+            "the archive is a file of this instance: with several instances on one Redis, set \
+             archive.kind = \"postgres\""
+        );
+    }
+    Ok(Some(keeper))
+}
+
+/// The configured archive's home; `None` where there is none.
+pub(crate) fn archive_home(config: &Config) -> Option<archive::Home> {
+    let row = &config.archive;
+    match row.kind {
+        ArchiveKind::None => None,
+        ArchiveKind::Sqlite => Some(archive::Home::Sqlite {
+            path: match row.path.as_str() {
+                "" => config.server.state_dir().join("archive.sqlite"),
+                path => PathBuf::from(path),
+            },
+            busy_timeout: config.store.busy_timeout,
+        }),
+        ArchiveKind::Postgres => Some(archive::Home::Postgres {
+            url: SecretString::from(row.url.as_str()),
+            connect_timeout: row.connect_timeout,
+            command_timeout: row.command_timeout,
+        }),
+    }
+}
+
+/// When the keeper looks at a queue that nobody said anything about.
+fn pace(config: &Config, idle: Duration) -> Pace {
+    Pace {
+        idle,
+        retry: config.archive.retry,
+        retention: config.archive.retention,
+    }
 }
 
 fn runtime() -> Result<Runtime, AppError> {
@@ -256,6 +335,25 @@ pub fn run_stdio(config: Config) -> Result<(), AppError> {
 /// A target that cannot be used.
 pub fn run_bridge(config: Config) -> Result<(), AppError> {
     run_piped(&config.server.log.clone(), bridge::serve(config))
+}
+
+/// `exai data export`: what was written.
+///
+/// # Errors
+/// A part that cannot be read, or a folder that cannot be written.
+pub(crate) fn export(config: &Config, owner: &str, folder: &Path) -> Result<Value, AppError> {
+    let exporting = belongings::export(config, owner, folder);
+    let done = runtime()?.block_on(exporting);
+    done.map_err(|cause| AppError::theirs("data export", cause))
+}
+
+/// `exai data purge`: what was removed.
+///
+/// # Errors
+/// A part that cannot be reached; the command may be given again.
+pub(crate) fn purge(config: &Config, owner: &str) -> Result<Value, AppError> {
+    let done = runtime()?.block_on(belongings::purge(config, owner));
+    done.map_err(|cause| AppError::theirs("data purge", cause))
 }
 
 fn run_piped(

@@ -5,6 +5,7 @@
 
 mod check;
 mod connect;
+mod data;
 mod doctor;
 mod probe;
 mod token;
@@ -68,6 +69,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Export or purge everything kept of one principal
+    #[command(subcommand)]
+    Data(data::Wish),
     /// Make a development token from EXAI_JWT_SECRET
     Token(token::Wish),
     /// Look for what keeps the server from working, and name the fix
@@ -290,6 +294,7 @@ fn run(command: Command) -> Result<(), Failed> {
         Command::Check { layers, .. } => check::run(&layers.sources()),
         Command::Probe(probe) => probe::run(probe),
         Command::Version { json } => version::run(json),
+        Command::Data(wish) => data::run(wish),
         Command::Token(wish) => token::run(wish),
         Command::Doctor { layers, live, json } => doctor::run(&layers.sources(), live, json),
     }

@@ -5,6 +5,7 @@
 //! the environment alone and enter no digest. Nothing here opens a socket.
 
 pub mod address;
+pub mod archive;
 pub mod auth;
 pub mod current;
 pub mod digest;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 
 pub use address::Cidr;
+pub use archive::{Archive, ArchiveKind};
 pub use auth::{Algorithm, Auth, AuthMode, Jwt, KeySource};
 pub use current::Current;
 pub use digest::Digests;
@@ -78,6 +80,8 @@ pub struct Config {
     pub retry: Retry,
     /// The hot store.
     pub store: Store,
+    /// What outlives the hot store.
+    pub archive: Archive,
     /// Bounds of a conversation.
     pub thread: Thread,
     /// Who may come in.
@@ -227,6 +231,7 @@ struct Sections {
     breaker: Breaker,
     retry: Retry,
     store: Store,
+    archive: Archive,
     thread: Thread,
     auth: Auth,
     audit: Audit,
@@ -248,6 +253,7 @@ impl Sections {
         let breaker = reader.section("breaker");
         let retry = reader.section("retry");
         let store = reader.section("store");
+        let archive = reader.section("archive");
         let thread = reader.section("thread");
         let auth = reader.section("auth");
         let audit = reader.section("audit");
@@ -265,6 +271,7 @@ impl Sections {
             breaker: breaker?,
             retry: retry?,
             store: store?,
+            archive: archive?,
             thread: thread?,
             auth: auth?,
             audit: audit?,
@@ -298,6 +305,7 @@ impl Sections {
             breaker: self.breaker,
             retry: self.retry,
             store: self.store,
+            archive: self.archive,
             thread: self.thread,
             auth: self.auth,
             audit: self.audit,

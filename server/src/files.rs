@@ -200,6 +200,14 @@ impl FileStore {
         Ok(bytes)
     }
 
+    /// Takes what was removed out of the index's own files as well.
+    ///
+    /// # Errors
+    /// What keeps the index from answering.
+    pub async fn scrub(&self) -> Result<(), FileError> {
+        self.0.index.scrub().await
+    }
+
     /// The right to bring or remove a content, until dropped.
     async fn turn_of(&self, digest: &Digest) -> Pass {
         self.0.turns.enter(format!("content\0{digest}")).await

@@ -3,6 +3,7 @@
 //! This file is the table of contents; each module is named after the noun it holds.
 
 pub mod app;
+pub mod archive;
 pub mod auth;
 pub mod bridge;
 pub mod choice;

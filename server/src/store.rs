@@ -11,6 +11,7 @@ pub mod fault;
 pub mod record;
 pub mod redis;
 pub mod spending;
+pub mod waiting;
 
 #[cfg(test)]
 mod contract;
@@ -33,6 +34,7 @@ pub use record::{
     Append, Appended, Claim, Exchange, Recalled, StoredThread, Target, ThreadId, ThreadLimits,
     ThreadSummary,
 };
+pub use waiting::{Belongings, Purged, Ticket, Waiting};
 
 /// Which home, and how long to wait for it.
 #[derive(Debug, Clone)]
@@ -59,7 +61,8 @@ pub enum Home {
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
     /// `append`, `read`, `delete`, `list`, `recall`, `call_change`, `call_read`, `hold`,
-    /// `settle`, `spent`, `usage` or `probe`.
+    /// `settle`, `spent`, `usage`, `waiting`, `backlog`, `copied`, `belongings`, `purge`, `purges`
+    /// or `probe`.
     pub name: &'static str,
     /// From the call to its result.
     pub elapsed: Duration,

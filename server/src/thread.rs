@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::archive::{Archive, Archived, Fault};
 use crate::failure::Failure;
 use crate::router::ask::{Message, Speaker};
 use crate::store::{
@@ -31,6 +32,7 @@ const APPEND_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone)]
 pub struct Threads {
     store: Store,
+    archive: Option<Archive>,
     limits: ThreadLimits,
     clock: fn() -> i64,
 }
@@ -100,9 +102,17 @@ impl Threads {
     pub fn new(store: Store, limits: ThreadLimits) -> Self {
         Self {
             store,
+            archive: None,
             limits,
             clock: || jiff::Timestamp::now().as_millisecond(),
         }
+    }
+
+    /// Names archived copies of threads that ended.
+    #[must_use]
+    pub fn with_archive(mut self, archive: Option<Archive>) -> Self {
+        self.archive = archive;
+        self
     }
 
     /// The store beneath, for health.
@@ -115,7 +125,8 @@ impl Threads {
     /// appended to last.
     ///
     /// # Errors
-    /// `thread_not_found`, `thread_full`, or an outage of the store.
+    /// `thread_not_found`, `thread_expired` when the archive holds it, `thread_full`, or an outage
+    /// of the store.
     pub async fn open(&self, owner: &str, handle: Option<&str>) -> Result<Conversation, Failure> {
         let id = match handle {
             None => {
@@ -130,7 +141,10 @@ impl Threads {
             Some("latest") => self.latest(owner).await?,
             Some(text) => text.parse().map_err(|_| StoreError::NotFound)?,
         };
-        let thread = self.store.read(owner, id, (self.clock)()).await?;
+        let thread = match self.store.read(owner, id, (self.clock)()).await {
+            Err(StoreError::NotFound) => return Err(self.ended(owner, id).await),
+            read => read?,
+        };
         if thread.exchanges.len() >= self.limits.exchanges as usize {
             return Err(StoreError::Full {
                 cap: self.limits.exchanges,
@@ -190,6 +204,17 @@ impl Threads {
         self.store.read(owner, id, (self.clock)()).await
     }
 
+    /// The archived copy of a thread; `None` when there is none, or no archive.
+    ///
+    /// # Errors
+    /// An outage of the archive.
+    pub async fn archived(&self, owner: &str, handle: &str) -> Result<Option<Archived>, Fault> {
+        let (Some(archive), Ok(id)) = (&self.archive, handle.parse()) else {
+            return Ok(None);
+        };
+        archive.read(owner, id).await
+    }
+
     /// Deletes a thread for good.
     ///
     /// # Errors
@@ -218,6 +243,18 @@ impl Threads {
     pub fn turns_left(&self, turns: usize) -> u32 {
         let turns = u32::try_from(turns).unwrap_or(u32::MAX);
         self.limits.exchanges.saturating_sub(turns)
+    }
+
+    /// What a caller is told of a thread that is not in the store.
+    async fn ended(&self, owner: &str, id: ThreadId) -> Failure {
+        match self.archived(owner, &id.to_string()).await {
+            Ok(Some(copy)) => expired(&copy),
+            Ok(None) => StoreError::NotFound.into(),
+            Err(cause) => {
+                tracing::warn!(%cause, "the archive was not asked for an ended thread");
+                StoreError::NotFound.into()
+            }
+        }
     }
 
     async fn latest(&self, owner: &str) -> Result<ThreadId, StoreError> {
@@ -298,6 +335,22 @@ impl Threads {
             ttl_seconds: ttl_ms / 1000,
         }
     }
+}
+
+/// Where the archived copies are read.
+pub const ARCHIVE_PREFIX: &str = "exai://archive/";
+
+fn expired(copy: &Archived) -> Failure {
+    let (id, turns) = (&copy.id, copy.exchanges.len());
+    Failure::validation(
+        "/continuation_id",
+        format!(
+            "This thread has expired. Its {turns} exchanges are archived: read the resource \
+             {ARCHIVE_PREFIX}{id}. To go on, call again without continuation_id and open with \
+             what still matters."
+        ),
+    )
+    .with_code("thread_expired")
 }
 
 impl Conversation {

@@ -9,8 +9,12 @@
 
 #[path = "serving/abuse.rs"]
 mod abuse;
+#[path = "serving/archiving.rs"]
+mod archiving;
 #[path = "serving/awaiting.rs"]
 mod awaiting;
+#[path = "serving/belongings.rs"]
+mod belongings;
 #[path = "serving/bridge.rs"]
 mod bridge;
 #[path = "serving/broken.rs"]
@@ -83,6 +87,8 @@ mod paging;
 mod pipe;
 #[path = "serving/piped.rs"]
 mod piped;
+#[path = "serving/postgres.rs"]
+mod postgres;
 #[path = "serving/process.rs"]
 mod process;
 #[path = "serving/proof.rs"]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Names whose value is this run's own.
-const OWN: [&str; 23] = [
+const OWN: [&str; 24] = [
     "instance",
     "instance_id",
     "commit",
@@ -26,6 +26,7 @@ const OWN: [&str; 23] = [
     "free_bytes",
     "free_percent",
     "rss_bytes",
+    "waiting",
     "version",
 ];
 

@@ -1,20 +1,30 @@
 //! The questions that health is made of: one to each part of a running server.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::App;
+use crate::archive::{Fault, Keeper};
 use crate::observe::health::{Report, Status};
 use crate::observe::probe::{self, Asking, Probe};
+use crate::store::Store;
+use crate::tool::Toolbox;
 
 /// One probe a part.
 pub(super) fn of(app: &App) -> Vec<Probe> {
-    let store = app.store.clone();
-    let toolbox = app.toolbox.clone();
+    let (store, toolbox) = (app.store.clone(), app.toolbox.clone());
+    let memory = Memory {
+        toolbox: toolbox.clone(),
+        purges: Arc::new(AtomicU64::new(u64::MAX)),
+    };
     let mut probes = vec![
         probe::disk(&app.config.server.state_dir()),
         probe("store", move || {
-            let store = store.clone();
-            Box::pin(async move { store_report(&store).await })
+            let (store, memory) = (store.clone(), memory.clone());
+            Box::pin(async move {
+                memory.follow(&store).await;
+                store_report(&store).await
+            })
         }),
         probe("in_flight", move || {
             let permits = toolbox.permits();
@@ -25,6 +35,11 @@ pub(super) fn of(app: &App) -> Vec<Probe> {
             Box::pin(async move { report })
         }),
     ];
+    let (keeper, queue) = (app.keeper.clone(), app.config.archive.queue);
+    probes.push(probe("archive", move || {
+        let keeper = keeper.clone();
+        Box::pin(async move { archive_report(keeper.as_ref(), queue.into()).await })
+    }));
     for row in app
         .router
         .providers()
@@ -55,7 +70,56 @@ fn probe(name: &str, ask: impl Fn() -> Asking + Send + Sync + 'static) -> Probe 
     }
 }
 
-async fn store_report(store: &crate::store::Store) -> Report {
+/// What this process holds in memory of what callers said.
+#[derive(Clone)]
+struct Memory {
+    toolbox: Toolbox,
+    /// Purges seen; `u64::MAX` before the first look.
+    purges: Arc<AtomicU64>,
+}
+
+impl Memory {
+    /// Forgets everything when something was purged from the store since the last look.
+    async fn follow(&self, store: &Store) {
+        let Ok(purges) = store.purges().await else {
+            return;
+        };
+        let seen = self.purges.swap(purges, Ordering::AcqRel);
+        if seen != u64::MAX && seen != purges {
+            tracing::info!("forgetting kept answers: something was purged");
+            self.toolbox.forget();
+        }
+    }
+}
+
+async fn archive_report(keeper: Option<&Keeper>, queue: u64) -> Report {
+    let Some(keeper) = keeper else {
+        return Report::new(Status::Healthy, "").fact("enabled", false);
+    };
+    let report = match keeper.look().await {
+        Ok(()) if keeper.waiting() >= queue => Report::new(
+            Status::Unhealthy,
+            "the queue is full: exchanges are not copied any more",
+        ),
+        Ok(()) => Report::new(Status::Healthy, ""),
+        // Nothing can be said of tables that are not ours, so no traffic either.
+        Err(Fault::Schema(why)) => Report::new(Status::Unhealthy, why).local(),
+        Err(error) => {
+            tracing::debug!(cause = %error, "archive probe failed");
+            Report::new(
+                Status::Unhealthy,
+                "the archive does not answer; copies wait",
+            )
+        }
+    };
+    report
+        .fact("enabled", true)
+        .fact("kind", keeper.archive().kind())
+        .fact("waiting", keeper.waiting())
+        .fact("dead_letters", keeper.buried())
+}
+
+async fn store_report(store: &Store) -> Report {
     let report = match store.probe().await {
         Ok(()) => Report::new(Status::Healthy, ""),
         Err(error) => {

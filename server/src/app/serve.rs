@@ -300,6 +300,12 @@ fn spawn_background(app: &App, reloading: Reloading, running: &Running) {
     running.background.spawn(probing);
     let cleaning = app.files.clone().watch(running.ending.clone());
     running.background.spawn(cleaning);
+    if let Some(keeper) = app.keeper.clone() {
+        let pace = super::pace(&app.config, interval);
+        running
+            .background
+            .spawn(keeper.run(pace, running.ending.clone()));
+    }
     let (router, ending) = (Arc::clone(&app.router), running.ending.clone());
     running
         .background

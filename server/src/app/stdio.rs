@@ -36,6 +36,11 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
         ending.clone(),
     ));
     let cleaning = tokio::spawn(app.files.clone().watch(ending.clone()));
+    let pace = super::pace(&app.config, interval);
+    let keeping = app
+        .keeper
+        .clone()
+        .map(|keeper| tokio::spawn(keeper.run(pace, ending.clone())));
     let serving = pipe::stdio(app.toolbox.clone(), ending.clone()).fuse();
     let mut serving = pin!(serving);
     let served = tokio::select! {
@@ -74,6 +79,9 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let _ = watching.await;
     let _ = probing.await;
     let _ = cleaning.await;
+    if let Some(keeping) = keeping {
+        let _ = keeping.await;
+    }
     served
         .unwrap_or(Ok(()))
         .map_err(|error| AppError::theirs("stdio", error))

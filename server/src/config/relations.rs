@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::auth::DISCOVER;
-use super::{Algorithm, AuthMode, Clocks, Config, KeySource, ProviderRow, address, files};
+use super::{
+    Algorithm, ArchiveKind, AuthMode, Clocks, Config, KeySource, ProviderRow, address, files,
+};
 
 /// Outer clocks exceed inner ones by at least this, so that the inner one fires first.
 const STEP: Duration = Duration::from_secs(5);
 
 /// Components that `ready.require` may name.
-const COMPONENTS: [&str; 3] = ["store", "disk", "providers"];
+const COMPONENTS: [&str; 4] = ["store", "archive", "disk", "providers"];
 
 type Wrong = (String, String);
 
@@ -24,6 +26,7 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     access(config, &mut wrong);
     jwt(config, &mut wrong);
     store(config, &mut wrong);
+    archive(config, &mut wrong);
     for (key, message) in files::broken(config) {
         say(&mut wrong, true, key, message);
     }
@@ -113,6 +116,7 @@ fn spans(config: &Config, wrong: &mut Vec<Wrong>) {
     let limits = &config.limits;
     let spans = [
         ("health.interval", config.health.interval),
+        ("archive.retry", config.archive.retry),
         ("limits.rate.burst", limits.rate.burst),
         ("limits.hello_timeout", limits.hello_timeout),
         ("limits.choice_wait", limits.choice_wait),
@@ -339,6 +343,21 @@ fn store(config: &Config, wrong: &mut Vec<Wrong>) {
     let fits = url.is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss"));
     let message = "must be a URL such as redis://127.0.0.1:6379";
     say(wrong, !fits, "store.url", message);
+}
+
+fn archive(config: &Config, wrong: &mut Vec<Wrong>) {
+    let archive = &config.archive;
+    let url = url::Url::parse(&archive.url);
+    let fits = url.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
+    let is_wrong = archive.kind == ArchiveKind::Postgres && !fits;
+    let message = "must be a URL such as postgres://exai@127.0.0.1/exai";
+    say(wrong, is_wrong, "archive.url", message);
+    say(
+        wrong,
+        archive.queue == 0,
+        "archive.queue",
+        "must be at least 1",
+    );
 }
 
 fn provider(row: &ProviderRow, wrong: &mut Vec<Wrong>) {

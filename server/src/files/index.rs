@@ -93,6 +93,7 @@ impl Index {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.pragma_update(None, "secure_delete", "ON")?;
         let store = schema::migrate(&mut connection)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
@@ -122,6 +123,21 @@ impl Index {
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|error| Err(FileError::Broken(error.to_string())))
+    }
+
+    /// Takes what was removed out of the log beside the file; the file is overwritten where it was.
+    ///
+    /// # Errors
+    /// What keeps the index from answering.
+    pub async fn scrub(&self) -> Result<(), FileError> {
+        let connection = Arc::clone(&self.connection);
+        let work = move || {
+            let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| FileError::Broken(error.to_string()))??;
+        Ok(())
     }
 
     /// Refuses what would go over a bound; the answer may change until the file is added.

@@ -195,8 +195,11 @@ impl Health {
         let local = |(_, report): &(&String, &Report)| {
             report.is_local && report.status == Status::Unhealthy
         };
-        if let Some((name, _)) = state.components.iter().find(local) {
-            return Some(format!("{name} is gone"));
+        if let Some((name, report)) = state.components.iter().find(local) {
+            return Some(match report.detail.as_str() {
+                "" => format!("{name} is gone"),
+                why => format!("{name}: {why}"),
+            });
         }
         let lost = self.require.iter().find(|name| !state.is_healthy(name));
         lost.map(|name| format!("{name} is required and not healthy"))

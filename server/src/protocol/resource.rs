@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::caller::Caller;
 use super::reply::protocol_error;
-use crate::failure::Failure;
+use crate::archive::Archived;
+use crate::failure::{Category, Failure};
 use crate::files::digest::PREFIX as FILE_PREFIX;
 use crate::files::{Digest, FileError, FileStore};
 use crate::store::{Exchange, StoreError, StoredThread, ThreadSummary};
-use crate::thread::Threads;
+use crate::thread::{ARCHIVE_PREFIX, Threads};
 use crate::tool::Surroundings;
 use crate::tool::pages::{self, Address};
 use crate::tool::run::holder_of;
@@ -27,6 +28,9 @@ const RESULT_TEMPLATE: &str = "exai://result/{id}{?page}";
 
 /// One stored file.
 const FILE_TEMPLATE: &str = "exai://file/{sha256}";
+
+/// One thread that has expired.
+const ARCHIVE_TEMPLATE: &str = "exai://archive/{id}";
 
 const THREAD_PREFIX: &str = "exai://thread/";
 const JSON: &str = "application/json";
@@ -91,6 +95,10 @@ pub fn templates() -> Vec<ResourceTemplate> {
             .with_title("A thread")
             .with_description("One conversation with all its exchanges.")
             .with_mime_type(JSON),
+        ResourceTemplate::new(ARCHIVE_TEMPLATE, "archived_thread")
+            .with_title("An archived thread")
+            .with_description("The copy of a conversation that outlives its thread.")
+            .with_mime_type(JSON),
         ResourceTemplate::new(RESULT_TEMPLATE, "result")
             .with_title("A page of a long answer")
             .with_description("Text of one answer, as a reply's link names it.")
@@ -142,17 +150,47 @@ pub async fn read(
     }
     let value = if uri == THREADS {
         json!({ "threads": summaries(threads, caller).await? })
+    } else if let Some(handle) = uri.strip_prefix(ARCHIVE_PREFIX) {
+        archived_value(&archived(threads, caller, (uri, handle)).await?)
     } else {
         let handle = uri
             .strip_prefix(THREAD_PREFIX)
             .ok_or_else(|| not_found(uri))?;
         match threads.read(&caller.principal, handle).await {
             Ok(thread) => thread_value(&thread, threads),
-            Err(StoreError::NotFound) => return Err(not_found(uri)),
+            Err(StoreError::NotFound) => {
+                let copy = archived(threads, caller, (uri, handle)).await?;
+                let copy = format!("{ARCHIVE_PREFIX}{}", copy.id);
+                let data = json!({ "uri": uri, "archived": copy });
+                let told = format!("the thread has expired; its archived copy is {copy}");
+                return Err(ErrorData::invalid_params(told, Some(data)));
+            }
             Err(error) => return Err(outage(error, caller)),
         }
     };
     Ok(ResourceContents::text(value.to_string(), uri).with_mime_type(JSON))
+}
+
+/// The archived copy of a thread; an archive that does not answer is -32603.
+async fn archived(
+    threads: &Threads,
+    caller: &Caller,
+    (uri, handle): (&str, &str),
+) -> Result<Archived, ErrorData> {
+    match threads.archived(&caller.principal, handle).await {
+        Ok(copy) => copy.ok_or_else(|| not_found(uri)),
+        Err(cause) => {
+            let failure = Failure::new(
+                Category::ServerError,
+                "archive_unavailable",
+                "The archive cannot be read now. Try again shortly.",
+            );
+            Err(protocol_error(
+                &failure.with_cause(cause),
+                &caller.correlation_id,
+            ))
+        }
+    }
 }
 
 /// One page of a long answer.
@@ -213,6 +251,12 @@ fn thread_value(thread: &StoredThread, threads: &Threads) -> Value {
         "turns_left": threads.turns_left(thread.exchanges.len()),
         "ttl_seconds": thread.ttl_ms / 1000,
     })
+}
+
+fn archived_value(copy: &Archived) -> Value {
+    let turns = (1_u32..).zip(&copy.exchanges);
+    let turns: Vec<Value> = turns.map(|(turn, one)| turn_value(turn, one)).collect();
+    json!({ "id": copy.id, "title": copy.title, "turns": turns, "archived": true })
 }
 
 fn turn_value(turn: u32, exchange: &Exchange) -> Value {

@@ -10,11 +10,13 @@ use uuid::Uuid;
 
 mod call;
 mod check;
+mod queue;
 mod spending;
 
 use super::*;
 use call::*;
 use check::*;
+use queue::*;
 use spending::*;
 
 /// A store and what keeps it alive.
@@ -38,6 +40,7 @@ impl Drop for Server {
 pub(super) const LIMITS: ThreadLimits = ThreadLimits {
     exchanges: 10,
     ttl_ms: 3_600_000,
+    queue: 1_000,
 };
 
 pub(super) fn silent() -> Watch {
@@ -213,9 +216,15 @@ both! {
     a_settlement_counts_once_however_often_it_is_sent(LIMITS) => settled_once;
     a_hold_of_a_dead_process_ends_by_itself(LIMITS) => expired_hold;
     two_instances_overspend_by_one_hold_at_most(LIMITS) => two_instances;
+    a_copy_of_each_change_waits_in_order_until_settled(LIMITS) => queued;
+    a_full_queue_stops_the_copies_and_not_the_conversation(NARROW) => bounded;
+    a_purge_leaves_nothing_of_one_owner_and_all_of_another(LIMITS) => purged;
 }
+
+const NARROW: ThreadLimits = ThreadLimits { queue: 2, ..LIMITS };
 
 const SHORT: ThreadLimits = ThreadLimits {
     exchanges: 10,
     ttl_ms: 1_200,
+    queue: 1_000,
 };

@@ -9,6 +9,7 @@ mod call;
 mod query;
 mod schema;
 mod spending;
+mod waiting;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -66,6 +67,8 @@ enum Read {
         days: Vec<String>,
         reply: Reply<Vec<UsageLine>>,
     },
+    /// A question that is rare enough to bring its own words, and its own way to answer.
+    Other(Box<dyn FnOnce(&Connection) + Send>),
 }
 
 /// The embedded home.
@@ -273,6 +276,7 @@ fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.pragma_update(None, "secure_delete", "ON")?;
         Ok(connection)
     };
     open().map_err(sqlite_error)
@@ -333,6 +337,7 @@ fn answer(connection: &Connection, mut queue: mpsc::Receiver<Read>) {
             Read::Usage { days, reply } if !reply.is_closed() => {
                 drop(reply.send(spending::usage(connection, &days)));
             }
+            Read::Other(work) => work(connection),
             // Whoever asked has gone.
             _ => {}
         }

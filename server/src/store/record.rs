@@ -167,6 +167,8 @@ pub struct ThreadLimits {
     pub exchanges: u32,
     /// Life after the last append, in milliseconds.
     pub ttl_ms: u64,
+    /// Copies that may wait for the archive: of all on SQLite, of one owner on Redis. 0: none wait.
+    pub queue: u32,
 }
 
 #[cfg(test)]

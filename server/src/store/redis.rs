@@ -7,6 +7,7 @@ mod call;
 mod link;
 mod reply;
 mod spending;
+mod waiting;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,7 +16,9 @@ use redis::{Script, Value};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::{Append, Appended, CallId, Recalled, StoreError, StoredThread, Target, ThreadId};
+use super::{
+    Append, Appended, CALL_PREFIX, CallId, Recalled, StoreError, StoredThread, Target, ThreadId,
+};
 use super::{ThreadLimits, ThreadSummary};
 use link::Link;
 
@@ -32,6 +35,7 @@ pub struct Clocks {
 pub struct Redis {
     link: Link,
     limits: ThreadLimits,
+    entered: waiting::Entered,
     append: Script,
     delete: Script,
     call: Script,
@@ -59,6 +63,7 @@ impl Redis {
         Ok(Self {
             link,
             limits,
+            entered: waiting::Entered::default(),
             append: Script::new(include_str!("redis/append.lua")),
             delete: Script::new(include_str!("redis/delete.lua")),
             call: Script::new(include_str!("redis/call.lua")),
@@ -87,7 +92,8 @@ impl Redis {
         let mut call = self.append.prepare_invoke();
         call.key(keys.thread(append.thread))
             .key(keys.index())
-            .key(claim_key);
+            .key(claim_key)
+            .key(keys.waiting());
         call.arg(mode)
             .arg(self.limits.exchanges)
             .arg(self.limits.ttl_ms)
@@ -97,6 +103,8 @@ impl Redis {
         call.arg(append.exchange.created_ms)
             .arg(append.thread.to_string());
         call.arg(digest).arg(reply);
+        call.arg(self.limits.queue).arg(&append.owner);
+        self.enter(&keys).await?;
         let mut manager = self.link.manager().await?;
         let said: Vec<String> = self.link.settle(call.invoke_async(&mut manager).await)?;
         reply::appended(&said, self.limits.exchanges)
@@ -117,7 +125,11 @@ impl Redis {
         let mut call = self.delete.prepare_invoke();
         call.key(keys.thread(id))
             .key(keys.index())
-            .arg(id.to_string());
+            .key(keys.waiting())
+            .arg(id.to_string())
+            .arg(self.limits.queue)
+            .arg(owner);
+        self.enter(&keys).await?;
         let mut manager = self.link.manager().await?;
         let gone: u32 = self.link.settle(call.invoke_async(&mut manager).await)?;
         if gone == 0 {
@@ -206,7 +218,28 @@ struct Keys {
 
 impl Keys {
     fn of(owner: &str) -> Self {
-        Self { tag: digest(owner) }
+        Self::tagged(&digest(owner))
+    }
+
+    fn tagged(tag: &str) -> Self {
+        let tag = tag.to_owned();
+        Self { tag }
+    }
+
+    /// A pattern of all keys of the owner; the tag is hex, so it holds nothing a pattern means.
+    fn everything(&self) -> String {
+        format!("exai:{{{}}}:*", self.tag)
+    }
+
+    fn all_calls(&self) -> String {
+        format!(
+            "{}????????-????-????-????-????????????",
+            self.call_named("")
+        )
+    }
+
+    fn waiting(&self) -> String {
+        format!("exai:{{{}}}:waiting", self.tag)
     }
 
     fn thread(&self, id: ThreadId) -> String {
@@ -223,6 +256,10 @@ impl Keys {
 
     fn call(&self, id: CallId) -> String {
         format!("exai:{{{}}}:{id}", self.tag)
+    }
+
+    fn call_named(&self, id: &str) -> String {
+        format!("exai:{{{}}}:{CALL_PREFIX}{id}", self.tag)
     }
 
     fn claim(&self, key: &str) -> String {

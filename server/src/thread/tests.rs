@@ -12,6 +12,7 @@ async fn threads(folder: &tempfile::TempDir) -> Threads {
     let limits = ThreadLimits {
         exchanges: 3,
         ttl_ms: 60_000,
+        queue: 0,
     };
     Threads::new(
         Store::open(home, limits, Arc::new(|_| {})).await.unwrap(),
@@ -157,4 +158,47 @@ async fn a_used_key_is_recalled_and_refuses_other_arguments() {
         threads.recall("ada", &other).await.unwrap_err().code,
         "idempotency_key_reused"
     );
+}
+
+#[tokio::test]
+async fn an_expired_thread_names_its_archived_copy_to_its_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::Embedded {
+        path: folder.path().join("exai.sqlite"),
+        busy_timeout: Duration::from_secs(3),
+    };
+    let limits = ThreadLimits {
+        exchanges: 3,
+        ttl_ms: 3 * 3_600_000,
+        queue: 10,
+    };
+    let store = Store::open(home, limits, Arc::new(|_| {})).await.unwrap();
+    let archive = crate::archive::Home::Sqlite {
+        path: folder.path().join("archive.sqlite"),
+        busy_timeout: Duration::from_secs(3),
+    };
+    let archive = Archive::new(archive).unwrap();
+    let keeper = crate::archive::Keeper::new(archive.clone(), store.clone(), Arc::default());
+    let mut threads = Threads::new(store, limits).with_archive(Some(archive));
+    let begun = threads.open("ada", None).await.unwrap();
+    let handle = stored(threads.commit(&begun, turn("one"), None).await.unwrap())
+        .thread
+        .to_string();
+    keeper.drain().await.unwrap();
+    // A minute before the third hour is over it lives, a minute after it does not.
+    assert!(threads.open("ada", Some(&handle)).await.is_ok());
+    threads.clock = || jiff::Timestamp::now().as_millisecond() + 179 * 60_000;
+    assert!(threads.open("ada", Some(&handle)).await.is_ok());
+    threads.clock = || jiff::Timestamp::now().as_millisecond() + 181 * 60_000;
+    let refused = threads.open("ada", Some(&handle)).await.unwrap_err();
+    assert_eq!(refused.code, "thread_expired");
+    let named = format!("exai://archive/{handle}");
+    assert!(refused.message.contains(&named), "{}", refused.message);
+    let copy = threads.archived("ada", &handle).await.unwrap().unwrap();
+    assert_eq!(
+        (copy.exchanges[0].user.as_str(), copy.title.as_str()),
+        ("one", "one")
+    );
+    let foreign = threads.open("eve", Some(&handle)).await.unwrap_err();
+    assert_eq!(foreign.code, "thread_not_found");
 }

@@ -121,6 +121,11 @@ impl Results {
         })
     }
 
+    /// Forgets every answer.
+    pub fn clear(&self) {
+        *self.lock() = Shelf::default();
+    }
+
     /// Keeps a whole answer; the oldest go.
     pub fn keep(&self, question: Question, reply: &Reply, now: Instant) {
         let bytes = bytes_of(reply);

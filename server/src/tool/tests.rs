@@ -92,6 +92,7 @@ async fn toolbox(folder: &tempfile::TempDir, config: &Config, ask: AskModel) -> 
     let limits = ThreadLimits {
         exchanges: 10,
         ttl_ms: 60_000,
+        queue: 0,
     };
     let store = Store::open(home, limits, Arc::new(|_| {})).await.unwrap();
     Toolbox::new(Surroundings {

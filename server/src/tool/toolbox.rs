@@ -108,6 +108,12 @@ impl Toolbox {
         &self.0.permits
     }
 
+    /// Forgets every answer and review that is kept in memory.
+    pub fn forget(&self) {
+        self.0.results.clear();
+        self.0.around.reviews.clear();
+    }
+
     /// Does the work of a call; `has_asked` is set before a provider is asked.
     async fn answer(
         &self,

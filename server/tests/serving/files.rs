@@ -13,7 +13,7 @@ fn large(fact: &str) -> String {
     format!("FACT {fact} of the file\n{}", "filler words\n".repeat(6000))
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{query, sqlite_error};
+use super::{query, sqlite_error, waiting};
 use crate::store::{Append, Appended, StoreError, Target, ThreadId, ThreadLimits};
 
 /// Expired threads removed beside one append; bounds the work and keeps the file from growing.
@@ -31,6 +31,7 @@ pub(super) fn append(
     let turns = place(connection, append, limits, now_ms)?;
     insert(connection, append, turns + 1)?;
     touch(connection, append, turns + 1, limits)?;
+    waiting::copy(connection, append, turns + 1, limits)?;
     Ok(Appended::Stored { turn: turns + 1 })
 }
 
@@ -184,14 +185,14 @@ pub(super) fn delete(
     owner: &str,
     id: ThreadId,
     now_ms: i64,
+    limits: ThreadLimits,
 ) -> Result<(), StoreError> {
     let gone = connection
         .prepare_cached("DELETE FROM threads WHERE id = ?1 AND owner = ?2 AND expires_ms > ?3")
         .and_then(|mut statement| statement.execute(params![id.to_string(), owner, now_ms]))
         .map_err(sqlite_error)?;
     if gone == 0 {
-        Err(StoreError::NotFound)
-    } else {
-        Ok(())
+        return Err(StoreError::NotFound);
     }
+    waiting::deletion(connection, owner, id, limits)
 }

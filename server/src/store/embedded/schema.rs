@@ -6,7 +6,7 @@ use super::sqlite_error;
 use crate::store::StoreError;
 
 /// One script per version; version n is the file after the first n scripts.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     // 1: threads, their exchanges, claimed idempotency keys.
     "CREATE TABLE threads (
          id TEXT PRIMARY KEY,
@@ -86,6 +86,16 @@ const MIGRATIONS: [&str; 3] = [
          nano INTEGER NOT NULL,
          PRIMARY KEY (day, principal, team, tool, provider, model)
      ) STRICT;",
+    // 4: copies that wait for the archive, in the order of the changes they copy.
+    "CREATE TABLE waiting (
+         id INTEGER PRIMARY KEY AUTOINCREMENT,
+         owner TEXT NOT NULL,
+         thread TEXT NOT NULL,
+         turn INTEGER NOT NULL,
+         title TEXT NOT NULL,
+         body TEXT NOT NULL
+     ) STRICT;
+     CREATE TABLE purges (purged_ms INTEGER NOT NULL) STRICT;",
 ];
 
 /// The version this program writes.

@@ -37,7 +37,15 @@ pub(super) enum Write {
     Probe {
         reply: Reply<()>,
     },
+    /// Work that is rare enough to bring its own words.
+    Other {
+        work: Work,
+        reply: Reply<()>,
+    },
 }
+
+/// Runs inside a savepoint of the writer.
+pub(super) type Work = Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>;
 
 /// What one write came to, kept until the transaction is on disk.
 enum Done {
@@ -53,9 +61,10 @@ impl Write {
             Self::Append { reply, .. } => reply.is_closed(),
             Self::Hold { reply, .. } => reply.is_closed(),
             Self::Settle { reply, .. } => reply.is_closed(),
-            Self::Delete { reply, .. } | Self::Call { reply, .. } | Self::Probe { reply } => {
-                reply.is_closed()
-            }
+            Self::Delete { reply, .. }
+            | Self::Call { reply, .. }
+            | Self::Other { reply, .. }
+            | Self::Probe { reply } => reply.is_closed(),
         }
     }
 
@@ -64,9 +73,10 @@ impl Write {
             Self::Append { reply, .. } => drop(reply.send(Err(error))),
             Self::Hold { reply, .. } => drop(reply.send(Err(error))),
             Self::Settle { reply, .. } => drop(reply.send(Err(error))),
-            Self::Delete { reply, .. } | Self::Call { reply, .. } | Self::Probe { reply } => {
-                drop(reply.send(Err(error)));
-            }
+            Self::Delete { reply, .. }
+            | Self::Call { reply, .. }
+            | Self::Other { reply, .. }
+            | Self::Probe { reply } => drop(reply.send(Err(error))),
         }
     }
 }
@@ -140,7 +150,7 @@ fn apply(transaction: &mut Transaction<'_>, write: Write, limits: ThreadLimits) 
             reply,
         } => {
             let result = guarded(transaction, |inner| {
-                append::delete(inner, &owner, id, now_ms)
+                append::delete(inner, &owner, id, now_ms, limits)
             });
             Done::Nothing(result, reply)
         }
@@ -156,6 +166,7 @@ fn apply(transaction: &mut Transaction<'_>, write: Write, limits: ThreadLimits) 
             let result = guarded(transaction, |inner| spending::settle(inner, &settlement));
             Done::Settle(result, reply)
         }
+        Write::Other { work, reply } => Done::Nothing(guarded(transaction, work), reply),
         // That the transaction began proves the lock could be had.
         Write::Probe { reply } => Done::Nothing(Ok(()), reply),
     }

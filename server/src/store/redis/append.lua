@@ -1,7 +1,7 @@
 -- Appends one exchange in one step, so that no reader sees half of it.
--- KEYS: thread, owner's index, claim (equal to the index when there is no claim)
+-- KEYS: thread, owner's index, claim (equal to the index when there is no claim), archive's queue
 -- ARGV: mode, cap, ttl_ms, expected (-1: any), exchange, exchange id, state, title,
---       now_ms, thread id, digest ('' = no claim), reply
+--       now_ms, thread id, digest ('' = no claim), reply, queue's length (0 = none), owner
 local seen = redis.call('HGET', KEYS[1], 'id:' .. ARGV[6])
 if seen then return {'stored', seen} end
 local claimed = ARGV[11] ~= ''
@@ -38,4 +38,9 @@ end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. (tonumber(ARGV[9]) - ttl))
 redis.call('ZADD', KEYS[2], ARGV[9], ARGV[10])
 redis.call('PEXPIRE', KEYS[2], ttl)
+local room = tonumber(ARGV[13])
+if room == 0 then return {'stored', tostring(n)} end
+if redis.call('XLEN', KEYS[4]) >= room then return {'stored', tostring(n), 'uncopied'} end
+redis.call('XADD', KEYS[4], '*', 'owner', ARGV[14], 'thread', ARGV[10], 'turn', n,
+  'title', redis.call('HGET', KEYS[1], 'title') or '', 'body', ARGV[5])
 return {'stored', tostring(n)}

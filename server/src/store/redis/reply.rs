@@ -13,6 +13,12 @@ pub(super) fn appended(said: &[String], cap: u32) -> Result<Appended, StoreError
         ["stored", turn] => Ok(Appended::Stored {
             turn: number(turn)?,
         }),
+        ["stored", turn, "uncopied"] => {
+            tracing::error!(turn, "the archive's queue is full: no copy is kept");
+            Ok(Appended::Stored {
+                turn: number(turn)?,
+            })
+        }
         ["replayed", digest, thread, turn, reply] => Ok(Appended::Replayed(Recalled {
             digest: (*digest).to_owned(),
             thread: thread.parse().map_err(|_| corrupt(thread))?,

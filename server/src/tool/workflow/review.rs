@@ -49,6 +49,11 @@ impl Reviews {
         }
     }
 
+    /// Forgets every review.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
     /// The review kept under `key`, the one being made under it, or a new one.
     async fn once<F>(&self, key: String, ask: impl FnOnce() -> F) -> Result<Review, Failure>
     where

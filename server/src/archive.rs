@@ -1,0 +1,391 @@
+//! The archive: a relational copy of every exchange, which outlives its thread.
+//!
+//! One `Archive`, two homes: a SQLite file, or PostgreSQL by URL. The statements are the same, so
+//! the homes differ in how they run one. Copies arrive through the store's queue (`keeper`), may
+//! arrive twice, and are kept once. Losing the archive stops nothing but the reading of archived
+//! copies; a schema that is not ours takes the instance out of service, since a wrong migration
+//! would go unseen otherwise.
+
+pub mod fault;
+pub mod keeper;
+mod postgres;
+mod row;
+mod schema;
+mod sqlite;
+
+#[cfg(test)]
+mod contract;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
+
+pub use fault::Fault;
+pub use keeper::Keeper;
+use row::{Row, Statement};
+
+use crate::store::{Exchange, ThreadId};
+
+/// Which home, and how long to wait for it.
+#[derive(Debug, Clone)]
+pub enum Home {
+    /// A SQLite file.
+    Sqlite {
+        /// The database file; its folder exists.
+        path: PathBuf,
+        /// Wait for a lock that another process holds.
+        busy_timeout: Duration,
+    },
+    /// A PostgreSQL server.
+    Postgres {
+        /// `postgres://`, password included.
+        url: SecretString,
+        /// One attempt to connect.
+        connect_timeout: Duration,
+        /// One transaction or query.
+        command_timeout: Duration,
+    },
+}
+
+/// One change to copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The verified principal.
+    pub owner: String,
+    /// The thread.
+    pub thread: ThreadId,
+    /// The thread's title.
+    pub title: String,
+    /// What happened to it.
+    pub deed: Deed,
+}
+
+/// What happened to a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// An exchange was appended.
+    Appended {
+        /// Its number, from 1.
+        turn: u32,
+        /// What was said.
+        exchange: Exchange,
+    },
+    /// Its owner deleted it.
+    Deleted,
+}
+
+/// A copy that cannot be archived, kept aside with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The principal it was queued for.
+    pub owner: String,
+    /// The thread, as queued.
+    pub thread: String,
+    /// The number of the exchange, as queued.
+    pub turn: u32,
+    /// The text, as queued.
+    pub body: String,
+    /// Why it cannot be archived.
+    pub reason: String,
+}
+
+/// An archived thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archived {
+    /// Its handle.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Exchanges, oldest first.
+    pub exchanges: Vec<Exchange>,
+    /// Unix milliseconds of the last exchange.
+    pub updated_ms: i64,
+}
+
+enum Kind {
+    Sqlite(sqlite::Sqlite),
+    Postgres(Box<postgres::Postgres>),
+}
+
+struct Inner {
+    home: Kind,
+    /// Versions of the schema this program knows; a test may know fewer.
+    known: i64,
+    is_checked: AtomicBool,
+}
+
+/// The archive; cheap to clone.
+#[derive(Clone)]
+pub struct Archive(Arc<Inner>);
+
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archive")
+            .field("kind", &self.kind())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Archive {
+    /// An archive in this home, which is opened, migrated and checked by its first use.
+    ///
+    /// # Errors
+    /// A URL that cannot be read.
+    pub fn new(home: Home) -> Result<Self, Fault> {
+        Self::knowing(home, schema::KNOWN)
+    }
+
+    fn knowing(home: Home, known: i64) -> Result<Self, Fault> {
+        let home = match home {
+            Home::Sqlite { path, busy_timeout } => {
+                Kind::Sqlite(sqlite::Sqlite::new(path, busy_timeout))
+            }
+            Home::Postgres {
+                url,
+                connect_timeout,
+                command_timeout,
+            } => Kind::Postgres(Box::new(postgres::Postgres::new(
+                &url,
+                connect_timeout,
+                command_timeout,
+            )?)),
+        };
+        Ok(Self(Arc::new(Inner {
+            home,
+            known,
+            is_checked: AtomicBool::new(false),
+        })))
+    }
+
+    /// `sqlite` or `postgres`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.0.home {
+            Kind::Sqlite(_) => "sqlite",
+            Kind::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Copies changes, all or none. A copy that is there already stays as it is; one of a thread or
+    /// an owner that was removed since is left out.
+    ///
+    /// # Errors
+    /// `Poison` when one of them can never be copied, or an outage.
+    pub async fn copy(&self, entries: &[Entry], now_ms: i64) -> Result<(), Fault> {
+        let mut statements = Vec::new();
+        for entry in entries {
+            entry_statements(entry, now_ms, &mut statements)?;
+        }
+        self.write(statements).await.map(drop)
+    }
+
+    /// Keeps a copy aside that cannot be archived.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn bury(&self, letter: &Letter, now_ms: i64) -> Result<(), Fault> {
+        // PostgreSQL keeps no NUL in a text.
+        let text = |text: &str| text.replace('\0', "\u{fffd}");
+        let told = format!("{}\n{}\n{}", letter.thread, letter.turn, letter.body);
+        let put = Statement::new(schema::BURY)
+            .text(hex(&told))
+            .text(text(&letter.owner))
+            .text(text(&letter.thread))
+            .whole(letter.turn.into())
+            .text(text(&letter.body))
+            .text(text(&letter.reason))
+            .whole(now_ms);
+        self.write(vec![put]).await.map(drop)
+    }
+
+    /// How many copies are kept aside.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn dead_letters(&self) -> Result<u64, Fault> {
+        let rows = self.rows(Statement::new(schema::COUNT_BURIED)).await?;
+        rows.first()
+            .map_or(Ok(0), |row| Ok(row.whole(0)?.unsigned_abs()))
+    }
+
+    /// An archived thread of `owner`.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn read(&self, owner: &str, id: ThreadId) -> Result<Option<Archived>, Fault> {
+        let find = Statement::new(schema::FIND)
+            .text(id.to_string())
+            .text(owner);
+        match self.rows(find).await?.first() {
+            Some(head) => self.whole(head).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Every archived thread of `owner`, the oldest first.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn of_owner(&self, owner: &str) -> Result<Vec<Archived>, Fault> {
+        let mut all = Vec::new();
+        for head in self.rows(Statement::new(schema::OWNED).text(owner)).await? {
+            all.push(self.whole(&head).await?);
+        }
+        Ok(all)
+    }
+
+    /// Removes everything of `owner`, and what may still be on its way here; returns how many
+    /// threads and how many dead letters there were.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn purge(&self, owner: &str, now_ms: i64) -> Result<(u64, u64), Fault> {
+        let forget = Statement::new(schema::FORGET)
+            .text(subject(owner))
+            .whole(now_ms);
+        let threads = Statement::new(schema::PURGE_THREADS).text(owner);
+        let letters = Statement::new(schema::PURGE_BURIED).text(owner);
+        let counts = self.write(vec![forget, threads, letters]).await?;
+        match &self.0.home {
+            Kind::Sqlite(home) => home.scrub().await?,
+            Kind::Postgres(home) => home.scrub().await?,
+        }
+        let count = |at: usize| counts.get(at).copied().unwrap_or(0);
+        Ok((count(1), count(2)))
+    }
+
+    /// Removes what was last changed before `before_ms`; returns how many threads.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn expire(&self, before_ms: i64) -> Result<u64, Fault> {
+        let all = [
+            schema::EXPIRE,
+            schema::EXPIRE_BURIED,
+            schema::EXPIRE_FORGOTTEN,
+        ];
+        let all = all.map(|text| Statement::new(text).whole(before_ms));
+        let counts = self.write(all.into()).await?;
+        Ok(counts.first().copied().unwrap_or(0))
+    }
+
+    /// Asks whether the archive answers and its schema is one this program can use.
+    ///
+    /// # Errors
+    /// `Schema`, or an outage.
+    pub async fn probe(&self) -> Result<(), Fault> {
+        self.0.is_checked.store(false, Ordering::Release);
+        self.checked().await
+    }
+
+    async fn whole(&self, head: &Row) -> Result<Archived, Fault> {
+        let (id, title) = (head.text(0)?.to_owned(), head.text(1)?.to_owned());
+        let rows = self
+            .rows(Statement::new(schema::READ).text(id.clone()))
+            .await?;
+        let exchange = |row: &Row| {
+            let read = serde_json::from_str(row.text(0)?);
+            read.map_err(|error| Fault::Poison(format!("read back an exchange: {error}")))
+        };
+        Ok(Archived {
+            id,
+            title,
+            updated_ms: head.whole(2)?,
+            exchanges: rows.iter().map(exchange).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Migrates and checks once, and again after whatever may have changed the schema.
+    async fn checked(&self) -> Result<(), Fault> {
+        if self.0.is_checked.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        schema::migrate(self).await?;
+        self.0.is_checked.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn write(&self, statements: Vec<Statement>) -> Result<Vec<u64>, Fault> {
+        self.checked().await?;
+        self.doubt(self.run(statements).await)
+    }
+
+    async fn rows(&self, statement: Statement) -> Result<Vec<Row>, Fault> {
+        self.checked().await?;
+        self.doubt(self.ask(statement).await)
+    }
+
+    /// Has the schema looked at again after tables were not as expected.
+    fn doubt<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
+        if matches!(result, Err(Fault::Schema(_))) {
+            self.0.is_checked.store(false, Ordering::Release);
+        }
+        result
+    }
+
+    /// Runs statements in one transaction; how many rows each changed.
+    async fn run(&self, statements: Vec<Statement>) -> Result<Vec<u64>, Fault> {
+        match &self.0.home {
+            Kind::Sqlite(home) => home.run(statements).await,
+            Kind::Postgres(home) => home.run(&statements).await,
+        }
+    }
+
+    async fn ask(&self, statement: Statement) -> Result<Vec<Row>, Fault> {
+        match &self.0.home {
+            Kind::Sqlite(home) => home.ask(statement).await,
+            Kind::Postgres(home) => home.ask(&statement).await,
+        }
+    }
+}
+
+fn entry_statements(entry: &Entry, now_ms: i64, into: &mut Vec<Statement>) -> Result<(), Fault> {
+    let thread = entry.thread.to_string();
+    let Deed::Appended { turn, exchange } = &entry.deed else {
+        into.push(
+            Statement::new(schema::FORGET)
+                .text(thread.clone())
+                .whole(now_ms),
+        );
+        into.push(
+            Statement::new(schema::DELETE)
+                .text(thread)
+                .text(&entry.owner),
+        );
+        return Ok(());
+    };
+    let body = serde_json::to_string(exchange)
+        .map_err(|error| Fault::Poison(format!("write an exchange: {error}")))?;
+    let (title, at_ms) = (entry.title.replace('\0', "\u{fffd}"), exchange.created_ms);
+    into.push(
+        Statement::new(schema::CONVERSATION)
+            .text(thread.clone())
+            .text(&entry.owner)
+            .text(title)
+            .whole(at_ms)
+            .text(subject(&entry.owner)),
+    );
+    into.push(
+        Statement::new(schema::MESSAGE)
+            .text(thread)
+            .whole((*turn).into())
+            .text(exchange.id.to_string())
+            .text(body)
+            .text(&entry.owner),
+    );
+    Ok(())
+}
+
+/// How an owner is named among what was forgotten: whoever asked for that is not kept by name.
+fn subject(owner: &str) -> String {
+    format!("owner:{}", hex(owner))
+}
+
+fn hex(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
