@@ -77,6 +77,8 @@ mod locally;
 mod long;
 #[path = "serving/looking.rs"]
 mod looking;
+#[path = "serving/losing.rs"]
+mod losing;
 #[path = "serving/lost.rs"]
 mod lost;
 #[path = "serving/monitoring.rs"]
@@ -105,6 +107,8 @@ mod redis;
 mod relay;
 #[path = "serving/reloading.rs"]
 mod reloading;
+#[path = "serving/replicas.rs"]
+mod replicas;
 #[path = "serving/reviews.rs"]
 mod reviews;
 #[path = "serving/sharing.rs"]

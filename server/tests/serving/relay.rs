@@ -9,6 +9,8 @@ use std::time::Duration;
 struct State {
     target: Option<SocketAddr>,
     open: Vec<TcpStream>,
+    /// What everybody who knocks is told before the door is shut.
+    said: Option<&'static [u8]>,
 }
 
 /// A running relay.
@@ -39,6 +41,10 @@ impl Relay {
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 let mut state = state.lock().unwrap();
+                if let Some(said) = state.said {
+                    let _ = (&near).write_all(said);
+                    continue;
+                }
                 let far = state
                     .target
                     .and_then(|target| TcpStream::connect(target).ok());
@@ -51,6 +57,11 @@ impl Relay {
             }
         });
         relay
+    }
+
+    /// Whoever knocks from now on is told this and no more; `None` leads on.
+    pub fn answer_all(&self, said: Option<&'static [u8]>) {
+        self.state.lock().unwrap().said = said;
     }
 
     /// New connections lead there; the old ones are cut.
