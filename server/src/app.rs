@@ -30,6 +30,7 @@ use crate::observe::manifest::Identity;
 use crate::observe::stage::Stages;
 use crate::observe::{Health, Metrics, log};
 use crate::router::Router;
+use crate::spending::Spending;
 use crate::store::{Home, Operation, Store, StoreError, ThreadLimits, Watch};
 use crate::thread::Threads;
 use crate::tool::{Surroundings, Toolbox};
@@ -126,7 +127,11 @@ impl App {
             )
         })?;
         let (store, keeper) = open_state(&config, &stages, metrics.clone()).await?;
-        let building = async { Router::from_config(&config, metrics.clone()) };
+        let spending = Spending::new(store.clone(), config.budgets.clone());
+        let building = async {
+            let router = Router::from_config(&config, metrics.clone());
+            router.map(|router| router.with_spending(spending.clone()))
+        };
         let router = stages.run("providers", building).await;
         let router = Arc::new(router.map_err(|error| AppError::theirs("providers", error))?);
         let archive = keeper.as_ref().map(|keeper| keeper.archive().clone());
@@ -144,6 +149,7 @@ impl App {
                 metrics.clone(),
             );
             around.health = health.clone();
+            around.spending = spending.clone();
             around.files = Some(files.clone());
             Ok::<_, std::convert::Infallible>(Toolbox::new(around))
         };

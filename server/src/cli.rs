@@ -10,6 +10,7 @@ mod doctor;
 mod probe;
 mod token;
 mod unstarted;
+mod usage;
 mod version;
 
 use std::ffi::OsString;
@@ -74,6 +75,8 @@ enum Command {
     Data(data::Wish),
     /// Make a development token from EXAI_JWT_SECRET
     Token(token::Wish),
+    /// Say who spent what: by user, team, tool, model or day
+    Usage(usage::Wish),
     /// Look for what keeps the server from working, and name the fix
     Doctor {
         #[command(flatten)]
@@ -296,6 +299,7 @@ fn run(command: Command) -> Result<(), Failed> {
         Command::Version { json } => version::run(json),
         Command::Data(wish) => data::run(wish),
         Command::Token(wish) => token::run(wish),
+        Command::Usage(wish) => usage::run(wish),
         Command::Doctor { layers, live, json } => doctor::run(&layers.sources(), live, json),
     }
 }

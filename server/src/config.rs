@@ -7,6 +7,7 @@
 pub mod address;
 pub mod archive;
 pub mod auth;
+pub mod budget;
 pub mod current;
 pub mod digest;
 pub mod duration;
@@ -31,6 +32,7 @@ use serde::de::DeserializeOwned;
 pub use address::Cidr;
 pub use archive::{Archive, ArchiveKind};
 pub use auth::{Algorithm, Auth, AuthMode, Jwt, KeySource};
+pub use budget::Budgets;
 pub use current::Current;
 pub use digest::Digests;
 pub use fault::{Fault, Faults};
@@ -94,6 +96,8 @@ pub struct Config {
     pub tools: Tools,
     /// Default model and extra aliases.
     pub models: Models,
+    /// What callers and teams may spend.
+    pub budgets: Budgets,
     /// What may be read by path.
     pub files: Files,
     /// Whether `/metrics` is open without a token.
@@ -153,11 +157,13 @@ impl Config {
         };
         let providers = provider::read(&mut reader, &from.environment);
         let sections = Sections::read(&mut reader);
-        let Some(sections) = sections else {
+        let budgets = read_budgets(&mut reader);
+        let Some((sections, budgets)) = sections.zip(budgets) else {
             return Err(Faults(faults));
         };
         let outside = Outside {
             providers,
+            budgets,
             secrets,
             policy,
             prompts,
@@ -176,6 +182,22 @@ impl Config {
     }
 }
 
+/// Every key with its value as TOML and the layer that set it, also of a configuration that is
+/// wrong. Values may hold what should not be shown: an address with a password.
+#[must_use]
+pub fn told(sources: &Sources) -> Vec<(String, String, String)> {
+    let Ok(schema) = Schema::embedded() else {
+        return Vec::new();
+    };
+    let mut settings = Settings::defaults(&schema);
+    if let Some(path) = &sources.file {
+        settings.add_file(path, &schema);
+    }
+    settings.add_environment(&sources.environment, &schema);
+    settings.add_flags(&sources.flags, &schema);
+    settings.told()
+}
+
 fn read_policy(settings: &Settings, faults: &mut Vec<Fault>) -> Policy {
     let path = settings.text("auth.policy_file");
     Policy::load(&path).unwrap_or_else(|error| {
@@ -190,6 +212,19 @@ fn read_prompts(settings: &Settings, faults: &mut Vec<Fault>) -> Prompts {
         faults.push(settings.fault("tools.prompts", message));
         Prompts::default()
     })
+}
+
+fn read_budgets(reader: &mut Reader<'_>) -> Option<Budgets> {
+    let written: budget::Written = reader.section("budget")?;
+    match written.read() {
+        Ok(budgets) => Some(budgets),
+        Err(wrong) => {
+            for (key, message) in wrong {
+                reader.faults.push(reader.settings.fault(&key, message));
+            }
+            None
+        }
+    }
 }
 
 /// Turns tables of merged settings into typed sections, collecting what does not fit.
@@ -217,6 +252,7 @@ impl Reader<'_> {
 /// What a configuration holds besides its sections.
 struct Outside {
     providers: BTreeMap<String, ProviderRow>,
+    budgets: Budgets,
     secrets: Secrets,
     policy: Policy,
     prompts: Prompts,
@@ -288,6 +324,7 @@ impl Sections {
     fn into_config(self, outside: Outside) -> Config {
         let Outside {
             providers,
+            budgets,
             secrets,
             policy,
             prompts,
@@ -312,6 +349,7 @@ impl Sections {
             bridge: self.bridge,
             tools,
             models: self.models,
+            budgets,
             files: self.files,
             metrics_open: self.admin.metrics_open,
             health: self.health,

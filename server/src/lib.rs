@@ -16,6 +16,7 @@ pub mod observe;
 pub mod protocol;
 pub mod provider;
 pub mod router;
+pub mod spending;
 pub mod store;
 pub mod thread;
 pub mod tool;

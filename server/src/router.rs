@@ -4,6 +4,7 @@ pub mod ask;
 pub mod breaker;
 mod call;
 pub mod clock;
+mod cost;
 pub mod direct;
 pub mod file;
 pub mod member;
@@ -30,6 +31,7 @@ use crate::provider::catalogue::{Catalogue, CatalogueError};
 use crate::provider::dialect::Dialect;
 use crate::provider::model::{Model, ModelClass, ModelStatus};
 use crate::provider::{Provider, ProviderError, ProviderRow};
+use crate::spending::Spending;
 
 /// How often suspect providers are asked for a sign of life by [`Router::watch`].
 const WATCH: Duration = Duration::from_secs(1);
@@ -54,6 +56,7 @@ pub struct Router {
     roster: Roster,
     members: Vec<Member>,
     metrics: Metrics,
+    spending: Option<Spending>,
 }
 
 impl Router {
@@ -112,7 +115,17 @@ impl Router {
             roster,
             members,
             metrics,
+            spending: None,
         })
+    }
+
+    /// The same router, whose answers are charged to their callers.
+    #[must_use]
+    pub fn with_spending(self, spending: Spending) -> Self {
+        Self {
+            spending: Some(spending),
+            ..self
+        }
     }
 
     /// Answers a question, or says in one typed failure why not.

@@ -117,6 +117,8 @@ mod sharing;
 mod shelf;
 #[path = "serving/socket.rs"]
 mod socket;
+#[path = "serving/spending.rs"]
+mod spending;
 #[path = "serving/starting.rs"]
 mod starting;
 #[path = "serving/stateless.rs"]

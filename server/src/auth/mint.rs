@@ -30,13 +30,13 @@ pub enum MintError {
     Unsigned(String),
 }
 
-/// A token for `subject` with `roles`, valid from `now` (seconds since the epoch) for `ttl`.
+/// A token for `subject` of `team` with `roles`, valid from `now` (seconds since the epoch) for `ttl`.
 ///
 /// # Errors
 /// When the configuration cannot make tokens or the wish exceeds it.
 pub fn mint(
     config: &Config,
-    subject: &str,
+    (subject, team): (&str, Option<&str>),
     roles: &[String],
     ttl: Duration,
     now: u64,
@@ -53,7 +53,7 @@ pub fn mint(
         ));
     }
     let header = json!({"alg": "HS256", "typ": "JWT", "kid": jwt.key_id});
-    let claims = json!({
+    let mut claims = json!({
         "sub": subject,
         "iss": jwt.issuer,
         "aud": jwt.audience,
@@ -62,6 +62,9 @@ pub fn mint(
         "jti": uuid::Uuid::new_v4().simple().to_string(),
         "roles": roles,
     });
+    if let Some(team) = team {
+        claims["team"] = team.into();
+    }
     let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", encode(&header), encode(&claims));
     let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());

@@ -12,6 +12,7 @@ pub const LONGEST_NAME: usize = 128;
 pub struct Principal {
     name: String,
     roles: Vec<String>,
+    team: Option<String>,
     policy: Arc<Policy>,
 }
 
@@ -22,8 +23,15 @@ impl Principal {
         Self {
             name,
             roles,
+            team: None,
             policy,
         }
+    }
+
+    /// The same caller as a member of a team, whose budget it shares.
+    #[must_use]
+    pub fn with_team(self, team: Option<String>) -> Self {
+        Self { team, ..self }
     }
 
     /// The caller when authentication is off: `anonymous`, role admin.
@@ -42,6 +50,12 @@ impl Principal {
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.roles
+    }
+
+    /// The verified team; `None` for a caller without one.
+    #[must_use]
+    pub fn team(&self) -> Option<&str> {
+        self.team.as_deref()
     }
 
     /// Whether the policy grants a tool, by the name a caller used or the canonical one.

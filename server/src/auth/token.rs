@@ -220,8 +220,8 @@ impl TokenCheck {
         }
         let name = self.name(claims)?;
         self.check_revoked(claims)?;
-        let roles = self.roles(claims);
-        Ok(Principal::new(name, roles, Arc::clone(&self.policy)))
+        let (roles, policy) = (self.roles(claims), Arc::clone(&self.policy));
+        Ok(Principal::new(name, roles, policy).with_team(self.team(claims)?))
     }
 
     /// The subject; one of another issuer with that issuer's name, so that two people who share a
@@ -234,8 +234,7 @@ impl TokenCheck {
                 .unwrap_or_default()
         };
         let (subject, issuer) = (text("sub"), text("iss"));
-        let is_printable = subject.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-        if subject.trim().is_empty() || subject.len() > LONGEST_NAME || !is_printable {
+        if !is_name(subject) {
             return refuse("token_subject");
         }
         if issuer != self.main {
@@ -250,6 +249,19 @@ impl TokenCheck {
             return refuse("token_subject");
         }
         Ok(subject.to_owned())
+    }
+
+    /// The team; one of another issuer with that issuer's name, as a subject.
+    fn team(&self, claims: &Map<String, Value>) -> Checked<Option<String>> {
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        match (claims.get("team"), issuer) {
+            (None, _) => Ok(None),
+            (Some(Value::String(team)), Some(issuer)) if is_name(team) => match issuer {
+                own if own == self.main => Ok(Some(team.clone())),
+                other => Ok(Some(format!("{team}@{other}"))),
+            },
+            (Some(_), _) => refuse("token_team"),
+        }
     }
 
     fn check_revoked(&self, claims: &Map<String, Value>) -> Checked<()> {
@@ -312,6 +324,12 @@ impl TokenCheck {
             _ => false,
         }
     }
+}
+
+/// A name of one to [`LONGEST_NAME`] printable characters.
+fn is_name(text: &str) -> bool {
+    let is_printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    !text.trim().is_empty() && text.len() <= LONGEST_NAME && is_printable
 }
 
 fn seconds(claims: &Map<String, Value>, name: &str) -> Option<u64> {

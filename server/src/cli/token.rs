@@ -19,6 +19,9 @@ pub(super) struct Wish {
     /// Role, such as admin, user or metrics; may be repeated
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
+    /// Team whose budget the subject shares
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
     /// Seconds of life; default and limit is auth.jwt.max_lifetime
     #[arg(long, value_name = "SECONDS")]
     ttl: Option<u64>,
@@ -37,8 +40,14 @@ pub(super) fn run(wish: Wish) -> Result<(), Failed> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
-    let token = mint(&config, &wish.sub, &wish.roles, ttl, now)
-        .map_err(|error| Failed::Usage(error.to_string()))?;
+    let token = mint(
+        &config,
+        (&wish.sub, wish.team.as_deref()),
+        &wish.roles,
+        ttl,
+        now,
+    )
+    .map_err(|error| Failed::Usage(error.to_string()))?;
     say(&token);
     Ok(())
 }

@@ -172,6 +172,14 @@ impl Settings {
             .map(|(key, (value, _))| (key.as_str(), value))
     }
 
+    /// Every key with its value as TOML and where it was set.
+    pub(super) fn told(&self) -> Vec<(String, String, String)> {
+        let row = |(key, (value, layer)): (&String, &(Value, Layer))| {
+            (key.clone(), value.to_string(), layer.to_string())
+        };
+        self.rows.iter().map(row).collect()
+    }
+
     /// The names of the tables directly under `prefix`.
     pub(crate) fn names_under(&self, prefix: &str) -> Vec<String> {
         let under = self

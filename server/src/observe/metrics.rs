@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use super::process;
 use crate::failure::Category;
+use crate::spending::Answered;
 use registration::FAMILIES;
 
 /// Bucket bounds in seconds: fine below a tenth, then up to the longest thinking call.
@@ -83,6 +84,8 @@ struct Inner {
     breaker_state: Family<Labels, Gauge>,
     breaker_transitions: Family<Labels, Counter>,
     failovers: Counter,
+    provider_tokens: Family<Labels, Counter>,
+    provider_cost: Family<Labels, Counter<f64, AtomicU64>>,
     in_flight: Gauge,
     store_seconds: Spans<Histogram>,
     store_errors: Counter,
@@ -135,6 +138,8 @@ impl Metrics {
             breaker_state: Family::default(),
             breaker_transitions: Family::default(),
             failovers: Counter::default(),
+            provider_tokens: Family::default(),
+            provider_cost: Family::default(),
             in_flight: Gauge::default(),
             store_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             store_errors: Counter::default(),
@@ -237,6 +242,26 @@ impl Metrics {
     /// Another provider than the first choice answered or was tried.
     pub fn failover(&self) {
         self.0.failovers.inc();
+    }
+
+    /// A provider answered: its tokens and, where a price is known, its cost.
+    pub fn usage(&self, answered: Answered<'_>) {
+        let (provider, model) = (answered.provider, answered.model);
+        let usage = answered.usage;
+        for (kind, tokens) in [
+            ("input", usage.input),
+            ("output", usage.output),
+            ("cached", usage.cached),
+        ] {
+            let labels = [("provider", provider), ("model", model), ("type", kind)];
+            let counter = self.0.provider_tokens.get_or_create(&label(&labels));
+            counter.inc_by(tokens);
+        }
+        if let Some(cost) = answered.cost_usd {
+            let labels = [("provider", provider), ("model", model)];
+            let counter = self.0.provider_cost.get_or_create(&label(&labels));
+            counter.inc_by(cost);
+        }
     }
 
     /// Calls in flight right now.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::spending::Spender;
+
 /// How a call reached the server; labels metrics and decides what a path argument may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
@@ -33,6 +35,8 @@ pub struct Caller {
     pub principal: Arc<str>,
     /// Its roles.
     pub roles: Arc<[String]>,
+    /// The team whose budget it shares; `None` without one.
+    pub team: Option<Arc<str>>,
     /// How the call came.
     pub transport: Transport,
     /// One id through reply, log, metric and store.
@@ -46,8 +50,21 @@ impl Caller {
         Self {
             principal: "local".into(),
             roles: Arc::from(["admin".to_owned()]),
+            team: None,
             transport: Transport::Stdio,
             correlation_id: fresh_correlation_id(),
+        }
+    }
+}
+
+impl Caller {
+    /// Who pays, outside a call of a tool.
+    #[must_use]
+    pub fn spender(&self) -> Spender {
+        Spender {
+            principal: self.principal.to_string(),
+            team: self.team.clone(),
+            tool: "",
         }
     }
 }

@@ -316,7 +316,13 @@ impl ServerHandler for Handler {
                 verb::complete(&self.toolbox, &caller, (&prompt.name, argument), typed).await?
             }
             Reference::Resource(one) => {
-                resource::complete(self.threads(), &caller, (&one.uri, argument), typed).await?
+                resource::complete(
+                    self.toolbox.surroundings(),
+                    &caller,
+                    (&one.uri, argument),
+                    typed,
+                )
+                .await?
             }
             _ => return Err(ErrorData::invalid_params("unknown kind of reference", None)),
         };

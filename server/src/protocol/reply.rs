@@ -204,6 +204,12 @@ fn footer_of(about: &About, shared: Option<Shared>) -> String {
     if let Some(why) = text("incomplete") {
         parts.push(format!("INCOMPLETE: {why}"));
     }
+    let warnings = trace.get("warnings").and_then(Value::as_array);
+    let near = warnings.into_iter().flatten().filter_map(Value::as_str);
+    parts.extend(
+        near.filter(|one| one.starts_with("budget: "))
+            .map(str::to_owned),
+    );
     if about.replayed {
         parts.push("answered before".to_owned());
     }

@@ -1,5 +1,5 @@
-//! Threads and stored files as resources: lists of one's own, a thread by its id, a file by its
-//! digest.
+//! Threads, stored files, the models and one's own use as resources: lists of one's own, a thread by
+//! its id, a file by its digest.
 
 use rmcp::ErrorData;
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
@@ -20,6 +20,15 @@ use crate::tool::run::holder_of;
 /// The list of one's own threads.
 const THREADS: &str = "exai://threads";
 
+/// What the caller has used and spent.
+const USAGE: &str = "exai://usage/me";
+
+/// Which models can be named.
+const MODELS: &str = "exai://models";
+
+/// Days that the caller's use is told for.
+const USAGE_DAYS: u32 = 30;
+
 /// One thread.
 const THREAD_TEMPLATE: &str = "exai://thread/{id}";
 
@@ -38,7 +47,7 @@ const JSON: &str = "application/json";
 /// Threads shown in lists.
 pub const LISTED: u32 = 200;
 
-/// All resources of a caller: the list, then each thread and each stored file, the newest first.
+/// All resources of a caller: the lists, then each thread and each stored file, the newest first.
 ///
 /// # Errors
 /// -32603 when the store cannot be reached.
@@ -48,6 +57,14 @@ pub async fn list(around: &Surroundings, caller: &Caller) -> Result<Vec<Resource
         .with_title("My threads")
         .with_description("Own conversations, the last used first.")
         .with_mime_type(JSON);
+    let models = Resource::new(MODELS, "models")
+        .with_title("Models")
+        .with_description("Every model: who serves it, context, output, capabilities, other names.")
+        .with_mime_type(JSON);
+    let usage = Resource::new(USAGE, "usage")
+        .with_title("My use")
+        .with_description("Own calls, tokens, cost and budgets of the last 30 days.")
+        .with_mime_type(JSON);
     let each = own.into_iter().map(|thread| {
         Resource::new(format!("{THREAD_PREFIX}{}", thread.id), thread.id)
             .with_title(thread.title)
@@ -55,7 +72,8 @@ pub async fn list(around: &Surroundings, caller: &Caller) -> Result<Vec<Resource
             .with_mime_type(JSON)
     });
     let files = files(around.files.as_ref(), caller).await?;
-    Ok(std::iter::once(index).chain(each).chain(files).collect())
+    let fixed = [index, models, usage].into_iter();
+    Ok(fixed.chain(each).chain(files).collect())
 }
 
 /// The caller's stored files; one content under two names is one resource.
@@ -109,26 +127,38 @@ pub fn templates() -> Vec<ResourceTemplate> {
     ]
 }
 
-/// What can stand for a variable of a template: the ids of own threads that begin with `typed`.
+/// What can stand for a variable of a template: the ids of own threads and the digests of own files
+/// that begin with `typed`. The address of a page comes with its reply alone.
 ///
 /// # Errors
 /// -32602 for a template or variable there is none of, -32603 when the store cannot be reached.
 pub async fn complete(
-    threads: &Threads,
+    around: &Surroundings,
     caller: &Caller,
     (template, variable): (&str, &str),
     typed: &str,
 ) -> Result<Vec<String>, ErrorData> {
-    if template != THREAD_TEMPLATE {
-        return Err(not_found(template));
-    }
-    if variable != "id" {
-        let data = json!({ "argument": variable });
-        return Err(ErrorData::invalid_params("unknown argument", Some(data)));
-    }
-    let own = summaries(threads, caller).await?;
-    let ids = own.into_iter().map(|thread| thread.id);
-    Ok(ids.filter(|id| id.starts_with(typed)).collect())
+    let values: Vec<String> = match (template, variable) {
+        (THREAD_TEMPLATE, "id") => {
+            let own = summaries(&around.threads, caller).await?;
+            own.into_iter().map(|thread| thread.id).collect()
+        }
+        (FILE_TEMPLATE, "sha256") => {
+            let own = files(around.files.as_ref(), caller).await?;
+            let digests = own
+                .iter()
+                .filter_map(|one| one.uri.strip_prefix(FILE_PREFIX));
+            digests.map(str::to_owned).collect()
+        }
+        (RESULT_TEMPLATE, "id" | "page") => Vec::new(),
+        (THREAD_TEMPLATE | FILE_TEMPLATE | RESULT_TEMPLATE, _) => {
+            let data = json!({ "argument": variable });
+            return Err(ErrorData::invalid_params("unknown argument", Some(data)));
+        }
+        _ => return Err(not_found(template)),
+    };
+    let fitting = values.into_iter().filter(|value| value.starts_with(typed));
+    Ok(fitting.collect())
 }
 
 /// Reads a resource.
@@ -148,27 +178,39 @@ pub async fn read(
     if uri.starts_with(FILE_PREFIX) {
         return read_file(around.files.as_ref(), caller, uri).await;
     }
-    let value = if uri == THREADS {
-        json!({ "threads": summaries(threads, caller).await? })
-    } else if let Some(handle) = uri.strip_prefix(ARCHIVE_PREFIX) {
-        archived_value(&archived(threads, caller, (uri, handle)).await?)
-    } else {
-        let handle = uri
-            .strip_prefix(THREAD_PREFIX)
-            .ok_or_else(|| not_found(uri))?;
-        match threads.read(&caller.principal, handle).await {
-            Ok(thread) => thread_value(&thread, threads),
-            Err(StoreError::NotFound) => {
-                let copy = archived(threads, caller, (uri, handle)).await?;
-                let copy = format!("{ARCHIVE_PREFIX}{}", copy.id);
-                let data = json!({ "uri": uri, "archived": copy });
-                let told = format!("the thread has expired; its archived copy is {copy}");
-                return Err(ErrorData::invalid_params(told, Some(data)));
-            }
-            Err(error) => return Err(outage(error, caller)),
+    let value = match uri {
+        THREADS => json!({ "threads": summaries(threads, caller).await? }),
+        MODELS => json!({ "models": (around.models)() }),
+        USAGE => {
+            let report = around.spending.report(&caller.spender(), USAGE_DAYS).await;
+            report.map_err(|error| outage(error, caller))?
         }
+        _ => thread(threads, caller, uri).await?,
     };
     Ok(ResourceContents::text(value.to_string(), uri).with_mime_type(JSON))
+}
+
+/// A thread, or the copy the archive keeps of it.
+async fn thread(threads: &Threads, caller: &Caller, uri: &str) -> Result<Value, ErrorData> {
+    if let Some(handle) = uri.strip_prefix(ARCHIVE_PREFIX) {
+        return Ok(archived_value(
+            &archived(threads, caller, (uri, handle)).await?,
+        ));
+    }
+    let handle = uri
+        .strip_prefix(THREAD_PREFIX)
+        .ok_or_else(|| not_found(uri))?;
+    match threads.read(&caller.principal, handle).await {
+        Ok(thread) => Ok(thread_value(&thread, threads)),
+        Err(StoreError::NotFound) => {
+            let copy = archived(threads, caller, (uri, handle)).await?;
+            let copy = format!("{ARCHIVE_PREFIX}{}", copy.id);
+            let data = json!({ "uri": uri, "archived": copy });
+            let told = format!("the thread has expired; its archived copy is {copy}");
+            Err(ErrorData::invalid_params(told, Some(data)))
+        }
+        Err(error) => Err(outage(error, caller)),
+    }
 }
 
 /// The archived copy of a thread; an archive that does not answer is -32603.

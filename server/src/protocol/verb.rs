@@ -10,12 +10,16 @@ use crate::thread::Threads;
 use crate::tool::Toolbox;
 use crate::tool::registry::Found;
 
+/// What the use can be told by.
+const BY: [&str; 3] = ["day", "model", "tool"];
+
 /// The prompts whose tool is listed: one that leads to a hidden tool would mislead.
 pub fn list(toolbox: &Toolbox) -> Vec<Prompt> {
     let has_tool = |prompt: &Prompt| {
         let tool = match prompt.name.as_str() {
             "continue" | "second_opinion" => "chat",
             "review" => "codereview",
+            "usage" => "status",
             own => own,
         };
         matches!(toolbox.registry().find(tool), Found::Tool(_))
@@ -63,6 +67,15 @@ fn all() -> Vec<Prompt> {
             ]),
         )
         .with_title("Get a second opinion"),
+        Prompt::new(
+            "usage",
+            Some("Tell what I have used and spent, and how far my budgets are."),
+            Some(vec![optional(
+                "by",
+                "tool, model or day; leave out for all three.",
+            )]),
+        )
+        .with_title("What have I spent?"),
     ]
 }
 
@@ -96,6 +109,7 @@ pub async fn get(
         "continue" => go_on(threads, caller, argument("title").unwrap_or_default()).await?,
         "review" => review(argument("focus")),
         "consensus" => consensus(needed(argument("question"), "question")?),
+        "usage" => usage(argument("by"))?,
         "debug" => debug(needed(argument("symptom"), "symptom")?),
         _ => second_opinion(needed(argument("question"), "question")?, argument("model")),
     };
@@ -121,6 +135,10 @@ pub async fn complete(
     }
     match (name, argument) {
         ("continue", "title") => titles(&toolbox.surroundings().threads, caller, typed).await,
+        ("usage", "by") => {
+            let ways = BY.iter().filter(|way| way.starts_with(typed));
+            Ok(ways.map(|way| (*way).to_owned()).collect())
+        }
         ("second_opinion", "model") => Ok(models(toolbox, typed)),
         _ => Ok(Vec::new()),
     }
@@ -209,6 +227,22 @@ fn debug(symptom: &str) -> String {
          code and logs that matter in relevant_files as {{name, content}}. Tell me the cause, the \
          fix and the test that proves it.\n\nThe symptom: {symptom}"
     )
+}
+
+fn usage(by: Option<&str>) -> Result<String, ErrorData> {
+    if by.is_some_and(|by| !BY.contains(&by)) {
+        let data = json!({ "argument": "by", "known": BY });
+        return Err(invalid("unknown value of an argument", data));
+    }
+    let table = by.map_or_else(
+        || "by_day, by_tool and by_model".to_owned(),
+        |by| format!("by_{by}"),
+    );
+    Ok(format!(
+        "Tell me what I have used here. Call the tool status with {{\"usage\": true}}; the same \
+         stands in the resource exai://usage/me. Show usage.{table} as a table of calls, tokens and \
+         cost, and of usage.budgets what is spent, what is left and when each resets."
+    ))
 }
 
 fn needed<'a>(given: Option<&'a str>, name: &str) -> Result<&'a str, ErrorData> {

@@ -1,10 +1,13 @@
 //! What the tools ask of the router and what they get back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+use crate::spending::Spender;
 
 /// Who speaks in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,16 +101,34 @@ pub struct Ask {
 }
 
 /// What a call carries besides the question.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CallContext {
     /// One id through reply, log, metric and store.
     pub correlation_id: String,
     /// The verified principal, or `anonymous`.
     pub principal: String,
+    /// The team whose budget it shares.
+    pub team: Option<Arc<str>>,
+    /// The tool that was called.
+    pub tool: &'static str,
+    /// Whether the caller confirmed that the call may cost more than one may unasked.
+    pub is_cost_confirmed: bool,
     /// Cancelled when the caller has gone or asked to stop; every attempt ends then.
     pub cancel: CancellationToken,
     /// Receives text as it streams, where the caller wants it.
     pub on_text: Option<mpsc::Sender<String>>,
+}
+
+impl CallContext {
+    /// Who pays for the call.
+    #[must_use]
+    pub fn spender(&self) -> Spender {
+        Spender {
+            principal: self.principal.clone(),
+            team: self.team.clone(),
+            tool: self.tool,
+        }
+    }
 }
 
 /// Token counts of one answer; saturating, as providers report inconsistent figures.

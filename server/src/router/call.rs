@@ -37,6 +37,8 @@ pub(super) struct Call<'a> {
     warnings: Vec<String>,
     waits: Vec<Duration>,
     last: Option<(String, ProviderFailure)>,
+    /// Why the first route that its caller could not pay for was passed over.
+    unpaid: Option<Failure>,
     /// Whether the candidate at hand is not the first choice.
     is_failover: bool,
 }
@@ -59,6 +61,7 @@ impl<'a> Call<'a> {
             warnings: Vec::new(),
             waits: Vec::new(),
             last: None,
+            unpaid: None,
             is_failover: false,
         }
     }
@@ -83,6 +86,13 @@ impl<'a> Call<'a> {
 
     /// Attempts at one candidate.
     async fn at(&mut self, candidate: &Candidate, member: &Member, provider: &Provider) -> Flow {
+        let paid = self
+            .router
+            .afford_route(candidate, self.ask, self.context, self.left());
+        let holding = match paid.await {
+            Ok(holding) => holding,
+            Err(failure) => return self.pass_over(candidate, failure),
+        };
         let mut request = self.request(candidate);
         loop {
             let hindrance = member.hindrance(&candidate.model.name, Instant::now());
@@ -103,7 +113,11 @@ impl<'a> Call<'a> {
                 return Flow::Over;
             }
             let failure = match self.attempt(place, provider, &mut request).await {
-                Ok(reply) => return Flow::Answered(reply),
+                Ok(reply) => {
+                    let said = self.router.charge_route(holding, candidate, &reply).await;
+                    self.warnings.extend(said);
+                    return Flow::Answered(reply);
+                }
                 Err(failure) => failure,
             };
             let next = self.after(&failure, &mut request);
@@ -121,6 +135,15 @@ impl<'a> Call<'a> {
                 }
             }
         }
+    }
+
+    /// Leaves a route that the caller cannot pay for.
+    fn pass_over(&mut self, candidate: &Candidate, failure: Failure) -> Flow {
+        let route = (&candidate.provider, &candidate.model.name);
+        let skipped = format!("skipped {}/{}: {}", route.0, route.1, failure.code);
+        self.warnings.push(skipped);
+        self.unpaid.get_or_insert(failure);
+        Flow::Left
     }
 
     async fn attempt(
@@ -303,6 +326,9 @@ impl<'a> Call<'a> {
             return Failure::new(Category::ClientError, "cancelled", message);
         }
         let Some((provider, last)) = &self.last else {
+            if let Some(unpaid) = self.unpaid {
+                return unpaid;
+            }
             return self.nothing_tried();
         };
         let mut failure = last.failure(provider);

@@ -12,13 +12,16 @@ use super::ask::{Ask, CallContext, CallKind, Usage};
 use super::breaker::Verdict;
 use super::call::{Call, millis};
 use super::member::Member;
+use super::rank::estimate_tokens;
 use crate::failure::{Category, Failure};
 use crate::provider::Provider;
 use crate::provider::chat;
+use crate::provider::dialect::Dialect;
 use crate::provider::direct::Direct;
 use crate::provider::fault::{FaultClass, ProviderFailure};
 use crate::provider::model::{Model, ModelClass, Price};
 use crate::provider::request::Request;
+use crate::spending::{Answered, Holding};
 
 /// A request for one provider.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,12 +105,15 @@ impl Router {
         };
         let Composed { path, body, model } = self.compose(&ask.provider, provider, ask.what)?;
         let name = model.as_ref().map_or("", |model| model.name.as_str());
+        let limit = self.limit_of(model.as_deref());
+        let holding = self.afford_direct(model.as_deref(), &body, context, limit);
+        let holding = holding.await?;
         let started = Instant::now();
         let direct = Direct {
             path,
             body: &body,
             id: &context.correlation_id,
-            limit: self.limit_of(model.as_deref()),
+            limit,
             cancel: &context.cancel,
         };
         let Some(place) = member
@@ -128,8 +134,16 @@ impl Router {
             .and_then(chat::usage)
             .unwrap_or_default();
         let price = model.as_ref().and_then(|model| model.price);
+        let cost_usd = price.map(|price: Price| price.of(usage));
+        let answered = Answered {
+            provider: &ask.provider,
+            model: name,
+            usage,
+            cost_usd,
+        };
+        self.charge(holding, answered).await;
         Ok(DirectAnswer {
-            cost_usd: price.map(|price: Price| price.of(usage)),
+            cost_usd,
             model: name.to_owned(),
             body: reply.body,
             sent: reply.sent,
@@ -138,6 +152,26 @@ impl Router {
             usage,
             elapsed_ms: millis(started.elapsed()),
         })
+    }
+
+    /// Holds what a raw chat may cost; its whole body is taken for the prompt. A search has no
+    /// tokens and no price that is known, and holds nothing.
+    async fn afford_direct(
+        &self,
+        model: Option<&Model>,
+        body: &Value,
+        context: &CallContext,
+        span: Duration,
+    ) -> Result<Option<Holding>, Failure> {
+        let free = Model::unlisted("", Dialect::Openai);
+        let input = model.map_or(0, |_| estimate_tokens([body.to_string().as_str()]));
+        let output = model.map_or(0, |model| {
+            let class = model.class_for(None);
+            self.roster.catalogue.output_bound(model, class, None)
+        });
+        let size = (input, output);
+        self.afford(model.unwrap_or(&free), size, context, span)
+            .await
     }
 
     fn compose(&self, row: &str, provider: &Provider, what: Sent) -> Result<Composed, Failure> {

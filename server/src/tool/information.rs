@@ -6,6 +6,7 @@ use super::call::Reply;
 use super::registry::Registry;
 use super::run::Run;
 use super::surroundings::json as as_json;
+use crate::failure::Failure;
 use crate::observe::manifest::{COMMIT, VERSION, is_dirty};
 use crate::router::member::ProviderStatus;
 
@@ -33,8 +34,14 @@ pub fn list_models(run: Run<'_>) -> Reply {
     reply(json!({ "models": (run.around.models)() }))
 }
 
+/// Days that the caller's own use is told for.
+const USAGE_DAYS: u32 = 30;
+
 /// The `status` tool.
-pub async fn status(run: Run<'_>, registry: &Registry) -> Reply {
+///
+/// # Errors
+/// The store's outage, when the caller's use was asked for.
+pub async fn status(run: Run<'_>, registry: &Registry) -> Result<Reply, Failure> {
     let arguments = run.arguments();
     let is_probed = arguments.flag("probe", false) || arguments.flag("doctor", false);
     let providers = match is_probed {
@@ -52,7 +59,7 @@ pub async fn status(run: Run<'_>, registry: &Registry) -> Reply {
         .map(as_json)
         .collect();
     let hidden: Vec<Value> = registry.absent().map(as_json).collect();
-    reply(json!({
+    let mut told = json!({
         "instance_name": run.around.settings.instance_name,
         "next_steps": next_steps(&providers, &store),
         "providers": providers,
@@ -60,7 +67,12 @@ pub async fn status(run: Run<'_>, registry: &Registry) -> Reply {
         "tools": tools,
         "hidden_tools": hidden,
         "last_errors": errors,
-    }))
+    });
+    if arguments.flag("usage", false) {
+        let spender = run.call.caller.spender();
+        told["usage"] = run.around.spending.report(&spender, USAGE_DAYS).await?;
+    }
+    Ok(reply(told))
 }
 
 pub(super) async fn store_state(run: Run<'_>, is_probed: bool) -> Value {

@@ -14,6 +14,7 @@ use crate::observe::{Health, Metrics};
 use crate::provider::model::{Model, ModelStatus, Thinking};
 use crate::router::Router;
 use crate::router::member::ProviderStatus;
+use crate::spending::Spending;
 use crate::thread::Threads;
 
 impl Surroundings {
@@ -49,6 +50,7 @@ impl Surroundings {
                 .boxed()
             }),
             models: Arc::new(move || models(&catalogue)),
+            spending: Spending::new(threads.store().clone(), config.budgets.clone()),
             threads,
             files: None,
             reviews: Reviews::new(&config.tools),

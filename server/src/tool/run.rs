@@ -132,6 +132,9 @@ impl<'a> Run<'a> {
         CallContext {
             correlation_id: self.call.caller.correlation_id.to_string(),
             principal: self.owner().to_owned(),
+            team: self.call.caller.team.clone(),
+            tool: self.tool.name,
+            is_cost_confirmed: self.arguments().text("confirm") == Some("cost"),
             cancel: self.call.cancel.child_token(),
             on_text: self.call.on_text.clone(),
         }

@@ -19,6 +19,7 @@ use crate::protocol::seal::Seal;
 use crate::router::ask::{Answer, Ask, CallContext};
 use crate::router::direct::{DirectAnswer, DirectAsk};
 use crate::router::member::ProviderStatus;
+use crate::spending::Spending;
 use crate::thread::Threads;
 
 /// Asks one model; the router in a server, a table in a test.
@@ -99,6 +100,8 @@ pub struct Surroundings {
     pub models: Listing<ModelFacts>,
     /// Conversations.
     pub threads: Threads,
+    /// What callers spend.
+    pub spending: Spending,
     /// Stored files; `None` where none can be stored.
     pub files: Option<FileStore>,
     /// Reviews given lately.

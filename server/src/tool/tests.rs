@@ -31,6 +31,7 @@ use crate::protocol::caller::{Caller, Transport};
 use crate::router::ask::{Answer, Ask, Trace, Usage};
 use crate::router::direct::{DirectAnswer, DirectAsk, Sent};
 use crate::router::member::ProviderStatus;
+use crate::spending::Spending;
 use crate::store::{Home, Store, ThreadLimits};
 use crate::thread::Threads;
 
@@ -101,6 +102,7 @@ async fn toolbox(folder: &tempfile::TempDir, config: &Config, ask: AskModel) -> 
         preview: Arc::new(|ask, _| Ok(json!({"model": ask.model, "system": ask.system}))),
         providers: Arc::new(|| vec![provider("kimi", true), provider("glm", false)]),
         models: Arc::new(|| vec![model("kimi-k2")]),
+        spending: Spending::new(store.clone(), config.budgets.clone()),
         threads: Threads::new(store, limits),
         files: None,
         probe_providers: Arc::new(|| {

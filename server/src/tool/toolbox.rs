@@ -231,7 +231,7 @@ impl Toolbox {
             Kind::Workflow => workflow::run(run).await,
             Kind::Consensus => consensus::run(run).await,
             Kind::Version => Ok(information::version(run).await),
-            Kind::Status => Ok(information::status(run, &self.0.registry).await),
+            Kind::Status => information::status(run, &self.0.registry).await,
             Kind::ListModels => Ok(information::list_models(run)),
             Kind::Challenge => challenge::run(run),
             Kind::Echo => Ok(echo::run(run)),

@@ -276,6 +276,7 @@ impl Gate {
         Caller {
             principal: principal.name().into(),
             roles: principal.roles().into(),
+            team: principal.team().map(Arc::from),
             transport: asked.transport,
             correlation_id: Arc::clone(&asked.correlation_id),
         }

@@ -87,9 +87,20 @@ fn a_good_token_names_its_subject_and_roles() {
 #[test]
 fn a_minted_token_is_accepted() {
     let roles = ["admin".to_owned()];
-    let token = mint(&config(), "bob", &roles, Duration::from_secs(60), NOW).unwrap();
-    assert_eq!(check().check(&token, NOW).unwrap().name(), "bob");
-    assert!(mint(&config(), "bob", &roles, Duration::from_secs(3601), NOW).is_err());
+    let bob = ("bob", Some("core"));
+    let token = mint(&config(), bob, &roles, Duration::from_secs(60), NOW).unwrap();
+    let bob = check().check(&token, NOW).unwrap();
+    assert_eq!((bob.name(), bob.team()), ("bob", Some("core")));
+    assert!(
+        mint(
+            &config(),
+            ("bob", None),
+            &roles,
+            Duration::from_secs(3601),
+            NOW
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -102,6 +113,9 @@ fn every_claim_is_required_and_exact() {
         ("J15", with("exp", json!(1e308)), "token_times"),
         ("J17", with("nbf", json!(NOW + 31)), "token_not_yet"),
         ("J17", with("nbf", json!("soon")), "token_not_yet"),
+        ("team", with("team", json!(["core"])), "token_team"),
+        ("team", with("team", json!("")), "token_team"),
+        ("team good", with("team", json!("core")), "accepted"),
         ("J17 good", with("nbf", json!(NOW - 1)), "accepted"),
         ("J18", with("iat", json!(NOW + 31)), "token_from_the_future"),
         ("J18", without("iat"), "token_times"),

@@ -5,7 +5,7 @@ use prometheus_client::registry::{Metric, Registry};
 use super::Inner;
 
 /// Every family, its name without a counter's `_total`, and its type.
-pub(super) const FAMILIES: [(&str, &str); 19] = [
+pub(super) const FAMILIES: [(&str, &str); 21] = [
     ("exai_requests", "counter"),
     ("exai_request_duration_seconds", "histogram"),
     ("exai_errors", "counter"),
@@ -16,6 +16,8 @@ pub(super) const FAMILIES: [(&str, &str); 19] = [
     ("exai_breaker_state", "gauge"),
     ("exai_breaker_transitions", "counter"),
     ("exai_failovers", "counter"),
+    ("exai_provider_tokens", "counter"),
+    ("exai_provider_cost_usd", "counter"),
     ("exai_in_flight", "gauge"),
     ("exai_store_operation_seconds", "histogram"),
     ("exai_store_errors", "counter"),
@@ -130,6 +132,18 @@ impl Inner {
             "exai_failovers",
             "Failovers to another provider",
             self.failovers.clone(),
+        );
+        name(
+            r,
+            "exai_provider_tokens",
+            "Tokens of answers; cached ones are part of input",
+            self.provider_tokens.clone(),
+        );
+        name(
+            r,
+            "exai_provider_cost_usd",
+            "Cost of answers in US dollars",
+            self.provider_cost.clone(),
         );
         name(
             r,

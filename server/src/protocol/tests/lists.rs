@@ -149,9 +149,14 @@ async fn own_threads_are_listed_read_and_completed_and_others_are_not_found() {
     let handle = handle.as_str().unwrap();
     let uri = format!("exai://thread/{handle}");
     let list = client.ask("resources/list", json!({})).await;
-    assert_eq!(list["result"]["resources"][1]["uri"], uri);
+    let uris: Vec<&Value> = (0..4)
+        .map(|n| &list["result"]["resources"][n]["uri"])
+        .collect();
+    let fixed = ["exai://threads", "exai://models", "exai://usage/me"];
+    assert_eq!(uris[..3], fixed);
+    assert_eq!(uris[3], &uri);
     assert_eq!(
-        list["result"]["resources"][1]["title"],
+        list["result"]["resources"][3]["title"],
         "Why is the sky blue?"
     );
     let read = client.ask("resources/read", json!({"uri": uri})).await;
@@ -209,7 +214,14 @@ async fn prompts_expand_to_calls_and_refuse_what_they_do_not_know() {
         .collect();
     assert_eq!(
         names,
-        ["consensus", "continue", "debug", "review", "second_opinion"]
+        [
+            "consensus",
+            "continue",
+            "debug",
+            "review",
+            "second_opinion",
+            "usage"
+        ]
     );
     let cases = [
         ("continue", json!({"title": "BORROW"}), "continuation_id"),
@@ -219,6 +231,8 @@ async fn prompts_expand_to_calls_and_refuse_what_they_do_not_know() {
         ("consensus", json!({"question": "rewrite?"}), "rewrite?"),
         ("debug", json!({"symptom": "it hangs"}), "it hangs"),
         ("second_opinion", json!({"question": "tabs?"}), "tabs?"),
+        ("usage", json!({}), "by_model"),
+        ("usage", json!({"by": "tool"}), "usage.by_tool"),
     ];
     for (name, arguments, part) in cases {
         let got = client
@@ -235,6 +249,7 @@ async fn prompts_expand_to_calls_and_refuse_what_they_do_not_know() {
         ("debug", json!({"symptom": " "})),
         ("consensus", json!({})),
         ("review", json!({"fokus": "x"})),
+        ("usage", json!({"by": "moon"})),
         ("continue", json!({"title": "no such title"})),
     ];
     for (name, arguments) in wrong {
@@ -264,6 +279,7 @@ async fn a_completion_for_what_is_not_there_is_refused() {
         (prompt("continue"), "titel"),
         (template("exai://nothing/{id}"), "id"),
         (template("exai://thread/{id}"), "name"),
+        (template("exai://file/{sha256}"), "id"),
     ];
     for (reference, argument) in wrong {
         let typed = json!({"name": argument, "value": ""});

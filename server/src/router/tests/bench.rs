@@ -72,8 +72,7 @@ pub fn context() -> CallContext {
     CallContext {
         correlation_id: "c0ffee".to_owned(),
         principal: "anonymous".to_owned(),
-        cancel: CancellationToken::new(),
-        on_text: None,
+        ..CallContext::default()
     }
 }
 

@@ -103,6 +103,7 @@ impl Toolbox {
         self.0.stopping.cancel();
         self.0.works.close();
         self.0.works.wait().await;
+        self.0.around.spending.finish().await;
     }
 
     /// Ends the work at hand with a typed refusal.

@@ -206,6 +206,7 @@ impl Guest {
             None => Caller {
                 principal: "unverified".into(),
                 roles: Arc::default(),
+                team: None,
                 transport: asked.transport,
                 correlation_id: Arc::clone(&asked.correlation_id),
             },
