@@ -16,6 +16,10 @@ pub const RAISED: [(&str, i64); 3] = [
 /// What V.1 switches on for its phase of the same name; it ships off.
 pub const STRUCTURED: &str = "tools.structured";
 
+/// The provider row V.2 adds for MiniMax's other route, where all faults are wanted: three of them
+/// exist on that route alone.
+pub const CHAT_ROUTE: &str = "minimax_chat";
+
 /// What a run of these criteria changes.
 #[must_use]
 pub fn overrides(arguments: &RunArguments) -> Vec<Override> {
@@ -33,5 +37,8 @@ pub fn overrides(arguments: &RunArguments) -> Vec<Override> {
     // Only this profile has the floor that asks for it.
     let structured = (arguments.profile == Profile::Full && is_run("V.1"))
         .then(|| of(STRUCTURED, true.to_string(), "V.1"));
-    raised.chain(structured).collect()
+    let lands_all = matches!(arguments.profile, Profile::Quick | Profile::Full);
+    let chat =
+        (lands_all && is_run("V.2")).then(|| of("provider", format!("+ {CHAT_ROUTE}"), "V.2"));
+    raised.chain(structured).chain(chat).collect()
 }

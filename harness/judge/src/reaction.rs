@@ -3,6 +3,10 @@
 use crate::journal::Attempt;
 use crate::operation::{Call, Outcome};
 use crate::proof::Proof;
+use crate::tally;
+
+/// One millisecond, ns.
+const MILLISECOND: u64 = 1_000_000;
 
 /// A code of `provider-faults.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,28 +27,54 @@ pub enum Code {
     Configuration,
 }
 
-/// Reads alternatives such as `R F | X`; unknown letters are left out.
+/// What a row accepts: codes, and what the caller and the clock must show beside them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    codes: Vec<Code>,
+    /// The least time from the faulted attempt to the next one at that provider, ns.
+    after: u64,
+    /// `category/code` of the failure, where the call may fail.
+    failure: Option<String>,
+    /// Whether the failure must call itself final.
+    is_final: bool,
+}
+
+/// Reads alternatives such as `R F | R after 1000 | X : provider_error/content_filtered final`: the
+/// codes, the least wait before a retry in milliseconds, and the failure the caller must see.
+/// Unknown words are left out.
 #[must_use]
-pub fn parse(text: &str) -> Vec<Vec<Code>> {
-    let codes = |alternative: &str| {
-        let letters = alternative
-            .split([' ', ','])
-            .filter_map(|letter| match letter.trim() {
-                "R" => Some(Code::Retry),
-                "F" => Some(Code::FailOver),
-                "X" => Some(Code::NeverAgain),
-                "P" => Some(Code::Partial),
-                "B" => Some(Code::Break),
-                "N" => Some(Code::Normalise),
-                "C" => Some(Code::Configuration),
-                _ => None,
-            });
-        letters.collect::<Vec<_>>()
-    };
-    text.split('|')
-        .map(codes)
-        .filter(|codes| !codes.is_empty())
+pub fn parse(text: &str) -> Vec<Demand> {
+    let alternatives = text.split('|').map(demand);
+    alternatives
+        .filter(|demand| !demand.codes.is_empty())
         .collect()
+}
+
+fn demand(alternative: &str) -> Demand {
+    let (codes, failure) = alternative.split_once(':').unwrap_or((alternative, ""));
+    let mut words = failure.split_whitespace();
+    let wait = codes
+        .split_once("after ")
+        .and_then(|(_, rest)| rest.trim().parse::<u64>().ok());
+    Demand {
+        codes: codes.split([' ', ',']).filter_map(code).collect(),
+        after: wait.unwrap_or_default() * MILLISECOND,
+        failure: words.next().map(str::to_owned),
+        is_final: words.next() == Some("final"),
+    }
+}
+
+fn code(letter: &str) -> Option<Code> {
+    match letter.trim() {
+        "R" => Some(Code::Retry),
+        "F" => Some(Code::FailOver),
+        "X" => Some(Code::NeverAgain),
+        "P" => Some(Code::Partial),
+        "B" => Some(Code::Break),
+        "N" => Some(Code::Normalise),
+        "C" => Some(Code::Configuration),
+        _ => None,
+    }
 }
 
 /// The id of a fault without its variant: `Z02` of `Z02:1308`.
@@ -54,7 +84,7 @@ pub fn fault_id(name: &str) -> &str {
 }
 
 /// What was seen of one faulted call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
     /// Attempts at the faulted provider, from the faulted one on.
     at_provider: usize,
@@ -66,6 +96,12 @@ pub struct Observed {
     is_flagged: bool,
     /// A typed failure, whether or not it proves that nothing was done.
     is_failed: bool,
+    /// `category/code` of that failure.
+    failure: String,
+    /// Whether it says that the same call may succeed later.
+    is_retryable: bool,
+    /// From the faulted attempt's end to the next one at that provider, ns.
+    waited: Option<u64>,
 }
 
 /// Looks at the attempts of a call in order; None when the fault landed on none of them.
@@ -81,7 +117,7 @@ pub fn observe(call: &Call, attempts: &[&Attempt], proof: &Proof, fault: &str) -
         .iter()
         .filter(|one| one.served.provider == faulted.served.provider)
         .collect();
-    let is_same = |one: &&&&Attempt| one.served.request_sha256 == faulted.served.request_sha256;
+    let is_same = |one: &&&&Attempt| one.served.body_sha256 == faulted.served.body_sha256;
     let is_flagged = call
         .meta
         .as_ref()
@@ -90,6 +126,9 @@ pub fn observe(call: &Call, attempts: &[&Attempt], proof: &Proof, fault: &str) -
         .failure
         .as_ref()
         .is_some_and(|failure| !failure.category.is_empty());
+    let failure = call.failure.as_ref();
+    let left = faulted.ended.as_ref().map(|(at, _)| *at);
+    let again = at_provider.get(1).map(|next| next.began);
     Some(Observed {
         at_provider: at_provider.len(),
         unchanged: at_provider.iter().filter(is_same).count(),
@@ -97,17 +136,36 @@ pub fn observe(call: &Call, attempts: &[&Attempt], proof: &Proof, fault: &str) -
         is_whole: call.outcome == Outcome::Ok && proof.is_right(),
         is_flagged: call.outcome == Outcome::Ok && is_flagged,
         is_failed: call.outcome != Outcome::Ok && is_typed,
+        failure: failure.map_or_else(String::new, |one| format!("{}/{}", one.category, one.code)),
+        is_retryable: failure.is_some_and(|failure| failure.retryable),
+        waited: again
+            .zip(left)
+            .map(|(again, left)| again.saturating_sub(left)),
     })
 }
 
 impl Observed {
     /// Whether it is one of the alternatives.
     #[must_use]
-    pub fn is_one_of(self, alternatives: &[Vec<Code>]) -> bool {
-        alternatives.iter().any(|codes| self.is(codes))
+    pub fn is_one_of(&self, alternatives: &[Demand]) -> bool {
+        alternatives
+            .iter()
+            .any(|demand| self.is(&demand.codes) && self.shows(demand))
     }
 
-    fn is(self, codes: &[Code]) -> bool {
+    /// Whether waits and failures are as demanded; a call that was answered has no failure to show.
+    fn shows(&self, demand: &Demand) -> bool {
+        let is_typed = !self.is_failed
+            || demand
+                .failure
+                .as_ref()
+                .is_none_or(|wanted| *wanted == self.failure);
+        let is_final = !self.is_failed || !demand.is_final || !self.is_retryable;
+        let has_waited = self.waited.is_none_or(|waited| waited >= demand.after);
+        is_typed && is_final && has_waited
+    }
+
+    fn is(&self, codes: &[Code]) -> bool {
         let has = |code| codes.contains(&code);
         let only_once = self.at_provider == 1;
         if has(Code::Configuration) {
@@ -137,94 +195,30 @@ impl Observed {
 
     /// What was seen, for a sentence that begins "the server …".
     #[must_use]
-    pub fn says(self) -> String {
+    pub fn says(&self) -> String {
         let end = if self.is_whole {
-            "gave a proven answer"
+            "gave a proven answer".to_owned()
         } else if self.is_flagged {
-            "gave a partial answer and said so"
+            "gave a partial answer and said so".to_owned()
         } else if self.is_failed {
-            "gave a typed failure"
+            let kind = if self.is_retryable {
+                "retryable"
+            } else {
+                "final"
+            };
+            format!("gave the {kind} failure {}", self.failure)
         } else {
-            "gave no proven answer"
+            "gave no proven answer".to_owned()
         };
+        let waited = self.waited.map_or_else(String::new, |waited| {
+            format!(" after {}", tally::millis(waited))
+        });
         format!(
-            "tried the provider {} times ({} unchanged), others {} times and {end}",
+            "tried the provider {} times{waited} ({} unchanged), others {} times and {end}",
             self.at_provider, self.unchanged, self.elsewhere
         )
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WHOLE: Observed = Observed {
-        at_provider: 1,
-        unchanged: 1,
-        elsewhere: 0,
-        is_whole: true,
-        is_flagged: false,
-        is_failed: false,
-    };
-    const FAILED: Observed = Observed {
-        is_whole: false,
-        is_failed: true,
-        ..WHOLE
-    };
-
-    #[test]
-    fn each_code_accepts_its_own_reaction_and_refuses_its_neighbours() {
-        let retried = Observed {
-            at_provider: 2,
-            unchanged: 2,
-            ..WHOLE
-        };
-        let moved = Observed {
-            elsewhere: 1,
-            ..WHOLE
-        };
-        let repaired = Observed {
-            at_provider: 2,
-            unchanged: 1,
-            ..WHOLE
-        };
-        let flagged = Observed {
-            is_whole: false,
-            is_flagged: true,
-            ..WHOLE
-        };
-        let silent = Observed {
-            is_whole: false,
-            ..WHOLE
-        };
-        let table: [(&str, &[Observed], &[Observed]); 9] = [
-            ("R", &[retried], &[WHOLE, moved, FAILED, silent]),
-            ("F", &[moved], &[WHOLE, retried, FAILED]),
-            ("R F", &[retried, moved, WHOLE], &[FAILED, silent, flagged]),
-            ("X", &[FAILED, repaired], &[retried, moved, silent]),
-            ("X B F", &[moved], &[FAILED, retried]),
-            ("P", &[WHOLE, flagged, FAILED], &[silent]),
-            ("N", &[WHOLE], &[retried, moved, FAILED, flagged]),
-            ("C", &[FAILED], &[WHOLE, moved, retried]),
-            ("X | N", &[FAILED, WHOLE], &[retried]),
-        ];
-        for (codes, right, wrong) in table {
-            let alternatives = parse(codes);
-            for seen in right {
-                assert!(
-                    seen.is_one_of(&alternatives),
-                    "{codes} accepts {}",
-                    seen.says()
-                );
-            }
-            for seen in wrong {
-                assert!(
-                    !seen.is_one_of(&alternatives),
-                    "{codes} refuses {}",
-                    seen.says()
-                );
-            }
-        }
-        assert!(!WHOLE.is_one_of(&parse("")));
-    }
-}
+mod tests;

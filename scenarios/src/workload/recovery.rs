@@ -2,17 +2,18 @@
 //! and each error category from outside.
 
 mod categories;
+mod landing;
+mod row;
 
 use self::categories::Silence;
+use self::landing::{Landing, Lane};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use exai_harness::operation::OperationPlan;
+use exai_harness::client::Client;
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
-use exai_judge::operation::ProofKind;
 use exai_judge::{Outcome, Transport};
-use exai_mocks::fault::{self, Fault};
 use exai_mocks::plan::{Plan, Rule, When};
 use futures::future::try_join_all;
 
@@ -20,21 +21,22 @@ use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 const CRITERION: &str = "V.2";
 const PHASE: &str = "faults";
-/// Sessions at once; each works through its share of the faults.
-const LANES: usize = 6;
+/// The wires the sessions speak in turn.
+const WIRES: [Transport; 4] = [
+    Transport::Http2025,
+    Transport::Http2026,
+    Transport::Stdio,
+    Transport::WebSocket,
+];
 /// Exchanges a thread may hold (CRITERIA, Definitions).
 const EXCHANGES: usize = 10;
 /// Calls to a provider that is down: tried twice each, more failures in a row than a breaker that
 /// opens may let through.
 const BREAKER_FAILURES: u64 = 10;
-
-/// One fault inside a session: the operation it lands on, and where.
-struct Landing {
-    fault: &'static Fault,
-    provider: String,
-    plan: OperationPlan,
-    rule: Rule,
-}
+/// How often faults that did not land are tried, a lane's neighbours having held the provider.
+const ROUNDS: usize = 3;
+/// How long a quota flag stands at most when the provider named no time, ns.
+const FLAG: u64 = 62_000_000_000;
 
 /// Runs the workload.
 ///
@@ -43,24 +45,24 @@ struct Landing {
 pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let row = stage.row(CRITERION)?;
     let mut builder = stage.builder(2_000);
-    let mut landings = landings(
-        stage,
-        row.list("faults")?,
-        row.floor("landed")?,
-        &mut builder,
-    );
+    let wanted = (row.list("faults")?, row.floor("landed")?);
+    let landings = landing::landings(stage, wanted, &mut builder)?;
+    let (chat, landings): (Vec<_>, Vec<_>) = landings
+        .into_iter()
+        .partition(|landing| landing.slot.row.route.is_some());
     let silence = Silence::planned(row.list("categories")?, &mut builder);
     stage.begin(CRITERION, PHASE);
     install(stage, &landings, silence.as_ref()).await?;
-    let lanes = share_out(&mut landings).into_iter().enumerate();
-    let lanes = try_join_all(lanes.map(|(number, lane)| session(stage, number, lane)));
     let timed_out = async {
         match silence {
-            Some(silence) => silence.wait(stage, builder).await,
+            Some(silence) => silence.wait(stage, stage.builder(2_050)).await,
             None => Ok(()),
         }
     };
-    tokio::try_join!(lanes, timed_out)?;
+    let (missed, ()) = tokio::try_join!(land(stage, landings), timed_out)?;
+    let mut later = stage.builder(2_060);
+    again(stage, missed, &mut later).await?;
+    over_chat(stage, chat, &mut later).await?;
     clear(stage).await?;
     stage.end(CRITERION, PHASE);
     if row.floor("breaker_cycles")? > 0 {
@@ -69,64 +71,55 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     categories::provoke(stage, row.list("categories")?).await
 }
 
-/// The operations that faults will land on, with the rule that makes each land.
-fn landings(stage: &Stage, wanted: &[String], times: u64, builder: &mut Builder) -> Vec<Landing> {
-    let mut found = Vec::new();
-    for (name, row) in &stage.criteria.faults {
-        let is_wanted = wanted.iter().any(|entry| entry == name || entry == "*");
-        let Some(fault) = fault::find(name).filter(|_| is_wanted && row.exercised) else {
-            continue;
-        };
-        for index in 0..times as usize {
-            let provider = row.providers[index % row.providers.len()].clone();
-            let Some(model) = stage.site.model_of(&provider) else {
-                continue;
-            };
-            let shape = Shape {
-                model: Some(model),
-                ..Shape::plain(PATIENCE)
-            };
-            let mut plan = builder.chat(&shape).within(CRITERION, PHASE);
-            plan.fault = Some(name.clone());
-            plan.reaction = Some(row.reaction.join(" | "));
-            if fault.shape != fault::Shape::Any {
-                plan = plan.streamed();
-            }
-            let rule = rule(&plan, name, &row.reaction);
-            found.push(Landing {
-                fault,
-                provider,
-                plan,
-                rule,
-            });
-        }
+/// Lands faults in sessions side by side; gives back those that met none of the requests.
+async fn land(stage: &Stage, landings: Vec<Landing>) -> Result<Vec<Landing>, Trouble> {
+    let lanes = landing::share_out(landings).into_iter().enumerate();
+    let lanes = lanes.map(|(number, ((lane, _), landings))| session(stage, number, lane, landings));
+    let performed = try_join_all(lanes).await?.into_iter().flatten();
+    let mut fired = BTreeSet::new();
+    for (provider, _) in &stage.site.labels {
+        fired.extend(stage.ground.fired(provider).await?);
     }
-    found
+    Ok(performed
+        .filter(|landing| !fired.contains(&landing.rule.id))
+        .collect())
 }
 
-/// Lands on the requests that carry the operation's tracer: once where a retry is to succeed, every
-/// time where the provider is to be left.
-fn rule(plan: &OperationPlan, fault: &str, reaction: &[String]) -> Rule {
-    let ProofKind::Keyed { tracers, .. } = &plan.proof else {
-        return Rule {
-            id: String::new(),
-            fault: String::new(),
-            when: When::default(),
-            delay_ms: None,
-        };
-    };
-    let is_once = reaction.iter().any(|codes| codes == "R");
-    let when = When {
-        contains: tracers.first().map(|planted| planted.text.clone()),
-        times: is_once.then_some(1),
-        ..When::default()
-    };
-    Rule {
-        id: format!("{fault}.{}", plan.op),
-        fault: fault.to_owned(),
-        when,
-        delay_ms: None,
+/// Tries what did not land once more on other operations.
+async fn again(
+    stage: &Stage,
+    mut missed: Vec<Landing>,
+    builder: &mut Builder,
+) -> Result<(), Trouble> {
+    for _ in 1..ROUNDS {
+        if missed.is_empty() {
+            return Ok(());
+        }
+        stage.check_stop()?;
+        let landings = missed
+            .into_iter()
+            .map(|landing| landing.again(stage, builder))
+            .collect::<Vec<_>>();
+        install(stage, &landings, None).await?;
+        missed = land(stage, landings).await?;
     }
+    Ok(())
+}
+
+/// The faults of MiniMax's other route, under a configuration that has it.
+async fn over_chat(
+    stage: &Stage,
+    landings: Vec<Landing>,
+    builder: &mut Builder,
+) -> Result<(), Trouble> {
+    if landings.is_empty() {
+        return Ok(());
+    }
+    install(stage, &landings, None).await?;
+    stage.ground.serve_chat_route().await?;
+    let missed = land(stage, landings).await?;
+    again(stage, missed, builder).await?;
+    stage.ground.restart_server().await
 }
 
 async fn install(
@@ -136,12 +129,13 @@ async fn install(
 ) -> Result<(), Trouble> {
     let mut plans: BTreeMap<&str, Plan> = BTreeMap::new();
     for (provider, _) in &stage.site.labels {
-        let rules = silence.map(|silence| silence.rule.clone());
-        plans.entry(provider).or_default().rules.extend(rules);
+        let plan = plans.entry(provider).or_default();
+        plan.seed = stage.seed;
+        plan.rules
+            .extend(silence.map(|silence| silence.rule.clone()));
     }
     for landing in landings {
         let plan = plans.entry(&landing.provider).or_default();
-        plan.seed = stage.seed;
         plan.rules.push(landing.rule.clone());
     }
     for (provider, plan) in plans {
@@ -151,53 +145,37 @@ async fn install(
 }
 
 async fn clear(stage: &Stage) -> Result<(), Trouble> {
-    for (provider, _) in &stage.site.labels {
-        stage
-            .ground
-            .plan(
-                provider,
-                &Plan {
-                    seed: stage.seed,
-                    ..Plan::default()
-                },
-            )
-            .await?;
-    }
-    Ok(())
-}
-
-/// Deals the landings to the lanes: silent ones first and one after the other, so that a session
-/// waits for at most one at a time; one provider's faults stay apart so that they do not open its
-/// breaker by themselves.
-fn share_out(landings: &mut Vec<Landing>) -> Vec<Vec<Landing>> {
-    let mut lanes: Vec<Vec<Landing>> = (0..LANES).map(|_| Vec::new()).collect();
-    landings.sort_by_key(|landing| !landing.fault.silent);
-    for (index, landing) in landings.drain(..).enumerate() {
-        lanes[index % LANES].push(landing);
-    }
-    lanes
+    install(stage, &[], None).await
 }
 
 /// One session: a fault, then a turn of its conversation that must be good, and so on to the end.
-async fn session(stage: &Stage, number: usize, landings: Vec<Landing>) -> Result<(), Trouble> {
-    let wires = [
-        Transport::Http2025,
-        Transport::Http2026,
-        Transport::Stdio,
-        Transport::WebSocket,
-    ];
+async fn session(
+    stage: &Stage,
+    number: usize,
+    lane: Lane,
+    landings: Vec<Landing>,
+) -> Result<Vec<Landing>, Trouble> {
     let person = Person {
         role: "patient",
-        number: 60 + number,
+        number: 100 + number,
     };
-    let client = stage.client(person, wires[number % wires.len()]).await?;
+    let client = stage.client(person, WIRES[number % WIRES.len()]).await?;
     let mut builder = stage.builder(2_100 + number as u64);
-    let mut conversation = Conversation::new(format!("v2-{number}"));
-    for landing in landings {
+    let first = landings.first().map_or(0, |landing| landing.plan.op);
+    let mut conversation = Conversation::new(format!("v2-{number}-{first}"));
+    let mut flags = Flags::default();
+    for landing in &landings {
         stage.check_stop()?;
+        if lane == Lane::Quota {
+            flags.wait(stage, landing).await?;
+        }
         stage.perform(&client, &landing.plan).await;
+        if lane == Lane::Quota {
+            spared(stage, &client, landing, &mut builder).await;
+            continue;
+        }
         let shape = Shape {
-            model: stage.site.model_of(&landing.provider),
+            model: landing.model(stage),
             ..Shape::plain(PATIENCE)
         };
         if conversation.planted.len() >= EXCHANGES {
@@ -211,7 +189,36 @@ async fn session(stage: &Stage, number: usize, landings: Vec<Landing>) -> Result
             conversation.acknowledge(&next, call.meta.and_then(|meta| meta.continuation_id));
         }
     }
-    Ok(())
+    Ok(landings)
+}
+
+/// The next call after a quota is used up leaves that provider alone.
+async fn spared(stage: &Stage, client: &Client, landing: &Landing, builder: &mut Builder) {
+    let shape = Shape {
+        model: landing.model(stage),
+        ..Shape::plain(PATIENCE)
+    };
+    let phase = format!("flagged.{}", landing.provider);
+    let plan = builder.chat(&shape).within(CRITERION, &phase);
+    stage.perform(client, &plan).await;
+}
+
+/// When each model of a lane may be asked again.
+#[derive(Default)]
+struct Flags(BTreeMap<String, u64>);
+
+impl Flags {
+    /// Waits for the model's flag to end, and notes the one that comes.
+    async fn wait(&mut self, stage: &Stage, landing: &Landing) -> Result<(), Trouble> {
+        let model = landing.model(stage).unwrap_or_default();
+        let until = self.0.get(&model).copied().unwrap_or_default();
+        let left = until.saturating_sub(stage.recorder.now());
+        stage.rest(Duration::from_nanos(left)).await?;
+        let named = landing.slot.row.delay_ms;
+        let stands = named.map_or(FLAG, |wait| (wait + 1_000) * 1_000_000);
+        self.0.insert(model, stage.recorder.now() + stands);
+        Ok(())
+    }
 }
 
 /// Fails one provider until its breaker opens, heals it, and goes on calling until the provider is

@@ -80,7 +80,6 @@ const TEXT: &str = r#"
     title = "overload"
     providers = ["kimi"]
     reaction = ["R F"]
-    exercised = true
     [[criterion]]
     id = "V.3"
     title = "many at once"

@@ -8,7 +8,8 @@ use exai_judge::operation::ProofKind;
 use exai_mocks::plan::{Plan, Rule};
 use serde_json::json;
 
-use super::{CRITERION, clear, rule};
+use super::landing::rule;
+use super::{CRITERION, clear};
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 const PHASE: &str = "categories";
@@ -43,7 +44,7 @@ impl Silence {
         }
         let plan = builder.chat(&Shape::plain(PATIENCE));
         let mut plan = plan.within(CRITERION, PHASE);
-        let mut rule = rule(&plan, fault, &[]);
+        let mut rule = rule(&plan, fault, false, None);
         rule.id = format!("everywhere.{category}");
         plan.proof = ProofKind::Refusal {
             category: category.to_owned(),
@@ -177,7 +178,7 @@ async fn everywhere(
     let mut plan = builder
         .chat(&Shape::plain(PATIENCE))
         .within(CRITERION, PHASE);
-    let mut rule = rule(&plan, fault, &[]);
+    let mut rule = rule(&plan, fault, false, None);
     rule.id = format!("everywhere.{category}");
     let broken = Plan {
         rules: vec![rule],

@@ -9,6 +9,7 @@ pub(super) struct Rows {
     pub(super) next_call: Tally,
     pub(super) failover: Tally,
     pub(super) silent: Tally,
+    pub(super) flagged: Tally,
     pub(super) budget: Tally,
     pub(super) truncated: Tally,
     pub(super) typed: Tally,
@@ -23,6 +24,7 @@ impl Rows {
             next_call: Tally::new("next_call", "sessions whose next call was not good"),
             failover: Tally::new("failover", "failovers that took too long"),
             silent: Tally::new("silent", "silent providers left too late"),
+            flagged: Tally::new("flagged", "providers asked again without quota"),
             budget: Tally::new("budget", "calls beyond the retry budget"),
             truncated: Tally::new("truncated", "truncated answers shown as whole"),
             typed: Tally::new("typed", "failures without one of the ten categories"),
@@ -40,6 +42,7 @@ impl Rows {
             self.thread,
             self.failover,
             self.silent,
+            self.flagged,
             self.typed,
             self.breaker,
         ] {

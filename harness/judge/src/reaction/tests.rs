@@ -1,0 +1,103 @@
+use super::*;
+
+fn whole() -> Observed {
+    Observed {
+        at_provider: 1,
+        unchanged: 1,
+        is_whole: true,
+        ..Observed::default()
+    }
+}
+
+fn failed() -> Observed {
+    Observed {
+        is_whole: false,
+        is_failed: true,
+        failure: "provider_error/content_filtered".to_owned(),
+        ..whole()
+    }
+}
+
+fn retried(waited: u64) -> Observed {
+    Observed {
+        at_provider: 2,
+        unchanged: 2,
+        waited: Some(waited * MILLISECOND),
+        ..whole()
+    }
+}
+
+fn moved() -> Observed {
+    Observed {
+        elsewhere: 1,
+        ..whole()
+    }
+}
+
+fn check(codes: &str, right: &[Observed], wrong: &[Observed]) {
+    let alternatives = parse(codes);
+    for seen in right {
+        let is_right = seen.is_one_of(&alternatives);
+        assert!(is_right, "{codes} accepts {}", seen.says());
+    }
+    for seen in wrong {
+        let is_right = seen.is_one_of(&alternatives);
+        assert!(!is_right, "{codes} refuses {}", seen.says());
+    }
+}
+
+#[test]
+fn each_code_accepts_its_own_reaction_and_refuses_its_neighbours() {
+    let retried = || retried(5);
+    let repaired = || Observed {
+        at_provider: 2,
+        unchanged: 1,
+        ..whole()
+    };
+    let flagged = || Observed {
+        is_whole: false,
+        is_flagged: true,
+        ..whole()
+    };
+    let silent = || Observed {
+        is_whole: false,
+        ..whole()
+    };
+    check("R", &[retried()], &[whole(), moved(), failed(), silent()]);
+    check("F", &[moved()], &[whole(), retried(), failed()]);
+    let (either, none) = (
+        [retried(), moved(), whole()],
+        [failed(), silent(), flagged()],
+    );
+    check("R F", &either, &none);
+    let (final_, again) = ([failed(), repaired()], [retried(), moved(), silent()]);
+    check("X", &final_, &again);
+    check("X B F", &[moved()], &[failed(), retried()]);
+    check("P", &[whole(), flagged(), failed()], &[silent()]);
+    check("N", &[whole()], &[retried(), moved(), failed(), flagged()]);
+    check("C", &[failed()], &[whole(), moved(), retried()]);
+    check("X | N", &[failed(), whole()], &[retried()]);
+    check("", &[], &[whole()]);
+}
+
+#[test]
+fn a_wait_that_the_provider_named_is_a_least_gap() {
+    check("R after 1000", &[retried(1000)], &[retried(999)]);
+    check("R after 1000 | F", &[retried(1200), moved()], &[retried(3)]);
+}
+
+#[test]
+fn a_failure_is_the_one_that_its_row_names_and_final_where_it_must_be() {
+    let other = Observed {
+        failure: "provider_error/provider_failed".to_owned(),
+        ..failed()
+    };
+    let retryable = Observed {
+        is_retryable: true,
+        ..failed()
+    };
+    let named = "X : provider_error/content_filtered";
+    let (right, wrong) = ([failed(), retryable.clone(), whole()], [other.clone()]);
+    check(named, &right, &wrong);
+    check(&format!("{named} final"), &[failed()], &[other, retryable]);
+}
