@@ -76,6 +76,15 @@ pub enum Event {
         /// True when the second, deliberately broken instance caused it (detector's proof).
         control: bool,
     },
+    /// The run goes on where an earlier one stopped; that one's seconds are in its own record.
+    Resumed {
+        /// The earlier run.
+        run: String,
+        /// What it measured by its last checkpoint, s.
+        seconds: u64,
+        /// From that checkpoint to the beginning of this run, s by the wall clock.
+        gap_s: u64,
+    },
     /// A figure measured beside the criteria, shown in the report.
     Figure {
         /// Its full name with its conditions.

@@ -1,78 +1,31 @@
 //! V.7 and V.7m against good, bad and empty histories.
 
-use exai_judge::fault::FaultKind;
-use exai_judge::observation::{Event, Sample};
+mod four_hours;
+mod worlds;
+
+use exai_judge::observation::Event;
 use exai_judge::operation::Outcome;
 use exai_judge::{Finding, Reason, Verdict};
 
-use crate::catalogue;
 use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
-use crate::world::{Ask, MS, PID, S, World, proven};
+use crate::world::{MS, S, World};
+use worlds::{MIB, half_hour, judged, resample, spoil, watched};
 
-const MIB: u64 = 1 << 20;
-
-fn sample(world: &mut World, second: u64, pid: u32, resident: u64) {
-    let sample = Sample {
-        process: "server".to_owned(),
-        pid,
-        resident_bytes: resident,
-        descriptors: 64,
-        threads: 8,
-        cpu_ms: second,
-    };
-    world.push(second * S, Event::Sample(sample));
+fn v7m(world: &World) -> Finding {
+    judged(world, "full", "V.7m")
 }
 
-/// A short run that nobody planned as a soak: samples alone.
-fn watched(seconds: u64, resident: impl Fn(u64) -> u64) -> World {
-    let mut world = World::new();
-    for second in 0..seconds {
-        sample(&mut world, second, PID, resident(second));
-    }
-    world
-}
-
-/// Half an hour with a stream, faults of each class, quiet points and a proven detector.
-fn half_hour() -> World {
-    let seconds = 1_810;
-    let mut world = watched(seconds, |second| 100 * MIB + second * 7_919 % 97 * 1_000);
-    world.phase("V.7", "stream", S, (seconds - 1) * S);
-    for (from, until) in [(310, 320), (1_795, 1_805)] {
-        world.phase("V.7m", "quiet", from * S, until * S);
-    }
-    for second in 2..seconds - 2 {
-        for slot in 0..2 {
-            let at = second * S + slot * 500 * MS;
-            let call = world.plain(&Ask {
-                takes: 20 * MS + second % 5 * MS,
-                ..Ask::new("V.7", at)
-            });
-            world.record(call);
-        }
-    }
-    for (index, component) in ["server-store", "store", "kimi"].iter().enumerate() {
-        for turn in 0..2 {
-            let at = (400 + 100 * index as u64 + 40 * turn) * S;
-            let id = format!("{component}.reset.{turn}");
-            world.fault(&id, component, FaultKind::Reset, &proven(at, at + 2 * S));
-        }
-    }
-    let control = Event::Critical {
-        what: "panic".to_owned(),
-        detail: "on the second instance".to_owned(),
-        control: true,
-    };
-    world.push(100 * S, control);
-    world
-}
-
-fn judged(world: &World, profile: &str, criterion: &str) -> Finding {
-    world.finding(&catalogue::criteria(), profile, criterion)
+/// Whether the floor is met.
+fn is_met(finding: &Finding, id: &str) -> bool {
+    let floor = finding.floors.iter().find(|floor| floor.id == id);
+    floor
+        .unwrap_or_else(|| panic!("no floor {id}: {finding:#?}"))
+        .is_met()
 }
 
 #[test]
 fn half_an_hour_without_a_critical_error_passes() {
-    assert_pass(&judged(&half_hour(), "full", "V.7m"));
+    assert_pass(&v7m(&half_hour()));
 }
 
 #[test]
@@ -81,37 +34,28 @@ fn a_short_run_is_recorded_as_short_and_never_passes() {
         let finding = judged(&watched(60, |_| 100 * MIB), "quick", criterion);
         assert_inconclusive(&finding, Reason::DurationShort);
     }
-    assert_inconclusive(
-        &judged(&World::new(), "quick", "V.7"),
-        Reason::DurationShort,
-    );
-    assert_inconclusive(&judged(&half_hour(), "full", "V.7"), Reason::DurationShort);
+    let empty = judged(&World::new(), "quick", "V.7");
+    assert_inconclusive(&empty, Reason::DurationShort);
 }
 
 #[test]
 fn one_critical_error_fails_at_once_and_the_detectors_proof_does_not() {
     for (control, verdict) in [(false, Verdict::Fail), (true, Verdict::Inconclusive)] {
         let mut world = watched(60, |_| 100 * MIB);
-        let detail = "thread 'main' panicked".to_owned();
-        world.push(
-            30 * S,
-            Event::Critical {
-                what: "panic".to_owned(),
-                detail,
-                control,
-            },
-        );
+        let event = Event::Critical {
+            what: "panic".to_owned(),
+            detail: "thread 'main' panicked".to_owned(),
+            control,
+        };
+        world.push(30 * S, event);
         assert_eq!(judged(&world, "quick", "V.7").verdict, verdict);
     }
 }
 
 #[test]
 fn a_leak_is_a_fail_in_the_self_test_and_a_start_up_is_not() {
-    let leaking = judged(
-        &watched(20, |second| 50 * MIB + second * 32 * MIB),
-        "selftest",
-        "V.7",
-    );
+    let leaking = |second| 50 * MIB + second * 32 * MIB;
+    let leaking = judged(&watched(20, leaking), "selftest", "V.7");
     assert_eq!(failed(&leaking), ["memory"]);
     let starting = |second: u64| {
         if second < 2 {
@@ -129,15 +73,10 @@ fn a_leak_is_a_fail_in_the_self_test_and_a_start_up_is_not() {
 fn memory_that_grew_between_quiet_points_fails_half_an_hour() {
     let grown = |by: u64| {
         let mut world = half_hour();
-        for observation in &mut world.out {
-            let at = observation.at;
-            if let Event::Sample(sample) = &mut observation.event
-                && at > 1_790 * S
-            {
-                sample.resident_bytes = 100 * MIB + by;
-            }
-        }
-        judged(&world, "full", "V.7m")
+        resample(&mut world, 1_790, |_, sample| {
+            sample.resident_bytes = 100 * MIB + by;
+        });
+        v7m(&world)
     };
     assert_eq!(check(&grown(4 * MIB), "memory").verdict, Verdict::Pass);
     assert_eq!(failed(&grown(6 * MIB)), ["memory"]);
@@ -146,51 +85,52 @@ fn memory_that_grew_between_quiet_points_fails_half_an_hour() {
 #[test]
 fn a_descriptor_left_open_fails() {
     let mut world = half_hour();
-    for observation in &mut world.out {
-        let at = observation.at;
-        if let Event::Sample(sample) = &mut observation.event
-            && at > 1_000 * S
-        {
-            sample.descriptors += 1;
-        }
-    }
-    assert_eq!(failed(&judged(&world, "full", "V.7m")), ["descriptors"]);
+    resample(&mut world, 1_000, |_, sample| sample.descriptors += 1);
+    assert_eq!(failed(&v7m(&world)), ["descriptors"]);
 }
 
 #[test]
-fn a_gap_or_another_process_ends_the_piece() {
+fn a_gap_or_another_process_ends_the_piece_and_is_told() {
     let mut gap = half_hour();
     gap.out.retain(|seen| {
         !matches!(seen.event, Event::Sample(_)) || !(900 * S..907 * S).contains(&seen.at)
     });
-    assert_inconclusive(&judged(&gap, "full", "V.7m"), Reason::DurationShort);
+    let gap = v7m(&gap);
+    assert_inconclusive(&gap, Reason::DurationShort);
+    let told = "15 min, the longest of 14 min, gap of 8 s, 15 min";
+    assert_eq!(check(&gap, "duration").measured, told);
     let mut other = half_hour();
-    for observation in &mut other.out {
-        let at = observation.at;
-        if let Event::Sample(sample) = &mut observation.event
-            && at > 900 * S
-        {
-            sample.pid += 1;
-        }
-    }
-    assert_inconclusive(&judged(&other, "full", "V.7m"), Reason::DurationShort);
+    resample(&mut other, 901, |_, sample| sample.pid += 1);
+    let other = v7m(&other);
+    assert_inconclusive(&other, Reason::DurationShort);
+    let told = "15 min, the longest of 15 min, another process after 1 s, 15 min";
+    assert_eq!(check(&other, "duration").measured, told);
+}
+
+#[test]
+fn a_resumed_run_counts_its_own_piece_and_states_the_gap() {
+    let mut world = half_hour();
+    let event = Event::Resumed {
+        run: "20261121T044336Z-4f1c9ae-7".to_owned(),
+        seconds: 1_500,
+        gap_s: 41,
+    };
+    world.push(0, event);
+    world.out.retain(|seen| seen.at < 1_000 * S);
+    let finding = v7m(&world);
+    assert_inconclusive(&finding, Reason::DurationShort);
+    assert_eq!(
+        check(&finding, "duration").measured,
+        "16 min; resumed after a gap of 41 s from 20261121T044336Z-4f1c9ae-7, which measured 25 min"
+    );
 }
 
 #[test]
 fn errors_of_the_stream_and_slowing_down_fail() {
-    let spoiled = |every: usize, spoil: &dyn Fn(&mut exai_judge::Call)| {
+    let spoiled = |every: usize, change: &dyn Fn(&mut exai_judge::Call)| {
         let mut world = half_hour();
-        for observation in world
-            .out
-            .iter_mut()
-            .filter(|seen| matches!(seen.event, Event::Call(_)))
-            .step_by(every)
-        {
-            if let Event::Call(call) = &mut observation.event {
-                spoil(call);
-            }
-        }
-        judged(&world, "full", "V.7m")
+        spoil(&mut world, every, change);
+        v7m(&world)
     };
     let failing = spoiled(100, &|call| call.outcome = Outcome::Unknown);
     assert_eq!(failed(&failing), ["availability"]);
@@ -200,4 +140,54 @@ fn errors_of_the_stream_and_slowing_down_fail() {
         }
     });
     assert_eq!(failed(&slowing), ["slowing"]);
+}
+
+#[test]
+fn a_minute_without_one_kind_of_operation_unmeets_its_floor() {
+    let mut world = half_hour();
+    assert!(is_met(&v7m(&world), "minutes"));
+    world.out.retain(|seen| match &seen.event {
+        Event::Call(call) => {
+            call.tool != "status" || !(600 * S..720 * S).contains(&call.intended_at)
+        }
+        _ => true,
+    });
+    let finding = v7m(&world);
+    assert!(!is_met(&finding, "minutes"));
+    assert_inconclusive(&finding, Reason::EventNotSeen);
+}
+
+#[test]
+fn each_way_of_breaking_the_second_instance_must_show_on_its_own() {
+    for way in ["aborted", "starved", "corrupt"] {
+        let mut world = half_hour();
+        let from = match way {
+            "aborted" => 40,
+            "starved" => 60,
+            _ => 80,
+        };
+        world.out.retain(|seen| {
+            let is_during = (from * S..(from + 10) * S).contains(&seen.at);
+            !(is_during && matches!(seen.event, Event::Critical { control: true, .. }))
+        });
+        let finding = v7m(&world);
+        assert!(!is_met(&finding, &format!("detector.{way}")), "{way}");
+        assert_inconclusive(&finding, Reason::ControlNotFired);
+    }
+}
+
+#[test]
+fn an_honest_second_instance_proves_no_detector_of_leaks() {
+    let mut world = half_hour();
+    assert!(is_met(&v7m(&world), "detector.leak"));
+    for observation in &mut world.out {
+        if let Event::Sample(sample) = &mut observation.event
+            && sample.process == "control"
+        {
+            sample.resident_bytes = 100 * MIB + observation.at / S % 3 * 1_000;
+        }
+    }
+    let finding = v7m(&world);
+    assert!(!is_met(&finding, "detector.leak"));
+    assert_inconclusive(&finding, Reason::ControlNotFired);
 }

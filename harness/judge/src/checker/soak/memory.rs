@@ -49,26 +49,11 @@ impl Memory<'_> {
 
     fn slope(&self, finding: &mut Finding) -> Result<(), Missing> {
         let rows = self.rows;
-        let reduction = Reduction {
-            minute: rows.nanos("minute_s")?,
-            warm_up: rows.nanos("warm_up_s")?,
-            block: rows.nanos("block_s")?,
-            blocks: usize::try_from(rows.count("blocks")?).unwrap_or(usize::MAX),
-        };
-        let samples: Vec<(u64, u64)> = self
-            .piece
-            .iter()
-            .map(|point| (point.at, point.resident))
-            .collect();
-        let Some(slope) = slope::slope(&samples, reduction) else {
+        let Some(slope) = reduced(rows, "", self.piece)? else {
             too_short(finding, "too few blocks");
             return Ok(());
         };
-        let allowed =
-            (rows.limit("slope_share")? * slope.level).max(rows.limit("slope_floor_kib")? * KIB);
-        let hours = rows.limit("extrapolate_h")?;
-        let ceiling = rows.limit("memory_mib")? * MIB * rows.limit("memory_share")?;
-        let verdict = decide(&slope, allowed, slope.level + hours * slope.upper < ceiling);
+        let (verdict, allowed) = decide(rows, &slope)?;
         let measured = format!(
             "{:.2} MiB/h ({:.2} to {:.2})",
             slope.per_hour / MIB,
@@ -90,24 +75,20 @@ impl Memory<'_> {
             verdict,
             Reason::SlopeUndecided,
         );
-        finding.series.insert("memory_blocks_mib".to_owned(), {
-            slope
-                .medians
-                .iter()
-                .map(|(hour, level)| (*hour, level / MIB))
-                .collect()
-        });
+        let blocks = slope.medians.iter();
+        let blocks = blocks.map(|(hour, level)| (*hour, level / MIB)).collect();
+        finding
+            .series
+            .insert("memory_blocks_mib".to_owned(), blocks);
         Ok(())
     }
 
-    /// The points inside each quiet phase, skipping phases outside the piece.
-    fn quiet(&self) -> Vec<Vec<Point>> {
-        let spans = self
-            .ground
-            .summary
-            .spans
-            .iter()
-            .filter(|span| span.phase == QUIET);
+    /// The points inside each quiet phase after the warm-up, skipping phases outside the piece.
+    fn quiet(&self) -> Result<Vec<Vec<Point>>, Missing> {
+        let begin = self.piece.first().map_or(0, |first| first.at);
+        let warm = begin.saturating_add(self.rows.nanos("warm_up_s")?);
+        let spans = self.ground.summary.spans.iter();
+        let spans = spans.filter(|span| span.phase == QUIET && span.from >= warm);
         let points = spans.map(|span| {
             let until = span.until.unwrap_or(u64::MAX);
             let inside = self
@@ -116,11 +97,11 @@ impl Memory<'_> {
                 .filter(|point| span.from <= point.at && point.at <= until);
             inside.copied().collect::<Vec<_>>()
         });
-        points.filter(|points| !points.is_empty()).collect()
+        Ok(points.filter(|points| !points.is_empty()).collect())
     }
 
     fn quiet_memory(&self, finding: &mut Finding) -> Result<(), Missing> {
-        let quiet = self.quiet();
+        let quiet = self.quiet()?;
         let level = |points: &Vec<Point>| {
             let mut resident: Vec<u64> = points.iter().map(|point| point.resident).collect();
             resident.sort_unstable();
@@ -155,7 +136,7 @@ impl Memory<'_> {
     }
 
     fn descriptors(&self, finding: &mut Finding) -> Result<(), Missing> {
-        let quiet = self.quiet();
+        let quiet = self.quiet()?;
         let least = |points: &Vec<Point>| points.iter().map(|point| point.descriptors).min();
         let levels: Vec<u64> = quiet.iter().filter_map(least).collect();
         let spread = levels
@@ -182,16 +163,48 @@ impl Memory<'_> {
     }
 }
 
-/// Both opinions must agree: the bounds of the slope and Mann-Kendall's.
-fn decide(slope: &Slope, allowed: f64, fits: bool) -> Verdict {
-    if slope.upper <= allowed && fits {
-        return Verdict::Pass;
-    }
-    if slope.lower > allowed && slope.rises {
+/// The slope of a piece, reduced by the catalogue's limits of that prefix; None when too short.
+fn reduced(rows: &Criterion, prefix: &str, piece: &[Point]) -> Result<Option<Slope>, Missing> {
+    let nanos = |name: &str| rows.nanos(&format!("{prefix}{name}"));
+    let reduction = Reduction {
+        minute: nanos("minute_s")?,
+        warm_up: nanos("warm_up_s")?,
+        block: nanos("block_s")?,
+        blocks: usize::try_from(rows.count(&format!("{prefix}blocks"))?).unwrap_or(usize::MAX),
+    };
+    let samples: Vec<(u64, u64)> = piece
+        .iter()
+        .map(|point| (point.at, point.resident))
+        .collect();
+    Ok(slope::slope(&samples, reduction))
+}
+
+/// What the slope alone says about a piece; None when it is too short to say anything.
+pub(super) fn growth(
+    rows: &Criterion,
+    prefix: &str,
+    piece: &[Point],
+) -> Result<Option<Verdict>, Missing> {
+    let Some(slope) = reduced(rows, prefix, piece)? else {
+        return Ok(None);
+    };
+    Ok(Some(decide(rows, &slope)?.0))
+}
+
+/// Both opinions must agree, the bounds of the slope and Mann-Kendall's; and what is allowed.
+fn decide(rows: &Criterion, slope: &Slope) -> Result<(Verdict, f64), Missing> {
+    let share = rows.limit("slope_share")? * slope.level;
+    let allowed = share.max(rows.limit("slope_floor_kib")? * KIB);
+    let ceiling = rows.limit("memory_mib")? * MIB * rows.limit("memory_share")?;
+    let fits = slope.level + rows.limit("extrapolate_h")? * slope.upper < ceiling;
+    let verdict = if slope.upper <= allowed && fits {
+        Verdict::Pass
+    } else if slope.lower > allowed && slope.rises {
         Verdict::Fail
     } else {
         Verdict::Inconclusive
-    }
+    };
+    Ok((verdict, allowed))
 }
 
 fn too_short(finding: &mut Finding, why: &str) {

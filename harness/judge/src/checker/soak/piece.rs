@@ -1,0 +1,153 @@
+//! The longest stretch over which one process was watched without a gap: only it counts.
+
+use std::collections::BTreeSet;
+
+use super::memory::Point;
+use crate::criterion::{Criterion, Missing};
+use crate::finding::{Check, Finding};
+use crate::units::{self, SECOND};
+use crate::verdict::{Reason, Verdict};
+
+/// A piece before this run, told by the run that goes on from it.
+#[derive(Debug, Clone)]
+pub(super) struct Earlier {
+    pub(super) run: String,
+    pub(super) seconds: u64,
+    pub(super) gap_s: u64,
+}
+
+/// The stretches a run falls into.
+pub(super) struct Pieces<'a> {
+    all: Vec<&'a [Point]>,
+    longest: &'a [Point],
+}
+
+impl<'a> Pieces<'a> {
+    /// Cuts samples in the order of time at every gap of more than `gap` ns and every change of
+    /// process; of equal pieces the later one is the longest.
+    pub(super) fn of(points: &'a [Point], gap: u64) -> Self {
+        let continues = |one: &Point, next: &Point| {
+            one.pid == next.pid && next.at.saturating_sub(one.at) <= gap
+        };
+        let all: Vec<&[Point]> = points.chunk_by(continues).collect();
+        let longest = all.iter().max_by_key(|piece| length(piece)).copied();
+        Self {
+            longest: longest.unwrap_or_default(),
+            all,
+        }
+    }
+
+    pub(super) const fn longest(&self) -> &'a [Point] {
+        self.longest
+    }
+
+    /// The duration beside what was asked for, with every gap stated.
+    pub(super) fn conclude(
+        &self,
+        rows: &Criterion,
+        earlier: &[Earlier],
+        finding: &mut Finding,
+    ) -> Result<(), Missing> {
+        let (seen, needed) = (length(self.longest), rows.nanos("duration_s")?);
+        let mut measured = units::span(seen / SECOND);
+        if self.all.len() > 1 {
+            measured = format!("{measured}, the longest of {}", self.told());
+        }
+        for piece in earlier {
+            let Earlier {
+                run,
+                seconds,
+                gap_s,
+            } = piece;
+            let seconds = units::span(*seconds);
+            measured = format!(
+                "{measured}; resumed after a gap of {gap_s} s from {run}, which measured {seconds}"
+            );
+        }
+        let is_short = seen < needed;
+        finding.checks.push(Check {
+            id: "duration".to_owned(),
+            name: "longest piece of one process without a gap".to_owned(),
+            measured,
+            limit: format!("≥ {}", units::span(needed / SECOND)),
+            verdict: if is_short {
+                Verdict::Inconclusive
+            } else {
+                Verdict::Pass
+            },
+            reason: is_short.then_some(Reason::DurationShort),
+            n: u64::try_from(self.longest.len()).unwrap_or(u64::MAX),
+        });
+        self.covered(rows.nanos("gap_s")?, finding);
+        Ok(())
+    }
+
+    /// `12 s, gap of 7 s, 40 s`.
+    fn told(&self) -> String {
+        let mut words = Vec::new();
+        for (index, piece) in self.all.iter().enumerate() {
+            let before = index
+                .checked_sub(1)
+                .and_then(|before| self.all[before].last());
+            if let (Some(before), Some(first)) = (before, piece.first()) {
+                let silent = first.at.saturating_sub(before.at) / SECOND;
+                words.push(if before.pid == first.pid {
+                    format!("gap of {silent} s")
+                } else {
+                    format!("another process after {silent} s")
+                });
+            }
+            words.push(units::span(length(piece) / SECOND));
+        }
+        words.join(", ")
+    }
+
+    fn covered(&self, gap: u64, finding: &mut Finding) {
+        let piece = self.longest;
+        if piece.is_empty() {
+            return;
+        }
+        let whole = length(piece) / SECOND;
+        let missed = u64::try_from(uncovered(piece).len()).unwrap_or(u64::MAX);
+        let neighbours = piece.windows(2);
+        let gaps = neighbours.map(|pair| pair[1].at.saturating_sub(pair[0].at));
+        let widest = gaps.max().unwrap_or_default();
+        finding.checks.push(Check {
+            id: "covered".to_owned(),
+            name: "seconds of the piece with a sample".to_owned(),
+            measured: format!(
+                "{} of {}, widest step {:.1} s",
+                crate::bounds::grouped(whole.saturating_sub(missed)),
+                crate::bounds::grouped(whole),
+                units::seconds(widest)
+            ),
+            limit: format!(
+                "no gap over {} s; an uncovered second is a bad one",
+                gap / SECOND
+            ),
+            verdict: Verdict::Pass,
+            reason: None,
+            n: u64::try_from(piece.len()).unwrap_or(u64::MAX),
+        });
+    }
+}
+
+/// The seconds of a piece that no sample answers for: one sample answers for one second.
+pub(super) fn uncovered(piece: &[Point]) -> BTreeSet<u64> {
+    let mut missed = BTreeSet::new();
+    for pair in piece.windows(2) {
+        let [one, next] = pair else { continue };
+        let steps = (next.at.saturating_sub(one.at) + SECOND / 2) / SECOND;
+        let first = one.at / SECOND + 1;
+        missed.extend(first..first + steps.saturating_sub(1));
+    }
+    missed
+}
+
+/// From the first sample to the last, ns.
+pub(super) fn length(piece: &[Point]) -> u64 {
+    match (piece.first(), piece.last()) {
+        (Some(first), Some(last)) => last.at.saturating_sub(first.at),
+        _ => 0,
+    }
+}
