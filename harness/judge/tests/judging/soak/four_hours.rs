@@ -29,7 +29,7 @@ fn four_good_hours_pass_and_half_of_one_says_how_much_it_was() {
 
 #[test]
 fn four_hours_less_one_second_are_not_four_hours() {
-    let verdict = |seconds| {
+    let verdict = |seconds: u64| {
         let finding = v7(&watched(seconds + 1, |_| 100 * MIB));
         check(&finding, "duration").verdict
     };
