@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod breaker;
+pub mod budget;
 mod call;
 pub mod clock;
 mod cost;

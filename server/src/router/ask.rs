@@ -1,7 +1,6 @@
 //! What the tools ask of the router and what they get back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -193,13 +192,4 @@ pub struct Answer {
     pub text: String,
     /// How it came about.
     pub trace: Trace,
-}
-
-/// What is left of a call's time; shrinks through attempts and failover.
-#[derive(Debug, Clone, Copy)]
-pub struct Budget {
-    /// When the call began.
-    pub started: std::time::Instant,
-    /// The total clock.
-    pub total: Duration,
 }

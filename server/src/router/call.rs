@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Router;
 use super::ask::{Answer, Ask, Attempt, CallContext, Trace};
 use super::breaker::Verdict;
+use super::budget::Budget;
 use super::member::{Admission, Member};
 use super::rank::Candidate;
 use super::retry::{self, Next, Tally};
@@ -29,9 +30,8 @@ pub(super) struct Call<'a> {
     pub router: &'a Router,
     pub ask: &'a Ask,
     pub context: &'a CallContext,
-    pub started: Instant,
     /// The whole call's clock.
-    pub total: Duration,
+    budget: Budget,
     tally: Tally,
     attempts: Vec<Attempt>,
     warnings: Vec<String>,
@@ -54,8 +54,7 @@ impl<'a> Call<'a> {
             router,
             ask,
             context,
-            started: Instant::now(),
-            total,
+            budget: Budget::new(Instant::now(), total),
             tally: Tally::default(),
             attempts: Vec::new(),
             warnings: Vec::new(),
@@ -310,7 +309,7 @@ impl<'a> Call<'a> {
                 attempts: self.attempts,
                 usage: reply.usage,
                 cost_usd: cost,
-                elapsed_ms: millis(self.started.elapsed()),
+                elapsed_ms: millis(self.budget.elapsed(Instant::now())),
                 searched: reply.searched,
                 demo: candidate.provider == "demo",
                 incomplete: (reply.finish == Finish::Length).then(|| "length".to_owned()),
@@ -363,7 +362,7 @@ impl<'a> Call<'a> {
     }
 
     fn left(&self) -> Duration {
-        self.total.saturating_sub(self.started.elapsed())
+        self.budget.left(Instant::now())
     }
 
     /// The correlation id as a provider's `request_id` takes it: 6 to 60 plain characters.

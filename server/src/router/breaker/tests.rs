@@ -165,4 +165,53 @@ proptest! {
             prop_assert!(probes <= 1, "one probe at a time");
         }
     }
+
+    /// Whatever came before, and whoever still holds a ticket, a dependency that works again is
+    /// used again after one open interval, through one probe.
+    #[test]
+    fn it_is_never_stuck_once_the_dependency_works_again(moves in moves()) {
+        let settings = BreakerSettings::default();
+        let (mut state, mut now) = (Breaker::default(), Instant::now());
+        let mut held: Vec<Ticket> = Vec::new();
+        for one in moves {
+            match one {
+                Move::Wait(ms) => now += Duration::from_millis(u64::from(ms)),
+                Move::Ask => {
+                    let taken = drive(&mut state, Event::Ask, now, &settings);
+                    if let Decision::Admit(pass) = taken.decision {
+                        held.push(pass);
+                    }
+                }
+                Move::Finish(index, verdict) if !held.is_empty() => {
+                    let pass = held.swap_remove(usize::from(index) % held.len());
+                    drive(&mut state, Event::Done(pass, verdict), now, &settings);
+                }
+                Move::Finish(..) => {}
+            }
+        }
+        // Callers that went away give their places back, as an admission does when dropped.
+        for pass in held {
+            drive(&mut state, Event::Done(pass, Verdict::Abandoned), now, &settings);
+        }
+        now += settings.max_open;
+        let pass = drive(&mut state, Event::Ask, now, &settings);
+        prop_assert!(matches!(pass.decision, Decision::Admit(_)), "{:?}", state);
+        drive(&mut state, Event::Done(ticket(pass), Verdict::Success), now, &settings);
+        prop_assert_eq!(state.position(), Position::Closed);
+    }
+
+    /// Refusals of the dependency's own and calls given up never open it.
+    #[test]
+    fn business_errors_never_trip(
+        verdicts in proptest::collection::vec(
+            prop_oneof![Just(Verdict::Business), Just(Verdict::Abandoned)], 1..100),
+    ) {
+        let (settings, now) = (BreakerSettings::default(), Instant::now());
+        let mut state = Breaker::default();
+        for verdict in verdicts {
+            let pass = ticket(drive(&mut state, Event::Ask, now, &settings));
+            drive(&mut state, Event::Done(pass, verdict), now, &settings);
+            prop_assert_eq!(state.position(), Position::Closed);
+        }
+    }
 }
