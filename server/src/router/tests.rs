@@ -1,6 +1,7 @@
 mod bench;
 mod faults;
 mod scripted;
+mod sixteen;
 
 use std::time::Instant;
 

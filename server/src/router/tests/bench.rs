@@ -119,8 +119,13 @@ impl Bench {
     }
 
     pub async fn with(lines: Vec<Line>, settings: Settings) -> Self {
+        Self::beside(lines, chat_stream(&["from ", "glm"]), settings).await
+    }
+
+    /// With a fallback of the test's own.
+    pub async fn beside(lines: Vec<Line>, fallback: Line, settings: Settings) -> Self {
         let kimi = Scripted::start(lines).await;
-        let glm = Scripted::start(vec![chat_stream(&["from ", "glm"])]).await;
+        let glm = Scripted::start(vec![fallback]).await;
         let rows = vec![
             row(Dialect::Kimi, Some(&kimi.url)),
             row(Dialect::Glm, Some(&glm.url)),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +12,12 @@ use tokio::net::{TcpListener, TcpStream};
 pub enum Line {
     /// A whole response: status, content type, body.
     Whole(u16, &'static str, String),
+    /// A whole JSON response with one more header line.
+    Headed(u16, &'static str, String),
+    /// A reset before any byte.
+    Drop,
+    /// A refusal of requests that end with an assistant's message, else a stream.
+    NoPrefill(Vec<String>),
     /// A stream of pieces, then an orderly end.
     Stream(Vec<String>),
     /// A stream of pieces, then a reset.
@@ -25,6 +31,7 @@ pub enum Line {
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Seen {
+    pub at: Instant,
     pub head: String,
     pub body: serde_json::Value,
 }
@@ -64,6 +71,12 @@ async fn serve(mut socket: TcpStream, lines: &[Line], seen: &Mutex<Vec<Seen>>) {
     let Some(request) = read(&mut socket).await else {
         return;
     };
+    let ends_with_assistant = {
+        let messages = request.body["messages"].as_array();
+        messages
+            .and_then(|all| all.last())
+            .is_some_and(|last| last["role"] == "assistant")
+    };
     let place = {
         let mut seen = seen.lock().unwrap();
         seen.push(request);
@@ -72,14 +85,18 @@ async fn serve(mut socket: TcpStream, lines: &[Line], seen: &Mutex<Vec<Seen>>) {
     let line = lines[place.min(lines.len() - 1)].clone();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     match line {
-        Line::Whole(status, kind, body) => {
-            let text = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\
-                 connection: close\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = socket.write_all(text.as_bytes()).await;
+        Line::Whole(status, kind, body) => whole(&mut socket, (status, kind, ""), &body).await,
+        Line::Headed(status, header, body) => {
+            whole(&mut socket, (status, "application/json", header), &body).await;
         }
+        Line::Drop => {
+            let _ = socket.set_zero_linger();
+        }
+        Line::NoPrefill(_) if ends_with_assistant => {
+            let body = r#"{"error":{"type":"invalid_request_error","message":"no prefill"}}"#;
+            whole(&mut socket, (400, "application/json", ""), body).await;
+        }
+        Line::NoPrefill(pieces) => send(&mut socket, head, &pieces).await,
         Line::Stream(pieces) => send(&mut socket, head, &pieces).await,
         Line::Reset(pieces) => {
             send(&mut socket, head, &pieces).await;
@@ -91,6 +108,15 @@ async fn serve(mut socket: TcpStream, lines: &[Line], seen: &Mutex<Vec<Seen>>) {
         }
         Line::Silence => hold(&mut socket).await,
     }
+}
+
+async fn whole(socket: &mut TcpStream, (status, kind, header): (u16, &str, &str), body: &str) {
+    let length = body.len();
+    let text = format!(
+        "HTTP/1.1 {status} X\r\n{header}content-type: {kind}\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
+    );
+    let _ = socket.write_all(text.as_bytes()).await;
 }
 
 async fn send(socket: &mut TcpStream, head: &str, pieces: &[String]) {
@@ -129,6 +155,7 @@ async fn read(socket: &mut TcpStream) -> Option<Seen> {
         if body.len() >= length.unwrap_or(0) {
             let body = serde_json::from_str(body).unwrap_or_default();
             return Some(Seen {
+                at: Instant::now(),
                 head: head.to_owned(),
                 body,
             });
