@@ -15,7 +15,7 @@ pub mod retry;
 pub mod settings;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -56,8 +56,22 @@ pub struct Router {
     settings: Settings,
     roster: Roster,
     members: Vec<Member>,
+    registrations: Vec<Registration>,
     metrics: Metrics,
     spending: Option<Spending>,
+}
+
+/// What setting one provider row up came to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Registration {
+    /// The row's name.
+    pub provider: String,
+    /// Whether its client was built, so that it can be asked; false without a key or when off.
+    pub executed: bool,
+    /// How long that took, in microseconds.
+    pub took_us: u64,
+    /// The models it serves; 0 when it is not registered.
+    pub models: usize,
 }
 
 impl Router {
@@ -92,9 +106,12 @@ impl Router {
             aliases: settings.aliases.clone(),
         };
         let mut members = Vec::new();
+        let mut registrations = Vec::new();
         for row in rows {
+            let began = Instant::now();
             let provider = Provider::from_row(&row)?;
-            if provider.is_some() {
+            let executed = provider.is_some();
+            if executed {
                 roster.served.push(served(&row, &roster.catalogue));
             } else {
                 roster.unregistered.push(Unregistered {
@@ -104,6 +121,13 @@ impl Router {
                     is_disabled: !row.is_enabled,
                 });
             }
+            let own = roster.served.last().filter(|_| executed);
+            registrations.push(Registration {
+                provider: row.name.clone(),
+                executed,
+                took_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                models: own.map_or(0, |served| served.models.len()),
+            });
             members.push(Member::new(
                 row,
                 provider,
@@ -115,6 +139,7 @@ impl Router {
             settings,
             roster,
             members,
+            registrations,
             metrics,
             spending: None,
         })
@@ -201,6 +226,12 @@ impl Router {
     #[must_use]
     pub fn missing_key_failure(&self) -> Failure {
         rank::missing_key(&self.roster.unregistered)
+    }
+
+    /// What setting up came to, a row each.
+    #[must_use]
+    pub fn registrations(&self) -> &[Registration] {
+        &self.registrations
     }
 
     /// Every configured row with its state, registered or not.

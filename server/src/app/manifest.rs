@@ -32,6 +32,7 @@ pub(super) async fn draw(app: &App) -> Value {
         "store": app.store.kind(),
         "stages": app.stages.list(),
         "providers": app.router.providers(),
+        "registrations": app.router.registrations(),
         "private_providers": private.map(|row| &row.name).collect::<Vec<_>>(),
         "tools": app.toolbox.registry().loadings(),
         "not_built": ["PROXY v2"],

@@ -19,7 +19,7 @@ use crate::provider::chat;
 use crate::provider::dialect::Dialect;
 use crate::provider::direct::Direct;
 use crate::provider::fault::{FaultClass, ProviderFailure};
-use crate::provider::model::{Model, ModelClass, Price};
+use crate::provider::model::{Model, ModelClass, Price, Switch};
 use crate::provider::request::Request;
 use crate::spending::{Answered, Holding};
 
@@ -189,7 +189,7 @@ impl Router {
             body["tools"] = chat.tools.into();
         }
         if let Some(choice) = chat.tool_choice {
-            body["tool_choice"] = choice;
+            body["tool_choice"] = chat_choice(&model, choice);
         }
         Ok(Composed {
             path: "/chat/completions",
@@ -284,6 +284,21 @@ impl Router {
             }
         };
         self.metrics.provider_request(provider, model, outcome);
+    }
+}
+
+/// Kimi refuses a named tool while the model thinks, and a required one but on K3 (fault K13): the
+/// choice is then left to the model, as it was offered the same tools.
+fn chat_choice(model: &Model, choice: Value) -> Value {
+    let is_refused = match &choice {
+        Value::Object(_) => model.thinks(None),
+        Value::String(word) => word == "required" && model.switch != Switch::Effort,
+        _ => false,
+    };
+    if is_refused && model.dialect == Dialect::Kimi {
+        json!("auto")
+    } else {
+        choice
     }
 }
 

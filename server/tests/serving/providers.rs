@@ -83,6 +83,54 @@ fn kimi_is_sent_the_callers_tools_and_its_calls_come_back() {
 }
 
 #[test]
+fn a_choice_that_kimi_refuses_while_it_thinks_is_left_to_the_model() {
+    let upstream = Upstream::start(|_| said("hello"));
+    let server = started(&upstream);
+    let named = json!({"type": "function", "function": {"name": "weather"}});
+    let cases = [
+        ("kimi-k3", &named, json!("auto")),
+        ("kimi-k2.6", &named, named.clone()),
+        ("kimi-k3", &json!("required"), json!("required")),
+        ("kimi-k2.6", &json!("required"), json!("auto")),
+        ("kimi-k2.6", &json!("none"), json!("none")),
+    ];
+    for (place, (model, choice, wanted)) in cases.iter().enumerate() {
+        let function = json!({"name": "weather", "parameters": {"type": "object"}});
+        let arguments = json!({
+            "model": model,
+            "messages": [{"role": "user", "content": format!("rain {place}?")}],
+            "tools": [{"type": "function", "function": function}],
+            "tool_choice": choice,
+        });
+        let answer = result(&server, "kimi_chat_with_tools", arguments);
+        assert_ne!(answer["isError"], true, "{answer}");
+        let sent = &upstream.posts()[place].body;
+        assert_eq!(&sent["tool_choice"], wanted, "{model} {choice}");
+    }
+}
+
+#[test]
+fn the_manifest_says_of_each_provider_row_what_setting_it_up_came_to() {
+    let upstream = Upstream::start(|_| said("hello"));
+    let server = started(&upstream);
+    let manifest = server.admin("/manifest", &[]).json();
+    let rows = manifest["registrations"].as_array().unwrap().clone();
+    let of = |name: &str| {
+        let row = rows.iter().find(|row| row["provider"] == name);
+        row.unwrap_or_else(|| panic!("no {name} in {rows:?}"))
+            .clone()
+    };
+    for name in ["kimi", "glm"] {
+        assert_eq!(of(name)["executed"], true, "{rows:?}");
+        assert!(of(name)["models"].as_u64().unwrap() > 0, "{rows:?}");
+        assert!(of(name)["took_us"].as_u64().unwrap() > 0, "{rows:?}");
+    }
+    // Without a key.
+    assert_eq!(of("minimax")["executed"], false, "{rows:?}");
+    assert_eq!(of("minimax")["models"], 0, "{rows:?}");
+}
+
+#[test]
 fn captured_headers_hold_no_secret() {
     let upstream = Upstream::start(|_| said("hello"));
     let server = started(&upstream);
