@@ -1,5 +1,7 @@
 //! Bytes on a socket exactly as given, and what came back: for requests that no client would send.
 
+pub mod socket;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -238,7 +240,7 @@ fn is_whole(read: &[u8]) -> bool {
     if reply.header("transfer-encoding").is_some() {
         return dechunk(body).1;
     }
-    matches!(reply.status, Some(204 | 304))
+    matches!(reply.status, Some(101 | 204 | 304))
 }
 
 fn parse(read: &[u8], reply: &mut RawReply) {
@@ -258,7 +260,8 @@ fn parse_head<'a>(read: &'a [u8], reply: &mut RawReply) -> Option<&'a [u8]> {
     let (head, body) = (String::from_utf8_lossy(&read[..end]), &read[end + 4..]);
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    if (100..200).contains(&status) {
+    // 101 is the last answer in HTTP; other interim ones are not.
+    if (100..200).contains(&status) && status != 101 {
         return parse_head(body, reply);
     }
     reply.status = Some(status);

@@ -2,6 +2,7 @@
 //! watched through its log and its audit file, and identified in each of its lives.
 
 pub mod audit;
+pub mod beside;
 mod log;
 mod pipes;
 pub mod settings;

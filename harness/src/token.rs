@@ -147,6 +147,19 @@ impl Mint {
         format!("{signed}.{}", encode(&proof))
     }
 
+    /// Signs with another Ed25519 key from now on.
+    pub fn change_private(&mut self, seed: [u8; 32]) {
+        self.private = SigningKey::from_bytes(&seed);
+    }
+
+    /// The public Ed25519 key as a JWK (RFC 8037).
+    #[must_use]
+    pub fn public_jwk(&self) -> Value {
+        let x = encode(self.private.verifying_key().as_bytes());
+        json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "x": x,
+            "kid": self.key_id})
+    }
+
     /// The public key as the PEM file that the server reads (RFC 8410).
     #[must_use]
     pub fn public_pem(&self) -> String {

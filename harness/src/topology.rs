@@ -253,6 +253,14 @@ impl Topology {
         self.scratch.path()
     }
 
+    /// A file that the server may read, written anew when it is there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn file(&self, name: &str, text: &str) -> std::io::Result<PathBuf> {
+        self.scratch.file(name, text.as_bytes())
+    }
+
     /// A server on pipes, on the same store, with the impostor around it where that is its edge.
     /// Dropping the process kills it.
     ///

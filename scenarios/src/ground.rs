@@ -2,6 +2,7 @@
 //! of the workloads. It starts nothing of its own.
 
 mod fault;
+mod siege;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -248,16 +249,6 @@ impl Ground {
     /// When it does not come back.
     pub async fn restart_server(&self) -> Result<(), Trouble> {
         self.topology.restart_with(&Settings::default()).await?;
-        Ok(())
-    }
-
-    /// Restarts the server so that it accepts tokens signed with HS256 alone.
-    ///
-    /// # Errors
-    /// When it does not come back.
-    pub async fn accept_only_hs256(&self) -> Result<(), Trouble> {
-        let settings = Settings::default().with("auth.jwt.algorithms", vec!["HS256".to_owned()]);
-        self.topology.restart_with(&settings).await?;
         Ok(())
     }
 

@@ -29,7 +29,7 @@ pub struct TokenCase {
 pub const NOT_MADE: [(&str, &str); 2] = [
     (
         "J24",
-        "the server trusts one issuer with one key, so that there is no second to mix up",
+        "one mint has one issuer, so that there is no second to mix up",
     ),
     (
         "J34.newline",

@@ -1,5 +1,6 @@
 //! Forged, stale, confused and malformed tokens, each with a good one that differs in one respect.
 
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use exai_harness::token::battery::{NOT_MADE, TokenCase};
@@ -13,19 +14,23 @@ const LISTENER: &str = "http://127.0.0.1:9/keys.json";
 /// A supported algorithm that the server does not list.
 const UNLISTED: &str = "J6.unlisted";
 
-/// Tries every case of the battery on one wire, or only the rows named.
+/// Which cases of the battery are tried.
+#[derive(Debug, Clone, Copy)]
+pub enum Depth<'a> {
+    /// Those of these rows.
+    Rows(&'a [String]),
+    /// The first of each row.
+    First,
+    /// All.
+    Whole,
+}
+
+/// Tries the battery on one wire.
 ///
 /// # Errors
 /// When someone pressed Ctrl-C.
-pub async fn try_all(
-    stage: &Stage,
-    wire: Transport,
-    rows: Option<&[String]>,
-) -> Result<(), Trouble> {
-    let is_wanted = |id: &str| {
-        let row = id.split('.').next().unwrap_or(id);
-        rows.is_none_or(|rows| rows.iter().any(|wanted| wanted == row))
-    };
+pub async fn try_all(stage: &Stage, wire: Transport, depth: Depth<'_>) -> Result<(), Trouble> {
+    let mut tried = BTreeSet::new();
     let mint = stage.ground.mint();
     for index in 0..mint.battery(now(), LISTENER).len() {
         stage.check_stop()?;
@@ -33,14 +38,29 @@ pub async fn try_all(
         let Some(case) = mint.battery(now(), LISTENER).into_iter().nth(index) else {
             break;
         };
-        if is_wanted(&case.id) && case.id != UNLISTED {
+        if depth.wants(&case.id, &mut tried) {
             one(stage, wire, &case).await;
         }
     }
-    for (row, why) in NOT_MADE {
+    // A second issuer is there while `rotation` tries its rows.
+    for (row, why) in NOT_MADE.iter().filter(|(row, _)| *row != "J24") {
         stage.not_tested(CRITERION, format!("{row}: {why}"));
     }
     Ok(())
+}
+
+impl Depth<'_> {
+    /// Whether a case is tried, after those of the rows already `tried`.
+    pub fn wants(self, id: &str, tried: &mut BTreeSet<String>) -> bool {
+        let row = id.split('.').next().unwrap_or(id);
+        let is_first = tried.insert(row.to_owned());
+        let is_wanted = match self {
+            Self::Rows(rows) => rows.iter().any(|wanted| wanted == row),
+            Self::First => is_first,
+            Self::Whole => true,
+        };
+        is_wanted && id != UNLISTED
+    }
 }
 
 /// The row that needs a server which leaves a supported algorithm out of its list.
