@@ -1,8 +1,7 @@
 //! The ground of a run: the harness' rig as the command line asks for it, spoken to by the people
 //! of the workloads. It starts nothing of its own.
 
-mod fault;
-mod siege;
+mod restarts;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +28,6 @@ use crate::cli::Ending;
 use crate::cli::arguments::{SpoilWord, StoreChoice};
 use crate::facts::Learned;
 pub use crate::overrides::CHAT_ROUTE;
-use crate::overrides::{RAISED, STRUCTURED};
 use crate::stage::{Person, Stage, Trouble};
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
@@ -220,36 +218,16 @@ impl Ground {
             .collect()
     }
 
-    /// Restarts the server with raised limits for V.8; the settings are printed as overrides.
+    /// The rules of the plan in force that a request of this provider's met.
     ///
     /// # Errors
-    /// When it does not come back.
-    pub async fn raise_limits(&self) -> Result<(), Trouble> {
-        let raised = RAISED.iter();
-        let raised = raised.fold(Settings::default(), |settings, (key, value)| {
-            settings.with(key, *value)
-        });
-        self.topology.restart_with(&raised).await?;
-        Ok(())
-    }
-
-    /// Restarts the server so that prose tools send structured content as well.
-    ///
-    /// # Errors
-    /// When it does not come back.
-    pub async fn structure_replies(&self) -> Result<(), Trouble> {
-        let settings = Settings::default().with(STRUCTURED, true);
-        self.topology.restart_with(&settings).await?;
-        Ok(())
-    }
-
-    /// Restarts the server as an operator would: SIGTERM, drain, start.
-    ///
-    /// # Errors
-    /// When it does not come back.
-    pub async fn restart_server(&self) -> Result<(), Trouble> {
-        self.topology.restart_with(&Settings::default()).await?;
-        Ok(())
+    /// When its simulator does not answer.
+    pub async fn fired(&self, provider: &str) -> Result<Vec<String>, Trouble> {
+        let counters = self.topology.vendor(provider)?.simulator().counters().await;
+        let counters = counters.map_err(|error| Trouble::Rig(error.to_string()))?;
+        let rules = counters.rules.into_iter();
+        let fired = rules.filter(|(_, count)| count.fired > 0);
+        Ok(fired.map(|(id, _)| id).collect())
     }
 
     /// Kills a component; its restart policy brings it back.
