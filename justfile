@@ -48,3 +48,7 @@ down:
 # From nothing: stop, wipe, images without cache, fresh database, first right answer (S.1-S.5).
 rebuild:
     deploy/topology.sh rebuild
+
+# Archive, checksums and bill of materials of the build that was judged; RUN=… KEY=… adds what it says.
+release PROGRAM="target/release/exai" FOLDER="target/dist":
+    deploy/release.sh {{PROGRAM}} {{FOLDER}}

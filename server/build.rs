@@ -1,9 +1,9 @@
 //! Tells the binary which commit it was built from and whether the sources differed from it, and
-//! embeds every file of `prompts/`.
+//! embeds every file of `prompts/`, the guide and the runbooks.
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn git(args: &[&str]) -> Option<String> {
@@ -16,30 +16,57 @@ fn git(args: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// A table of all prompt files, name and text, in the order of their names.
-fn embed_prompts() -> io::Result<()> {
-    let from = |name: &str| std::env::var(name).map_err(io::Error::other);
-    let folder = Path::new(&from("CARGO_MANIFEST_DIR")?).join("prompts");
-    let mut paths = Vec::new();
+/// Every file of Markdown in a folder, by its name without extension.
+fn pages(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        paths.push(entry?.path());
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "md") {
+            let name = path.file_stem().unwrap_or_default();
+            found.push((name.to_string_lossy().into_owned(), path));
+        }
     }
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
-    paths.sort();
-    let mut table = "/// Every file of `prompts/`, by its name without extension.\n\
-                     const FILES: &[(&str, &str)] = &[\n"
-        .to_owned();
-    for path in &paths {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    found.sort();
+    Ok(found)
+}
+
+/// A table of files, name and text, as source.
+fn embed(says: &str, files: &[(String, PathBuf)], into: &str) -> io::Result<()> {
+    let mut table = format!("/// {says}\nconst FILES: &[(&str, &str)] = &[\n");
+    for (name, path) in files {
         // Writing to a String cannot fail.
         let _ = writeln!(table, "    ({name:?}, include_str!({path:?})),");
     }
     table.push_str("];\n");
-    std::fs::write(Path::new(&from("OUT_DIR")?).join("prompts.rs"), table)
+    std::fs::write(Path::new(&variable("OUT_DIR")?).join(into), table)
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    std::env::var(name).map_err(io::Error::other)
+}
+
+/// The prompts, and the pages for people: the guide, the runbooks, their index as `runbooks`.
+fn embed_texts() -> io::Result<()> {
+    let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let prompts = pages(&here.join("prompts"))?;
+    let says = "Every file of `prompts/`, by its name without extension.";
+    embed(says, &prompts, "prompts.rs")?;
+    let mut documents = pages(&here.join("../docs/guide"))?;
+    documents.extend(pages(&here.join("../docs/runbooks"))?);
+    for (name, _) in &mut documents {
+        if name == "README" {
+            "runbooks".clone_into(name);
+        }
+    }
+    embed(
+        "Every page for people, by its name.",
+        &documents,
+        "documents.rs",
+    )
 }
 
 fn main() -> io::Result<()> {
-    embed_prompts()?;
+    embed_texts()?;
     let commit = git(&["rev-parse", "HEAD"]);
     // Reports are written by the judge between builds; they never make a build dirty.
     let status = git(&["status", "--porcelain", "--", ":/", ":(top,exclude)reports"]);
@@ -58,6 +85,8 @@ fn main() -> io::Result<()> {
         "build.rs",
         "default.toml",
         "prompts",
+        "../docs/guide",
+        "../docs/runbooks",
         "../clients.toml",
         "../Cargo.lock",
     ] {

@@ -1,7 +1,7 @@
 //! The command line: parse, run one command, turn its end into an exit code.
 //!
-//! Exit codes: 0 done, 1 a probe's no, 64 the caller's mistake (arguments, configuration, a port in use), 70 ours,
-//! 130 and 143 when a second signal cut the drain short.
+//! Exit codes: 0 done, 1 a probe's no, 64 the caller's mistake (arguments, configuration, a port in
+//! use), 70 ours, 130 and 143 when a second signal cut the drain short.
 
 mod check;
 mod connect;

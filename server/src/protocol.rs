@@ -5,6 +5,7 @@
 
 mod asking;
 pub mod caller;
+mod document;
 #[cfg(feature = "conformance-fixtures")]
 pub mod fixture;
 pub mod handler;

@@ -2,15 +2,24 @@
 //! archives and pipelines.
 
 #![expect(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "operating/archive.rs"]
+mod archive;
+#[path = "operating/chart.rs"]
+mod chart;
 #[path = "operating/compose.rs"]
 mod compose;
+#[path = "operating/drift.rs"]
+mod drift;
 #[path = "operating/engine.rs"]
 mod engine;
+#[path = "operating/pipeline.rs"]
+mod pipeline;
 #[path = "operating/place.rs"]
 mod place;
 #[expect(
@@ -23,6 +32,8 @@ mod process;
 mod rollback;
 #[path = "operating/runbooks.rs"]
 mod runbooks;
+#[path = "operating/script.rs"]
+mod script;
 #[path = "operating/settings.rs"]
 mod settings;
 #[path = "operating/yaml.rs"]

@@ -1,11 +1,12 @@
-//! Threads, stored files, the models and one's own use as resources: lists of one's own, a thread by
-//! its id, a file by its digest.
+//! Threads, stored files, the models, one's own use and the documentation as resources: lists of
+//! one's own, a thread by its id, a file by its digest.
 
 use rmcp::ErrorData;
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
 use serde_json::{Value, json};
 
 use super::caller::Caller;
+use super::document;
 use super::reply::protocol_error;
 use crate::archive::Archived;
 use crate::failure::{Category, Failure};
@@ -72,7 +73,7 @@ pub async fn list(around: &Surroundings, caller: &Caller) -> Result<Vec<Resource
             .with_mime_type(JSON)
     });
     let files = files(around.files.as_ref(), caller).await?;
-    let fixed = [index, models, usage].into_iter();
+    let fixed = [index, models, usage, document::listed()].into_iter();
     Ok(fixed.chain(each).chain(files).collect())
 }
 
@@ -124,11 +125,12 @@ pub fn templates() -> Vec<ResourceTemplate> {
         ResourceTemplate::new(FILE_TEMPLATE, "file")
             .with_title("A stored file")
             .with_description("A file of yours, by the SHA-256 of its content."),
+        document::template(),
     ]
 }
 
-/// What can stand for a variable of a template: the ids of own threads and the digests of own files
-/// that begin with `typed`. The address of a page comes with its reply alone.
+/// What can stand for a variable of a template: the ids of own threads, the digests of own files and
+/// the names of the documentation's pages that begin with `typed`. The address of a page comes with its reply alone.
 ///
 /// # Errors
 /// -32602 for a template or variable there is none of, -32603 when the store cannot be reached.
@@ -150,8 +152,9 @@ pub async fn complete(
                 .filter_map(|one| one.uri.strip_prefix(FILE_PREFIX));
             digests.map(str::to_owned).collect()
         }
+        (document::TEMPLATE, "page") => document::names().map(str::to_owned).collect(),
         (RESULT_TEMPLATE, "id" | "page") => Vec::new(),
-        (THREAD_TEMPLATE | FILE_TEMPLATE | RESULT_TEMPLATE, _) => {
+        (THREAD_TEMPLATE | FILE_TEMPLATE | RESULT_TEMPLATE | document::TEMPLATE, _) => {
             let data = json!({ "argument": variable });
             return Err(ErrorData::invalid_params("unknown argument", Some(data)));
         }
@@ -177,6 +180,9 @@ pub async fn read(
     }
     if uri.starts_with(FILE_PREFIX) {
         return read_file(around.files.as_ref(), caller, uri).await;
+    }
+    if let Some((text, kind)) = document::read(uri) {
+        return Ok(ResourceContents::text(text, uri).with_mime_type(kind));
     }
     let value = match uri {
         THREADS => json!({ "threads": summaries(threads, caller).await? }),

@@ -1,5 +1,5 @@
-//! The topology on a real engine, where one answers: `deploy/topology.sh rebuild` from nothing, then
-//! what the engine itself says of every container.
+//! The topology on a real engine, where one answers: `deploy/topology.sh rebuild` from nothing,
+//! then what the engine itself says of every container.
 
 use std::process::{Command, Output};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The three rollbacks of `docs/guide/rollback.md`, carried out on a host of its own, each timed from
-//! the moment the bad thing was put in until the first right answer.
+//! The three rollbacks of `docs/guide/rollback.md`, carried out on a host of its own, each timed
+//! from the moment the bad thing was put in until the first right answer.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::place::at;
 use super::process::{call, call_headers, request, wait_for};
 
 /// The longest time to a right answer; most of it is a restart.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 struct Host {
     base: tempfile::TempDir,
@@ -50,13 +50,18 @@ impl Host {
     }
 
     fn act(&self, words: &[&str]) -> Output {
+        self.act_within(words, "20")
+    }
+
+    /// Acts, and waits this many seconds for a server to be ready.
+    fn act_within(&self, words: &[&str], seconds: &str) -> Output {
         Command::new(at("deploy/host.sh"))
             .args(words)
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap())
             .env("BASE", self.base.path())
             .env("SERVE_ARGS", "--demo")
-            .env("READY_WITHIN", "3")
+            .env("READY_WITHIN", seconds)
             .output()
             .unwrap()
     }
@@ -115,7 +120,7 @@ fn a_build_that_is_never_ready_is_left_by_itself_and_one_that_is_no_good_on_comm
     for bad in ["exit 1", "[ $1 = serve ] || exit 0; exec sleep 60"] {
         host.install("bad", &program(host.base.path(), bad));
         let begun = Instant::now();
-        let used = host.act(&["use", "bad"]);
+        let used = host.act_within(&["use", "bad"], "5");
         assert_eq!(used.status.code(), Some(1), "{used:?}");
         host.right_since(begun, "bad build");
         assert!(host.done(&["status"]).contains("build good"));
@@ -164,7 +169,6 @@ fn after_a_bad_migration_the_state_is_put_back_as_it_was_with_its_threads() {
             .unwrap()
     };
     host.install("next", Path::new(env!("CARGO_BIN_EXE_exai")));
-    let begun = Instant::now();
     host.done(&["use", "next"]);
     let before = threads(&host.base.path().join("backups/next/exai.sqlite"));
     assert!(before > 0, "{kept}");
@@ -175,6 +179,7 @@ fn after_a_bad_migration_the_state_is_put_back_as_it_was_with_its_threads() {
         .execute_batch("UPDATE schema_version SET version = 99; DELETE FROM threads;")
         .unwrap();
     drop(opened);
+    let begun = Instant::now();
     let failed = host.act(&["back", "build"]);
     assert_eq!(failed.status.code(), Some(1), "{failed:?}");
     let log = std::fs::read_to_string(host.base.path().join("log")).unwrap();

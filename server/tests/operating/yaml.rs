@@ -1,5 +1,6 @@
 //! A reader for the YAML of this repository's own files: block and flow collections, scalars plain
-//! and quoted, literal blocks, anchors and merge keys. What it does not know is an error, not a guess.
+//! and quoted, literal blocks, anchors and merge keys. What it does not know is an error, not a
+//! guess.
 
 use std::collections::BTreeMap;
 
@@ -325,10 +326,26 @@ mod tests {
 
     #[test]
     fn what_is_read_equals_what_the_standard_says() {
-        let text = "# a comment\nx-base: &base\n  restart: always # why\n  env: { A: \"1, 2\", B: two }\n\
-                    services:\n  one:\n    <<: *base\n    restart: never\n    list:\n    - a: 1\n      \
-                    b: [x, \"y # z\",\n        'it''s']\n    - plain text\n    script: |\n      line one\n\n        \
-                    line two\n    empty:\n    last: 10.5\n";
+        let text = r#"# a comment
+x-base: &base
+  restart: always # why
+  env: { A: "1, 2", B: two }
+services:
+  one:
+    <<: *base
+    restart: never
+    list:
+    - a: 1
+      b: [x, "y # z",
+        'it''s']
+    - plain text
+    script: |
+      line one
+
+        line two
+    empty:
+    last: 10.5
+"#;
         let wanted = json!({
             "x-base": {"restart": "always", "env": {"A": "1, 2", "B": "two"}},
             "services": {"one": {

@@ -1,0 +1,43 @@
+#!/bin/sh
+# release.sh PROGRAM FOLDER
+#
+# The archive of a build that was judged, never of a fresh one: PROGRAM goes in as it is. FOLDER gets
+#   exai-VERSION-SYSTEM.tar.gz   the program, its schema, the chart, host.sh, the licence's words
+#   exai-VERSION.cdx.json        bill of materials, CycloneDX
+#   SHA256SUMS                   of everything else here
+# With RUN=DIR KEY=PEM also what a judged run says of this very program, signed by `verify attest
+# sign`, into FOLDER/evidence. Without, the archive carries no claim. SBOM_FROM names stored `cargo
+# metadata`.
+set -eu
+program=$1
+mkdir -p "$2"
+folder=$(cd "$2" && pwd)
+here=$(cd "$(dirname "$0")/.." && pwd)
+version=$("$program" version | sed -n '1s/^exai \([^ ]*\) .*/\1/p')
+name=exai-$version-$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+mkdir -p "$work/$name"
+cp -L "$program" "$work/$name/exai"
+chmod 755 "$work/$name/exai"
+cp "$here/README.md" "$here/CHANGELOG.md" "$here/docs/config.schema.json" "$work/$name/"
+cp "$here/server.json" "$here/deploy/host.sh" "$work/$name/"
+cp -r "$here/deploy/helm" "$work/$name/"
+# The same files make the same archive: no owner, no time, one order.
+tar -C "$work" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - "$name" |
+  gzip -n "-${LEVEL:-9}" >"$folder/$name.tar.gz"
+"$here/deploy/sbom.py" exai-server ${SBOM_FROM:+"$SBOM_FROM"} >"$folder/exai-$version.cdx.json"
+
+if [ -n "${RUN:-}" ]; then
+  verify=${VERIFY:-$here/target/release/verify}
+  "$verify" gate --claim merge-ready --run "$RUN" --server "$program"
+  "$verify" attest sign "$RUN" --signing-key "${KEY:?the private key that signs}"
+  mkdir -p "$folder/evidence"
+  cp "$here"/reports/signed/* "$folder/evidence/"
+else
+  echo "release.sh: no RUN was given, so nothing here says that this build was judged" >&2
+fi
+cd "$folder"
+find . -type f ! -name SHA256SUMS | sort | sed 's|^\./||' | xargs sha256sum >SHA256SUMS
+echo "$folder/$name.tar.gz"

@@ -1,0 +1,161 @@
+//! The contract of `action.yml` and `deploy/ci/gitlab.yml`: what they declare, and what their one
+//! script does with every exit code, run here with a `verify` that answers as told.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use super::place::{at, text_of};
+use super::yaml;
+
+/// A `verify` whose gate ends with the codes of a list, one a call; it notes what it was asked.
+fn stand_in(folder: &Path, codes: &str) {
+    let program = folder.join("verify");
+    let text = format!(
+        "#!/bin/sh\ncd {}\necho \"$*\" >>asked\n\
+         [ \"$1\" = run ] && mkdir -p reports/runs/r$$ && exit 0\n\
+         set -- {codes}\nwas=$(grep -c ^gate asked)\nshift $((was - 1))\n\
+         echo 'No-go: the first line'\necho '  a blocker'\nexit $1\n",
+        folder.display()
+    );
+    std::fs::write(&program, text).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(program, mode).unwrap();
+}
+
+fn gate(folder: &Path, variables: &[(&str, &str)]) -> Output {
+    Command::new("bash")
+        .arg(at("deploy/ci/gate.sh"))
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("VERIFY", folder.join("verify"))
+        .env("GITHUB_OUTPUT", folder.join("outputs"))
+        .env("GITHUB_STEP_SUMMARY", folder.join("summary"))
+        .env("GITHUB_ACTIONS", "true")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn every_exit_code_of_the_gate_reaches_the_job_as_it_is_configured() {
+    let cases = [
+        ("0", "fail", 0, "carried", 1),
+        ("1 0", "again-once", 1, "not carried", 1),
+        ("2 0", "again-once", 0, "carried", 2),
+        ("2 2 0", "again-once", 2, "inconclusive", 2),
+        ("2", "neutral", 0, "inconclusive", 1),
+        ("2 0", "fail", 2, "inconclusive", 1),
+        ("5 0", "again-once", 5, "refused", 1),
+        ("6", "neutral", 6, "overridden", 1),
+    ];
+    for (codes, when, code, verdict, asked) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        stand_in(folder.path(), codes);
+        let output = gate(folder.path(), &[("ON_INCONCLUSIVE", when)]);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{codes} {when}: {output:?}"
+        );
+        let read =
+            |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+        let outputs = read("outputs");
+        assert!(
+            outputs.contains(&format!("verdict={verdict}\n")),
+            "{outputs}"
+        );
+        assert!(outputs.contains("run-dir=reports/runs/r"), "{outputs}");
+        assert_eq!(
+            read("asked")
+                .lines()
+                .filter(|line| line.starts_with("gate"))
+                .count(),
+            asked
+        );
+        assert!(read("summary").contains("No-go: the first line"));
+        let said = String::from_utf8(output.stdout).unwrap();
+        let errors: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with("::error::"))
+            .collect();
+        let has_errors = errors.first() == Some(&"::error::No-go: the first line");
+        assert!(
+            errors.len() <= 10 && (has_errors || verdict == "carried"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_run_that_is_given_is_never_made_again_and_a_wrong_word_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    stand_in(folder.path(), "2 0");
+    let given = gate(folder.path(), &[("RUN", "reports/runs/mine")]);
+    assert_eq!(given.status.code(), Some(2));
+    let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+    assert!(
+        !asked.contains("run --profile") && asked.contains("--run reports/runs/mine"),
+        "{asked}"
+    );
+    let wrong = gate(folder.path(), &[("ON_INCONCLUSIVE", "pass")]);
+    assert_eq!(wrong.status.code(), Some(64));
+}
+
+fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn both_contracts_are_documented_keep_what_was_written_and_set_what_the_script_reads() {
+    let action = yaml::read(&text_of("action.yml")).unwrap();
+    assert_eq!(action["runs"]["using"], "composite");
+    for kind in ["inputs", "outputs"] {
+        for (name, one) in action[kind].as_object().unwrap() {
+            assert!(
+                one["description"]
+                    .as_str()
+                    .is_some_and(|text| text.len() > 10),
+                "{name}"
+            );
+        }
+    }
+    assert_eq!(
+        keys(&action["outputs"]),
+        ["exit-code", "run-dir", "verdict"].map(Into::into).into()
+    );
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    let keeps = steps
+        .iter()
+        .any(|step| step["if"] == "always()" && step["with"]["path"].is_string());
+    assert!(keeps, "artefacts are not always kept");
+    let gitlab = yaml::read_all(&text_of("deploy/ci/gitlab.yml")).unwrap();
+    assert_eq!(gitlab.len(), 2, "inputs and job");
+    let job = &gitlab[1]["verify-gate"];
+    assert_eq!(job["artifacts"]["when"], "always");
+    let set: [BTreeSet<String>; 2] = [keys(&steps[0]["env"]), keys(&job["variables"])];
+    let script = text_of("deploy/ci/gate.sh");
+    for name in set.iter().flatten() {
+        assert!(
+            script.contains(&format!("${{{name}:")),
+            "the script does not read {name}"
+        );
+    }
+    let inputs = keys(&gitlab[0]["spec"]["inputs"]);
+    for name in &inputs {
+        let used = text_of("deploy/ci/gitlab.yml").contains(&format!("inputs.{name} ]]"));
+        assert!(used, "{name} is declared and not used");
+    }
+}
+
+#[test]
+fn the_commit_hook_names_a_command_that_verify_has() {
+    let hooks = yaml::read(&text_of(".pre-commit-hooks.yaml")).unwrap();
+    let hook = &hooks[0];
+    assert_eq!(hook["id"], "claims-lint");
+    assert_eq!(hook["entry"], "verify claims lint");
+    assert!(text_of("scenarios/src/cli/arguments/evidence.rs").contains("Lint"));
+}
