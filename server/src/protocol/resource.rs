@@ -129,8 +129,9 @@ pub fn templates() -> Vec<ResourceTemplate> {
     ]
 }
 
-/// What can stand for a variable of a template: the ids of own threads, the digests of own files and
-/// the names of the documentation's pages that begin with `typed`. The address of a page comes with its reply alone.
+/// What can stand for a variable of a template: the ids of own threads, the digests of own files
+/// and the names of the documentation's pages that begin with `typed`. The address of a page comes
+/// with its reply alone.
 ///
 /// # Errors
 /// -32602 for a template or variable there is none of, -32603 when the store cannot be reached.
