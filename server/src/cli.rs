@@ -1,24 +1,30 @@
 //! The command line: parse, run one command, turn its end into an exit code.
 //!
-//! Exit codes: 0 done, 1 a probe's no, 64 the caller's mistake (arguments, configuration, a port in
-//! use), 70 ours, 130 and 143 when a second signal cut the drain short.
+//! Exit codes: 0 done, 1 a no (of a probe, or of a tool that could not do its work), 64 the
+//! caller's mistake (arguments, configuration, a port in use), 69 what is not there (a provider,
+//! the network, a server), 70 ours, 75 what may work later, 77 what the caller may not do, 130 and
+//! 143 when a second signal cut the drain short.
 
+mod bundle;
+mod call;
 mod check;
 mod connect;
 mod data;
 mod doctor;
+mod layers;
 mod probe;
 mod token;
 mod unstarted;
 mod usage;
 mod version;
+mod wire;
 
-use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+use layers::Layers;
 
 use crate::app::{self, AppError};
 use crate::config::{Config, Faults, Flag, Sources};
@@ -75,6 +81,16 @@ enum Command {
     Data(data::Wish),
     /// Make a development token from EXAI_JWT_SECRET
     Token(token::Wish),
+    /// Call a tool: exai call chat prompt="Why is the sky blue?"
+    Call(call::Request),
+    /// List the tools
+    Tools(call::Where),
+    /// List my threads, the last used first
+    Threads(call::Where),
+    /// List the models
+    Models(call::Models),
+    /// Write what a helper needs to see, without secrets
+    SupportBundle(bundle::Wish),
     /// Say who spent what: by user, team, tool, model or day
     Usage(usage::Wish),
     /// Look for what keeps the server from working, and name the fix
@@ -136,41 +152,6 @@ fn mapping(text: &str) -> Result<String, String> {
     is_pair
         .then(|| text.to_owned())
         .ok_or_else(|| "write HOST=CONTAINER".to_owned())
-}
-
-/// Where the configuration comes from.
-#[derive(Debug, Args)]
-struct Layers {
-    /// Configuration file, TOML
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// One key, such as --set thread.ttl=1h; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
-    set: Vec<(String, String)>,
-}
-
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
-    Ok((key.trim().to_owned(), value.to_owned()))
-}
-
-impl Layers {
-    fn sources(self) -> Sources {
-        let text = |part: OsString| part.into_string().ok();
-        let pairs =
-            std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
-        let flag = |(key, value): (String, String)| Flag {
-            flag: format!("--set {key}"),
-            key,
-            value,
-        };
-        Sources {
-            file: self.config,
-            environment: pairs.collect(),
-            flags: self.set.into_iter().map(flag).collect(),
-            demo: false,
-        }
-    }
 }
 
 impl Serve {
@@ -238,6 +219,9 @@ pub(crate) enum Failed {
     /// A probe was answered, and the answer is no.
     #[error("{0}")]
     No(String),
+    /// A server said no, or could not be asked; the exit code says of which kind.
+    #[error("{1}")]
+    Coded(u8, String),
     /// What was asked for was told already, and the answer is no.
     #[error("")]
     Told,
@@ -249,6 +233,7 @@ impl Failed {
             Self::Config(_) | Self::Usage(_) | Self::Told => USAGE,
             Self::No(_) => NO,
             Self::App(error) => error.exit_code(),
+            Self::Coded(code, _) => *code,
         }
     }
 }
@@ -299,6 +284,11 @@ fn run(command: Command) -> Result<(), Failed> {
         Command::Version { json } => version::run(json),
         Command::Data(wish) => data::run(wish),
         Command::Token(wish) => token::run(wish),
+        Command::Call(request) => call::call(request),
+        Command::Tools(to) => call::tools(&to),
+        Command::Threads(to) => call::threads(&to),
+        Command::Models(request) => call::models(&request),
+        Command::SupportBundle(wish) => bundle::run(wish),
         Command::Usage(wish) => usage::run(wish),
         Command::Doctor { layers, live, json } => doctor::run(&layers.sources(), live, json),
     }

@@ -23,6 +23,8 @@ mod broken;
 mod carried;
 #[path = "serving/clients.rs"]
 mod clients;
+#[path = "serving/command_line.rs"]
+mod command_line;
 #[path = "serving/confirming.rs"]
 mod confirming;
 #[path = "serving/connect.rs"]

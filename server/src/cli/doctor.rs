@@ -47,7 +47,29 @@ impl Finding {
 }
 
 pub(super) fn run(sources: &Sources, live: bool, json: bool) -> Result<(), Failed> {
-    let findings = match Config::load(sources) {
+    let findings = findings(sources, live);
+    let is_well = findings.iter().all(|finding| finding.ok);
+    if json {
+        say(&serde_json::json!({"ok": is_well, "findings": findings}).to_string());
+    } else {
+        for finding in &findings {
+            let word = if finding.ok { "ok " } else { "BAD" };
+            say(&format!("{word}  {}: {}", finding.check, finding.seen));
+            if !finding.fix.is_empty() {
+                say(&format!("     fix: {}", finding.fix));
+            }
+        }
+    }
+    if is_well { Ok(()) } else { Err(Failed::Told) }
+}
+
+/// The findings as JSON, for a bundle.
+pub(super) fn told(sources: &Sources) -> serde_json::Value {
+    serde_json::json!(findings(sources, false))
+}
+
+fn findings(sources: &Sources, live: bool) -> Vec<Finding> {
+    match Config::load(sources) {
         Ok(config) => {
             let mut findings = examine(&config);
             if live {
@@ -63,20 +85,7 @@ pub(super) fn run(sources: &Sources, live: bool, json: bool) -> Result<(), Faile
                 Finding::bad(&check, fault.to_string(), "correct the key in that layer")
             })
             .collect(),
-    };
-    let is_well = findings.iter().all(|finding| finding.ok);
-    if json {
-        say(&serde_json::json!({"ok": is_well, "findings": findings}).to_string());
-    } else {
-        for finding in &findings {
-            let word = if finding.ok { "ok " } else { "BAD" };
-            say(&format!("{word}  {}: {}", finding.check, finding.seen));
-            if !finding.fix.is_empty() {
-                say(&format!("     fix: {}", finding.fix));
-            }
-        }
     }
-    if is_well { Ok(()) } else { Err(Failed::Told) }
 }
 
 fn examine(config: &Config) -> Vec<Finding> {
