@@ -3,13 +3,14 @@
 //! Recording never waits: a full queue or a failing disk is remembered and reported at close,
 //! because a history with a silent hole would let a checker pass on what it did not see.
 
+mod control;
 mod segments;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use exai_judge::{Event, Observation};
 use tokio::sync::mpsc;
@@ -25,6 +26,9 @@ pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The run's clock: ns since the run began.
 pub type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Sees each observation as it is recorded; must not wait.
+pub type Onlooker = Box<dyn Fn(&Observation) + Send + Sync>;
 
 /// What went wrong with a history.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,8 @@ pub struct Written {
 #[derive(Clone)]
 pub struct Recorder {
     shared: Arc<Shared>,
+    /// What is said belongs to the second, deliberately broken instance.
+    is_control: bool,
 }
 
 struct Shared {
@@ -79,6 +85,7 @@ struct Shared {
     now: Now,
     queue: mpsc::Sender<Said>,
     lost: AtomicU64,
+    onlooker: OnceLock<Onlooker>,
     writer: Mutex<Option<JoinHandle<Result<Written, HistoryError>>>>,
 }
 
@@ -106,9 +113,27 @@ impl Recorder {
                 now,
                 queue,
                 lost: AtomicU64::new(0),
+                onlooker: OnceLock::new(),
                 writer: Mutex::new(Some(writer)),
             }),
+            is_control: false,
         })
+    }
+
+    /// A voice for what watches the second, deliberately broken instance: the samples of its
+    /// server stand under the name `control`, its critical errors prove the detector, and all else
+    /// it says, which would be mistaken for the first instance's, is left out.
+    #[must_use]
+    pub fn of_control(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            is_control: true,
+        }
+    }
+
+    /// Shows every further observation to one onlooker; a second one is not heeded.
+    pub fn show_to(&self, onlooker: Onlooker) {
+        let _second = self.shared.onlooker.set(onlooker);
     }
 
     /// Where the segments are.
@@ -130,7 +155,17 @@ impl Recorder {
 
     /// Records what happened at `at`, ns on the run's clock.
     pub fn record_at(&self, at: u64, event: Event) {
-        let seen = Said::Seen(Box::new(Observation { at, event }));
+        let event = if self.is_control {
+            control::said_of_control(event)
+        } else {
+            Some(event)
+        };
+        let Some(event) = event else { return };
+        let observation = Observation { at, event };
+        if let Some(onlooker) = self.shared.onlooker.get() {
+            onlooker(&observation);
+        }
+        let seen = Said::Seen(Box::new(observation));
         if self.shared.queue.try_send(seen).is_err() {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }

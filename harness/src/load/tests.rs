@@ -170,3 +170,47 @@ async fn a_due_time_is_handed_to_the_operation_before_it_begins() {
     .await;
     assert_eq!(early.load(Ordering::Relaxed), 0);
 }
+
+/// Ten seconds at 150 a second against something that stands still for one of them. A closed loop
+/// would send nothing meanwhile: a few slow calls among thousands, and nothing in its p99.
+#[tokio::test(start_paused = true)]
+async fn a_stall_of_a_second_shows_in_p99_and_holds_150_calls_at_once() {
+    let begun = tokio::time::Instant::now();
+    let now: Now = Arc::new(move || u64::try_from(begun.elapsed().as_nanos()).unwrap());
+    let plan = LoadPlan::steady("V.3", "peak", 150.0, 10);
+    let (from, until) = (Duration::from_secs(4), Duration::from_secs(5));
+    let flying = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+    let latencies: Arc<std::sync::Mutex<Vec<u64>>> = Arc::default();
+    let (most, kept, inner) = (
+        Arc::clone(&flying),
+        Arc::clone(&latencies),
+        Arc::clone(&now),
+    );
+    let account = run(&plan, &now, &CancellationToken::new(), move |_, due| {
+        let (most, kept, inner) = (Arc::clone(&most), Arc::clone(&kept), Arc::clone(&inner));
+        async move {
+            let open = most.0.fetch_add(1, Ordering::Relaxed) + 1;
+            most.1.fetch_max(open, Ordering::Relaxed);
+            if (from..until).contains(&begun.elapsed()) {
+                tokio::time::sleep_until(begun + until).await;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            most.0.fetch_sub(1, Ordering::Relaxed);
+            kept.lock().unwrap().push(inner() - due);
+        }
+    })
+    .await;
+    let latencies = latencies.lock().unwrap();
+    let p99 = exai_judge::bounds::quantile(&sorted(&latencies), 0.99)
+        .unwrap()
+        .value;
+    assert!(p99 > 850_000_000, "p99 {p99} ns");
+    assert!(flying.1.load(Ordering::Relaxed) >= 150);
+    assert_eq!((account.sent, account.dropped), (1_500, 0));
+}
+
+fn sorted(values: &[u64]) -> Vec<u64> {
+    let mut values = values.to_vec();
+    values.sort_unstable();
+    values
+}

@@ -128,6 +128,21 @@ impl Topology {
         self.break_edge(provider, link, kind, &probe).await
     }
 
+    /// Breaks the link to a provider for its window and heals it: reset, refuse or slow. It counts
+    /// under the edge's own name, `server-kimi`, as a fault of the link.
+    ///
+    /// # Errors
+    /// When there is no such provider, or the edge does not heal in time.
+    pub async fn break_link(
+        &self,
+        provider: &str,
+        kind: FaultKind,
+    ) -> Result<Landed, TopologyError> {
+        let link = self.vendor(provider)?.link();
+        let probe = nemesis::answers_http(link.address(), "/", None);
+        self.break_edge(link.name(), link, kind, &probe).await
+    }
+
     async fn break_edge(
         &self,
         component: &str,
