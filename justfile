@@ -11,6 +11,10 @@ verify *ARGS:
 selftest *ARGS:
     cargo verify selftest {{ARGS}}
 
+# Hours of load and faults on one server, with goose users: `just soak --duration 4h`; 30m alone.
+soak *ARGS:
+    cargo verify soak {{ARGS}}
+
 # The official MCP conformance suite; it must be installed in target/clients/node (see README).
 conformance *ARGS:
     cargo verify conformance {{ARGS}}

@@ -89,6 +89,33 @@ pub fn build_fixtures() -> Result<PathBuf, Ending> {
     }
 }
 
+/// Builds the goose users, which no other command needs: a package outside the workspace.
+///
+/// # Errors
+/// In words, when the build fails, with cargo's own messages already on standard error.
+pub fn build_users() -> Result<PathBuf, String> {
+    let target = workspace().join("target/soak");
+    let status = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--locked",
+            "--manifest-path",
+            "scenarios/soak/Cargo.toml",
+        ])
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(workspace())
+        .stdin(Stdio::null())
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(target.join("debug/soak-users")),
+        Ok(status) => Err(format!(
+            "their build failed ({status}); its messages are above"
+        )),
+        Err(error) => Err(format!("could not start cargo: {error}")),
+    }
+}
+
 /// The executables beside this one: cargo puts the members of a workspace into one folder.
 fn built(server: Option<&Path>) -> Binaries {
     let own = std::env::current_exe().unwrap_or_default();

@@ -13,6 +13,7 @@ pub mod lint;
 pub mod list;
 pub mod pack;
 pub mod record;
+pub mod soak;
 pub mod trust;
 
 use std::process::ExitCode;
@@ -94,6 +95,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
     match command {
         Command::Run(arguments) => crate::run::run(&arguments),
         Command::Selftest(arguments) => crate::selftest::selftest(&arguments),
+        Command::Soak(arguments) => soak::soak(&arguments),
         Command::Conformance(arguments) => conformance::conformance(&arguments),
         Command::Judge(arguments) => record::judge(&arguments),
         Command::Report(arguments) => record::report(&arguments),

@@ -197,11 +197,10 @@ fn narrowed(claim: &Claim, criteria: &Criteria, arguments: &RunArguments) -> Cla
         arguments.criteria.join(", ")
     );
     let is_named = |id: &str| arguments.criteria.iter().any(|name| id == name);
-    claim.criteria = criteria
-        .ids()
-        .filter(|id| is_named(id))
-        .map(str::to_owned)
-        .collect();
+    let asks_for_some = claim.criteria.iter().any(|id| is_named(id));
+    let asked =
+        |id: &&str| is_named(id) && (!asks_for_some || claim.criteria.iter().any(|of| of == id));
+    claim.criteria = criteria.ids().filter(asked).map(str::to_owned).collect();
     let is_about = |path: &String| path.split('/').next().is_some_and(is_named);
     claim.floors.retain(is_about);
     claim.checks.retain(is_about);

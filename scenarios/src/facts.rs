@@ -46,6 +46,8 @@ pub struct Facts {
     pub harness_sha256: String,
     /// The profile.
     pub profile: &'static str,
+    /// How long a soak is to last, s; None for a run of the criteria's workloads.
+    pub soak_seconds: Option<u64>,
     /// The store.
     pub store: &'static str,
     /// Seconds from save 1 to the end of the server.
@@ -73,6 +75,7 @@ impl Facts {
             server_sha256: sha256_of(&built.exai),
             harness_sha256: sha256_of(&own),
             profile: arguments.profile.name(),
+            soak_seconds: arguments.soak.as_ref().map(|soak| soak.seconds),
             store,
             measured_seconds: 0,
             learned: OnceLock::new(),
@@ -119,9 +122,13 @@ impl Facts {
         }
     }
 
-    /// How long the profile may take; a row of the self-test is planned for half a minute.
+    /// How long the profile or the soak may take; a row of the self-test is planned for half a
+    /// minute.
     #[must_use]
     pub fn planned(&self) -> Duration {
+        if let Some(seconds) = self.soak_seconds {
+            return Duration::from_secs(seconds);
+        }
         let ceiling = CEILINGS
             .iter()
             .find(|(profile, _)| *profile == self.profile);
@@ -163,9 +170,17 @@ impl Facts {
 /// The one command that repeats this run.
 #[must_use]
 pub fn replay(arguments: &RunArguments, store: &str) -> String {
-    let mut words = vec!["cargo verify run".to_owned()];
-    words.extend(arguments.criteria.iter().cloned());
-    words.push(format!("--profile {}", arguments.profile.name()));
+    let mut words = Vec::new();
+    if let Some(soak) = &arguments.soak {
+        let (seconds, users) = (soak.before() + soak.seconds, soak.users);
+        words.push(format!(
+            "cargo verify soak --duration {seconds}s --users {users}"
+        ));
+    } else {
+        words.push("cargo verify run".to_owned());
+        words.extend(arguments.criteria.iter().cloned());
+        words.push(format!("--profile {}", arguments.profile.name()));
+    }
     words.push(format!("--store {store} --seed {}", arguments.seed));
     if let Some(spoil) = &arguments.spoil {
         words.push(format!("--spoil {spoil}"));

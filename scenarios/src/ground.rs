@@ -1,6 +1,7 @@
 //! The ground of a run: the harness' rig as the command line asks for it, spoken to by the people
 //! of the workloads. It starts nothing of its own.
 
+mod faults;
 mod restarts;
 
 use std::net::SocketAddr;
@@ -11,7 +12,6 @@ use exai_harness::client::{
 };
 use exai_harness::clock::RunClock;
 use exai_harness::history::{Now, Recorder};
-use exai_harness::nemesis::Landed;
 use exai_harness::redis;
 use exai_harness::server::Settings;
 use exai_harness::token::{Mint, Signature};
@@ -230,22 +230,6 @@ impl Ground {
         Ok(fired.map(|(id, _)| id).collect())
     }
 
-    /// Kills a component; its restart policy brings it back.
-    ///
-    /// # Errors
-    /// [`Trouble::Server`] when the server did not come back; the rig's when the rig cannot do it.
-    pub async fn kill(&self, component: &str) -> Result<(), Trouble> {
-        back(self.topology.kill(component).await?)
-    }
-
-    /// Breaks the store in one way for a while.
-    ///
-    /// # Errors
-    /// As [`Ground::kill`].
-    pub async fn break_store(&self, kind: FaultKind) -> Result<(), Trouble> {
-        back(self.topology.break_store(kind).await?)
-    }
-
     /// A client of the server, not greeted yet.
     ///
     /// # Errors
@@ -350,16 +334,6 @@ impl Ground {
     pub async fn stop(self) -> Result<(), Trouble> {
         self.topology.stop().await?;
         Ok(())
-    }
-}
-
-/// A fault that did not land is told by the history; a server that is gone ends the run.
-fn back(landed: Landed) -> Result<(), Trouble> {
-    match landed {
-        Landed::Yes | Landed::No => Ok(()),
-        Landed::NeverBack => Err(Trouble::Server(
-            "the server did not come back after it was killed".to_owned(),
-        )),
     }
 }
 

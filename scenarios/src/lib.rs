@@ -15,6 +15,7 @@ pub mod saboteur;
 pub mod screen;
 pub mod selftest;
 pub mod signal;
+pub mod soak;
 pub mod stage;
 pub mod vector;
 pub mod workload;

@@ -60,6 +60,10 @@ fn once(arguments: &RunArguments) -> Result<Report, Ending> {
     let store = ground::choose_store(arguments.store)?;
     let spoiled = ground::spoiled(arguments.spoil.as_ref())?;
     let built = binaries::build(arguments.server.as_deref())?;
+    let users = match &arguments.soak {
+        Some(soak) if soak.users > 0 => binaries::build_users(),
+        _ => Err("none were asked for".to_owned()),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -71,7 +75,11 @@ fn once(arguments: &RunArguments) -> Result<Report, Ending> {
     let (teller, events) = progress::channel();
     let watching = runtime.spawn(screen::follow(events, arguments.quiet, begun.clock));
     teller.tell(Progress::Began(begun.beginning(arguments, &claim)));
-    let asked = Asked { built, spoiled };
+    let asked = Asked {
+        built,
+        spoiled,
+        users,
+    };
     let tried = try_everything(&begun, arguments, &criteria, (asked, teller));
     let (cut_short, trouble) = runtime.block_on(tried);
     // The screen ends when the last teller has gone; it owes nobody an answer.
@@ -83,6 +91,8 @@ fn once(arguments: &RunArguments) -> Result<Report, Ending> {
 struct Asked {
     built: Binaries,
     spoiled: (Option<Spoil>, Launcher),
+    /// The goose users' executable, or why there is none.
+    users: Result<PathBuf, String>,
 }
 
 /// A run after save 1.
@@ -110,6 +120,7 @@ impl Begun {
         let harness = |error: &dyn std::fmt::Display| Ending::Harness(error.to_string());
         let reports = reports_folder(arguments);
         let mut facts = Facts::gather(arguments, built, store.name());
+        crate::cli::soak::same_binary(arguments, &facts.server_sha256)?;
         let key = runkey::draw().map_err(|error| harness(&error))?;
         let name = facts.claim_name(arguments.seed, &reports.join("runs"));
         let plan = json!({
@@ -121,6 +132,7 @@ impl Begun {
             "claim": claim,
             "criteria": arguments.criteria,
             "spoiler": arguments.spoil,
+            "soak": arguments.soak,
             "server_sha256": facts.server_sha256,
             "criteria_sha256": exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes()),
             "intended": intended(arguments)?,
@@ -277,6 +289,14 @@ async fn boot_and_run(
 ) -> Result<(), Trouble> {
     let tracers = Tracers::new(begun.key.clone());
     let tracers = Arc::new(tracers.map_err(|error| Trouble::Rig(error.to_string()))?);
+    let errand = arguments.soak.as_ref().map(|plan| workload::soak::Errand {
+        plan,
+        reports: reports_folder(arguments),
+        binaries: asked.built.clone(),
+        users: asked.users,
+        clock: begun.clock,
+        server_sha256: begun.facts.server_sha256.clone(),
+    });
     let plan = Plan {
         binaries: asked.built,
         store: begun.store,
@@ -311,18 +331,36 @@ async fn boot_and_run(
         seed: arguments.seed,
         stop: stop.clone(),
     };
-    let outcome = workloads(&stage, arguments).await;
+    let outcome = workloads(&stage, arguments, errand.as_ref()).await;
     let stopped = stage.ground.stop().await;
     outcome.and(stopped)
 }
 
 /// The workloads in order; each stands on a calm ground.
-async fn workloads(stage: &Stage, arguments: &RunArguments) -> Result<(), Trouble> {
+async fn workloads(
+    stage: &Stage,
+    arguments: &RunArguments,
+    errand: Option<&workload::soak::Errand<'_>>,
+) -> Result<(), Trouble> {
+    stage.begin("run", &format!("store.{}", stage.ground.store_name()));
+    match errand {
+        Some(errand) => workload::soak::run(stage, errand).await?,
+        None => of_criteria(stage, arguments).await?,
+    }
+    stage.end("run", &format!("store.{}", stage.ground.store_name()));
+    stage.recorder.record(Event::Figure {
+        name: "operations planned".to_owned(),
+        value: stage.numbering.next() as f64,
+        unit: "count".to_owned(),
+    });
+    Ok(())
+}
+
+async fn of_criteria(stage: &Stage, arguments: &RunArguments) -> Result<(), Trouble> {
     let selected = |id: &str| {
         arguments.criteria.is_empty()
             || arguments.criteria.iter().any(|named| named.starts_with(id))
     };
-    stage.begin("run", &format!("store.{}", stage.ground.store_name()));
     if selected("V.1") {
         workload::answers::run(stage).await?;
     }
@@ -345,11 +383,5 @@ async fn workloads(stage: &Stage, arguments: &RunArguments) -> Result<(), Troubl
         stage.ground.raise_limits().await?;
         workload::benchmark::run(stage).await?;
     }
-    stage.end("run", &format!("store.{}", stage.ground.store_name()));
-    stage.recorder.record(Event::Figure {
-        name: "operations planned".to_owned(),
-        value: stage.numbering.next() as f64,
-        unit: "count".to_owned(),
-    });
     Ok(())
 }

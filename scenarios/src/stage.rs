@@ -199,26 +199,13 @@ impl Stage {
     /// Greets the server again where it answered nothing or did not know the session any more; a
     /// failure of the call itself leaves the session as it is.
     pub async fn mend(&self, client: &Client, call: &Call) {
-        let is_answered = match client.transport() {
-            Transport::WebSocket => call.replies > 0,
-            _ => call.status == Some(200),
-        };
-        if !is_answered {
-            // Should this fail as well, the next call says so.
-            let _ = client.reconnect(RECONNECT).await;
-        }
+        mend(client, call).await;
     }
 
     /// Looks for the run's secrets in something the server showed, plain and encoded; finding one
     /// is a critical error.
     pub fn search(&self, place: &str, text: &str) {
-        if let Err(found) = self.canaries.scan(place, text) {
-            self.recorder.record(Event::Critical {
-                what: "canary".to_owned(),
-                detail: found.to_string(),
-                control: false,
-            });
-        }
+        search(&self.canaries, &self.recorder, (place, text));
     }
 
     /// A greeted client that speaks as `who` over `transport`.
@@ -300,6 +287,29 @@ impl Stage {
         // Either way of ending is told apart by the check.
         let _ = tokio::time::timeout(time, self.stop.cancelled()).await;
         self.check_stop()
+    }
+}
+
+/// As [`Stage::mend`], for those who cannot hold on to a stage.
+pub async fn mend(client: &Client, call: &Call) {
+    let is_answered = match client.transport() {
+        Transport::WebSocket => call.replies > 0,
+        _ => call.status == Some(200),
+    };
+    if !is_answered {
+        // Should this fail as well, the next call says so.
+        let _ = client.reconnect(RECONNECT).await;
+    }
+}
+
+/// As [`Stage::search`], for those who cannot hold on to a stage.
+pub fn search(canaries: &Secrets, recorder: &Recorder, (place, text): (&str, &str)) {
+    if let Err(found) = canaries.scan(place, text) {
+        recorder.record(Event::Critical {
+            what: "canary".to_owned(),
+            detail: found.to_string(),
+            control: false,
+        });
     }
 }
 

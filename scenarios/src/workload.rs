@@ -7,4 +7,5 @@ pub mod failover;
 pub mod reading;
 pub mod recovery;
 pub mod security;
+pub mod soak;
 pub mod storage;

@@ -1,12 +1,15 @@
 //! The words of the command line and what each accepts.
 
 pub mod evidence;
+pub mod soak;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::soak::SoakPlan;
 use evidence::{AttestCommand, ClaimsCommand, DecideArguments, GateArguments, LedgerCommand};
+use soak::SoakArguments;
 
 /// Boots the real server with simulated providers, breaks it on purpose, and judges eight
 /// readiness criteria from recorded evidence.
@@ -31,6 +34,8 @@ pub enum Command {
     Run(RunArguments),
     /// Shows every detector at work on its saboteur, and none on an honest server.
     Selftest(SelftestArguments),
+    /// Hours of load and faults on one server: V.7, and V.7m for half an hour of it.
+    Soak(SoakArguments),
     /// Runs the official MCP conformance suite: the fixtures' build with no baseline, then the
     /// product against a baseline of proven absences.
     Conformance(ConformanceArguments),
@@ -264,6 +269,9 @@ pub struct RunArguments {
     /// Put a saboteur on an edge: NAME@EDGE, or NAME@EDGE:EVERY+OFFSET.
     #[arg(long, value_name = "NAME@EDGE", hide = true)]
     pub spoil: Option<SpoilWord>,
+    /// What `verify soak` asks for instead of the workloads of the criteria.
+    #[arg(skip)]
+    pub soak: Option<SoakPlan>,
 }
 
 /// A saboteur as named on the command line.
@@ -324,6 +332,7 @@ impl Default for RunArguments {
             quiet: false,
             reports: None,
             spoil: None,
+            soak: None,
         }
     }
 }

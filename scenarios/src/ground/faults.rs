@@ -1,0 +1,43 @@
+//! What a workload breaks on the ground, and who is to blame when it stays broken.
+
+use exai_harness::nemesis::Landed;
+use exai_judge::fault::FaultKind;
+
+use super::Ground;
+use crate::stage::Trouble;
+
+impl Ground {
+    /// Kills a component; its restart policy brings it back.
+    ///
+    /// # Errors
+    /// [`Trouble::Server`] when the server did not come back; the rig's when the rig cannot do it.
+    pub async fn kill(&self, component: &str) -> Result<(), Trouble> {
+        back(self.topology.kill(component).await?)
+    }
+
+    /// Breaks the store in one way for a while.
+    ///
+    /// # Errors
+    /// As [`Ground::kill`].
+    pub async fn break_store(&self, kind: FaultKind) -> Result<(), Trouble> {
+        back(self.topology.break_store(kind).await?)
+    }
+
+    /// Breaks the link between the server and a provider in one way for a while.
+    ///
+    /// # Errors
+    /// As [`Ground::kill`].
+    pub async fn break_link(&self, provider: &str, kind: FaultKind) -> Result<(), Trouble> {
+        back(self.topology.break_link(provider, kind).await?)
+    }
+}
+
+/// A fault that did not land is told by the history; a server that is gone ends the run.
+fn back(landed: Landed) -> Result<(), Trouble> {
+    match landed {
+        Landed::Yes | Landed::No => Ok(()),
+        Landed::NeverBack => Err(Trouble::Server(
+            "the server did not come back after it was killed".to_owned(),
+        )),
+    }
+}
