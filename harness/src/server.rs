@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod beside;
+mod forget;
 mod log;
 mod pipes;
 pub mod settings;
@@ -31,6 +32,8 @@ pub use settings::Settings;
 pub const READY: Duration = Duration::from_secs(15);
 /// The server's own drain (20 s) and a little more.
 pub const DRAIN: Duration = Duration::from_secs(25);
+/// The embedded store's file in the state folder.
+const STORE: &str = "exai.sqlite";
 const POLL: Duration = Duration::from_millis(20);
 
 /// How the server is started.
@@ -50,6 +53,8 @@ pub struct Setup {
     pub bearer: Bearer,
     /// From a death to the next start.
     pub restart_delay: Duration,
+    /// A saboteur: each life but the first begins without the newest turns of the embedded store.
+    pub forgets: bool,
     /// Sees each line of its log, for the record.
     pub log: Option<LineSink>,
     /// Where its faults are told.
@@ -144,7 +149,11 @@ impl Server {
         };
         files.configure("exai.toml", &Settings::default())?;
         let (birth, recorder, kept) = (files.clone(), setup.recorder.clone(), setup.log);
-        let starter = Box::new(move |_life| {
+        let forgets = setup.forgets;
+        let starter = Box::new(move |life| {
+            if forgets && life > 1 {
+                forget::newest_turns(&birth.state.join(STORE));
+            }
             let mut spec = birth.spec("server", "serve", "exai.toml");
             let (recorder, kept) = (recorder.clone(), kept.clone());
             spec.on_stderr = Some(Arc::new(move |line: &str| {
@@ -215,7 +224,7 @@ impl Server {
     /// The file of the embedded store.
     #[must_use]
     pub fn store_file(&self) -> PathBuf {
-        self.files.state.join("exai.sqlite")
+        self.files.state.join(STORE)
     }
 
     /// The audit log.

@@ -93,6 +93,8 @@ pub enum Launcher {
     Unregistered,
     /// Breakers are configured to open after more failures than there are.
     NeverOpens,
+    /// The newest turns of the embedded store are gone each time the server is started again.
+    Forgets,
 }
 
 /// How each part comes back: from a death to the next start. Part of every recovery figure.

@@ -96,6 +96,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
         Command::Run(arguments) => crate::run::run(&arguments),
         Command::Selftest(arguments) => crate::selftest::selftest(&arguments),
         Command::Soak(arguments) => soak::soak(&arguments),
+        Command::Chaos(arguments) => crate::chaos::chaos(&arguments),
         Command::Conformance(arguments) => conformance::conformance(&arguments),
         Command::Judge(arguments) => record::judge(&arguments),
         Command::Report(arguments) => record::report(&arguments),

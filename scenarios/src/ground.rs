@@ -34,11 +34,12 @@ use crate::stage::{Person, Stage, Trouble};
 const CONNECTIONS: u32 = 16;
 /// The edge of saboteurs that spoil the launch itself, by name.
 const LAUNCHER: &str = "launcher";
-const LAUNCHERS: [(&str, Launcher); 4] = [
+const LAUNCHERS: [(&str, Launcher); 5] = [
     ("foreign-build", Launcher::ForeignBuild),
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),
     ("never-opens", Launcher::NeverOpens),
+    ("forgets", Launcher::Forgets),
 ];
 /// Decides before anything starts; never falls back silently.
 ///

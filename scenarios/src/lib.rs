@@ -2,6 +2,7 @@
 
 pub mod binaries;
 pub mod catalogue;
+pub mod chaos;
 pub mod cli;
 pub mod conclude;
 pub mod earlier;

@@ -1,4 +1,5 @@
-//! The container driver's leaf process: JSON lines in, JSON lines out (`exai_harness::engine::wire`).
+//! The container driver's leaf process: JSON lines in, JSON lines out, as
+//! `exai_harness::engine::wire` has them.
 //!
 //! It owns what it puts up. End of input, SIGTERM, SIGINT and a panic take everything down again;
 //! what a SIGKILL leaves is found by its labels and removed by the next one that starts.

@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 
 const REDIS: &str = "exai-redis";
 const WITHIN_MS: u64 = 20_000;
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 struct Leaf {
     child: Child,
@@ -209,7 +210,7 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(20);
     while !is_so() {
         assert!(Instant::now() < until, "{what} did not come about");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 
@@ -267,7 +268,10 @@ fn a_killed_container_is_brought_back_by_its_policy_with_another_pid_and_start()
         leaf.look();
         told(&leaf, 137)
     });
-    let is_ready = |one: &&Saying| matches!(one, Saying::Line { text, .. } if text.contains("Ready to accept connections"));
+    let is_ready = |one: &&Saying| match one {
+        Saying::Line { text, .. } => text.contains("Ready to accept"),
+        _ => false,
+    };
     eventually("lines of both lives", || {
         leaf.look();
         leaf.told.iter().filter(is_ready).count() == 2

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod benchmark;
+pub mod chaos;
 pub mod concurrency;
 pub mod failover;
 pub mod recovery;
@@ -69,6 +70,7 @@ pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Miss
         "V.6" => Box::new(security::Security::start(brief)?),
         "V.7" | "V.7m" => Box::new(soak::Soak::start(brief)?),
         "V.8g" | "V.8t" => Box::new(benchmark::Benchmark::start(brief)?),
+        "chaos" => Box::new(chaos::Chaos::start(brief)?),
         _ => return Ok(None),
     };
     Ok(Some(checker))

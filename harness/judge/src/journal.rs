@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::observation::{Delivered, Served};
-use crate::operation::{Call, ProofKind};
+use crate::operation::{Call, Outcome, ProofKind};
 use crate::tracer;
 
 /// One provider request, from receipt to its end.
@@ -122,8 +122,11 @@ impl Journal {
         attempts
     }
 
+    /// A call whose outcome nobody knows may go on after its caller has stopped waiting: a server
+    /// does not give up what a lost connection asked for.
     fn is_during(&self, seq: &str, call: &Call) -> bool {
         let began = self.entries.get(seq).map(|attempt| attempt.began);
-        began.is_some_and(|began| call.sent_at <= began && began <= call.done_at)
+        let may_go_on = call.outcome == Outcome::Unknown;
+        began.is_some_and(|began| call.sent_at <= began && (may_go_on || began <= call.done_at))
     }
 }

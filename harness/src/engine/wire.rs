@@ -9,6 +9,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::life::{Life, short};
+pub use super::plan::{Bounds, Health, Plan};
+
 /// The one version of this exchange.
 pub const SCHEMA: &str = "exai-containers/1";
 
@@ -122,65 +125,6 @@ pub struct Carried {
     pub to: String,
 }
 
-/// A container to be.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The service, such as `exai-mcp-server`; unique in the run.
-    pub name: String,
-    /// The image's id, from the answer to [`Order::Build`].
-    pub image: String,
-    /// The whole command line.
-    pub command: Vec<String>,
-    /// The whole environment, `NAME=value`.
-    pub env: Vec<String>,
-    /// `uid:gid`; empty is the image's own, which is root.
-    pub user: String,
-    /// Its working directory.
-    pub cwd: String,
-    /// The last byte of its address in the run's network, 2 to 254.
-    pub host: u8,
-    /// Folders of this machine, `from:to:ro` or `from:to`.
-    pub binds: Vec<String>,
-    /// Folders in memory.
-    pub tmpfs: Vec<String>,
-    /// How it is kept, and within which bounds.
-    pub bounds: Bounds,
-    /// How its health is told, if at all.
-    pub health: Option<Health>,
-}
-
-/// What a service may use and do, and who brings it back.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bounds {
-    /// The engine's word: `no`, `on-failure`, `always`, `unless-stopped`.
-    pub restart: String,
-    /// Memory, bytes; 0 is no bound. Swap is not granted on top.
-    pub memory: u64,
-    /// Processor time, billionths of a processor; 0 is no bound.
-    pub nano_cpus: u64,
-    /// The root file system cannot be written.
-    pub read_only: bool,
-    /// Every capability is dropped.
-    pub no_capabilities: bool,
-    /// No way to more rights than it began with.
-    pub no_new_privileges: bool,
-}
-
-/// A health command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// The command line, run inside.
-    pub command: Vec<String>,
-    /// Between two runs, ms.
-    pub interval_ms: u64,
-    /// How long one may take, ms.
-    pub timeout_ms: u64,
-    /// Failures in a row that make it unhealthy.
-    pub retries: u32,
-    /// From the start, failures do not count for so long, ms.
-    pub start_ms: u64,
-}
-
 /// One line from the leaf.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
@@ -281,78 +225,6 @@ pub struct Facts {
     pub swept: u64,
 }
 
-/// One life of a container, as the engine tells it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Life {
-    /// The name in the run.
-    pub name: String,
-    /// The container's id.
-    pub id: String,
-    /// The image's id.
-    pub image: String,
-    /// The main process as this machine counts it; 0 when none runs.
-    pub pid: u32,
-    /// When this life began, in the engine's words.
-    pub started_at: String,
-    /// Restarts by the policy so far.
-    pub restarts: u64,
-    /// `running`, `paused`, `restarting`, `exited`, …
-    pub status: String,
-    /// `healthy`, `unhealthy`, `starting`, or empty without a health command.
-    pub health: String,
-    /// The exit code of the life before, or of this one when it has ended.
-    pub exit_code: i64,
-    /// The kernel killed it for its memory.
-    pub oom_killed: bool,
-    /// Its address; None off the network.
-    pub address: Option<Ipv4Addr>,
-    /// What the engine says that it may use and do, read back.
-    pub bounds: Bounds,
-    /// Ports published to this machine; empty when it is reached inside the network alone.
-    pub published: Vec<String>,
-    /// Whom it runs as.
-    pub user: String,
-}
-
-impl Life {
-    /// Whether `next` is another life of this container, in words; the error says what did not
-    /// change.
-    ///
-    /// # Errors
-    /// When container, process or start are not as they must be.
-    pub fn proves(&self, next: &Self) -> Result<String, String> {
-        let of = format!("container {}", short(&self.id));
-        if self.id != next.id {
-            return Err(format!("{of} is now container {}", short(&next.id)));
-        }
-        if next.pid == 0 || next.status != "running" {
-            return Err(format!("{of} does not run: {}", next.status));
-        }
-        if self.started_at == next.started_at || self.pid == next.pid {
-            return Err(format!(
-                "{of} still has pid {}, started at {}",
-                next.pid, next.started_at
-            ));
-        }
-        let by = if next.restarts > self.restarts {
-            format!("restart {} by its policy", next.restarts)
-        } else {
-            "started again by order".to_owned()
-        };
-        Ok(format!(
-            "{of}: pid {} became {}, started at {} instead of {}, {by}",
-            self.pid, next.pid, next.started_at, self.started_at
-        ))
-    }
-}
-
-/// An id as people read it.
-#[must_use]
-pub fn short(id: &str) -> &str {
-    let bare = id.strip_prefix("sha256:").unwrap_or(id);
-    bare.get(..12).unwrap_or(bare)
-}
-
 /// What a container uses at the moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
@@ -369,37 +241,6 @@ pub struct Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn life(pid: u32, started_at: &str, restarts: u64) -> Life {
-        Life {
-            name: "exai-redis".to_owned(),
-            id: "0123456789abcdef".to_owned(),
-            pid,
-            started_at: started_at.to_owned(),
-            restarts,
-            status: "running".to_owned(),
-            ..Life::default()
-        }
-    }
-
-    #[test]
-    fn a_restart_is_proven_by_pid_start_and_count_and_by_nothing_less() {
-        let before = life(10, "noon", 0);
-        let proof = before.proves(&life(11, "later", 1)).unwrap();
-        assert!(proof.contains("pid 10 became 11"), "{proof}");
-        assert!(proof.contains("restart 1 by its policy"), "{proof}");
-        let ordered = before.proves(&life(11, "later", 0)).unwrap();
-        assert!(ordered.contains("by order"), "{ordered}");
-        assert!(before.proves(&before).is_err());
-        assert!(before.proves(&life(10, "later", 1)).is_err());
-        assert!(before.proves(&life(11, "noon", 1)).is_err());
-        let mut foreign = life(11, "later", 1);
-        foreign.id = "ffff".to_owned();
-        assert!(before.proves(&foreign).is_err());
-        let mut dead = life(0, "later", 1);
-        dead.status = "exited".to_owned();
-        assert!(before.proves(&dead).is_err());
-    }
 
     #[test]
     fn orders_and_sayings_are_one_flat_object_a_line() {

@@ -65,6 +65,7 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         settings: settings(&site, &vendors, &store, &credentials).merged(&setup.asked()),
         bearer: credentials.bearer(),
         restart_delay: setup.restart.server,
+        forgets: setup.launcher == Launcher::Forgets,
         log: setup.log.clone(),
         recorder: setup.recorder.clone(),
     };
@@ -187,9 +188,10 @@ impl Setup {
                 Settings::default().with(&key, false)
             }
             Launcher::NeverOpens => Settings::default().with("breaker.failures", NEVER),
-            Launcher::Honest | Launcher::ForeignBuild | Launcher::KillsNothing => {
-                Settings::default()
-            }
+            Launcher::Honest
+            | Launcher::ForeignBuild
+            | Launcher::KillsNothing
+            | Launcher::Forgets => Settings::default(),
         };
         own.merged(&self.settings)
     }

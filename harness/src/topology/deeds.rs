@@ -143,6 +143,16 @@ impl Topology {
         self.break_edge(link.name(), link, kind, &probe).await
     }
 
+    /// Breaks the edge between clients and server: reset, refuse or slow.
+    ///
+    /// # Errors
+    /// When the edge does not heal in time.
+    pub async fn break_clients(&self, kind: FaultKind) -> Result<Landed, TopologyError> {
+        let link = &self.client_link;
+        let probe = nemesis::answers_http(link.address(), "/", None);
+        self.break_edge("clients", link, kind, &probe).await
+    }
+
     async fn break_edge(
         &self,
         component: &str,

@@ -1,5 +1,6 @@
 //! The words of the command line and what each accepts.
 
+pub mod chaos;
 pub mod evidence;
 pub mod soak;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::soak::SoakPlan;
+pub use chaos::ChaosArguments;
 use evidence::{AttestCommand, ClaimsCommand, DecideArguments, GateArguments, LedgerCommand};
 use soak::SoakArguments;
 
@@ -36,6 +38,8 @@ pub enum Command {
     Selftest(SelftestArguments),
     /// Hours of load and faults on one server: V.7, and V.7m for half an hour of it.
     Soak(SoakArguments),
+    /// Breaks a seeded schedule of things beside traffic, and shrinks what fails.
+    Chaos(ChaosArguments),
     /// Runs the official MCP conformance suite: the fixtures' build with no baseline, then the
     /// product against a baseline of proven absences.
     Conformance(ConformanceArguments),

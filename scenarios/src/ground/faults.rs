@@ -23,6 +23,20 @@ impl Ground {
         back(self.topology.break_store(kind).await?)
     }
 
+    /// Breaks a component, or the clients' edge, in one way for a while.
+    ///
+    /// # Errors
+    /// As [`Ground::kill`].
+    pub async fn break_component(&self, component: &str, kind: FaultKind) -> Result<(), Trouble> {
+        let landed = match component {
+            "server" => self.topology.kill(component).await?,
+            "store" => self.topology.break_store(kind).await?,
+            "clients" => self.topology.break_clients(kind).await?,
+            provider => self.topology.break_provider(provider, kind).await?,
+        };
+        back(landed)
+    }
+
     /// Breaks the link between the server and a provider in one way for a while.
     ///
     /// # Errors

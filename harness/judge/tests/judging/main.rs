@@ -9,6 +9,7 @@
 mod answers;
 mod benchmark;
 mod catalogue;
+mod chaos;
 mod concurrency;
 mod engine;
 mod failover;
