@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::FusedFuture as _;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::signals::Signals;
 use super::{App, AppError, probes};
@@ -26,21 +27,7 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
     let app = App::build(config).await?;
     let ending = CancellationToken::new();
-    let (router, watched) = (app.router.clone(), ending.clone());
-    let watching = tokio::spawn(async move { router.watch(watched).await });
-    let (parts, interval) = (probes::of(&app), app.config.health.interval.max(RARELY));
-    let probing = tokio::spawn(probe::run(
-        app.health.clone(),
-        parts,
-        interval,
-        ending.clone(),
-    ));
-    let cleaning = tokio::spawn(app.files.clone().watch(ending.clone()));
-    let pace = super::pace(&app.config, interval);
-    let keeping = app
-        .keeper
-        .clone()
-        .map(|keeper| tokio::spawn(keeper.run(pace, ending.clone())));
+    let background = spawn_background(&app, &ending);
     let serving = pipe::stdio(app.toolbox.clone(), ending.clone()).fuse();
     let mut serving = pin!(serving);
     let served = tokio::select! {
@@ -76,13 +63,25 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
     if !serving.is_terminated() {
         let _ = tokio::time::timeout(CUTTING, serving).await;
     }
-    let _ = watching.await;
-    let _ = probing.await;
-    let _ = cleaning.await;
-    if let Some(keeping) = keeping {
-        let _ = keeping.await;
-    }
+    background.wait().await;
     served
         .unwrap_or(Ok(()))
         .map_err(|error| AppError::theirs("stdio", error))
+}
+
+/// What goes on beside the protocol, until `ending`.
+fn spawn_background(app: &App, ending: &CancellationToken) -> TaskTracker {
+    let background = TaskTracker::new();
+    let (router, watched) = (app.router.clone(), ending.clone());
+    background.spawn(async move { router.watch(watched).await });
+    let (parts, interval) = (probes::of(app), app.config.health.interval.max(RARELY));
+    let (health, ended) = (app.health.clone(), ending.clone());
+    background.spawn(probe::run(health, parts, interval, ended));
+    background.spawn(app.files.clone().watch(ending.clone()));
+    if let Some(keeper) = app.keeper.clone() {
+        let pace = super::pace(&app.config, interval);
+        background.spawn(keeper.run(pace, ending.clone()));
+    }
+    background.close();
+    background
 }

@@ -65,34 +65,29 @@ fn data(verb: &str, settings: &[&str], more: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Each says and stores a word of its own, and both conversations reach the archive.
+fn plant(server: &Server, state: &Path) {
+    for (who, word) in [("paula", "canary-of-paula"), ("quinn", "canary-of-quinn")] {
+        let told = ask(server, who, json!({"prompt": format!("keep {word}")}));
+        assert_eq!(told["isError"], false, "{told}");
+        let (name, content) = (format!("{word}-name.txt"), format!("{word} in a file"));
+        store(server, who, &name, &content);
+    }
+    wait_for("the archived copies", || {
+        let kept = rusqlite::Connection::open(state.join("archive.sqlite")).unwrap();
+        let count = kept.query_row("SELECT count(*) FROM messages", [], |row| row.get(0));
+        (count == Ok(2)).then_some(())
+    });
+}
+
 fn purged(own: &[&str], store_folder: Option<&Path>) {
     let upstream = Upstream::start(|seen| said(&format!("echo {}", seen.body["messages"])));
     let state = tempfile::tempdir().unwrap();
     let dir = format!("server.state_dir={}", state.path().display());
-    let settings: Vec<&str> = JWT
-        .iter()
-        .chain(own)
-        .copied()
-        .chain([dir.as_str()])
-        .collect();
-    let env = [("EXAI_JWT_SECRET", SECRET)];
-    let server = started_with(&upstream, &settings, &env);
-    for (who, word) in [("paula", "canary-of-paula"), ("quinn", "canary-of-quinn")] {
-        let told = ask(&server, who, json!({"prompt": format!("keep {word}")}));
-        assert_eq!(told["isError"], false, "{told}");
-        store(
-            &server,
-            who,
-            &format!("{word}-name.txt"),
-            &format!("{word} in a file"),
-        );
-    }
-    let archive = state.path().join("archive.sqlite");
-    wait_for("the archived copies", || {
-        let kept = rusqlite::Connection::open(&archive).unwrap();
-        let count = kept.query_row("SELECT count(*) FROM messages", [], |row| row.get(0));
-        (count == Ok(2)).then_some(())
-    });
+    let more = own.iter().copied().chain([dir.as_str()]);
+    let settings: Vec<&str> = JWT.iter().copied().chain(more).collect();
+    let server = started_with(&upstream, &settings, &[("EXAI_JWT_SECRET", SECRET)]);
+    plant(&server, state.path());
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("paula");
     let told = data("export", &settings, &["--out", folder.to_str().unwrap()]);
@@ -121,12 +116,8 @@ fn purged(own: &[&str], store_folder: Option<&Path>) {
             holding(place, "canary-of-paula").is_empty().then_some(())
         });
     }
-    let kept = |word: &str| {
-        places
-            .iter()
-            .flatten()
-            .any(|place| !holding(place, word).is_empty())
-    };
+    let held = |place: &&Path, word| !holding(place, word).is_empty();
+    let kept = |word| places.iter().flatten().any(|place| held(place, word));
     assert!(kept("keep canary-of-quinn") && kept("canary-of-quinn in a file"));
     // Nor does the running server answer from memory what it was asked before.
     let before = upstream.posts().len();
