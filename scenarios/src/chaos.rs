@@ -164,7 +164,8 @@ impl Range<'_> {
             failed += usize::from(again.failed().any(|one| one == id));
         }
         print(&format!(
-            "smallest  {} of {} faults: {}\n          {id} in {failed} of {REPEATS} runs\nrepeat   {}",
+            "smallest  {} of {} faults: {}\n          {id} in {failed} of {REPEATS} runs\n\
+             repeat    {}",
             smallest.len(),
             schedule.numbers().len(),
             words(&smallest),

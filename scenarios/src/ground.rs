@@ -1,6 +1,7 @@
 //! The ground of a run: the harness' rig as the command line asks for it, spoken to by the people
 //! of the workloads. It starts nothing of its own.
 
+mod asked;
 mod faults;
 mod restarts;
 
@@ -12,11 +13,10 @@ use exai_harness::client::{
 };
 use exai_harness::clock::RunClock;
 use exai_harness::history::{Now, Recorder};
-use exai_harness::redis;
 use exai_harness::server::Settings;
 use exai_harness::token::{Mint, Signature};
 use exai_harness::topology::{
-    self, Binaries, Launcher, RestartPolicy, Setup, Site, Spoil, StoreKind, Topology,
+    Binaries, Launcher, RestartPolicy, Setup, Site, Spoil, StoreKind, Topology,
 };
 use exai_judge::fault::FaultKind;
 use exai_judge::{RunKey, Transport};
@@ -24,66 +24,13 @@ use exai_mocks::plan::Plan as SimulatorPlan;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::Ending;
-use crate::cli::arguments::{SpoilWord, StoreChoice};
 use crate::facts::Learned;
 pub use crate::overrides::CHAT_ROUTE;
 use crate::stage::{Person, Stage, Trouble};
+pub use asked::{choose_store, spoiled};
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
 const CONNECTIONS: u32 = 16;
-/// The edge of saboteurs that spoil the launch itself, by name.
-const LAUNCHER: &str = "launcher";
-const LAUNCHERS: [(&str, Launcher); 5] = [
-    ("foreign-build", Launcher::ForeignBuild),
-    ("kill-nothing", Launcher::KillsNothing),
-    ("unregistered", Launcher::Unregistered),
-    ("never-opens", Launcher::NeverOpens),
-    ("forgets", Launcher::Forgets),
-];
-/// Decides before anything starts; never falls back silently.
-///
-/// # Errors
-/// [`Ending::Usage`] when Redis was asked for and is not here, with the package to install.
-pub fn choose_store(choice: StoreChoice) -> Result<StoreKind, Ending> {
-    match choice {
-        StoreChoice::Embedded => Ok(StoreKind::Embedded),
-        StoreChoice::Auto => Ok(topology::auto_store()),
-        StoreChoice::Redis if redis::which("redis-server").is_some() => Ok(StoreKind::Redis),
-        StoreChoice::Redis => Err(Ending::Usage(
-            "--store redis: redis-server is not on PATH. Install it (apt-get install \
-             redis-server), or run with --store embedded."
-                .to_owned(),
-        )),
-    }
-}
-
-/// What a word of `--spoil` asks for: a saboteur on an edge, or a launcher that cheats.
-///
-/// # Errors
-/// [`Ending::Usage`] for a launcher that there is none of; edges and spoilers are known to the rig.
-pub fn spoiled(word: Option<&SpoilWord>) -> Result<(Option<Spoil>, Launcher), Ending> {
-    let Some(word) = word else {
-        return Ok((None, Launcher::Honest));
-    };
-    if word.edge != LAUNCHER {
-        let spoil = Spoil {
-            name: word.name.clone(),
-            edge: word.edge.clone(),
-            every: word.every,
-            offset: word.offset,
-        };
-        return Ok((Some(spoil), Launcher::Honest));
-    }
-    let known = LAUNCHERS.iter().find(|(name, _)| *name == word.name);
-    known.map(|(_, launcher)| (None, *launcher)).ok_or_else(|| {
-        let names = LAUNCHERS.map(|(name, _)| name).join(", ");
-        Ending::Usage(format!(
-            "--spoil {}@{LAUNCHER}: there is no such launcher. Known: {names}.",
-            word.name
-        ))
-    })
-}
 
 /// What to boot.
 pub struct Plan {
@@ -337,6 +284,3 @@ impl Ground {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

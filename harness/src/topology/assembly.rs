@@ -50,8 +50,7 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let store = Store::start(setup.store, &scratch.path().join("redis"), user, policy).await?;
     let credentials = Credentials::draw(&scratch)?;
     let before_store = store_impostor(&setup, &store, &credentials).await?;
-    let subjects = subjects(&setup, &scratch);
-    let (subject, launched) = subjects.map_err(files("a copy of the server's binary"))?;
+    let (subject, launched) = subjects(&setup, &scratch).map_err(files("a copied binary"))?;
     let site = Site::draw(subject.sha256())?;
     let server = server::Setup {
         program: launched.path().to_path_buf(),

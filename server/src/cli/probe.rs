@@ -95,13 +95,7 @@ fn tools(layers: &Layers) -> Result<String, String> {
     let begun = Instant::now();
     let program = std::env::current_exe().map_err(|error| format!("no executable: {error}"))?;
     let mut command = Command::new(program);
-    command.arg("stdio");
-    if let Some(file) = &layers.config {
-        command.arg("--config").arg(file);
-    }
-    for (key, value) in &layers.set {
-        command.arg("--set").arg(format!("{key}={value}"));
-    }
+    command.arg("stdio").args(layers.words());
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let child = command.stderr(Stdio::null()).spawn();
     let mut started = Started(child.map_err(|error| format!("could not start: {error}"))?);

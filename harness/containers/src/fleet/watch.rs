@@ -45,8 +45,8 @@ pub(super) fn deaths(fleet: &Arc<Fleet>) {
     });
 }
 
-/// Passes on each line a container writes, over all its lives. A stream ends with its life; the next
-/// begins where the last one ended, told by the engine's stamps.
+/// Passes on each line a container writes, over all its lives. A stream ends with its life; the
+/// next begins where the last one ended, told by the engine's stamps.
 pub(super) fn lines(fleet: &Arc<Fleet>, name: &str, id: String) {
     let (fleet, name) = (Arc::clone(fleet), name.to_owned());
     tokio::spawn(async move {

@@ -20,7 +20,7 @@ const BEFORE: &str = "steady.before";
 const AFTER: &str = "steady.after";
 const EMBEDDED: &str = "embedded";
 /// What an answer that did come must never be, faults or no faults.
-const ALWAYS: [&str; 7] = [
+const ALWAYS: &[&str] = &[
     "belongs",
     "failure_inside",
     "keyed",
@@ -59,7 +59,7 @@ impl<'a> Chaos<'a> {
             },
             model: ThreadModel::default(),
             probes: BTreeMap::new(),
-            proofs: ProofTallies::of(&ALWAYS),
+            proofs: ProofTallies::of(ALWAYS),
             doubled: Tally::new("answered_twice", "requests answered more than once"),
             before: Tally::new("steady_before", "wrong answers before anything was broken"),
             after: Tally::new("steady_after", "wrong answers after everything was healed"),
