@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Failed, Layers, say};
 use crate::config::Config;
 
-/// Longest wait for one answer; below the five seconds an engine usually allows.
+/// Longest wait for readiness; below the five seconds an engine usually allows.
 const DEADLINE: Duration = Duration::from_secs(4);
 
 /// Bytes read of an answer to a readiness question.
@@ -31,6 +31,9 @@ pub(super) enum Probe {
     },
     /// Start `exai stdio` under this configuration and have it list its tools
     Tools {
+        /// Longest wait for the list, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 4)]
+        within: u64,
         #[command(flatten)]
         layers: Layers,
     },
@@ -45,7 +48,7 @@ pub(super) fn run(probe: Probe) -> Result<(), Failed> {
             };
             ready(address)
         }
-        Probe::Tools { layers } => tools(&layers),
+        Probe::Tools { within, layers } => tools(&layers, Duration::from_secs(within)),
     };
     answered.map(|word| say(&word)).map_err(Failed::No)
 }
@@ -91,7 +94,7 @@ impl Drop for Started {
     }
 }
 
-fn tools(layers: &Layers) -> Result<String, String> {
+fn tools(layers: &Layers, within: Duration) -> Result<String, String> {
     let begun = Instant::now();
     let program = std::env::current_exe().map_err(|error| format!("no executable: {error}"))?;
     let mut command = Command::new(program);
@@ -112,7 +115,7 @@ fn tools(layers: &Layers) -> Result<String, String> {
             writeln!(pipe, "{request}").map_err(|error| format!("it hung up: {error}"))?;
         }
     }
-    while let Ok(line) = lines.recv_timeout(DEADLINE.saturating_sub(begun.elapsed())) {
+    while let Ok(line) = lines.recv_timeout(within.saturating_sub(begun.elapsed())) {
         let answer: Value = serde_json::from_str(&line).map_err(|_| "it does not speak JSON")?;
         if let Some(error) = answer.get("error") {
             return Err(format!("it refuses: {}", error["message"]));
@@ -126,7 +129,7 @@ fn tools(layers: &Layers) -> Result<String, String> {
             };
         }
     }
-    Err(format!("no list of tools in {} s", DEADLINE.as_secs()))
+    Err(format!("no list of tools in {} s", within.as_secs()))
 }
 
 fn reader(child: &mut Child) -> mpsc::Receiver<String> {

@@ -177,7 +177,7 @@ fn the_registry_s_entry_is_of_this_version_and_starts_what_it_names() {
     let state = tempfile::tempdir().unwrap();
     command
         .env("EXAI_STATE_DIR", state.path())
-        .args(["probe", "tools"]);
+        .args(["probe", "tools", "--within", "20"]);
     for variable in package["environmentVariables"].as_array().unwrap() {
         let name = variable["name"].as_str().unwrap();
         let is_key = text_of("server/default.toml").contains(&format!("\"{name}\""));
