@@ -11,6 +11,7 @@ mod reload;
 mod serve;
 mod signals;
 mod stdio;
+mod watching;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,6 +105,10 @@ pub struct App {
     pub files: FileStore,
     /// The tools and one way to run them.
     pub toolbox: Toolbox,
+    /// The history of the metrics and the alerts.
+    pub watch: crate::observe::watch::Watch,
+    /// Ended spans, until an exporter takes them; `None` where none is configured.
+    spans: watching::Spans,
 }
 
 impl App {
@@ -140,6 +145,8 @@ impl App {
             async { FileStore::open(&config, Some(Arc::clone(&router)), metrics.clone()) };
         let files = stages.run("files", opening).await;
         let files = files.map_err(|error| AppError::theirs("files", error))?;
+        let (tracer, spans) = watching::tracer(&config, &metrics);
+        let calls = watching::call_log(&config, &metrics)?;
         let loading = async {
             let mut around = Surroundings::routed(
                 Arc::clone(&router),
@@ -151,14 +158,19 @@ impl App {
             around.health = health.clone();
             around.spending = spending.clone();
             around.files = Some(files.clone());
+            around.tracer = tracer;
+            around.journal = around.journal.with_log(calls);
             Ok::<_, std::convert::Infallible>(Toolbox::new(around))
         };
         let toolbox = match stages.run("tools", loading).await {
             Ok(toolbox) => toolbox,
             Err(never) => match never {},
         };
+        let watch = watching::watch(&config, &metrics, &health)?;
         Ok(Self {
             digests: Current::new(config.digests.clone()),
+            watch,
+            spans,
             config,
             metrics,
             health,

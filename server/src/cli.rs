@@ -11,6 +11,7 @@ mod check;
 mod connect;
 mod data;
 mod doctor;
+mod export;
 mod layers;
 mod probe;
 mod token;
@@ -79,6 +80,11 @@ enum Command {
     /// Export or purge everything kept of one principal
     #[command(subcommand)]
     Data(data::Wish),
+    /// Print what other systems need to watch this server
+    Export {
+        #[command(subcommand)]
+        what: export::What,
+    },
     /// Make a development token from EXAI_JWT_SECRET
     Token(token::Wish),
     /// Call a tool: exai call chat prompt="Why is the sky blue?"
@@ -283,6 +289,7 @@ fn run(command: Command) -> Result<(), Failed> {
         Command::Probe(probe) => probe::run(probe),
         Command::Version { json } => version::run(json),
         Command::Data(wish) => data::run(wish),
+        Command::Export { what } => export::run(what),
         Command::Token(wish) => token::run(wish),
         Command::Call(request) => call::call(request),
         Command::Tools(to) => call::tools(&to),

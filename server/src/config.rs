@@ -23,6 +23,7 @@ mod relations;
 pub mod schema;
 pub mod secret;
 pub mod section;
+pub mod watching;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub use section::{
     Audit, Breaker, BreakerSpan, Bridge, Models, Probes, Retry, Server, Store, StoreKind, Thread,
     ToolProfile, Tools, WebSearch,
 };
+
+pub use watching::{AlertSettings, CallLog, Otlp};
 
 use crate::auth::policy::Policy;
 use layer::Settings;
@@ -102,6 +105,12 @@ pub struct Config {
     pub files: Files,
     /// Whether `/metrics` is open without a token.
     pub metrics_open: bool,
+    /// Who is sent traces.
+    pub otlp: Otlp,
+    /// The file with a line for each call.
+    pub call_log: CallLog,
+    /// What is worth telling somebody.
+    pub alerts: AlertSettings,
     /// How often parts are asked how they are doing.
     pub health: Probes,
     /// Components whose loss turns readiness red.
@@ -276,6 +285,9 @@ struct Sections {
     models: Models,
     files: Files,
     admin: section::Admin,
+    alerts: AlertSettings,
+    otlp: Otlp,
+    call_log: CallLog,
     health: Probes,
     ready: section::Ready,
 }
@@ -298,6 +310,9 @@ impl Sections {
         let models = reader.section("models");
         let files = reader.section("files");
         let admin = reader.section("admin");
+        let alerts = reader.section("alerts");
+        let otlp = reader.section("otlp");
+        let call_log = reader.section("call_log");
         let health = reader.section("health");
         let ready = reader.section("ready");
         Some(Self {
@@ -316,6 +331,9 @@ impl Sections {
             models: models?,
             files: files?,
             admin: admin?,
+            alerts: alerts?,
+            otlp: otlp?,
+            call_log: call_log?,
             health: health?,
             ready: ready?,
         })
@@ -352,6 +370,9 @@ impl Sections {
             budgets,
             files: self.files,
             metrics_open: self.admin.metrics_open,
+            alerts: self.alerts,
+            otlp: self.otlp,
+            call_log: self.call_log,
             health: self.health,
             ready_require: self.ready.require,
             providers,

@@ -84,6 +84,36 @@ impl Category {
     }
 }
 
+/// How bad a failure is for whoever runs the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The caller's own affair.
+    Low,
+    /// Worth a look when it piles up.
+    Medium,
+    /// Worth a look now.
+    High,
+    /// Somebody is to be woken.
+    Critical,
+}
+
+impl Severity {
+    /// All four, the mildest first.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// The wire spelling.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// What a caller is told when a call could not be answered.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
@@ -130,6 +160,18 @@ impl Failure {
         failure
     }
 
+    /// How bad this is for whoever runs the server: medium, except for what callers do to
+    /// themselves, a credential that a provider refuses, and a store or a call that broke.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self.category {
+            Category::ClientError => Severity::Low,
+            Category::ServerError if is_grave(self.code) => Severity::Critical,
+            Category::ProviderError if self.code == "provider_configuration" => Severity::High,
+            _ => Severity::Medium,
+        }
+    }
+
     /// Replaces the stable code.
     #[must_use]
     pub fn with_code(mut self, code: &'static str) -> Self {
@@ -167,6 +209,11 @@ impl Failure {
     }
 }
 
+/// Whether a code tells of the store or of a panic.
+fn is_grave(code: &str) -> bool {
+    code.starts_with("store_") || matches!(code, "panic" | "tool_panicked")
+}
+
 /// Codes that were read back from a store; there are some hundred in all.
 const MOST_CODES: usize = 1024;
 
@@ -186,4 +233,25 @@ pub fn interned(code: &str) -> &'static str {
     let kept: &'static str = Box::leak(code.to_owned().into_boxed_str());
     codes.insert(kept);
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_as_bad_as_the_table_of_categories_says() {
+        let severity = |category, code| Failure::new(category, code, "").severity();
+        for category in Category::ALL {
+            let wanted = match category {
+                Category::ClientError => Severity::Low,
+                _ => Severity::Medium,
+            };
+            assert_eq!(severity(category, "some_code"), wanted, "{category:?}");
+        }
+        let store = severity(Category::ServerError, "store_unavailable");
+        assert_eq!(store, Severity::Critical);
+        let key = severity(Category::ProviderError, "provider_configuration");
+        assert_eq!(key, Severity::High);
+    }
 }

@@ -16,6 +16,7 @@ pub mod reply;
 mod resource;
 pub mod seal;
 mod task;
+mod trail;
 mod verb;
 pub mod withdrawal;
 

@@ -28,7 +28,7 @@ pub mod think;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
@@ -270,7 +270,12 @@ impl Provider {
         } else {
             "application/json"
         };
+        let traced = request.traceparent.as_deref();
+        let traced = traced.and_then(|text| text.parse::<HeaderValue>().ok());
+        let headers = traced.map(|value| (HeaderName::from_static("traceparent"), value));
+        let headers = headers.into_iter().collect();
         self.authorised(self.client.post(&self.ask_url))
+            .headers(headers)
             .header("accept", accept)
             .header("x-request-id", &request.id)
             .json(&self.body(request))

@@ -13,6 +13,7 @@ pub mod name;
 pub mod rank;
 pub mod retry;
 pub mod settings;
+mod traced;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

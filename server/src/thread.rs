@@ -72,6 +72,8 @@ pub struct Turn {
     pub is_strict: bool,
     /// The reply to keep under the claim, as JSON text.
     pub reply: String,
+    /// The call's id, as in log, reply and metric.
+    pub correlation_id: String,
 }
 
 /// How an append ended, as the caller is told.
@@ -293,6 +295,7 @@ impl Threads {
                 assistant: turn.assistant,
                 model: turn.model,
                 provider: turn.provider,
+                correlation_id: turn.correlation_id,
                 created_ms: (self.clock)(),
             },
             state: turn.state,

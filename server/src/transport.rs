@@ -22,6 +22,8 @@ pub mod pipe;
 pub mod public;
 pub mod rate;
 pub mod refusal;
+mod runbook;
+pub mod screen;
 pub mod session;
 pub mod stream;
 pub mod ws;

@@ -9,6 +9,8 @@
 
 #[path = "serving/abuse.rs"]
 mod abuse;
+#[path = "serving/alerts.rs"]
+mod alerts;
 #[path = "serving/archiving.rs"]
 mod archiving;
 #[path = "serving/awaiting.rs"]
@@ -19,6 +21,8 @@ mod belongings;
 mod bridge;
 #[path = "serving/broken.rs"]
 mod broken;
+#[path = "serving/browser.rs"]
+mod browser;
 #[path = "serving/carried.rs"]
 mod carried;
 #[path = "serving/clients.rs"]
@@ -35,6 +39,8 @@ mod conversing;
 mod credentials;
 #[path = "serving/daemon.rs"]
 mod daemon;
+#[path = "serving/dashboard.rs"]
+mod dashboard;
 #[path = "serving/dialect.rs"]
 mod dialect;
 #[path = "serving/draining.rs"]
@@ -127,10 +133,14 @@ mod starting;
 mod stateless;
 #[path = "serving/strangers.rs"]
 mod strangers;
+#[path = "serving/tale.rs"]
+mod tale;
 #[path = "serving/talk.rs"]
 mod talk;
 #[path = "serving/tools.rs"]
 mod tools;
+#[path = "serving/tracing.rs"]
+mod tracing;
 #[path = "serving/twelve.rs"]
 mod twelve;
 #[path = "serving/upkeep.rs"]

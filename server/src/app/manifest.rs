@@ -29,6 +29,7 @@ pub(super) async fn draw(app: &App) -> Value {
         "metrics_open": config.metrics_open,
         "demo": config.demo,
         "conformance_fixtures": HAS_FIXTURES,
+        "otlp": app.config.otlp.endpoint().is_some(),
         "store": app.store.kind(),
         "stages": app.stages.list(),
         "providers": app.router.providers(),

@@ -12,7 +12,7 @@ use crate::tool::Toolbox;
 
 /// One probe a part.
 pub(super) fn of(app: &App) -> Vec<Probe> {
-    let (store, toolbox) = (app.store.clone(), app.toolbox.clone());
+    let (store, toolbox, metrics) = (app.store.clone(), app.toolbox.clone(), app.metrics.clone());
     let memory = Memory {
         toolbox: toolbox.clone(),
         purges: Arc::new(AtomicU64::new(u64::MAX)),
@@ -28,7 +28,12 @@ pub(super) fn of(app: &App) -> Vec<Probe> {
         }),
         probe("in_flight", move || {
             let permits = toolbox.permits();
-            let report = Report::new(Status::Healthy, "");
+            let overdue = toolbox.permits_overdue();
+            metrics.permits_overdue(overdue);
+            let report = match overdue {
+                0 => Report::new(Status::Healthy, ""),
+                n => Report::new(Status::Degraded, format!("{n} permits were not given back")),
+            };
             let report = report
                 .fact("current", permits.current())
                 .fact("limit", permits.limit());

@@ -21,6 +21,7 @@ use crate::auth::audit::Audit;
 use crate::auth::daemon_key::DaemonKey;
 use crate::cli::BUG;
 use crate::config::{AuthMode, Config, Sources, StoreKind};
+use crate::observe::alert::webhook::Webhook;
 use crate::observe::probe;
 use crate::protocol;
 
@@ -32,6 +33,7 @@ use crate::transport::mcp;
 use crate::transport::public;
 use crate::transport::rate::Rates;
 use crate::transport::refusal::Desk;
+use crate::transport::screen::Screen;
 use crate::transport::ws::names::Names;
 use crate::transport::ws::{self, Ws};
 
@@ -256,10 +258,18 @@ fn daemon(app: &App, (gate, key): (&Gate, DaemonKey), running: &Running) -> Ws {
         health: app.health.clone(),
         key,
         names: Names::default(),
-        every: app.config.health.interval,
+        screen: screen(app),
         connections: running.connections.clone(),
         stop: running.stop.clone(),
         ending: running.protocol.clone(),
+    }
+}
+
+fn screen(app: &App) -> Screen {
+    Screen {
+        watch: app.watch.clone(),
+        health: app.health.clone(),
+        toolbox: app.toolbox.clone(),
     }
 }
 
@@ -283,6 +293,7 @@ fn admin_routes(app: &App, daemon: &Ws, running: &Running) -> Routes {
             let app = drawn.clone();
             Box::pin(async move { manifest::draw(&app).await })
         }),
+        screen: screen(app),
         metrics_open: app.config.metrics_open,
         scrape_token: app.config.secrets.metrics.clone(),
     });
@@ -298,6 +309,20 @@ fn spawn_background(app: &App, reloading: Reloading, running: &Running) {
         running.ending.clone(),
     );
     running.background.spawn(probing);
+    let watching = app.watch.clone().run(interval, running.ending.clone());
+    if let Some(url) = app.config.alerts.webhook() {
+        let webhook = Webhook {
+            url,
+            instance: app.identity.instance().into(),
+            metrics: app.metrics.clone(),
+        };
+        let telling = webhook.run(app.watch.turned(), running.ending.clone());
+        running.background.spawn(telling);
+    }
+    if let Some(exporting) = app.exporter(running.ending.clone()) {
+        running.background.spawn(exporting);
+    }
+    running.background.spawn(watching);
     let cleaning = app.files.clone().watch(running.ending.clone());
     running.background.spawn(cleaning);
     if let Some(keeper) = app.keeper.clone() {
@@ -348,6 +373,8 @@ async fn drain(app: &App, running: Running, audit: &Audit) {
     running.ending.cancel();
     let _ = tokio::time::timeout(STREAMS, running.background.wait()).await;
     audit.flush().await;
+    let journal = app.toolbox.surroundings().journal.clone();
+    let _ = tokio::task::spawn_blocking(move || journal.flush()).await;
 }
 
 /// Waits for connections to end by themselves, then ends them.

@@ -64,6 +64,8 @@ pub(super) async fn serve(config: Config) -> Result<(), AppError> {
         let _ = tokio::time::timeout(CUTTING, serving).await;
     }
     background.wait().await;
+    let journal = app.toolbox.surroundings().journal.clone();
+    let _ = tokio::task::spawn_blocking(move || journal.flush()).await;
     served
         .unwrap_or(Ok(()))
         .map_err(|error| AppError::theirs("stdio", error))
@@ -81,6 +83,9 @@ fn spawn_background(app: &App, ending: &CancellationToken) -> TaskTracker {
     if let Some(keeper) = app.keeper.clone() {
         let pace = super::pace(&app.config, interval);
         background.spawn(keeper.run(pace, ending.clone()));
+    }
+    if let Some(exporting) = app.exporter(ending.clone()) {
+        background.spawn(exporting);
     }
     background.close();
     background

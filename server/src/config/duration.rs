@@ -26,6 +26,18 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| refusal(text))
 }
 
+/// Writes what [`parse`] reads, in the largest unit that fits.
+#[must_use]
+pub fn write(span: Duration) -> String {
+    let millis = span.as_millis();
+    match millis {
+        m if m > 0 && m % 3_600_000 == 0 => format!("{}h", m / 3_600_000),
+        m if m > 0 && m % 60_000 == 0 => format!("{}m", m / 60_000),
+        m if m % 1_000 == 0 => format!("{}s", m / 1_000),
+        m => format!("{m}ms"),
+    }
+}
+
 fn refusal(text: &str) -> String {
     format!("{text:?} is not a duration; write a whole number and a unit: 250ms, 10s, 5m or 3h")
 }

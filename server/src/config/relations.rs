@@ -6,6 +6,7 @@ use super::auth::DISCOVER;
 use super::{
     Algorithm, ArchiveKind, AuthMode, Clocks, Config, KeySource, ProviderRow, address, files,
 };
+use crate::observe::alert;
 
 /// Outer clocks exceed inner ones by at least this, so that the inner one fires first.
 const STEP: Duration = Duration::from_secs(5);
@@ -27,6 +28,17 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     jwt(config, &mut wrong);
     store(config, &mut wrong);
     archive(config, &mut wrong);
+    let alerts = &config.alerts;
+    let is_lost = !alerts.webhook_setting.is_empty() && alerts.webhook().is_none();
+    let fix = "write an address such as https://alerts.example/hook";
+    say(&mut wrong, is_lost, "alerts.webhook", fix);
+    let otlp = &config.otlp;
+    let is_lost = !otlp.endpoint_setting.is_empty() && otlp.endpoint().is_none();
+    let fix = "write an address such as http://127.0.0.1:4318";
+    say(&mut wrong, is_lost, "otlp.endpoint", fix);
+    if let Err(error) = alert::rows(&config.alerts.file) {
+        say(&mut wrong, true, "alerts.file", &error.to_string());
+    }
     for (key, message) in files::broken(config) {
         say(&mut wrong, true, key, message);
     }

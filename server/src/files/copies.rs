@@ -80,7 +80,10 @@ impl FileStore {
                     self.0.metrics.cache_hit("file_copy");
                     return Ok((copy, false));
                 }
-                Begun::Mine => break,
+                Begun::Mine => {
+                    self.0.metrics.cache_miss("file_copy");
+                    break;
+                }
                 Begun::Others(copy) if self.is_dead(&copy) => {
                     self.look_into(&copy, cancel).await?;
                 }

@@ -178,6 +178,7 @@ impl Intake<'_> {
         }
         if added.is_new {
             store.0.metrics.file_bytes(held.bytes);
+            store.0.metrics.cache_miss("file_content");
         } else {
             store.0.metrics.cache_hit("file_content");
         }

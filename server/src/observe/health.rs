@@ -182,6 +182,15 @@ impl Health {
         }
     }
 
+    /// Each component's and each provider's status.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<(String, Status)> {
+        let state = self.lock();
+        let all = state.components.iter().chain(&state.providers);
+        all.map(|(name, report)| (name.clone(), report.status))
+            .collect()
+    }
+
     fn why_not_ready(&self, state: &State) -> Option<String> {
         if state.is_draining {
             return Some("draining".to_owned());

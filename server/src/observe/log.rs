@@ -5,9 +5,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::writer::MakeWriterExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use super::event::Happenings;
 
 /// Lines kept.
 const KEPT: usize = 2000;
@@ -24,14 +28,17 @@ static LAST: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 /// When the filter does not parse or logging was started before.
 pub fn start(filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
         .with_writer(io::stderr.and(|| Keeper))
-        .with_env_filter(filter)
-        .finish()
+        .with_filter(filter);
+    let own = Targets::new().with_target("exai_server", LevelFilter::INFO);
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(Happenings::of_the_log().with_filter(own))
         .try_init()
         .map_err(|error| error.to_string())
 }

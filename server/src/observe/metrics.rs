@@ -1,6 +1,7 @@
 //! Every `exai_*` metric, behind plain methods. Labels come from closed sets: tools, provider rows
 //! and catalogue models, never from what a caller typed.
 
+mod operation;
 mod registration;
 
 use std::sync::Arc;
@@ -16,9 +17,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::process;
-use crate::failure::Category;
+use crate::failure::{Category, Failure};
 use crate::spending::Answered;
+use operation::Operation;
 use registration::FAMILIES;
+
+pub use operation::Connected;
 
 /// Bucket bounds in seconds: fine below a tenth, then up to the longest thinking call.
 const SECONDS: [f64; 16] = [
@@ -95,6 +99,7 @@ struct Inner {
     sessions: Gauge,
     files: Family<Labels, Counter>,
     file_bytes: Counter,
+    operation: Operation,
 }
 
 /// A cheap handle on all metrics.
@@ -118,6 +123,11 @@ fn label(pairs: &[(&'static str, &str)]) -> Labels {
         .iter()
         .map(|(name, value)| (*name, (*value).to_owned()))
         .collect()
+}
+
+/// Every family's name, without a counter's `_total`, and type.
+fn families() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FAMILIES.into_iter().chain(operation::FAMILIES)
 }
 
 impl Metrics {
@@ -149,6 +159,7 @@ impl Metrics {
             sessions: Gauge::default(),
             files: Family::default(),
             file_bytes: Counter::default(),
+            operation: Operation::default(),
         };
         for category in Category::ALL {
             drop(
@@ -177,14 +188,15 @@ impl Metrics {
             .durations
             .get_or_create(&label(&[("tool", call.tool)]));
         durations.observe(call.elapsed.as_secs_f64(), Some(trail), None);
+        drop(durations);
+        self.note_pace(call.elapsed);
     }
 
-    /// A caller was told of a failure of this category.
-    pub fn error(&self, category: Category) {
-        self.0
-            .errors
-            .get_or_create(&label(&[("category", category.name())]))
-            .inc();
+    /// A caller was told of a failure.
+    pub fn failure(&self, failure: &Failure) {
+        let category = label(&[("category", failure.category.name())]);
+        self.0.errors.get_or_create(&category).inc();
+        self.severity(failure.severity());
     }
 
     /// A provider's health: 1 healthy, 0.5 degraded, 0 unhealthy.
@@ -327,7 +339,7 @@ impl Metrics {
     /// The encoder leaves out a family without samples; a scraper still learns its name and type.
     fn name_the_silent(&self, out: &mut String) {
         out.truncate(out.trim_end_matches("# EOF\n").len());
-        for (name, kind) in FAMILIES {
+        for (name, kind) in families() {
             let header = format!("# TYPE {name} {kind}\n");
             if !out.contains(&header) {
                 out.push_str(&header);
@@ -341,8 +353,7 @@ impl Metrics {
     #[must_use]
     pub fn prometheus(&self) -> String {
         let open = self.open_metrics();
-        let counters: Vec<String> = FAMILIES
-            .iter()
+        let counters: Vec<String> = families()
             .filter(|(_, kind)| *kind == "counter")
             .flat_map(|(name, _)| [format!("# TYPE {name} "), format!("# HELP {name} ")])
             .collect();
@@ -367,35 +378,4 @@ impl Metrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_documented_name_is_exported_from_the_start() {
-        let text = Metrics::new().prometheus();
-        for (name, kind) in FAMILIES {
-            let suffix = if kind == "counter" { "_total" } else { "" };
-            let header = format!("# TYPE {name}{suffix} {kind}\n");
-            assert_eq!(text.matches(&header).count(), 1, "{name}:\n{text}");
-        }
-    }
-
-    #[test]
-    fn a_call_moves_the_counter_the_histogram_and_leaves_an_exemplar() {
-        let metrics = Metrics::new();
-        metrics.request(Call {
-            tool: "chat",
-            transport: "http",
-            status: CallStatus::Ok,
-            elapsed: Duration::from_millis(30),
-            correlation_id: "abc",
-        });
-        let plain = metrics.prometheus();
-        let line = "exai_requests_total{tool=\"chat\",transport=\"http\",status=\"ok\"} 1\n";
-        assert!(plain.contains(line), "{plain}");
-        let count = "exai_request_duration_seconds_count{tool=\"chat\"} 1";
-        assert!(plain.contains(count), "{plain}");
-        assert!(!plain.contains("correlation_id"));
-        assert!(metrics.open_metrics().contains("correlation_id=\"abc\""));
-    }
-}
+mod tests;

@@ -21,7 +21,7 @@ use super::caller::Caller;
 use super::page::page;
 use super::progress::{self, Progress, QUEUE};
 use super::withdrawal::Withdrawals;
-use super::{listing, reply, resource, task, verb};
+use super::{listing, reply, resource, task, trail, verb};
 use crate::failure::{Category, Failure};
 use crate::observe::manifest::VERSION;
 use crate::thread::Threads;
@@ -119,6 +119,7 @@ impl Handler {
             session: session(context),
             cancel,
             on_text,
+            parent: trail::parent(context),
         };
         Ok((call, progress))
     }

@@ -9,6 +9,8 @@ use crate::router::ask::{Message, ThinkingMode};
 pub struct Request<'a> {
     /// Unique to the attempt: sent as `x-request-id` and, to GLM, as `request_id`.
     pub id: String,
+    /// The attempt's span, sent as `traceparent`.
+    pub traceparent: Option<String>,
     /// The model's row.
     pub model: &'a Model,
     /// The system instruction; may be empty.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::observe::trace::Span;
 use crate::spending::Spender;
 
 /// Who speaks in a message.
@@ -116,6 +117,8 @@ pub struct CallContext {
     pub cancel: CancellationToken,
     /// Receives text as it streams, where the caller wants it.
     pub on_text: Option<mpsc::Sender<String>>,
+    /// The call's span, where one is open.
+    pub span: Option<Span>,
 }
 
 impl CallContext {

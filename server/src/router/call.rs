@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::member::{Admission, Member};
 use super::rank::Candidate;
 use super::retry::{self, Next, Tally};
+use super::traced::{self, Traced};
 use crate::failure::{Category, Failure};
 use crate::provider::Provider;
 use crate::provider::exchange::Watch;
@@ -103,6 +104,10 @@ impl<'a> Call<'a> {
                 Ok(place) => place,
                 Err((why, wait)) => {
                     let skipped = format!("skipped {}: {why}", candidate.provider);
+                    if let Some(span) = &self.context.span {
+                        let of = candidate.provider.as_str();
+                        span.event("skipped", &[("provider", of), ("reason", why)]);
+                    }
                     self.warnings.push(skipped);
                     self.waits.push(wait);
                     return Flow::Left;
@@ -153,6 +158,7 @@ impl<'a> Call<'a> {
     ) -> Result<Reply, ProviderFailure> {
         if self.tally.here == 0 && self.is_failover {
             self.router.metrics.failover();
+            traced::failover(self.context, (place.member(), request));
         }
         self.tally.total += 1;
         self.tally.here += 1;
@@ -166,8 +172,11 @@ impl<'a> Call<'a> {
             shown: &shown,
         };
         let began = Instant::now();
-        let result = provider.ask(request, &watch).await;
         let member = place.member();
+        let span = self.context.span.as_ref();
+        let traced = span.map(|span| Traced::begin(span, (member, request), self.tally.total));
+        request.traceparent = traced.as_ref().map(Traced::traceparent);
+        let result = provider.ask(request, &watch).await;
         place.settle(match &result {
             Ok(_) => Verdict::Success,
             Err(failure) if failure.trips_breaker() => Verdict::Failure,
@@ -176,6 +185,9 @@ impl<'a> Call<'a> {
                 _ => Verdict::Business,
             },
         });
+        if let Some(traced) = traced {
+            traced.end(member, &result);
+        }
         self.tally.was_shown = shown.load(Ordering::Relaxed);
         self.note(member, request, &result, began.elapsed());
         result
@@ -223,6 +235,7 @@ impl<'a> Call<'a> {
             }
         };
         metrics.provider_request(provider, model, outcome);
+        metrics.provider_seconds(provider, elapsed);
         self.attempts.push(Attempt {
             provider: provider.clone(),
             model: model.clone(),
@@ -263,6 +276,7 @@ impl<'a> Call<'a> {
         let catalogue = &self.router.roster.catalogue;
         Request {
             id: String::new(),
+            traceparent: None,
             model: &candidate.model,
             system: &self.ask.system,
             messages: &self.ask.messages,

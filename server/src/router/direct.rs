@@ -246,6 +246,7 @@ impl Router {
         let class = model.class_for(None);
         Request {
             id: String::new(),
+            traceparent: None,
             model,
             system: "",
             messages: &[],

@@ -138,6 +138,12 @@ impl Member {
         }
     }
 
+    /// Where the breaker stands.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.breaker().position()
+    }
+
     /// Asks the breaker for a place.
     #[must_use]
     pub fn admit(&self) -> Option<Admission<'_>> {

@@ -137,6 +137,7 @@ pub(super) fn exchange(user: &str) -> Exchange {
         assistant: format!("answer to {user}"),
         model: "m".into(),
         provider: "p".into(),
+        correlation_id: "c".into(),
         created_ms: now_ms(),
     }
 }

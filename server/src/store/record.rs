@@ -61,6 +61,9 @@ pub struct Exchange {
     pub model: String,
     /// The provider that answered; empty where none was asked.
     pub provider: String,
+    /// The id of the call that made it, as in log, reply and metric; empty in older records.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub correlation_id: String,
     /// Unix milliseconds of the append.
     pub created_ms: i64,
 }

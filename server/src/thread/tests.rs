@@ -31,6 +31,7 @@ fn turn(user: &str) -> Turn {
         state: None,
         is_strict: false,
         reply: format!("stored {user}"),
+        correlation_id: String::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::observe::trace::Place;
 use crate::protocol::caller::Caller;
 use crate::router::ask::Trace;
 use crate::thread::Receipt;
@@ -28,6 +29,8 @@ pub struct Call {
     pub cancel: CancellationToken,
     /// Receives text as it is written, where the caller wants it.
     pub on_text: Option<mpsc::Sender<String>>,
+    /// The caller's own span.
+    pub parent: Option<Place>,
 }
 
 /// What a call answered.

@@ -109,6 +109,7 @@ pub async fn run(run: Run<'_>) -> Result<Reply, Failure> {
         state: None,
         is_strict: false,
         reply: String::new(),
+        correlation_id: run.call.caller.correlation_id.to_string(),
     };
     run.keep(&conversation, turn, kept).await
 }

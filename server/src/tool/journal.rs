@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::run::Run;
-use crate::failure::Category;
+use crate::failure::{Category, Severity};
+use crate::observe::call_log::CallLog;
 
 /// One call that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +26,12 @@ pub struct Entry {
     /// The failure's code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
+    /// How bad the failure is for whoever runs the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// Whether the same call may succeed later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
     /// How long it took.
     pub elapsed_ms: u64,
     /// The model that answered, where one did.
@@ -69,6 +76,7 @@ impl Entry {
 pub struct Journal {
     entries: Arc<Mutex<VecDeque<Entry>>>,
     most: usize,
+    log: Option<CallLog>,
 }
 
 impl Journal {
@@ -78,11 +86,29 @@ impl Journal {
         Self {
             entries: Arc::default(),
             most,
+            log: None,
+        }
+    }
+
+    /// Writes each call to a file as well.
+    #[must_use]
+    pub fn with_log(self, log: Option<CallLog>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// Waits until every call is in the file. Blocks for two seconds at most.
+    pub fn flush(&self) {
+        if let Some(log) = &self.log {
+            log.flush();
         }
     }
 
     /// Adds a call; the oldest goes.
     pub fn add(&self, entry: Entry) {
+        if let Some(log) = &self.log {
+            // JSON escapes what could end a line.
+            log.add(serde_json::to_string(&entry).unwrap_or_default());
+        }
         let mut entries = self.lock();
         entries.push_back(entry);
         while entries.len() > self.most {

@@ -153,6 +153,7 @@ pub async fn kept(run: &Run<'_>, reply: Reply) -> Reply {
         state: None,
         is_strict: false,
         reply: String::new(),
+        correlation_id: run.call.caller.correlation_id.to_string(),
     };
     let threads = &run.around.threads;
     let stored = async {

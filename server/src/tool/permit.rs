@@ -1,9 +1,9 @@
 //! Calls in flight: so many in all, so many a session. Over the limit is a typed refusal, never a
 //! queue.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::failure::{Category, Failure};
 use crate::observe::Metrics;
@@ -15,6 +15,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 struct Counts {
     all: usize,
     sessions: HashMap<String, usize>,
+    /// When each permit that is out was taken, by its number.
+    taken: BTreeMap<u64, Instant>,
+    next: u64,
 }
 
 /// The permits of one process; cheap to clone.
@@ -30,6 +33,7 @@ pub struct Permits {
 #[derive(Debug)]
 pub struct Permit {
     permits: Permits,
+    number: u64,
     session: Option<String>,
 }
 
@@ -67,8 +71,12 @@ impl Permits {
         }
         counts.all += 1;
         self.metrics.in_flight(counts.all);
+        counts.next += 1;
+        let number = counts.next;
+        counts.taken.insert(number, Instant::now());
         Ok(Permit {
             permits: self.clone(),
+            number,
             session: session.map(str::to_owned),
         })
     }
@@ -77,6 +85,18 @@ impl Permits {
     #[must_use]
     pub fn current(&self) -> usize {
         self.lock().all
+    }
+
+    /// Permits that are out for longer than any call may take, at `now`: whoever took them is gone
+    /// and did not give them back. One that is merely busy is none of them.
+    #[must_use]
+    pub fn overdue(&self, longest: Duration, now: Instant) -> usize {
+        let counts = self.lock();
+        let taken = counts.taken.values();
+        // They are in the order of their taking.
+        taken
+            .take_while(|taken| now.saturating_duration_since(**taken) > longest)
+            .count()
     }
 
     /// Calls in flight allowed.
@@ -103,6 +123,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.permits.lock();
         counts.all = counts.all.saturating_sub(1);
+        counts.taken.remove(&self.number);
         self.permits.metrics.in_flight(counts.all);
         if let Some(session) = self.session.take()
             && let Some(held) = counts.sessions.get_mut(&session)
@@ -118,6 +139,25 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_permit_that_was_forgotten_is_overdue_and_busy_ones_are_not() {
+        let permits = Permits::new(8, 8, Metrics::new());
+        let busy: Vec<Permit> = (0..7).map(|_| permits.take(None).unwrap()).collect();
+        let longest = Duration::from_secs(60);
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(61));
+        assert_eq!(
+            permits.overdue(longest, now),
+            0,
+            "busy permits are taken for a leak"
+        );
+        drop(busy);
+        assert_eq!(permits.overdue(longest, later), 0);
+        // A task that never ends and is never dropped.
+        std::mem::forget(permits.take(None).unwrap());
+        assert_eq!(permits.overdue(longest, now), 0);
+        assert_eq!(permits.overdue(longest, later), 1);
+    }
 
     #[test]
     fn each_limit_refuses_one_more_and_a_dropped_permit_is_free_again() {

@@ -10,6 +10,7 @@ use super::surroundings::{Capabilities, ModelFacts, Settings, Surroundings};
 use super::workflow::Reviews;
 use crate::config::Config;
 use crate::observe::manifest::Identity;
+use crate::observe::trace::Tracer;
 use crate::observe::{Health, Metrics};
 use crate::provider::model::{Model, ModelStatus, Thinking};
 use crate::router::Router;
@@ -58,6 +59,7 @@ impl Surroundings {
             health: Health::new(&config.ready_require),
             identity,
             metrics,
+            tracer: Tracer::default(),
             settings: Arc::new(Settings::of(config)),
         }
     }

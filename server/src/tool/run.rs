@@ -13,6 +13,7 @@ use super::registry::Tool;
 use super::surroundings::Surroundings;
 use crate::failure::{Category, Failure};
 use crate::files::{FileStore, Holder};
+use crate::observe::trace::Span;
 use crate::protocol::caller::Caller;
 use crate::router::ask::{Answer, Ask, CallContext};
 use crate::store::Claim;
@@ -33,6 +34,8 @@ pub struct Run<'a> {
     pub started: Instant,
     /// Set before a provider is asked: from then on the answer is paid for.
     pub has_asked: &'a AtomicBool,
+    /// The call's span, where one is open.
+    pub span: Option<&'a Span>,
 }
 
 impl<'a> Run<'a> {
@@ -137,6 +140,7 @@ impl<'a> Run<'a> {
             is_cost_confirmed: self.arguments().text("confirm") == Some("cost"),
             cancel: self.call.cancel.child_token(),
             on_text: self.call.on_text.clone(),
+            span: self.span.cloned(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::config::Current;
 use crate::failure::Failure;
 use crate::files::FileStore;
 use crate::observe::manifest::Identity;
+use crate::observe::trace::Tracer;
 use crate::observe::{Health, Metrics};
 use crate::protocol::seal::Seal;
 use crate::router::ask::{Answer, Ask, CallContext};
@@ -114,6 +115,8 @@ pub struct Surroundings {
     pub identity: Identity,
     /// Metrics.
     pub metrics: Metrics,
+    /// Opens the spans of calls.
+    pub tracer: Tracer,
     /// Configuration the tools read.
     pub settings: Arc<Settings>,
 }

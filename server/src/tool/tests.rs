@@ -26,6 +26,7 @@ use super::{Call, ModelFacts, Reply, Surroundings, Toolbox};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::observe::manifest::Identity;
+use crate::observe::trace::Tracer;
 use crate::observe::{Health, Metrics};
 use crate::protocol::caller::{Caller, Transport};
 use crate::router::ask::{Answer, Ask, Trace, Usage};
@@ -118,6 +119,7 @@ async fn toolbox(folder: &tempfile::TempDir, config: &Config, ask: AskModel) -> 
         health: Health::new(&config.ready_require),
         identity: Identity::fresh(),
         metrics: Metrics::new(),
+        tracer: Tracer::default(),
         settings: Arc::new(Settings::of(config)),
     })
 }
@@ -204,6 +206,7 @@ pub(crate) fn call(name: &str, arguments: Value) -> Call {
         session: None,
         cancel: CancellationToken::new(),
         on_text: None,
+        parent: None,
     }
 }
 

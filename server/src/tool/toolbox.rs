@@ -1,6 +1,8 @@
 //! One way to run any tool: checked arguments, a permit, a deadline, a net for panics, a line in
 //! the log and one in the metrics.
 
+mod report;
+mod span;
 mod work;
 
 use std::panic::AssertUnwindSafe;
@@ -9,14 +11,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::call::{Call, Reply, Shared};
 use super::catalogue::{Catalogue, Kind, TOOLS_TOML};
-use super::journal::Entry;
 use super::long::{LongCalls, cancelled};
 use super::permit::Permits;
 use super::registry::{Found, Registry, Tool};
@@ -27,7 +27,7 @@ use super::turnstile::Turnstile;
 use super::{challenge, chat, claim, consensus, direct, echo, examine, file_download, file_query};
 use super::{information, intent, manage_files, pages, record, schema, workflow};
 use crate::failure::{Category, Failure};
-use crate::observe::metrics::{Call as CallMetric, CallStatus};
+use crate::observe::trace::Span;
 pub use work::Answered;
 
 /// What the tool's own deadline leaves the clocks inside it for telling their failure.
@@ -121,14 +121,18 @@ impl Toolbox {
         has_asked: &AtomicBool,
     ) -> Result<Reply, Failure> {
         let started = Instant::now();
-        let (label, result) = match self.0.registry.find(&call.name) {
+        let found = self.0.registry.find(&call.name);
+        let span = span::open(&self.0.around.tracer, call, &found);
+        let (label, result) = match found {
             Found::Tool(tool) => {
-                let running = self.run(tool, (call, chosen), (started, has_asked));
+                let during = (started, has_asked, span.as_ref());
+                let running = self.run(tool, (call, chosen), during);
                 (tool.name, running.await)
             }
             Found::Hidden(absent) => ("hidden", Err(hidden(&absent.reason))),
             Found::Unknown => ("unknown", Err(unknown())),
         };
+        span::close(span, &result);
         self.report(label, call, started, &result);
         result
     }
@@ -137,7 +141,7 @@ impl Toolbox {
         &self,
         tool: &Tool,
         (call, chosen): (&Call, Map<String, Value>),
-        (started, has_asked): (Instant, &AtomicBool),
+        (started, has_asked, span): (Instant, &AtomicBool, Option<&Span>),
     ) -> Result<Reply, Failure> {
         let mut arguments = call.arguments.clone();
         arguments.extend(chosen);
@@ -156,6 +160,7 @@ impl Toolbox {
             claim: claim.as_ref(),
             started,
             has_asked,
+            span,
         };
         let work = AssertUnwindSafe(self.once(run)).catch_unwind();
         tokio::select! {
@@ -206,6 +211,7 @@ impl Toolbox {
                 .cache_hit(reply.shared.map_or("result", Shared::name));
             return Ok(reply);
         }
+        around.metrics.cache_miss("result");
         let reply = self.made(run).await?;
         results.keep(question, &reply, Instant::now());
         Ok(reply)
@@ -251,6 +257,17 @@ impl Toolbox {
         }
     }
 
+    /// Permits that are out for longer than any tool may take.
+    #[must_use]
+    pub fn permits_overdue(&self) -> usize {
+        let tools = self.0.registry.tools().iter();
+        let longest = tools
+            .map(|tool| self.deadline(tool))
+            .max()
+            .unwrap_or_default();
+        self.0.permits.overdue(longest + MARGIN, Instant::now())
+    }
+
     /// The router keeps the clocks of the model's class; this is the net below them.
     fn deadline(&self, tool: &Tool) -> Duration {
         let timeouts = &self.0.around.settings.timeouts;
@@ -266,75 +283,6 @@ impl Toolbox {
                 timeouts.prompt.total.max(timeouts.thinking.total) + MARGIN
             }
             _ => timeouts.tool,
-        }
-    }
-
-    fn report(
-        &self,
-        label: &'static str,
-        call: &Call,
-        started: Instant,
-        result: &Result<Reply, Failure>,
-    ) {
-        let metrics = &self.0.around.metrics;
-        let status = match result {
-            Ok(_) => CallStatus::Ok,
-            Err(failure) if failure.code == "cancelled" => CallStatus::Cancelled,
-            Err(_) => CallStatus::Error,
-        };
-        let elapsed = started.elapsed();
-        let failure = result.as_ref().err();
-        let entry = Entry {
-            at: Timestamp::now(),
-            tool: label,
-            status: status.name(),
-            category: failure.map(|failure| failure.category),
-            code: failure.map(|failure| failure.code),
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            model: result.as_ref().map_or("", model_of).to_owned(),
-            transport: call.caller.transport.name(),
-            correlation_id: call.caller.correlation_id.clone(),
-            principal: call.caller.principal.clone(),
-        };
-        metrics.request(CallMetric {
-            tool: label,
-            transport: entry.transport,
-            status,
-            elapsed,
-            correlation_id: &entry.correlation_id,
-        });
-        if let Some(failure) = failure {
-            metrics.error(failure.category);
-        }
-        log(&entry, failure.and_then(|failure| failure.cause.as_deref()));
-        self.0.around.journal.add(entry);
-    }
-}
-
-/// One line in the log; a cause is for the log alone.
-fn log(entry: &Entry, cause: Option<&str>) {
-    let Entry {
-        tool,
-        transport,
-        elapsed_ms,
-        model,
-        ..
-    } = entry;
-    let (correlation_id, code) = (&*entry.correlation_id, entry.code.unwrap_or_default());
-    match entry.category {
-        None => tracing::info!(tool, transport, correlation_id, elapsed_ms, model, "call"),
-        Some(category) => {
-            let (category, cause) = (category.name(), cause.unwrap_or_default());
-            tracing::warn!(
-                tool,
-                transport,
-                correlation_id,
-                elapsed_ms,
-                category,
-                code,
-                cause,
-                "call failed"
-            );
         }
     }
 }

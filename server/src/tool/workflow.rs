@@ -224,6 +224,7 @@ fn turn_of(
         state: Some(stored),
         is_strict: true,
         reply: String::new(),
+        correlation_id: run.call.caller.correlation_id.to_string(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Health, metrics and manifest. The two probe paths answer anybody with a status word; everything
+//! Health, metrics, manifest, alerts and dashboard. The two probe paths answer anybody with a status word; everything
 //! else is checked for Host, Origin, credential, role and rate.
 
 use std::sync::Arc;
@@ -9,7 +9,10 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -17,7 +20,10 @@ use subtle::ConstantTimeEq as _;
 
 use super::gate::{self, Gate};
 use super::refusal::Refusal;
+use super::runbook;
+use super::screen::Screen;
 use crate::auth::Principal;
+use crate::observe::dashboard;
 use crate::observe::health::{Health, Status};
 use crate::observe::manifest::{Identity, VERSION, now_utc};
 
@@ -35,6 +41,8 @@ pub struct Admin {
     pub identity: Identity,
     /// The manifest.
     pub manifest: Manifest,
+    /// The dashboard.
+    pub screen: Screen,
     /// Whether `/metrics` needs no token.
     pub metrics_open: bool,
     /// The static scrape token.
@@ -46,6 +54,8 @@ enum Page {
     Detail,
     Metrics,
     Manifest,
+    Alerts,
+    Dashboard,
 }
 
 /// The routes of the admin listener.
@@ -63,6 +73,10 @@ pub fn routes(admin: Admin) -> Router {
         .route("/health", page(Page::Detail))
         .route("/metrics", page(Page::Metrics))
         .route("/manifest", page(Page::Manifest))
+        .route("/alerts", page(Page::Alerts))
+        .route("/dashboard", page(Page::Dashboard))
+        .route("/", page(Page::Dashboard))
+        .route("/runbooks/{name}", get(runbook::show))
         .with_state(Arc::new(admin))
 }
 
@@ -104,6 +118,11 @@ impl Admin {
         if self.gate.is_open() || (page == Page::Metrics && self.metrics_open) {
             return Ok(());
         }
+        // A browser that opens a page has no token to show. What it gets asks for one, and holds
+        // no figure.
+        if page == Page::Dashboard && !headers.contains_key(AUTHORIZATION) {
+            return Ok(());
+        }
         if self.is_scrape_token(headers) {
             let allowed = page == Page::Metrics;
             return if allowed {
@@ -118,7 +137,9 @@ impl Admin {
             .map_err(|refusal| (refusal, None))?;
         let allowed = match page {
             Page::Metrics => principal.may_scrape(),
-            Page::Detail | Page::Manifest => principal.may_administer(),
+            Page::Detail | Page::Manifest | Page::Alerts | Page::Dashboard => {
+                principal.may_administer()
+            }
         };
         if allowed {
             Ok(())
@@ -143,7 +164,39 @@ impl Admin {
             Page::Detail => self.detail(),
             Page::Metrics => self.metrics(headers),
             Page::Manifest => json_page(StatusCode::OK, (self.manifest)().await),
+            Page::Alerts => self.alerts(),
+            Page::Dashboard => self.dashboard(headers),
         }
+    }
+
+    fn alerts(&self) -> Response {
+        let firing = self.screen.watch.read(|_, alerts| alerts.firing());
+        json_page(
+            StatusCode::OK,
+            json!({"firing": firing, "timestamp_utc": now_utc()}),
+        )
+    }
+
+    fn dashboard(&self, headers: &HeaderMap) -> Response {
+        let is_known = self.gate.is_open() || headers.contains_key(AUTHORIZATION);
+        let parts = if is_known {
+            self.screen.parts()
+        } else {
+            Vec::new()
+        };
+        let mut response = Response::new(Body::from(dashboard::page(&parts)));
+        for (name, value) in [
+            (CONTENT_TYPE, "text/html; charset=utf-8"),
+            (CONTENT_SECURITY_POLICY, dashboard::policy()),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (REFERRER_POLICY, "no-referrer"),
+            (CACHE_CONTROL, "no-store"),
+        ] {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response
     }
 
     fn detail(&self) -> Response {

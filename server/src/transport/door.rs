@@ -23,6 +23,8 @@ use super::held::Held;
 use super::refusal::Desk;
 use super::stream::{Answering, Busy, Clocks, TimedStream};
 use crate::config::{Cidr, Limits};
+use crate::observe::Metrics;
+use crate::observe::metrics::Connected;
 
 /// Connections over the limit that are told so at once; more are closed without a word.
 const TOLD: usize = 64;
@@ -87,7 +89,7 @@ impl<K: Hash + Eq> Drop for Counted<K> {
 }
 
 /// The places a connection takes among all and among those of its address.
-type Places = (Counted<()>, Option<Counted<IpAddr>>);
+type Places = (Counted<()>, Option<Counted<IpAddr>>, Connected);
 
 /// A connection's claim on its places and on the patience of its clocks, in the extensions of each
 /// of its requests. One that outlives HTTP keeps both by [`Lease::renew`].
@@ -153,14 +155,14 @@ impl Threshold {
 
     /// A place for a connection; what it holds is given back when dropped. A trusted proxy speaks
     /// for many clients, so only the total counts for it.
-    fn enter(&self, peer: IpAddr) -> Result<Places, &'static str> {
+    fn enter(&self, peer: IpAddr, metrics: &Metrics) -> Result<Places, &'static str> {
         let one = self.all.take(()).ok_or("connections")?;
         let peer = peer.to_canonical();
         if self.trusted.iter().any(|range| range.contains(peer)) {
-            return Ok((one, None));
+            return Ok((one, None, metrics.connected()));
         }
         let address = self.addresses.take(peer).ok_or("connections_per_address")?;
-        Ok((one, Some(address)))
+        Ok((one, Some(address), metrics.connected()))
     }
 }
 
@@ -205,7 +207,7 @@ impl Door {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(cause = %error, "could not set TCP_NODELAY");
         }
-        match self.threshold.enter(peer.ip()) {
+        match self.threshold.enter(peer.ip(), &self.desk.metrics) {
             Ok(places) => {
                 self.connections.spawn(self.serve(stream, peer, places));
             }

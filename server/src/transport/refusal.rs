@@ -272,7 +272,7 @@ impl Desk {
 
     /// One count, and one audit line if it is a denial; the answer is the caller's to send.
     pub async fn record(&self, refusal: &Refusal, asked: &Asked) {
-        self.metrics.error(refusal.failure.category);
+        self.metrics.failure(&refusal.failure);
         if let Some(reason) = refusal.denial {
             self.metrics.denial(reason);
             tracing::warn!(

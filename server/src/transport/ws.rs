@@ -14,7 +14,6 @@ pub mod names;
 mod proof;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -36,12 +35,14 @@ use tokio_util::task::TaskTracker;
 use super::door::{Lease, Renewed};
 use super::gate::{self, Gate};
 use super::refusal::{Asked, Refusal};
+use super::screen::Screen;
 use crate::auth::daemon_key::DaemonKey;
 use crate::observe::Health;
 use crate::protocol::caller::Transport;
 use crate::tool::Toolbox;
 use close::Farewell;
 use guest::Guest;
+use monitoring::View;
 use names::Names;
 
 /// Bytes read from a connection at once; the library's own default is 128 KiB for each connection.
@@ -60,8 +61,8 @@ pub struct Ws {
     pub key: DaemonKey,
     /// Session ids in use.
     pub names: Names,
-    /// Between two snapshots of the monitoring feed.
-    pub every: Duration,
+    /// What the monitoring feed shows.
+    pub screen: Screen,
     /// Owns the connections' tasks.
     pub connections: TaskTracker,
     /// No new calls; a connection ends when its last call has.
@@ -76,7 +77,7 @@ enum Dialect {
     Mcp,
     Daemon,
     /// Not told by a subprotocol but by its path.
-    Monitoring,
+    Monitoring(View),
 }
 
 impl Dialect {
@@ -86,7 +87,7 @@ impl Dialect {
         match self {
             Self::Mcp => Some("mcp"),
             Self::Daemon => Some("exai.v1"),
-            Self::Monitoring => None,
+            Self::Monitoring(_) => None,
         }
     }
 
@@ -116,7 +117,8 @@ pub fn routes(ws: Ws) -> Router {
 /// The route of the monitoring feed, for the admin listener.
 pub fn monitoring(ws: Ws) -> Router {
     let feed = |State(ws): State<Arc<Ws>>, request: Request| async move {
-        enter(ws, request, Some(Dialect::Monitoring)).await
+        let view = View::of(request.uri().query());
+        enter(ws, request, Some(Dialect::Monitoring(view))).await
     };
     Router::new()
         .route("/ws/monitoring", any(feed))
@@ -137,7 +139,7 @@ async fn enter(ws: Arc<Ws>, mut request: Request, dialect: Option<Dialect>) -> R
         let has_token = headers.contains_key(AUTHORIZATION);
         let principal = match dialect {
             // Who is there is said in the hello.
-            Some(Dialect::Daemon | Dialect::Monitoring) | None if !has_token => {
+            Some(Dialect::Daemon | Dialect::Monitoring(_)) | None if !has_token => {
                 ws.gate.take_rate(source)?;
                 None
             }
@@ -187,7 +189,9 @@ impl Ws {
             match dialect {
                 Some(Dialect::Mcp) => mcp::talk(self, guest, line, out).await,
                 Some(Dialect::Daemon) => daemon::talk(self, guest, line, out).await,
-                Some(Dialect::Monitoring) => monitoring::talk(self, guest, line, out).await,
+                Some(Dialect::Monitoring(view)) => {
+                    monitoring::talk(self, (guest, view), line, out).await
+                }
                 None => Farewell::no_dialect(),
             }
         })

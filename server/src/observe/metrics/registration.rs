@@ -40,6 +40,7 @@ impl Inner {
         let mut registry = std::mem::take(&mut self.registry);
         self.name_calls(&mut registry);
         self.name_dependencies(&mut registry);
+        self.operation.register(&mut registry);
         self.registry = registry;
         self
     }

@@ -124,6 +124,9 @@ pub(super) async fn ask(run: &Run<'_>, question: Ask) -> Result<Review, Failure>
         reviews.once(key_of(run.owner(), &question), asking).await
     };
     let mut review = review.map_err(not_reviewed)?;
+    if !review.is_kept {
+        run.around.metrics.cache_miss("review");
+    }
     if review.is_kept {
         run.around.metrics.cache_hit("review");
         let trace = &mut review.answer.trace;

@@ -46,6 +46,7 @@ impl Running {
             session: Some(self.session.to_string()),
             cancel: self.cancel.clone(),
             on_text: is_streamed.then_some(sender),
+            parent: None,
         };
         let mut chunks = Chunks::default();
         let mut frames = Vec::new();

@@ -1,0 +1,103 @@
+//! Whether memory grows: the slope of a straight line through the last hour.
+//!
+//! A start, a first wave of callers and a full cache all grow and then stay. So the first minutes
+//! do not count, and only a line through many points does.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Points are this far apart.
+const APART: Duration = Duration::from_secs(30);
+
+/// What the process takes before it is at work.
+const WARM_UP: Duration = Duration::from_secs(5 * 60);
+
+/// The least time that tells a trend.
+const LEAST: Duration = Duration::from_secs(15 * 60);
+
+/// What is older does not count.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// Resident memory over time.
+#[derive(Debug, Default)]
+pub struct Trend {
+    first: Option<Instant>,
+    points: VecDeque<(Instant, u64)>,
+}
+
+impl Trend {
+    /// Takes a point, unless the last one is too near.
+    pub fn push(&mut self, at: Instant, bytes: u64) {
+        let first = *self.first.get_or_insert(at);
+        let is_near = |(last, _): &(Instant, u64)| at.saturating_duration_since(*last) < APART;
+        if at.saturating_duration_since(first) < WARM_UP || self.points.back().is_some_and(is_near)
+        {
+            return;
+        }
+        self.points.push_back((at, bytes));
+        while self
+            .points
+            .front()
+            .is_some_and(|(old, _)| at - *old > LONGEST)
+        {
+            self.points.pop_front();
+        }
+    }
+
+    /// The slope, or `None` before it can be told.
+    #[must_use]
+    pub fn bytes_per_hour(&self) -> Option<f64> {
+        let (start, _) = *self.points.front()?;
+        let (end, _) = *self.points.back()?;
+        if end - start < LEAST {
+            return None;
+        }
+        let count = self.points.len() as f64;
+        let points = self.points.iter();
+        let points = points.map(|(at, bytes)| ((*at - start).as_secs_f64(), *bytes as f64));
+        let (x, y) = points
+            .clone()
+            .fold((0.0, 0.0), |(x, y), p| (x + p.0, y + p.1));
+        let (x, y) = (x / count, y / count);
+        let (over, under) = points.fold((0.0, 0.0), |(over, under), p| {
+            (over + (p.0 - x) * (p.1 - y), under + (p.0 - x) * (p.0 - x))
+        });
+        Some(over / under * 3600.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: f64 = 1_048_576.0;
+
+    fn after(minutes: u64, resident: impl Fn(f64) -> f64) -> Option<f64> {
+        let start = Instant::now();
+        let mut trend = Trend::default();
+        for second in 0..minutes * 60 {
+            let bytes = resident(second as f64) as u64;
+            trend.push(start + Duration::from_secs(second), bytes);
+        }
+        trend.bytes_per_hour()
+    }
+
+    #[test]
+    fn a_planted_leak_is_told_within_half_an_hour_at_its_rate() {
+        // Two hundred MiB an hour under the noise of ten MiB of garbage.
+        let leak = |s: f64| 60.0 * MIB + s * 200.0 * MIB / 3600.0 + (s * 0.7).sin() * 10.0 * MIB;
+        assert_eq!(after(15, leak), None);
+        let rate = after(30, leak).unwrap() / MIB;
+        assert!((150.0..250.0).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn a_start_that_grows_and_a_load_that_comes_and_goes_are_no_leak() {
+        let start_up = |s: f64| (s.min(240.0) / 240.0) * 500.0 * MIB;
+        let rate = after(60, start_up).unwrap() / MIB;
+        assert!(rate.abs() < 1.0, "{rate}");
+        let waves = |s: f64| 200.0 * MIB + (s / 300.0 * 6.283).sin() * 100.0 * MIB;
+        let rate = after(60, waves).unwrap() / MIB;
+        assert!(rate.abs() < 100.0, "{rate}");
+    }
+}
