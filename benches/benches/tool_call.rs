@@ -46,6 +46,7 @@ fn version(criterion: &mut Criterion, runtime: &Runtime, toolbox: &Toolbox) -> R
         session: None,
         cancel: CancellationToken::new(),
         on_text: None,
+        parent: None,
     };
     let reply = runtime.block_on(toolbox.call(call.clone()));
     let reply = reply.map_err(|failure| failure.message)?;

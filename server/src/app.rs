@@ -122,15 +122,7 @@ impl App {
         let metrics = Metrics::new();
         let identity = Identity::fresh();
         let health = Health::new(&config.ready_require);
-        let folder = config.server.state_dir();
-        let prepared = async { prepare_state_dir(&folder) };
-        stages.run("state_dir", prepared).await.map_err(|error| {
-            let folder = folder.display();
-            AppError::theirs(
-                "state_dir",
-                format!("{folder}: {error}; set server.state_dir"),
-            )
-        })?;
+        prepare(&config.server.state_dir(), &stages).await?;
         let (store, keeper) = open_state(&config, &stages, metrics.clone()).await?;
         let spending = Spending::new(store.clone(), config.budgets.clone());
         let building = async {
@@ -183,6 +175,17 @@ impl App {
             toolbox,
         })
     }
+}
+
+async fn prepare(folder: &Path, stages: &Stages) -> Result<(), AppError> {
+    let prepared = async { prepare_state_dir(folder) };
+    stages.run("state_dir", prepared).await.map_err(|error| {
+        let folder = folder.display();
+        AppError::theirs(
+            "state_dir",
+            format!("{folder}: {error}; set server.state_dir"),
+        )
+    })
 }
 
 /// Creates the state folder for its owner alone and makes sure it can be written.

@@ -30,7 +30,8 @@ pub enum MintError {
     Unsigned(String),
 }
 
-/// A token for `subject` of `team` with `roles`, valid from `now` (seconds since the epoch) for `ttl`.
+/// A token for `subject` of `team` with `roles`, valid from `now` (seconds since the epoch) for
+/// `ttl`.
 ///
 /// # Errors
 /// When the configuration cannot make tokens or the wish exceeds it.

@@ -1,5 +1,5 @@
-//! `exai support-bundle`: what somebody needs who helps from afar, and no secret. No conversation, no
-//! file and no log is in it.
+//! `exai support-bundle`: what somebody needs who helps from afar, and no secret. No conversation,
+//! no file and no log is in it.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -1,6 +1,6 @@
-//! `exai call`, `tools`, `threads` and `models`: the server's answers on a terminal, from a server of
-//! this command's own or from one that runs. The answer goes to standard output, everything else to
-//! standard error; the exit code follows the error's category.
+//! `exai call`, `tools`, `threads` and `models`: the server's answers on a terminal, from a server
+//! of this command's own or from one that runs. The answer goes to standard output, everything else
+//! to standard error; the exit code follows the error's category.
 
 use std::io::Write as _;
 
@@ -24,8 +24,8 @@ const NOT_DONE: u8 = 1;
 pub(super) struct Where {
     #[command(flatten)]
     pub(super) layers: Layers,
-    /// A running server, such as http://127.0.0.1:8079/mcp, with the token of EXAI_TOKEN; else one is
-    /// started for this command
+    /// A running server, such as http://127.0.0.1:8079/mcp, with the token of EXAI_TOKEN; else one
+    /// is started for this command
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
     /// Answer from the embedded demo provider (without --url)

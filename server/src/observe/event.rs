@@ -1,6 +1,6 @@
-//! What happened lately, for the dashboard: a few kinds of log lines, kept in memory by kind so that
-//! many of one do not push out the few of another. They are taken from the log itself, at whatever
-//! level it is written, and hold what it holds: no prompt and no answer.
+//! What happened lately, for the dashboard: a few kinds of log lines, kept in memory by kind so
+//! that many of one do not push out the few of another. They are taken from the log itself, at
+//! whatever level it is written, and hold what it holds: no prompt and no answer.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -86,7 +86,7 @@ impl Happenings {
         let shelves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<Happening> = shelves.values().flatten().cloned().collect();
         drop(shelves);
-        all.sort_by(|a, b| b.at.cmp(&a.at));
+        all.sort_by_key(|one| std::cmp::Reverse(one.at));
         all.truncate(most);
         all
     }

@@ -96,7 +96,7 @@ mod tests {
         let start_up = |s: f64| (s.min(240.0) / 240.0) * 500.0 * MIB;
         let rate = after(60, start_up).unwrap() / MIB;
         assert!(rate.abs() < 1.0, "{rate}");
-        let waves = |s: f64| 200.0 * MIB + (s / 300.0 * 6.283).sin() * 100.0 * MIB;
+        let waves = |s: f64| 200.0 * MIB + (s / 300.0 * std::f64::consts::TAU).sin() * 100.0 * MIB;
         let rate = after(60, waves).unwrap() / MIB;
         assert!(rate.abs() < 100.0, "{rate}");
     }

@@ -192,13 +192,11 @@ fn footer_of(about: &About, shared: Option<Shared>) -> String {
         parts.push(format!("{model} via {provider}"));
         parts.extend(spent(trace));
     }
-    if trace
-        .get("failover")
-        .is_some_and(|failover| failover == true)
-    {
+    let is_set = |name: &str| trace.get(name).is_some_and(|value| value == true);
+    if is_set("failover") {
         parts.push("after failover".to_owned());
     }
-    if trace.get("search").is_some_and(|search| search == true) {
+    if is_set("search") {
         parts.push("with web search".to_owned());
     }
     if let Some(why) = text("incomplete") {
@@ -213,19 +211,11 @@ fn footer_of(about: &About, shared: Option<Shared>) -> String {
     if about.replayed {
         parts.push("answered before".to_owned());
     }
-    match shared {
-        Some(Shared::Cache) => parts.push(
-            "given lately to the same call; other words get \
-                                           a new answer"
-                .to_owned(),
-        ),
-        Some(Shared::Inflight) => parts.push(
-            "shared with the same call, made at the same \
-                                              time"
-                .to_owned(),
-        ),
-        None => {}
-    }
+    let shared = shared.map(|how| match how {
+        Shared::Cache => "given lately to the same call; other words get a new answer",
+        Shared::Inflight => "shared with the same call, made at the same time",
+    });
+    parts.extend(shared.map(str::to_owned));
     let workflow = about.kept.workflow.as_ref();
     let early = workflow.and_then(|status| status.get("early_termination_reason"));
     if let Some(reason) = early.and_then(Value::as_str) {

@@ -240,8 +240,8 @@ fn usage(by: Option<&str>) -> Result<String, ErrorData> {
     );
     Ok(format!(
         "Tell me what I have used here. Call the tool status with {{\"usage\": true}}; the same \
-         stands in the resource exai://usage/me. Show usage.{table} as a table of calls, tokens and \
-         cost, and of usage.budgets what is spent, what is left and when each resets."
+         stands in the resource exai://usage/me. Show usage.{table} as a table of calls, tokens \
+         and cost, and of usage.budgets what is spent, what is left and when each resets."
     ))
 }
 

@@ -61,8 +61,8 @@ pub(super) fn exceeded(
     let wait = line.reset.duration_since(now);
     let wait = Duration::try_from(wait).unwrap_or(SOON);
     let message = format!(
-        "The budget of {who} for this {} is spent ({}). It resets at {}. Ask the operator for more, \
-         or name a model that costs nothing.",
+        "The budget of {who} for this {} is spent ({}). It resets at {}. Ask the operator for \
+         more, or name a model that costs nothing.",
         line.period,
         told(line.spent, line.bound),
         line.reset

@@ -61,8 +61,8 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// Whether a hold of `wanted` is refused: a bound that it would count against is reached by what
-    /// is spent and held. What costs nothing counts against no bound of money.
+    /// Whether a hold of `wanted` is refused: a bound that it would count against is reached by
+    /// what is spent and held. What costs nothing counts against no bound of money.
     #[must_use]
     pub const fn refuses(&self, wanted: Amount, bounds: &Bounds) -> bool {
         is_reached(self.day.plus(self.held), wanted, bounds.day)

@@ -1,5 +1,5 @@
-//! Health, metrics, manifest, alerts and dashboard. The two probe paths answer anybody with a status word; everything
-//! else is checked for Host, Origin, credential, role and rate.
+//! Health, metrics, manifest, alerts and dashboard. The two probe paths answer anybody with a
+//! status word; everything else is checked for Host, Origin, credential, role and rate.
 
 use std::sync::Arc;
 

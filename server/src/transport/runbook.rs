@@ -1,5 +1,5 @@
-//! The runbooks of the embedded alerts, so that a link on the dashboard leads somewhere. They are the
-//! project's own pages and hold nothing of this server, so they need no token.
+//! The runbooks of the embedded alerts, so that a link on the dashboard leads somewhere. They are
+//! the project's own pages and hold nothing of this server, so they need no token.
 
 use axum::extract::Path;
 use axum::response::IntoResponse;

@@ -1,5 +1,5 @@
-//! The dashboard: what it shows are the metrics, to those alone who may see them, on a desk and on a
-//! phone, by mouse and by keyboard.
+//! The dashboard: what it shows are the metrics, to those alone who may see them, on a desk and on
+//! a phone, by mouse and by keyboard.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -153,7 +153,8 @@ fn shows_a_call_in_flight(
 /// What does not fit into the window.
 const MISFITS: &str = r#"(() => {
   const wide = innerWidth, found = [];
-  if (document.documentElement.scrollWidth > wide) found.push("page " + document.documentElement.scrollWidth);
+  const page = document.documentElement.scrollWidth;
+  if (page > wide) found.push("page " + page);
   for (const e of document.querySelectorAll("body *")) {
     const box = e.getBoundingClientRect();
     if (box.width === 0 || e.closest("svg") || e.closest(".unseen") || e.closest(".skip")) continue;

@@ -106,6 +106,11 @@ fn documented_metrics_are_read_by_an_outside_parser_and_move_by_the_calls_made()
     }
     assert_eq!(value(&text, "exai_provider_health{provider=\"kimi\"}"), 1.0);
     assert!(text.contains("# TYPE exai_provider_errors_total counter\n"));
+    promtool_reads(&text);
+}
+
+/// Checks by the scraper's own tool, where it is installed.
+fn promtool_reads(text: &str) {
     let checking = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

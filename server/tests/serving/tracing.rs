@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::process::{call, call_headers, serve, wait_for};
+use super::process::{Server, call, call_headers, serve, wait_for};
 
 type Heard = Arc<Mutex<Vec<(String, String)>>>;
 
@@ -72,11 +72,8 @@ const ANSWER: &str = "{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"me
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-#[test]
-fn a_call_is_one_connected_trace_from_its_caller_to_each_attempt_and_names_no_content() {
-    let (receiver, heard) = listen(200, "{}");
-    let (bad, bad_heard) = listen(500, "{\"error\":{\"message\":\"broken\"}}");
-    let (good, good_heard) = listen(200, ANSWER);
+/// Its spans go to `receiver`, its calls to `bad` and then to `good`.
+fn watched(receiver: SocketAddr, bad: SocketAddr, good: SocketAddr) -> Server {
     let settings = [
         format!("otlp.endpoint=http://{receiver}"),
         "otlp.every=100ms".to_owned(),
@@ -91,7 +88,15 @@ fn a_call_is_one_connected_trace_from_its_caller_to_each_attempt_and_names_no_co
         ("KIMI_API_KEY", "sk-0123456789abcdef"),
         ("ZAI_API_KEY", "sk-fedcba9876543210"),
     ];
-    let server = serve(&settings, &keys);
+    serve(&settings, &keys)
+}
+
+#[test]
+fn a_call_is_one_connected_trace_from_its_caller_to_each_attempt_and_names_no_content() {
+    let (receiver, heard) = listen(200, "{}");
+    let (bad, bad_heard) = listen(500, "{\"error\":{\"message\":\"broken\"}}");
+    let (good, good_heard) = listen(200, ANSWER);
+    let server = watched(receiver, bad, good);
     let mut request = call("debug", debug("the secret question"));
     request["params"]["_meta"]["traceparent"] = PARENT.into();
     let reply = server.post(&request, &call_headers("debug"));
@@ -132,27 +137,26 @@ fn a_call_is_one_connected_trace_from_its_caller_to_each_attempt_and_names_no_co
         "{events:?}"
     );
     for (heard, provider) in [(&bad_heard, "kimi"), (&good_heard, "glm")] {
-        let told = of(provider);
-        let wanted = format!(
-            "traceparent: 00-{}-{}-01",
-            told["traceId"].as_str().unwrap(),
-            told["spanId"].as_str().unwrap()
-        );
-        let heard = heard.lock().unwrap();
-        assert!(
-            heard.iter().any(|(head, _)| head.contains(&wanted)),
-            "{provider}: {wanted}"
-        );
+        is_told(heard, of(provider));
     }
-    let sent = heard
+    let sent: String = heard
         .lock()
         .unwrap()
         .iter()
-        .map(|(_, body)| body.clone())
-        .collect::<String>();
+        .map(|(_, body)| body.as_str())
+        .collect();
     for content in ["secret question", "secret answer", "sk-0123456789abcdef"] {
         assert!(!sent.contains(content), "{content} was sent");
     }
+}
+
+/// The provider was asked under the span of its attempt.
+fn is_told(heard: &Heard, told: &Value) {
+    let part = |name: &str| told[name].as_str().unwrap().to_owned();
+    let wanted = format!("traceparent: 00-{}-{}-01", part("traceId"), part("spanId"));
+    let heard = heard.lock().unwrap();
+    let is_there = heard.iter().any(|(head, _)| head.contains(&wanted));
+    assert!(is_there, "{wanted}");
 }
 
 fn debug(step: &str) -> Value {

@@ -14,6 +14,7 @@ pub fn exchange(user: &str) -> Exchange {
         model: "m".into(),
         provider: "p".into(),
         created_ms: 1_000,
+        correlation_id: String::new(),
     }
 }
 

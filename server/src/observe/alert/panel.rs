@@ -124,8 +124,8 @@ pub(super) const PANELS: [Panel; 15] = [
         "Store p95",
         "s",
         &[(
-            "histogram_quantile(0.95, sum by (le, operation) (rate(exai_store_operation_seconds_bucket\
-         {instance=~\"$instance\"}[5m])))",
+            "histogram_quantile(0.95, sum by (le, operation) \
+         (rate(exai_store_operation_seconds_bucket{instance=~\"$instance\"}[5m])))",
             "{{operation}}",
         )],
     ),

@@ -36,13 +36,9 @@ pub fn tiles(view: &View<'_>) -> String {
     let quantile = |q| history.quantile(durations, q, LATELY).remove("");
     let shown = |value: Option<f64>| value.map_or("–".to_owned(), figure::seconds);
     let counted = history.sum(Pick::all("exai_request_duration_seconds_count"));
-    let busy = history.sum(IN_FLIGHT);
-    let limit = history.sum(Pick::all("exai_in_flight_limit"));
     let failed = history.grown(FAILED, LATELY);
     let asked = history.grown(REQUESTS, LATELY);
     let share = if asked > 0.0 { failed / asked } else { 0.0 };
-    let sessions = history.sum(Pick::all("exai_sessions"));
-    let open = history.sum(CONNECTIONS);
     let list = [
         Tile {
             metric: "exai_requests_total",
@@ -64,22 +60,7 @@ pub fn tiles(view: &View<'_>) -> String {
             line: history.pace(durations),
             class: "",
         },
-        Tile {
-            metric: "exai_in_flight",
-            title: "In flight",
-            large: format!(
-                "{}<i> of {}</i>",
-                exact(busy, &figure::whole(busy)),
-                figure::whole(limit)
-            ),
-            small: format!(
-                "{} · {}",
-                figure::count(open, "connection"),
-                figure::count(sessions, "session")
-            ),
-            line: history.line(IN_FLIGHT, false),
-            class: if busy > 0.9 * limit { "bad" } else { "" },
-        },
+        in_flight(view),
         Tile {
             metric: "exai_errors_total",
             title: "Failed, 5 min",
@@ -90,6 +71,30 @@ pub fn tiles(view: &View<'_>) -> String {
         },
     ];
     list.iter().map(tile).collect()
+}
+
+fn in_flight<'a>(view: &View<'_>) -> Tile<'a> {
+    let history = view.history;
+    let busy = history.sum(IN_FLIGHT);
+    let limit = history.sum(Pick::all("exai_in_flight_limit"));
+    let sessions = history.sum(Pick::all("exai_sessions"));
+    let open = history.sum(CONNECTIONS);
+    Tile {
+        metric: "exai_in_flight",
+        title: "In flight",
+        large: format!(
+            "{}<i> of {}</i>",
+            exact(busy, &figure::whole(busy)),
+            figure::whole(limit)
+        ),
+        small: format!(
+            "{} · {}",
+            figure::count(open, "connection"),
+            figure::count(sessions, "session")
+        ),
+        line: history.line(IN_FLIGHT, false),
+        class: if busy > 0.9 * limit { "bad" } else { "" },
+    }
 }
 
 fn errors_in_all(view: &View<'_>) -> String {

@@ -23,7 +23,8 @@ pub fn providers(view: &View<'_>) -> String {
         .map(|row| provider(view, row))
         .collect();
     format!(
-        "<table class=\"providers\"><thead><tr><th scope=\"col\">Provider</th><th scope=\"col\">Breaker</th>\
+        "<table class=\"providers\"><thead><tr><th scope=\"col\">Provider</th>\
+         <th scope=\"col\">Breaker</th>\
          <th scope=\"col\" class=\"num\">p95</th><th scope=\"col\" class=\"num\">Attempts</th>\
          <th scope=\"col\" class=\"num\">Good</th></tr></thead><tbody>{rows}</tbody></table>"
     )
@@ -57,7 +58,8 @@ fn provider(view: &View<'_>, row: &ProviderStatus) -> String {
     format!(
         "<tr class=\"{class}\" data-provider=\"{name}\" data-breaker=\"{breaker}\">\
          <th scope=\"row\"><b>{name}</b>{label}<small>{note}</small></th>\
-         <td class=\"fixed\"><span class=\"dot\"></span>{state}</td><td class=\"num\" data-label=\"p95\">{p95}</td>\
+         <td class=\"fixed\"><span class=\"dot\"></span>{state}</td>\
+         <td class=\"num\" data-label=\"p95\">{p95}</td>\
          <td class=\"num\" data-label=\"attempts\">{}</td>\
          <td class=\"num\" data-label=\"good\">{good}</td></tr>",
         exact(all, &figure::whole(all)),
@@ -167,7 +169,8 @@ pub fn alerts(view: &View<'_>) -> String {
             of => format!(" · {}", escape(of)),
         };
         format!(
-            "<li class=\"{class}\" data-alert=\"{id}\"><span class=\"dot\"></span><div><b>{}</b>{of}\
+            "<li class=\"{class}\" data-alert=\"{id}\"><span class=\"dot\"></span>\
+             <div><b>{}</b>{of}\
              <span class=\"soft\"> {} since {}</span><small>{}</small>\
              <a id=\"runbook-{id}-{key}\" href=\"{}\" rel=\"noreferrer\">runbook</a></div></li>",
             escape(&alert.title),

@@ -136,6 +136,11 @@ impl Operation {
             "Lines that could not be written to the call log",
             self.log_lines_lost.clone(),
         );
+        self.register_process(r);
+        self.register_service(r);
+    }
+
+    fn register_process(&self, r: &mut Registry) {
         r.register(
             "exai_memory_growth_bytes_per_hour",
             "Trend of resident memory",
@@ -166,6 +171,9 @@ impl Operation {
             "Start of the process, Unix time",
             self.start_time.clone(),
         );
+    }
+
+    fn register_service(&self, r: &mut Registry) {
         r.register(
             "exai_provider_request_duration_seconds",
             "Attempt duration in seconds",

@@ -100,7 +100,6 @@ impl Inner {
 
     fn name_dependencies(&self, r: &mut Registry) {
         let health = "1 healthy, 0.5 degraded, 0 unhealthy";
-        let seconds = "Store operation duration in seconds";
         let state = "0 closed, 1 open, 2 half-open";
         let failed = "Failed attempts at providers";
         name(
@@ -146,10 +145,14 @@ impl Inner {
             "Cost of answers in US dollars",
             self.provider_cost.clone(),
         );
+        self.name_store(r);
+    }
+
+    fn name_store(&self, r: &mut Registry) {
         name(
             r,
             "exai_store_operation_seconds",
-            seconds,
+            "Store operation duration in seconds",
             self.store_seconds.clone(),
         );
         name(

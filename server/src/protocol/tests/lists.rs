@@ -149,16 +149,13 @@ async fn own_threads_are_listed_read_and_completed_and_others_are_not_found() {
     let handle = handle.as_str().unwrap();
     let uri = format!("exai://thread/{handle}");
     let list = client.ask("resources/list", json!({})).await;
-    let uris: Vec<&Value> = (0..4)
-        .map(|n| &list["result"]["resources"][n]["uri"])
-        .collect();
-    let fixed = ["exai://threads", "exai://models", "exai://usage/me"];
-    assert_eq!(uris[..3], fixed);
-    assert_eq!(uris[3], &uri);
-    assert_eq!(
-        list["result"]["resources"][3]["title"],
-        "Why is the sky blue?"
-    );
+    let listed = &list["result"]["resources"];
+    let fixed = ["threads", "models", "usage/me", "docs"];
+    for (number, name) in fixed.into_iter().enumerate() {
+        assert_eq!(listed[number]["uri"], format!("exai://{name}"));
+    }
+    assert_eq!(listed[4]["uri"], uri);
+    assert_eq!(listed[4]["title"], "Why is the sky blue?");
     let read = client.ask("resources/read", json!({"uri": uri})).await;
     let contents = &read["result"]["contents"][0];
     assert_eq!(contents["mimeType"], "application/json");
@@ -199,7 +196,7 @@ async fn own_threads_are_listed_read_and_completed_and_others_are_not_found() {
 }
 
 #[tokio::test]
-async fn prompts_expand_to_calls_and_refuse_what_they_do_not_know() {
+async fn prompts_expand_to_calls() {
     let bench = bench("").await;
     let mut client = Client::legacy(&bench).await;
     client
@@ -243,6 +240,15 @@ async fn prompts_expand_to_calls_and_refuse_what_they_do_not_know() {
             .unwrap();
         assert!(text.contains(part), "{name}: {text}");
     }
+}
+
+#[tokio::test]
+async fn prompts_refuse_what_they_do_not_know_and_complete_what_they_do() {
+    let bench = bench("").await;
+    let mut client = Client::legacy(&bench).await;
+    client
+        .call("chat", json!({"prompt": "About borrow checking"}))
+        .await;
     let wrong = [
         ("absent", json!({})),
         ("second_opinion", json!({})),

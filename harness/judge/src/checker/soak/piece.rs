@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::memory::Point;
 use crate::criterion::{Criterion, Missing};
 use crate::finding::{Check, Finding};
-use crate::units::{self, SECOND};
+use crate::units::{self, HALF_SECOND, SECOND};
 use crate::verdict::{Reason, Verdict};
 
 /// A piece before this run, told by the run that goes on from it.
@@ -109,8 +109,8 @@ impl<'a> Pieces<'a> {
         }
         let whole = length(piece) / SECOND;
         let missed = u64::try_from(uncovered(piece).len()).unwrap_or(u64::MAX);
-        let neighbours = piece.windows(2);
-        let gaps = neighbours.map(|pair| pair[1].at.saturating_sub(pair[0].at));
+        let neighbours = piece.iter().zip(piece.iter().skip(1));
+        let gaps = neighbours.map(|(one, next)| next.at.saturating_sub(one.at));
         let widest = gaps.max().unwrap_or_default();
         finding.checks.push(Check {
             id: "covered".to_owned(),
@@ -135,9 +135,8 @@ impl<'a> Pieces<'a> {
 /// The seconds of a piece that no sample answers for: one sample answers for one second.
 pub(super) fn uncovered(piece: &[Point]) -> BTreeSet<u64> {
     let mut missed = BTreeSet::new();
-    for pair in piece.windows(2) {
-        let [one, next] = pair else { continue };
-        let steps = (next.at.saturating_sub(one.at) + SECOND / 2) / SECOND;
+    for (one, next) in piece.iter().zip(piece.iter().skip(1)) {
+        let steps = (next.at.saturating_sub(one.at) + HALF_SECOND) / SECOND;
         let first = one.at / SECOND + 1;
         missed.extend(first..first + steps.saturating_sub(1));
     }
