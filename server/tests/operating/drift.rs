@@ -79,18 +79,18 @@ fn drift(page: &str, facts: &Facts) -> Vec<String> {
         found.extend(unknown_command(quoted, facts));
     }
     let words: Vec<&str> = page.split_whitespace().collect();
+    let is_profiles = |count: &usize| facts.tools.contains(count);
     for pair in words.windows(3) {
         let is_tools = |word: &str| word.trim_matches(['.', ',', ':', ';', ')']) == "tools";
         let is_count =
             is_tools(pair[1]) || (["AI", "lean", "listed"].contains(&pair[1]) && is_tools(pair[2]));
-        if let (Some(count), true) = (number(pair[0]), is_count) {
-            if !facts.tools.contains(&count) {
-                found.push(format!(
-                    "{count} tools are no profile's, which have {:?}",
-                    facts.tools
-                ));
-            }
-        }
+        let wrong = number(pair[0]).filter(|count| is_count && !is_profiles(count));
+        found.extend(wrong.map(|count| {
+            format!(
+                "{count} tools are no profile's, which have {:?}",
+                facts.tools
+            )
+        }));
     }
     found
 }
@@ -208,10 +208,8 @@ fn dead_links(page: &str, text: &str) -> Vec<String> {
             }
             continue;
         };
-        let mut anchors = linked.lines().filter_map(|line| {
-            line.starts_with('#')
-                .then(|| anchor(line.trim_start_matches('#')))
-        });
+        let headings = linked.lines().filter(|line| line.starts_with('#'));
+        let mut anchors = headings.map(|line| anchor(line.trim_start_matches('#')));
         if !fragment.is_empty() && path.ends_with(".md") && !anchors.any(|one| one == fragment) {
             dead.push(format!("{page}: {target} has no such heading"));
         }
