@@ -47,11 +47,11 @@ fn chat(server: &Server, arguments: Value) {
 }
 
 /// Answers posts with these statuses, then with 204, and keeps what was posted.
-fn receiver(statuses: &[u16]) -> (SocketAddr, Arc<Mutex<Vec<Value>>>) {
+fn receiver(statuses: &'static [u16]) -> (SocketAddr, Arc<Mutex<Vec<Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let posted: Arc<Mutex<Vec<Value>>> = Arc::default();
-    let (kept, mut statuses) = (Arc::clone(&posted), statuses.to_vec().into_iter());
+    let (kept, mut statuses) = (Arc::clone(&posted), statuses.iter().copied());
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let mut reader = BufReader::new(&stream);

@@ -49,7 +49,7 @@ impl Browser {
                 !is_required,
                 "EXAI_REQUIRE asks for chromium, and none is on PATH"
             );
-            println!("not run: the dashboard in a browser needs chromium");
+            eprintln!("not run: the dashboard in a browser needs chromium");
             return None;
         };
         let profile = tempfile::tempdir().unwrap();

@@ -136,7 +136,7 @@ fn promtool_reads(text: &str) {
                 !required.split(',').any(|one| one == "promtool"),
                 "promtool is not on PATH"
             );
-            println!("not run: promtool check metrics needs Debian's package prometheus");
+            eprintln!("not run: promtool check metrics needs Debian's package prometheus");
         }
     }
 }
@@ -182,7 +182,7 @@ fn one_id_is_in_reply_log_exemplar_call_log_and_store() {
     });
     server.signal(Signal::SIGTERM);
     let store = server.state.path().join("exai.sqlite");
-    let found = wait_for("the record of the store", || {
+    wait_for("the record of the store", || {
         let bytes = ["", "-wal"]
             .map(|end| std::fs::read(format!("{}{end}", store.display())).unwrap_or_default());
         let whole = bytes.concat();
@@ -191,7 +191,6 @@ fn one_id_is_in_reply_log_exemplar_call_log_and_store() {
             .any(|window| window == id.as_bytes())
             .then_some(())
     });
-    assert_eq!(found, ());
 }
 
 #[test]
