@@ -28,12 +28,12 @@ const AFTER: Duration = Duration::from_secs(1);
 /// The ways, and for how many seconds of soak each asks: the time it takes and room behind it.
 const WAYS: [(&str, u64); 4] = [
     ("aborted", 8),
-    ("leak", 16),
+    ("leak", 30),
     ("starved", 60),
     ("corrupt", 60),
 ];
 /// How long the leak is watched: the reductions of the catalogue's `control_*` and a second.
-const LEAKING: Duration = Duration::from_millis(10_500);
+const LEAKING: Duration = Duration::from_millis(14_500);
 /// Between two requests that each leave memory behind.
 const LEAKS_EVERY: Duration = Duration::from_millis(50);
 /// How long the collectors may take to tell: liveness is called silent after ten seconds.
