@@ -38,8 +38,8 @@ impl Facts {
                 );
             }
         }
-        // Redis, as everybody has it.
-        ports.insert("6379".to_owned());
+        // Where Redis and an OTLP receiver listen by their own defaults.
+        ports.extend(["6379", "4318"].map(str::to_owned));
         let help = exai(&[]).arg("--help").output().unwrap().stdout;
         let tiers = text_of("server/tools.toml");
         let count = |tier: &str| tiers.matches(&format!("tier = \"{tier}\"")).count();

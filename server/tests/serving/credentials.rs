@@ -38,7 +38,8 @@ fn spoiled(good: &str) -> Vec<(&'static str, Option<String>)> {
             "token_signature",
             Some(format!("{signed}.{}", engine.encode(flipped))),
         ),
-        ("token_signature", Some(format!("{header}.{other}.{proof}"))),
+        // The claimed issuer chooses the keys, and this one claims none.
+        ("token_issuer", Some(format!("{header}.{other}.{proof}"))),
         ("token_encoding", Some(format!("{good}="))),
         ("token_too_long", Some("a.".repeat(5000))),
     ]

@@ -115,7 +115,7 @@ pub(super) async fn settled_once(bench: Bench) {
     let third = hold_of("user:bob", 1, 0);
     let apart = settling(&third, amount(1, 1), Some(line(day, "bob", "m")));
     store.settle(&apart).await.unwrap();
-    let days = [day.to_owned(), "2026-11-22".to_owned()];
+    let (today, days) = (periods(day), [day.to_owned(), "2026-11-22".to_owned()]);
     let mut lines = store.usage(&days).await.unwrap();
     lines.sort_by(|a, b| a.principal.cmp(&b.principal));
     let twice = UsageLine {
@@ -127,6 +127,13 @@ pub(super) async fn settled_once(bench: Bench) {
         ..line(day, "ann", "m")
     };
     assert_eq!(lines, [twice, line(day, "bob", "m")]);
+    // A purge takes a caller's own sums and lines along, and nobody else's.
+    store.purge("ann").await.unwrap();
+    let lines = store.usage(&days).await.unwrap();
+    assert_eq!(lines, [line(day, "bob", "m")]);
+    let spent = |account: &'static str| store.spent(account, &today, now_ms());
+    assert_eq!(spent("user:ann").await.unwrap().day, Amount::default());
+    assert_eq!(spent("user:bob").await.unwrap().day, amount(1, 1));
 }
 
 pub(super) async fn expired_hold(bench: Bench) {

@@ -105,6 +105,13 @@ fn belongings(connection: &Connection, owner: &str, now_ms: i64) -> Result<Belon
     })
 }
 
+/// What a caller spent, in the caller's own account and in lines of usage.
+const FORGET_SPENDING: [&str; 3] = [
+    "DELETE FROM usage WHERE principal = ?1",
+    "DELETE FROM spent WHERE account = 'user:' || ?1",
+    "DELETE FROM holds WHERE account = 'user:' || ?1",
+];
+
 impl Embedded {
     async fn question<T: Send + 'static>(
         &self,
@@ -183,6 +190,9 @@ impl Embedded {
                 let text = format!("DELETE FROM {table} WHERE owner = ?1");
                 let gone = connection.execute(&text, [&owner]).map_err(sqlite_error)?;
                 counted[at].store(gone as u64, Ordering::Relaxed);
+            }
+            for text in FORGET_SPENDING {
+                connection.execute(text, [&owner]).map_err(sqlite_error)?;
             }
             let now_ms = jiff::Timestamp::now().as_millisecond();
             connection

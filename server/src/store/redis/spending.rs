@@ -186,6 +186,37 @@ impl Redis {
         }
         Ok(all)
     }
+
+    /// Removes a caller's own account and lines of usage; a team's sums stay.
+    pub(super) async fn forget_spending(&self, owner: &str) -> Result<(), StoreError> {
+        let account = Keys::of(&format!("user:{owner}"));
+        let mut manager = self.link.manager().await?;
+        for key in self.scan(&account.everything()).await? {
+            let mut gone = redis::cmd("DEL");
+            let _: u64 = self
+                .link
+                .settle(gone.arg(&key).query_async(&mut manager).await)?;
+        }
+        for key in self.scan(&lines("*")).await? {
+            let mut read = redis::cmd("HKEYS");
+            let fields: Vec<String> = self
+                .link
+                .settle(read.arg(&key).query_async(&mut manager).await)?;
+            let own = fields.iter().filter(|field| is_of(field, owner));
+            for field in own {
+                let mut gone = redis::cmd("HDEL");
+                let gone = gone.arg(&key).arg(field);
+                let _: u64 = self.link.settle(gone.query_async(&mut manager).await)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a field of a day's lines is of this principal.
+fn is_of(field: &str, principal: &str) -> bool {
+    let names = field.get(1..).map(serde_json::from_str::<[String; 5]>);
+    matches!(names, Some(Ok(names)) if names[0] == principal)
 }
 
 fn lines_of(day: &str, fields: &HashMap<String, u64>) -> Result<Vec<UsageLine>, StoreError> {

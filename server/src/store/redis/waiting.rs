@@ -184,6 +184,7 @@ impl Redis {
                 purged.calls += gone;
             }
         }
+        self.forget_spending(owner).await?;
         let mut counted = redis::cmd("INCR");
         let _: Value = self
             .link
@@ -216,7 +217,7 @@ impl Redis {
         Ok(())
     }
 
-    async fn scan(&self, pattern: &str) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn scan(&self, pattern: &str) -> Result<Vec<String>, StoreError> {
         let (mut cursor, mut found) = (0_u64, Vec::new());
         let mut manager = self.link.manager().await?;
         loop {
