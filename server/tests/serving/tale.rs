@@ -17,14 +17,6 @@ fn work(server: &Server, tool: &str, arguments: Value) -> Value {
         .json()
 }
 
-/// A sample's value; 0 where there is none.
-fn value(text: &str, id: &str) -> f64 {
-    let found = text
-        .lines()
-        .find_map(|line| line.strip_prefix(id)?.strip_prefix(' '));
-    found.map_or(0.0, |value| value.parse().unwrap())
-}
-
 /// Reads the text form strictly, as its specification has it: one TYPE before the samples of each
 /// family, all of them together, no sample twice, buckets that only rise up to the count.
 fn read(text: &str) -> BTreeMap<String, f64> {
@@ -104,7 +96,7 @@ fn documented_metrics_are_read_by_an_outside_parser_and_move_by_the_calls_made()
         let moved = after.get(id).unwrap_or(&0.0) - before.get(id).unwrap_or(&0.0);
         assert_eq!(moved, wanted, "{id}\n{text}");
     }
-    assert_eq!(value(&text, "exai_provider_health{provider=\"kimi\"}"), 1.0);
+    assert!(after.contains_key("exai_provider_health{provider=\"kimi\"}"));
     assert!(text.contains("# TYPE exai_provider_errors_total counter\n"));
     promtool_reads(&text);
 }
@@ -205,16 +197,21 @@ fn each_call_is_one_valid_line_of_the_call_log_and_no_name_forges_another() {
     ];
     let settings: Vec<&str> = settings.iter().map(String::as_str).chain(JWT).collect();
     let mut server = serve(&settings, &[("EXAI_JWT_SECRET", SECRET)]);
-    let evil = "eve\n{\"tool\":\"chat\",\"principal\":\"root\"}\u{2028}\u{0}";
-    let names = ["alice", evil.trim_end_matches('\u{0}')];
-    let mut ids = Vec::new();
-    for n in 0..20 {
-        let bearer = format!("Bearer {}", token(names[n % 2], &["admin"]));
+    // A name with a line break in it is refused with its token, and makes no line at all.
+    let evil = "eve\n{\"tool\":\"chat\",\"principal\":\"root\"}";
+    let work = |name: &str| {
+        let bearer = format!("Bearer {}", token(name, &["admin"]));
         let mut headers = call_headers("version");
         headers.push(("authorization", &bearer));
-        let reply = server.post(&call("version", json!({})), &headers);
+        server.post(&call("version", json!({})), &headers)
+    };
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        let reply = work("alice");
         ids.push(reply.header("exai-correlation-id").unwrap().to_owned());
     }
+    assert_eq!(work(evil).status, 401);
+    assert_eq!(work("bob\",\"tool\":\"chat").status, 200);
     server.signal(Signal::SIGTERM);
     let ended = wait_for("the server's end", || server.child.try_wait().unwrap());
     assert!(ended.success());
@@ -232,8 +229,13 @@ fn each_call_is_one_valid_line_of_the_call_log_and_no_name_forges_another() {
         .iter()
         .map(|l| serde_json::from_str(l).unwrap())
         .collect();
-    assert_eq!(lines.len(), 20);
-    for (n, id) in ids.iter().enumerate() {
+    assert_eq!(lines.len(), 11);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["principal"] == "bob\",\"tool\":\"chat")
+    );
+    for id in &ids {
         let line = lines
             .iter()
             .find(|line| line["correlation_id"] == **id)
@@ -242,7 +244,7 @@ fn each_call_is_one_valid_line_of_the_call_log_and_no_name_forges_another() {
             (&line["tool"], &line["status"]),
             (&json!("version"), &json!("ok"))
         );
-        assert_eq!(line["principal"], names[n % 2], "{line}");
+        assert_eq!(line["principal"], "alice", "{line}");
     }
 }
 
