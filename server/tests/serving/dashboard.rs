@@ -157,7 +157,7 @@ const MISFITS: &str = r#"(() => {
   if (page > wide) found.push("page " + page);
   for (const e of document.querySelectorAll("body *")) {
     const box = e.getBoundingClientRect();
-    if (box.width <= 1 || e.closest("svg") || e.closest(".unseen") || e.closest(".skip")) continue;
+    if (box.width === 0 || e.closest("svg") || e.closest(".unseen") || e.closest(".skip")) continue;
     const text = e.tagName + " " + e.className + ": " + e.textContent.slice(0, 30);
     if (box.right > wide + 1 || box.left < -1) found.push("outside " + text);
     const style = getComputedStyle(e);
