@@ -220,7 +220,7 @@ fn the_page_fits_a_desk_and_a_phone_in_light_and_dark() {
             assert_eq!(found, "", "at {width} in {scheme}");
         }
     }
-    browser.look("document.querySelector('h1').style.width = '3000px'");
+    browser.look("document.querySelector('h1').style.minWidth = '3000px'");
     let found = browser.look(MISFITS);
     assert!(
         found.as_str().unwrap().contains("page"),
