@@ -115,8 +115,8 @@ impl Browser {
         }
     }
 
-    /// The window as wide as this. It is no phone to the page: a phone's window would grow with what
-    /// does not fit.
+    /// The window as wide as this. It is no phone to the page: a phone's window would grow with
+    /// what does not fit.
     pub fn resize(&mut self, width: u32, height: u32) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1,
             "mobile": false});

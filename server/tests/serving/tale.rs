@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -185,6 +186,18 @@ fn one_id_is_in_reply_log_exemplar_call_log_and_store() {
     });
 }
 
+/// The lines of every file of the call log, each a JSON value.
+fn lines_below(folder: &Path) -> Vec<Value> {
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(text.len() <= 1500 && text.ends_with('\n'), "{text}");
+        let read = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.extend(read.collect::<Vec<Value>>());
+    }
+    lines
+}
+
 #[test]
 fn each_call_is_one_valid_line_of_the_call_log_and_no_name_forges_another() {
     let folder = tempfile::tempdir().unwrap();
@@ -215,20 +228,9 @@ fn each_call_is_one_valid_line_of_the_call_log_and_no_name_forges_another() {
     server.signal(Signal::SIGTERM);
     let ended = wait_for("the server's end", || server.child.try_wait().unwrap());
     assert!(ended.success());
-    let mut lines = Vec::new();
-    for entry in std::fs::read_dir(folder.path()).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        assert!(text.len() <= 1500 && text.ends_with('\n'), "{text}");
-        lines.extend(text.lines().map(str::to_owned));
-    }
-    assert!(
-        std::fs::exists(folder.path().join("calls.jsonl.1")).unwrap(),
-        "nothing turned over"
-    );
-    let lines: Vec<Value> = lines
-        .iter()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect();
+    let turned = folder.path().join("calls.jsonl.1");
+    assert!(std::fs::exists(turned).unwrap(), "nothing turned over");
+    let lines = lines_below(folder.path());
     assert_eq!(lines.len(), 11);
     assert!(
         lines
