@@ -17,6 +17,7 @@ pub mod protocol;
 pub mod provider;
 pub mod router;
 pub mod spending;
+mod sqlite;
 pub mod store;
 pub mod thread;
 pub mod tool;

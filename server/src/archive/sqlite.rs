@@ -1,6 +1,6 @@
 //! The archive in a SQLite file, which any number of processes may share.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ impl Sqlite {
             let mut connection = match slot.take() {
                 // A file that was taken away or replaced is not written into the void.
                 Some(connection) if path.exists() => connection,
-                _ => open(&path, busy_timeout).map_err(fault)?,
+                _ => crate::sqlite::open(&path, busy_timeout).map_err(fault)?,
             };
             let done = work(&mut connection).map_err(fault);
             if !matches!(done, Err(Fault::Unavailable(_))) {
@@ -91,16 +91,6 @@ impl Sqlite {
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|error| Err(Fault::Unavailable(error.to_string())))
     }
-}
-
-fn open(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(busy_timeout)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", "ON")?;
-    connection.pragma_update(None, "secure_delete", "ON")?;
-    Ok(connection)
 }
 
 impl ToSql for Value {

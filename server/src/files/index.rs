@@ -19,6 +19,7 @@ pub use upkeep::Unheld;
 use super::digest::Digest;
 use super::fault::FileError;
 use crate::config::Files;
+use crate::sqlite;
 
 /// How long a change waits for one that another process is making.
 const BUSY: Duration = Duration::from_secs(3);
@@ -88,12 +89,7 @@ impl Index {
     /// # Errors
     /// When it cannot be opened, or belongs to a newer program.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", "ON")?;
-        connection.pragma_update(None, "secure_delete", "ON")?;
+        let mut connection = sqlite::open(path, BUSY)?;
         let store = schema::migrate(&mut connection)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),

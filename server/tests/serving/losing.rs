@@ -61,7 +61,10 @@ fn a_password_is_needed_and_every_key_of_a_caller_has_the_life_of_its_thread() {
     let mut link = client.get_connection().unwrap();
     let keys: Vec<String> = redis::cmd("KEYS").arg("exai:{*").query(&mut link).unwrap();
     // What waits for the archive, and what was spent, live as long as they are needed.
-    let lives = |key: &&String| !key.ends_with("}:waiting") && !key.contains("}:spent:");
+    let lives = |key: &&String| {
+        let apart = ["{usage:", "}:spent:", "}:settled:", "}:holds", "}:waiting"];
+        !apart.iter().any(|part| key.contains(part))
+    };
     let own: Vec<&String> = keys.iter().filter(lives).collect();
     assert!(own.iter().any(|key| key.ends_with(&thread)), "{keys:?}");
     for key in own {

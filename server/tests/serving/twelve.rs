@@ -18,14 +18,14 @@ use super::socket::tool_call;
 const PROCESSES: usize = 12;
 
 /// Threads of each process, and turns of each thread.
-const THREADS: usize = 2;
+const THREADS: usize = 3;
 const TURNS: usize = 8;
 
 /// Characters of a question; all turns together are several times the bound of the log.
 const QUESTION: usize = 30_000;
 
 /// The most that the write-ahead log may ever hold.
-const LOG_BYTES: u64 = 8 << 20;
+const LOG_BYTES: u64 = 16 << 20;
 
 /// How long a process may live on after its pipe was closed.
 const ENDING: Duration = Duration::from_secs(2);
