@@ -16,7 +16,7 @@ pub(crate) fn open(path: &Path, busy: Duration) -> rusqlite::Result<Connection> 
     let connection = Connection::open(path)?;
     connection.busy_timeout(busy)?;
     let begun = Instant::now();
-    // Two processes that turn the same fresh file are told it is busy at once, whatever the timeout.
+    // Two that turn the same fresh file are told it is busy at once, whatever the timeout.
     while let Err(error) = connection.pragma_update(None, "journal_mode", "WAL") {
         let is_busy = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
         if !is_busy || begun.elapsed() >= busy {
