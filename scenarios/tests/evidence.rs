@@ -327,6 +327,22 @@ fn this_projects_own_prose_claims_nothing_without_evidence() {
 }
 
 #[test]
+fn prose_that_git_ignores_is_read_only_when_it_is_named() {
+    let desk = Desk::new();
+    let claim = "It is production-ready.\n";
+    desk.write(".gitignore", "/latest/\n");
+    std::fs::create_dir(desk.path("latest")).expect("a folder");
+    desk.write("latest/report.md", claim);
+    let folder = desk.path("");
+    ends(&desk.verify(&["claims", "lint", &folder]), 0, "0 marked");
+    for named in [desk.path("latest"), desk.path("latest/report.md")] {
+        ends(&desk.verify(&["claims", "lint", &named]), 1, "1 marked");
+    }
+    desk.write("status.md", claim);
+    ends(&desk.verify(&["claims", "lint", &folder]), 1, "1 marked");
+}
+
+#[test]
 fn a_status_report_is_marked_with_place_worth_and_reason() {
     let desk = Desk::new();
     let file = desk.write(

@@ -13,6 +13,7 @@ use exai_judge::gate::{Course, Exhibit, Question, answer};
 use exai_judge::prose::standing::{Stand, Standing, Weighed, Worth};
 use exai_judge::prose::{self, Kind};
 use exai_judge::verdict::{Exit, Verdict};
+use ignore::{DirEntry, WalkBuilder};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -87,24 +88,33 @@ fn lint(arguments: &LintArguments) -> Result<Exit, Ending> {
     Ok(if is_clean { Exit::Pass } else { Exit::Fail })
 }
 
+/// A file that is named is read whatever it is called; in a folder, prose that git does not ignore
+/// is: reports of runs are nobody's claim until somebody publishes them.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Ending> {
-    let missing = |error: std::io::Error| Ending::Usage(format!("{}: {error}", path.display()));
-    if path.metadata().map_err(missing)?.is_file() {
+    let missing =
+        |error: &dyn std::fmt::Display| Ending::Usage(format!("{}: {error}", path.display()));
+    if path.metadata().map_err(|error| missing(&error))?.is_file() {
         files.push(path.to_path_buf());
         return Ok(());
     }
-    for entry in std::fs::read_dir(path).map_err(missing)? {
-        let entry = entry.map_err(missing)?;
-        let (inside, name) = (entry.path(), entry.file_name());
-        let name = name.to_string_lossy();
-        let kind = entry.file_type().map_err(missing)?;
-        let is_prose = inside
-            .extension()
-            .is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
-        if kind.is_dir() && !PASSED_OVER.contains(&name.as_ref()) {
-            collect(&inside, files)?;
-        } else if kind.is_file() && is_prose {
-            files.push(inside);
+    let is_ours = |entry: &DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() == 0 || !PASSED_OVER.contains(&name.as_ref())
+    };
+    let folder = WalkBuilder::new(path)
+        .hidden(false)
+        .ignore(false)
+        .git_global(false)
+        .require_git(false)
+        .filter_entry(is_ours)
+        .build();
+    for entry in folder {
+        let entry = entry.map_err(|error| missing(&error))?;
+        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+        let ending = entry.path().extension();
+        let is_prose = ending.is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
+        if is_file && is_prose {
+            files.push(entry.into_path());
         }
     }
     Ok(())
