@@ -32,23 +32,44 @@ pub(crate) fn open(path: &Path, busy: Duration) -> rusqlite::Result<Connection> 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
+    use std::sync::mpsc;
 
     use super::*;
 
-    #[test]
-    fn many_that_open_one_fresh_file_at_once_all_get_it() {
-        for _ in 0..20 {
-            let folder = tempfile::tempdir().unwrap();
-            let (path, start) = (folder.path().join("fresh.sqlite"), Barrier::new(12));
-            std::thread::scope(|scope| {
-                for _ in 0..12 {
-                    scope.spawn(|| {
-                        start.wait();
-                        open(&path, Duration::from_secs(5)).unwrap();
-                    });
-                }
+    /// Opens a fresh file while another writes it until the opener is done, or for `longest` at
+    /// most.
+    fn open_while_written(longest: Duration, busy: Duration) -> rusqlite::Result<Connection> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fresh.sqlite");
+        let other = Connection::open(&path).unwrap();
+        let writing = "CREATE TABLE one (x); BEGIN IMMEDIATE;";
+        other.execute_batch(writing).unwrap();
+        let (done, opened) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let opener = scope.spawn(|| {
+                let result = open(&path, busy);
+                done.send(()).unwrap();
+                result
             });
-        }
+            let _ = opened.recv_timeout(longest);
+            other.execute_batch("COMMIT").unwrap();
+            opener.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn a_fresh_file_that_another_writes_is_waited_for() {
+        open_while_written(Duration::from_millis(200), Duration::from_secs(30)).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_written_for_longer_is_busy() {
+        let refused = open_while_written(Duration::from_secs(30), Duration::from_millis(50));
+        let error = refused.expect_err("busy");
+        assert_eq!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseBusy),
+            "{error}"
+        );
     }
 }
