@@ -18,10 +18,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::spending::{Periods, Spent, UsageLine};
 use super::{Append, Appended, CallChange, CallId, Recalled, Refusal, StoreError, ThreadId};
 use super::{StoredCall, StoredThread, ThreadLimits, ThreadSummary};
-use writer::Write;
+use writer::{Job, Write};
 
 /// Operations that may wait for a thread; more are refused as an outage at once.
 const QUEUE: usize = 1024;
@@ -29,53 +28,15 @@ const QUEUE: usize = 1024;
 /// How long an operation waits beyond the lock's own budget before it is given up.
 const GRACE: Duration = Duration::from_secs(1);
 
-type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
-/// A question for the reading thread.
-enum Read {
-    Thread {
-        owner: String,
-        id: ThreadId,
-        now_ms: i64,
-        reply: Reply<StoredThread>,
-    },
-    List {
-        owner: String,
-        limit: u32,
-        now_ms: i64,
-        reply: Reply<Vec<ThreadSummary>>,
-    },
-    Recall {
-        owner: String,
-        key: String,
-        now_ms: i64,
-        reply: Reply<Option<Recalled>>,
-    },
-    Call {
-        owner: String,
-        id: CallId,
-        now_ms: i64,
-        reply: Reply<StoredCall>,
-    },
-    Spent {
-        account: String,
-        periods: Periods,
-        now_ms: i64,
-        reply: Reply<Spent>,
-    },
-    Usage {
-        days: Vec<String>,
-        reply: Reply<Vec<UsageLine>>,
-    },
-    /// A question that is rare enough to bring its own words, and its own way to answer.
-    Other(Box<dyn FnOnce(&Connection) + Send>),
-}
+/// A question for the reading thread, with its own way to answer.
+type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// The embedded home.
 #[derive(Debug)]
 pub struct Embedded {
-    writes: mpsc::Sender<Write>,
+    writes: mpsc::Sender<Box<dyn Write>>,
     reads: mpsc::Sender<Read>,
+    limits: ThreadLimits,
     budget: Duration,
 }
 
@@ -98,28 +59,25 @@ impl Embedded {
         schema::migrate(&mut writer)?;
         let reader = connect(&path, busy_timeout)?;
         let (writes, write_queue) = mpsc::channel(QUEUE);
-        let (reads, read_queue) = mpsc::channel(QUEUE);
-        spawn("store-write", move || {
-            writer::run(writer, write_queue, limits)
+        let (reads, mut read_queue): (mpsc::Sender<Read>, _) = mpsc::channel(QUEUE);
+        spawn("store-write", move || writer::run(writer, write_queue))?;
+        spawn("store-read", move || {
+            while let Some(read) = read_queue.blocking_recv() {
+                read(&reader);
+            }
         })?;
-        spawn("store-read", move || answer(&reader, read_queue))?;
         Ok(Self {
             writes,
             reads,
+            limits,
             budget: busy_timeout + GRACE,
         })
     }
 
     pub(super) async fn append(&self, append: &Append) -> Result<Appended, StoreError> {
-        let (reply, result) = oneshot::channel();
-        self.write(
-            Write::Append {
-                append: Box::new(append.clone()),
-                reply,
-            },
-            result,
-        )
-        .await
+        let (append, limits) = (append.clone(), self.limits);
+        self.write(move |connection| append::append(connection, &append, limits))
+            .await
     }
 
     pub(super) async fn delete(
@@ -128,23 +86,15 @@ impl Embedded {
         id: ThreadId,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let (reply, result) = oneshot::channel();
-        self.write(
-            Write::Delete {
-                owner: owner.to_owned(),
-                id,
-                now_ms,
-                reply,
-            },
-            result,
-        )
-        .await
+        let (owner, limits) = (owner.to_owned(), self.limits);
+        self.write(move |connection| append::delete(connection, &owner, id, now_ms, limits))
+            .await
     }
 
     pub(super) async fn change_call(&self, change: &CallChange) -> Result<(), StoreError> {
-        let (reply, result) = oneshot::channel();
-        let change = Box::new(change.clone());
-        self.write(Write::Call { change, reply }, result).await
+        let (change, limits) = (change.clone(), self.limits);
+        self.write(move |connection| call::change(connection, &change, limits))
+            .await
     }
 
     pub(super) async fn read_call(
@@ -153,23 +103,14 @@ impl Embedded {
         id: CallId,
         now_ms: i64,
     ) -> Result<StoredCall, StoreError> {
-        let (reply, result) = oneshot::channel();
         let owner = owner.to_owned();
-        self.ask(
-            Read::Call {
-                owner,
-                id,
-                now_ms,
-                reply,
-            },
-            result,
-        )
-        .await
+        self.ask(move |connection| call::read(connection, &owner, id, now_ms))
+            .await
     }
 
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
-        let (reply, result) = oneshot::channel();
-        self.write(Write::Probe { reply }, result).await
+        // That the transaction begins proves the lock can be had.
+        self.write(|_| Ok(())).await
     }
 
     pub(super) async fn read(
@@ -178,17 +119,9 @@ impl Embedded {
         id: ThreadId,
         now_ms: i64,
     ) -> Result<StoredThread, StoreError> {
-        let (reply, result) = oneshot::channel();
-        self.ask(
-            Read::Thread {
-                owner: owner.to_owned(),
-                id,
-                now_ms,
-                reply,
-            },
-            result,
-        )
-        .await
+        let owner = owner.to_owned();
+        self.ask(move |connection| query::thread(connection, &owner, id, now_ms))
+            .await
     }
 
     pub(super) async fn list(
@@ -197,17 +130,9 @@ impl Embedded {
         limit: u32,
         now_ms: i64,
     ) -> Result<Vec<ThreadSummary>, StoreError> {
-        let (reply, result) = oneshot::channel();
-        self.ask(
-            Read::List {
-                owner: owner.to_owned(),
-                limit,
-                now_ms,
-                reply,
-            },
-            result,
-        )
-        .await
+        let owner = owner.to_owned();
+        self.ask(move |connection| query::list(connection, &owner, limit, now_ms))
+            .await
     }
 
     pub(super) async fn recall(
@@ -216,38 +141,36 @@ impl Embedded {
         key: &str,
         now_ms: i64,
     ) -> Result<Option<Recalled>, StoreError> {
-        let (reply, result) = oneshot::channel();
         let (owner, key) = (owner.to_owned(), key.to_owned());
-        self.ask(
-            Read::Recall {
-                owner,
-                key,
-                now_ms,
-                reply,
-            },
-            result,
-        )
-        .await
+        self.ask(move |connection| query::recall(connection, &owner, &key, now_ms))
+            .await
     }
 
-    async fn write<T>(
+    /// Lets the writing thread work inside a savepoint; the answer comes after the commit.
+    async fn write<T: Send + 'static>(
         &self,
-        write: Write,
-        result: oneshot::Receiver<Result<T, StoreError>>,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let (reply, result) = oneshot::channel();
         self.writes
-            .try_send(write)
+            .try_send(Box::new(Job::new(work, reply)))
             .map_err(|error| unavailable("queue a write", error))?;
         self.wait(result).await
     }
 
-    async fn ask<T>(
+    /// Asks the reading thread, which passes over what nobody waits for any more.
+    async fn ask<T: Send + 'static>(
         &self,
-        read: Read,
-        result: oneshot::Receiver<Result<T, StoreError>>,
+        question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let (reply, result) = oneshot::channel();
+        let read = move |connection: &Connection| {
+            if !reply.is_closed() {
+                drop(reply.send(question(connection)));
+            }
+        };
         self.reads
-            .try_send(read)
+            .try_send(Box::new(read))
             .map_err(|error| unavailable("queue a read", error))?;
         self.wait(result).await
     }
@@ -279,60 +202,6 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StoreEr
         .spawn(body)
         .map(drop)
         .map_err(|error| unavailable("start a thread", error))
-}
-
-/// Answers questions until the queue is closed; a caller that has gone is skipped.
-fn answer(connection: &Connection, mut queue: mpsc::Receiver<Read>) {
-    while let Some(read) = queue.blocking_recv() {
-        match read {
-            Read::Thread {
-                owner,
-                id,
-                now_ms,
-                reply,
-            } if !reply.is_closed() => {
-                drop(reply.send(query::thread(connection, &owner, id, now_ms)));
-            }
-            Read::List {
-                owner,
-                limit,
-                now_ms,
-                reply,
-            } if !reply.is_closed() => {
-                drop(reply.send(query::list(connection, &owner, limit, now_ms)));
-            }
-            Read::Recall {
-                owner,
-                key,
-                now_ms,
-                reply,
-            } if !reply.is_closed() => {
-                drop(reply.send(query::recall(connection, &owner, &key, now_ms)));
-            }
-            Read::Call {
-                owner,
-                id,
-                now_ms,
-                reply,
-            } if !reply.is_closed() => {
-                drop(reply.send(call::read(connection, &owner, id, now_ms)));
-            }
-            Read::Spent {
-                account,
-                periods,
-                now_ms,
-                reply,
-            } if !reply.is_closed() => {
-                drop(reply.send(spending::spent(connection, &account, &periods, now_ms)));
-            }
-            Read::Usage { days, reply } if !reply.is_closed() => {
-                drop(reply.send(spending::usage(connection, &days)));
-            }
-            Read::Other(work) => work(connection),
-            // Whoever asked has gone.
-            _ => {}
-        }
-    }
 }
 
 fn unavailable(doing: &str, error: impl std::fmt::Display) -> StoreError {

@@ -1,10 +1,8 @@
 //! Accounts, holds and lines of usage, each change inside a transaction of the writer.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tokio::sync::oneshot;
 
-use super::writer::Write;
-use super::{Embedded, Read, sqlite_error};
+use super::{Embedded, sqlite_error};
 use crate::store::StoreError;
 use crate::store::spending::{
     Amount, Held, Hold, Periods, SETTLED_MS, Settlement, Spent, UsageLine,
@@ -15,18 +13,17 @@ const SWEEP: u32 = 8;
 
 impl Embedded {
     pub(in crate::store) async fn hold(&self, hold: &Hold) -> Result<Held, StoreError> {
-        let (reply, result) = oneshot::channel();
-        let hold = Box::new(hold.clone());
-        self.write(Write::Hold { hold, reply }, result).await
+        let taken = hold.clone();
+        self.write(move |connection| self::hold(connection, &taken))
+            .await
     }
 
     pub(in crate::store) async fn settle(
         &self,
         settlement: &Settlement,
     ) -> Result<Vec<Spent>, StoreError> {
-        let (reply, result) = oneshot::channel();
-        let settlement = Box::new(settlement.clone());
-        self.write(Write::Settle { settlement, reply }, result)
+        let settlement = settlement.clone();
+        self.write(move |connection| settle(connection, &settlement))
             .await
     }
 
@@ -36,24 +33,17 @@ impl Embedded {
         periods: &Periods,
         now_ms: i64,
     ) -> Result<Spent, StoreError> {
-        let (reply, result) = oneshot::channel();
         let (account, periods) = (account.to_owned(), periods.clone());
-        let read = Read::Spent {
-            account,
-            periods,
-            now_ms,
-            reply,
-        };
-        self.ask(read, result).await
+        self.ask(move |connection| spent(connection, &account, &periods, now_ms))
+            .await
     }
 
     pub(in crate::store) async fn usage(
         &self,
         days: &[String],
     ) -> Result<Vec<UsageLine>, StoreError> {
-        let (reply, result) = oneshot::channel();
         let days = days.to_vec();
-        self.ask(Read::Usage { days, reply }, result).await
+        self.ask(move |connection| usage(connection, &days)).await
     }
 }
 

@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::{Connection, params};
-use tokio::sync::oneshot;
 
-use super::writer::Write;
-use super::{Embedded, Read, sqlite_error};
+use super::{Embedded, sqlite_error};
 use crate::store::{
     Append, Belongings, Purged, StoreError, ThreadId, ThreadLimits, Ticket, Waiting,
 };
@@ -113,31 +111,13 @@ const FORGET_SPENDING: [&str; 3] = [
 ];
 
 impl Embedded {
-    async fn question<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (reply, result) = oneshot::channel();
-        let work = move |connection: &Connection| drop(reply.send(work(connection)));
-        self.ask(Read::Other(Box::new(work)), result).await
-    }
-
-    async fn work(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let (reply, result) = oneshot::channel();
-        let work = Box::new(work);
-        self.write(Write::Other { work, reply }, result).await
-    }
-
     pub(in crate::store) async fn waiting(&self, limit: u32) -> Result<Vec<Waiting>, StoreError> {
-        self.question(move |connection| waiting(connection, limit).map_err(sqlite_error))
+        self.ask(move |connection| waiting(connection, limit).map_err(sqlite_error))
             .await
     }
 
     pub(in crate::store) async fn backlog(&self) -> Result<u64, StoreError> {
-        self.question(backlog).await
+        self.ask(backlog).await
     }
 
     pub(in crate::store) async fn copied(&self, tickets: &[Ticket]) -> Result<(), StoreError> {
@@ -148,7 +128,7 @@ impl Embedded {
                 Ticket::Entry { .. } => None,
             })
             .collect();
-        self.work(move |connection| {
+        self.write(move |connection| {
             let mut statement = connection
                 .prepare_cached("DELETE FROM waiting WHERE id = ?1")
                 .map_err(sqlite_error)?;
@@ -166,12 +146,12 @@ impl Embedded {
         now_ms: i64,
     ) -> Result<Belongings, StoreError> {
         let owner = owner.to_owned();
-        self.question(move |connection| belongings(connection, &owner, now_ms))
+        self.ask(move |connection| belongings(connection, &owner, now_ms))
             .await
     }
 
     pub(in crate::store) async fn purges(&self) -> Result<u64, StoreError> {
-        self.question(|connection| {
+        self.ask(|connection| {
             connection
                 .query_row("SELECT count(*) FROM purges", [], |row| {
                     row.get::<_, i64>(0)
@@ -185,7 +165,7 @@ impl Embedded {
     pub(in crate::store) async fn purge(&self, owner: &str) -> Result<Purged, StoreError> {
         let counts: Arc<[AtomicU64; 3]> = Arc::default();
         let (owner, counted) = (owner.to_owned(), Arc::clone(&counts));
-        self.work(move |connection| {
+        self.write(move |connection| {
             for (at, table) in ["threads", "calls", "waiting"].into_iter().enumerate() {
                 let text = format!("DELETE FROM {table} WHERE owner = ?1");
                 let gone = connection.execute(&text, [&owner]).map_err(sqlite_error)?;
@@ -204,7 +184,7 @@ impl Embedded {
         let [threads, calls, waiting] = [0, 1, 2].map(|at| counts[at].load(Ordering::Relaxed));
         // What was deleted is overwritten (`secure_delete`) in the file, but the log beside it
         // still holds the pages as they were.
-        self.question(|connection| {
+        self.ask(|connection| {
             connection
                 .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
                 .map_err(sqlite_error)

@@ -1,104 +1,68 @@
 //! The writing thread: whatever waits becomes one transaction, then everyone hears.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::{Reply, append, call, spending, sqlite_error};
-use crate::store::spending::{Held, Hold, Settlement, Spent};
-use crate::store::{Append, Appended, CallChange, StoreError, ThreadId, ThreadLimits};
+use super::sqlite_error;
+use crate::store::StoreError;
 
 /// Writes that share one transaction at most.
 const BATCH: usize = 64;
 
-/// Something to write.
-pub(super) enum Write {
-    Append {
-        append: Box<Append>,
-        reply: Reply<Appended>,
-    },
-    Delete {
-        owner: String,
-        id: ThreadId,
-        now_ms: i64,
-        reply: Reply<()>,
-    },
-    Call {
-        change: Box<CallChange>,
-        reply: Reply<()>,
-    },
-    Hold {
-        hold: Box<Hold>,
-        reply: Reply<Held>,
-    },
-    Settle {
-        settlement: Box<Settlement>,
-        reply: Reply<Vec<Spent>>,
-    },
-    Probe {
-        reply: Reply<()>,
-    },
-    /// Work that is rare enough to bring its own words.
-    Other {
-        work: Work,
-        reply: Reply<()>,
-    },
-}
+/// Something to write, whatever comes of it.
+pub(super) trait Write: Send {
+    /// Whether nobody waits for it any more.
+    fn is_abandoned(&self) -> bool;
 
-/// Runs inside a savepoint of the writer.
-pub(super) type Work = Box<dyn FnOnce(&Connection) -> Result<(), StoreError> + Send>;
+    /// Does it inside a savepoint of its own, so that its failure undoes it alone.
+    fn apply(&mut self, transaction: &mut Transaction<'_>);
 
-/// What one write came to, kept until the transaction is on disk.
-enum Done {
-    Append(Result<Appended, StoreError>, Reply<Appended>),
-    Hold(Result<Held, StoreError>, Reply<Held>),
-    Settle(Result<Vec<Spent>, StoreError>, Reply<Vec<Spent>>),
-    Nothing(Result<(), StoreError>, Reply<()>),
-}
-
-impl Write {
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Append { reply, .. } => reply.is_closed(),
-            Self::Hold { reply, .. } => reply.is_closed(),
-            Self::Settle { reply, .. } => reply.is_closed(),
-            Self::Delete { reply, .. }
-            | Self::Call { reply, .. }
-            | Self::Other { reply, .. }
-            | Self::Probe { reply } => reply.is_closed(),
-        }
-    }
-
-    fn refuse(self, error: StoreError) {
-        match self {
-            Self::Append { reply, .. } => drop(reply.send(Err(error))),
-            Self::Hold { reply, .. } => drop(reply.send(Err(error))),
-            Self::Settle { reply, .. } => drop(reply.send(Err(error))),
-            Self::Delete { reply, .. }
-            | Self::Call { reply, .. }
-            | Self::Other { reply, .. }
-            | Self::Probe { reply } => drop(reply.send(Err(error))),
-        }
-    }
-}
-
-impl Done {
     /// Tells the caller; a transaction that did not reach the disk overrides every success.
-    fn tell(self, committed: &Result<(), StoreError>) {
-        match self {
-            Self::Append(result, reply) => drop(reply.send(committed.clone().and(result))),
-            Self::Hold(result, reply) => drop(reply.send(committed.clone().and(result))),
-            Self::Settle(result, reply) => drop(reply.send(committed.clone().and(result))),
-            Self::Nothing(result, reply) => drop(reply.send(committed.clone().and(result))),
+    fn tell(self: Box<Self>, committed: &Result<(), StoreError>);
+}
+
+/// Work, and later its result, for whoever waits.
+pub(super) struct Job<W, T> {
+    work: Option<W>,
+    result: Option<T>,
+    reply: oneshot::Sender<T>,
+}
+
+impl<W, T> Job<W, T> {
+    pub(super) fn new(work: W, reply: oneshot::Sender<T>) -> Self {
+        Self {
+            work: Some(work),
+            result: None,
+            reply,
+        }
+    }
+}
+
+impl<W, T> Write for Job<W, Result<T, StoreError>>
+where
+    W: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn apply(&mut self, transaction: &mut Transaction<'_>) {
+        self.result = self.work.take().map(|work| guarded(transaction, work));
+    }
+
+    fn tell(self: Box<Self>, committed: &Result<(), StoreError>) {
+        match (committed, self.result) {
+            (Err(error), _) => drop(self.reply.send(Err(error.clone()))),
+            (Ok(()), Some(result)) => drop(self.reply.send(result)),
+            // What was never applied has no answer; the caller hears that the thread dropped it.
+            (Ok(()), None) => {}
         }
     }
 }
 
 /// Writes until the queue is closed and empty.
-pub(super) fn run(
-    mut connection: Connection,
-    mut queue: mpsc::Receiver<Write>,
-    limits: ThreadLimits,
-) {
+pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn Write>>) {
     while let Some(first) = queue.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH
@@ -109,67 +73,22 @@ pub(super) fn run(
         // A caller that gave up has been told so; its write may be left undone.
         batch.retain(|write| !write.is_abandoned());
         if !batch.is_empty() {
-            write_batch(&mut connection, batch, limits);
-        }
-    }
-}
-
-fn write_batch(connection: &mut Connection, batch: Vec<Write>, limits: ThreadLimits) {
-    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
-    let mut transaction = match begun {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            let error = sqlite_error(error);
+            let committed = commit(&mut connection, &mut batch);
             for write in batch {
-                write.refuse(error.clone());
+                write.tell(&committed);
             }
-            return;
         }
-    };
-    let done: Vec<Done> = batch
-        .into_iter()
-        .map(|write| apply(&mut transaction, write, limits))
-        .collect();
-    let committed = transaction.commit().map_err(sqlite_error);
-    for one in done {
-        one.tell(&committed);
     }
 }
 
-/// Applies one write inside its own savepoint, so that its failure undoes it alone.
-fn apply(transaction: &mut Transaction<'_>, write: Write, limits: ThreadLimits) -> Done {
-    match write {
-        Write::Append { append, reply } => {
-            let result = guarded(transaction, |inner| append::append(inner, &append, limits));
-            Done::Append(result, reply)
-        }
-        Write::Delete {
-            owner,
-            id,
-            now_ms,
-            reply,
-        } => {
-            let result = guarded(transaction, |inner| {
-                append::delete(inner, &owner, id, now_ms, limits)
-            });
-            Done::Nothing(result, reply)
-        }
-        Write::Call { change, reply } => {
-            let result = guarded(transaction, |inner| call::change(inner, &change, limits));
-            Done::Nothing(result, reply)
-        }
-        Write::Hold { hold, reply } => {
-            let result = guarded(transaction, |inner| spending::hold(inner, &hold));
-            Done::Hold(result, reply)
-        }
-        Write::Settle { settlement, reply } => {
-            let result = guarded(transaction, |inner| spending::settle(inner, &settlement));
-            Done::Settle(result, reply)
-        }
-        Write::Other { work, reply } => Done::Nothing(guarded(transaction, work), reply),
-        // That the transaction began proves the lock could be had.
-        Write::Probe { reply } => Done::Nothing(Ok(()), reply),
+/// One transaction for the whole batch.
+fn commit(connection: &mut Connection, batch: &mut [Box<dyn Write>]) -> Result<(), StoreError> {
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let mut transaction = begun.map_err(sqlite_error)?;
+    for write in batch {
+        write.apply(&mut transaction);
     }
+    transaction.commit().map_err(sqlite_error)
 }
 
 fn guarded<T>(
