@@ -14,6 +14,7 @@ selftest *ARGS:
 # Hours of load and faults on one server, with goose users: `just soak --duration 4h`; 30m alone.
 soak *ARGS:
     cargo verify soak {{ARGS}}
+
 # Break a seeded schedule of things beside traffic; what fails is shrunk.
 chaos *ARGS:
     cargo verify chaos {{ARGS}}

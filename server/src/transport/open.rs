@@ -1,5 +1,7 @@
 //! The requests that wait for their answers, by id: of one connection, or of all HTTP sessions.
 
+pub mod rpc;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

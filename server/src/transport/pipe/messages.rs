@@ -4,8 +4,7 @@
 use std::io;
 
 use rmcp::RoleServer;
-use rmcp::model::{ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, RequestId};
-use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::service::TxJsonRpcMessage;
 use rmcp::transport::Transport;
 use serde_json::Value;
 use tokio::io::AsyncRead;
@@ -13,15 +12,14 @@ use tokio::sync::mpsc;
 
 use super::super::envelope::Envelope;
 use super::super::lines::{BadLine, Lines};
-use super::super::open::{Open, Unopened};
+use super::super::open::Open;
+use super::super::open::rpc::Incoming;
 use super::super::refusal::Refusal;
 use crate::config::Limits;
 use crate::protocol::caller::fresh_correlation_id;
 
 /// Open requests for each call there may be in flight: lists and cancelled calls count too.
 const OPEN_PER_CALL: usize = 2;
-
-type Incoming = RxJsonRpcMessage<RoleServer>;
 
 /// The protocol library's end of a pair of pipes.
 pub(super) struct Messages<R> {
@@ -52,7 +50,7 @@ impl<R: AsyncRead + Unpin> Messages<R> {
         }
         let envelope = Envelope::read(line.as_bytes(), self.depth)
             .map_err(|bad| told(&Refusal::message(&bad), &bad.id))?;
-        let begun = self.begin(&line);
+        let begun = self.open.read(line.as_bytes(), |_| Ok(()));
         begun.map(Some).or_else(|refusal| {
             // A notification has no answer, not even a refusal.
             let is_answered = envelope.is_request() || envelope.method.is_none();
@@ -61,38 +59,10 @@ impl<R: AsyncRead + Unpin> Messages<R> {
                 .map_or(Ok(None), Err)
         })
     }
-
-    fn begin(&self, line: &str) -> Result<Incoming, Refusal> {
-        let message: ClientJsonRpcMessage = serde_json::from_str(line).map_err(|_| {
-            let why = "The parameters do not fit the method; see the schema of its revision.";
-            Refusal::invalid("invalid_request", why)
-        })?;
-        match &message {
-            JsonRpcMessage::Request(request) => {
-                let begun = self.open.begin(&key(&request.id), ());
-                begun.map_err(Unopened::refusal)?;
-            }
-            JsonRpcMessage::Notification(note) => {
-                // A cancelled request is never answered, so it ends here.
-                if let ClientNotification::CancelledNotification(cancelled) = &note.notification
-                    && let Some(id) = &cancelled.params.request_id
-                {
-                    drop(self.open.end(&key(id)));
-                }
-            }
-            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
-        }
-        Ok(message)
-    }
 }
 
 fn told(refusal: &Refusal, id: &Value) -> String {
     refusal.to_json(id, &fresh_correlation_id()).to_string()
-}
-
-fn key(id: &RequestId) -> String {
-    // The string "7" and the number 7 are different ids.
-    id.clone().into_json_value().to_string()
 }
 
 impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for Messages<R> {
@@ -104,14 +74,9 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for Messages<R> {
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let (out, open) = (self.out.clone(), self.open.clone());
         async move {
-            let answered = match &message {
-                JsonRpcMessage::Response(response) => Some(key(&response.id)),
-                JsonRpcMessage::Error(error) => error.id.as_ref().map(key),
-                JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
-            };
             let text = serde_json::to_string(&message)?;
             // The id is free from here on.
-            drop(answered.and_then(|id| open.end(&id)));
+            drop(open.answered(&message));
             let sent = out.send(text).await;
             sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
         }

@@ -8,10 +8,8 @@ use std::io;
 
 use http::HeaderValue;
 use http::request::Parts;
-use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, GetExtensions as _, JsonRpcMessage, RequestId,
-};
-use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::model::GetExtensions as _;
+use rmcp::service::TxJsonRpcMessage;
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServiceExt as _};
 use tokio::sync::mpsc;
@@ -20,7 +18,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::super::envelope::Envelope;
 use super::super::gate::SESSION;
-use super::super::open::{Open, Unopened};
+use super::super::open::Open;
+use super::super::open::rpc::Incoming;
 use super::super::refusal::Refusal;
 use super::Ws;
 use super::close::Farewell;
@@ -135,34 +134,16 @@ impl Reader<'_> {
     }
 
     fn begin(&self, text: &[u8], caller: Caller) -> Result<Incoming, Refusal> {
-        let mut message: ClientJsonRpcMessage = serde_json::from_slice(text).map_err(|_| {
-            let why = "The parameters do not fit the method; see the schema of its revision.";
-            Refusal::invalid("invalid_request", why)
-        })?;
-        match &mut message {
-            JsonRpcMessage::Request(request) => {
-                if self.ws.stop.is_cancelled() {
-                    return Err(Refusal::draining());
-                }
-                let held = Held {
-                    _call: self.ws.gate.calls.token(),
-                };
-                let begun = self.open.begin(&key(&request.id), held);
-                begun.map_err(Unopened::refusal)?;
-                let parts = self.parts(caller);
-                request.request.extensions_mut().insert(parts);
+        self.open.read(text, |request| {
+            if self.ws.stop.is_cancelled() {
+                return Err(Refusal::draining());
             }
-            JsonRpcMessage::Notification(note) => {
-                // A cancelled request is never answered, so it ends here.
-                if let ClientNotification::CancelledNotification(cancelled) = &note.notification
-                    && let Some(id) = &cancelled.params.request_id
-                {
-                    drop(self.open.end(&key(id)));
-                }
-            }
-            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
-        }
-        Ok(message)
+            let parts = self.parts(caller);
+            request.request.extensions_mut().insert(parts);
+            Ok(Held {
+                _call: self.ws.gate.calls.token(),
+            })
+        })
     }
 
     /// What the handler would find in the extensions of a request over HTTP.
@@ -175,13 +156,6 @@ impl Reader<'_> {
         parts
     }
 }
-
-fn key(id: &RequestId) -> String {
-    // The string "7" and the number 7 are different ids.
-    id.clone().into_json_value().to_string()
-}
-
-type Incoming = RxJsonRpcMessage<RoleServer>;
 
 /// The protocol library's end of the connection.
 struct Pipe {
@@ -199,14 +173,9 @@ impl Transport<RoleServer> for Pipe {
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let (out, open) = (self.out.clone(), self.open.clone());
         async move {
-            let answered = match &message {
-                JsonRpcMessage::Response(response) => Some(key(&response.id)),
-                JsonRpcMessage::Error(error) => error.id.as_ref().map(key),
-                JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
-            };
             let text = serde_json::to_string(&message)?;
             // The id is free from here on; the drain waits until the answer is on its way.
-            let _ended = answered.and_then(|id| open.end(&id));
+            let _ended = open.answered(&message);
             // A client that has gone is noticed by whoever reads; its answer may be wanted later.
             out.say(text).await;
             Ok(())
