@@ -36,6 +36,9 @@ pub struct Identity {
     pub name: String,
     /// The address it speaks from, on loopback.
     pub source: Ipv4Addr,
+    /// Whether it speaks through a proxy that the server trusts, and says that address itself in
+    /// `X-Forwarded-For`.
+    pub forwarded: bool,
     /// The bearer token, where authentication is on.
     pub bearer: Option<String>,
     /// The program it says it is.
@@ -49,6 +52,7 @@ impl Identity {
         Self {
             name: name.into(),
             source: http::loopback(number),
+            forwarded: false,
             bearer: None,
             software: Software::numbered(number),
         }

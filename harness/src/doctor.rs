@@ -1,8 +1,7 @@
 //! Looks at the ground before anything starts: what is missing here, and what to do about it.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -116,29 +115,18 @@ fn redis() -> Row {
     }
 }
 
-/// Asks the engine's socket for a ping; a client alone is no engine.
+/// A client alone is no engine.
 fn engine() -> Row {
-    const SOCKET: &str = "/var/run/docker.sock";
-    let answers = UnixStream::connect(SOCKET).is_ok_and(|mut stream| {
-        let limit = Some(std::time::Duration::from_secs(2));
-        let _ = stream.set_read_timeout(limit);
-        let asked = stream
-            .write_all(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
-            .is_ok();
-        let mut reply = [0_u8; 12];
-        asked && std::io::Read::read_exact(&mut stream, &mut reply).is_ok()
-    });
-    if answers {
-        Row::new(
-            "container engine",
-            "answering",
-            State::Ok,
-            "the container driver",
-        )
-    } else {
-        let note = "V.4 and V.5 in containers are not tested here. Start it, or: \
-            apt-get install docker.io";
-        Row::new("container engine", "not answering", State::Missing, note)
+    const WHAT: &str = "container engine";
+    match crate::engine::ping() {
+        Ok(address) => Row::new(WHAT, address, State::Ok, "--driver container"),
+        Err(error) => {
+            let note = format!(
+                "V.4 and V.5 in containers are not tested here: {}",
+                error.fix
+            );
+            Row::new(WHAT, "not answering", State::Missing, &note)
+        }
     }
 }
 

@@ -1,6 +1,16 @@
 //! The container engine, spoken to through a leaf process of its own (`harness/containers`), so
-//! that no build but that one carries an engine's client. This module starts nothing by itself.
+//! that no build but that one carries an engine's client.
 
+mod berth;
+mod container;
+mod leaf;
 mod life;
+mod ping;
 mod plan;
 pub mod wire;
+
+pub(crate) use berth::pairs;
+pub use berth::{Berth, Greet, Tenant};
+pub use container::Container;
+pub use leaf::{Engine, EngineError};
+pub use ping::ping;

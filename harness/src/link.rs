@@ -86,11 +86,23 @@ impl Link {
     /// # Errors
     /// When no port could be bound.
     pub async fn start(name: &str, target: SocketAddr) -> Result<Self, LinkError> {
+        Self::start_on(Ipv4Addr::LOCALHOST, name, target).await
+    }
+
+    /// The same on another address of this machine: the gateway, where containers reach it.
+    ///
+    /// # Errors
+    /// When no port could be bound.
+    pub async fn start_on(
+        host: Ipv4Addr,
+        name: &str,
+        target: SocketAddr,
+    ) -> Result<Self, LinkError> {
         let port = port::free_port().map_err(|cause| LinkError::Port {
             name: name.to_owned(),
             cause,
         })?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let address = SocketAddr::from((host, port));
         let listen = TcpListener::bind(address).await;
         let listener = listen.map_err(|cause| LinkError::Listen {
             name: name.to_owned(),

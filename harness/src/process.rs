@@ -6,6 +6,8 @@
 
 mod capture;
 mod command;
+mod contained;
+mod pair;
 mod spawner;
 
 use std::ffi::OsString;
@@ -16,15 +18,18 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use procfs::process::ProcState;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::monotonic;
+use crate::engine::EngineError;
 pub use capture::{LineSink, Tail};
 use command::command;
+use contained::Means;
+pub use pair::Pair;
+use pair::look_up;
 
 /// The unprivileged user that judged processes run as when we are root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +90,8 @@ pub struct Spec {
     pub on_stderr: Option<LineSink>,
     /// Whether standard input is a pipe, see [`Process::take_stdin`]; otherwise it is empty.
     pub stdin: bool,
+    /// Whether it lends its pipes to a program in a container ([`crate::engine::Berth::beside`]).
+    pub is_piped: bool,
 }
 
 impl Spec {
@@ -101,6 +108,7 @@ impl Spec {
             stdout: Stdout::Lines(None),
             on_stderr: None,
             stdin: false,
+            is_piped: false,
         }
     }
 }
@@ -142,44 +150,9 @@ pub enum ProcessError {
         /// The last lines it wrote.
         tail: String,
     },
-}
-
-/// A process told apart from any other that ever had its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pair {
-    /// Process id.
-    pub pid: u32,
-    /// Start time in clock ticks since boot.
-    pub start_ticks: u64,
-}
-
-impl Pair {
-    /// The process that has this id now; None when none has.
-    #[must_use]
-    pub fn of(pid: u32) -> Option<Self> {
-        look_up(pid).map(|(start_ticks, _)| Self { pid, start_ticks })
-    }
-
-    /// Whether that very process still exists and is not a zombie.
-    #[must_use]
-    pub fn is_alive(self) -> bool {
-        let found = look_up(self.pid);
-        found.is_some_and(|(ticks, state)| ticks == self.start_ticks && state != ProcState::Zombie)
-    }
-
-    /// Whether it is stopped (state T) at the moment.
-    #[must_use]
-    pub fn is_stopped(self) -> bool {
-        look_up(self.pid)
-            .is_some_and(|(ticks, state)| ticks == self.start_ticks && state == ProcState::Stopped)
-    }
-}
-
-fn look_up(pid: u32) -> Option<(u64, ProcState)> {
-    let pid = i32::try_from(pid).ok()?;
-    let stat = procfs::process::Process::new(pid).ok()?.stat().ok()?;
-    let state = stat.state().ok()?;
-    Some((stat.starttime, state))
+    /// The engine that keeps it did not do as ordered.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
 /// How a child ended.
@@ -199,6 +172,7 @@ pub struct Process {
     ended: watch::Receiver<Option<Ended>>,
     stdin: Mutex<Option<ChildStdin>>,
     stdout: Mutex<Option<ChildStdout>>,
+    means: Means,
 }
 
 impl Process {
@@ -206,7 +180,8 @@ impl Process {
     ///
     /// # Errors
     /// When it cannot be started, naming the executable.
-    pub fn spawn(spec: Spec) -> Result<Self, ProcessError> {
+    pub fn spawn(mut spec: Spec) -> Result<Self, ProcessError> {
+        let means = Means::child(&mut spec);
         let name = spec.name.clone();
         let program = spec.program.clone();
         let failed = |cause| ProcessError::Start {
@@ -249,6 +224,7 @@ impl Process {
             ended,
             stdin: Mutex::new(stdin),
             stdout: Mutex::new(stdout),
+            means,
         })
     }
 
@@ -258,10 +234,10 @@ impl Process {
         &self.name
     }
 
-    /// Process id and start time.
+    /// Process id and start time; of the program in the container, where this lends it its pipes.
     #[must_use]
-    pub const fn pair(&self) -> Pair {
-        self.pair
+    pub fn pair(&self) -> Pair {
+        self.means.inner().unwrap_or(self.pair)
     }
 
     /// The last lines it wrote, for messages.
@@ -340,7 +316,7 @@ impl Process {
         if self.ended().is_some() {
             return Err(failed(nix::Error::ESRCH));
         }
-        kill(raw(self.pair.pid), signal).map_err(failed)
+        kill(raw(self.pair().pid), signal).map_err(failed)
     }
 
     /// SIGKILL, then waits until the process is gone.
@@ -348,7 +324,10 @@ impl Process {
     /// # Errors
     /// When it could not be signalled, or is still there after `limit`.
     pub async fn kill(&self, limit: Duration) -> Result<Ended, ProcessError> {
-        self.signal(Signal::SIGKILL)?;
+        match &self.means {
+            Means::Child(_) => self.signal(Signal::SIGKILL)?,
+            Means::Contained(container, _) => container.kill().await?,
+        }
         self.wait_within(limit).await
     }
 
@@ -357,13 +336,24 @@ impl Process {
     /// # Errors
     /// When it could not be signalled, or is still there after `limit`.
     pub async fn terminate(&self, limit: Duration) -> Result<Ended, ProcessError> {
-        self.signal(Signal::SIGTERM)?;
-        self.wait_within(limit).await
+        match &self.means {
+            Means::Child(_) => {
+                self.signal(Signal::SIGTERM)?;
+                self.wait_within(limit).await
+            }
+            Means::Contained(container, _) => {
+                let stopping = container.stop(limit + contained::GRACE);
+                let (stopped, ended) = tokio::join!(stopping, self.wait_within(limit));
+                stopped?;
+                ended
+            }
+        }
     }
 
-    /// SIGKILL to the child and all its descendants, without waiting; nothing if it has ended.
+    /// SIGKILL to the child and all its descendants, without waiting; nothing if it has ended. A
+    /// container is its engine's to end.
     pub fn kill_group(&self) {
-        if self.ended().is_none() {
+        if matches!(self.means, Means::Child(_)) && self.ended().is_none() {
             let _gone_already = killpg(raw(self.pair.pid), Signal::SIGKILL);
         }
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::Berth;
 use crate::history::Recorder;
 pub use crate::machine::which;
 use crate::port;
@@ -20,6 +21,8 @@ pub use wire::{Reply, Wire, WireError};
 pub const COMMAND: Duration = Duration::from_secs(2);
 /// How long a store may take from its start to its first PONG.
 pub const START: Duration = Duration::from_secs(10);
+/// Its port in a container.
+const PORT: u16 = 6_379;
 const POLL: Duration = Duration::from_millis(5);
 
 /// The package that brings the executable.
@@ -66,8 +69,10 @@ pub struct Setup<'a> {
     pub folder: &'a Path,
     /// Whom it runs as.
     pub user: Option<Nobody>,
-    /// From a death to the next start.
+    /// From a death to the next start; in a container its engine's.
     pub restart_delay: Duration,
+    /// The container it runs in, if it does.
+    pub berth: Option<Berth>,
     /// Told when it dies by itself.
     pub recorder: Recorder,
 }
@@ -86,7 +91,10 @@ impl RedisStore {
     /// When `redis-server` is absent, does not start or does not answer.
     pub async fn start(setup: Setup<'_>) -> Result<Self, RedisError> {
         let program = which("redis-server").ok_or(RedisError::Missing)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port::free_port()?));
+        let address = match &setup.berth {
+            None => SocketAddr::from((Ipv4Addr::LOCALHOST, port::free_port()?)),
+            Some(berth) => berth.at(PORT),
+        };
         let mut bytes = [0; 24];
         getrandom::fill(&mut bytes).map_err(|cause| RedisError::Folder {
             path: PathBuf::from("/dev/urandom"),
@@ -103,8 +111,16 @@ impl RedisStore {
             delay: setup.restart_delay,
             recorder: setup.recorder,
         };
-        let starter = Box::new(move |_life| Process::spawn(spec.clone()));
-        let supervisor = Supervisor::start(watch, starter).map_err(SupervisorError::from)?;
+        let supervisor = match &setup.berth {
+            None => Supervisor::start(watch, Box::new(move |_life| Process::spawn(spec.clone()))),
+            Some(berth) => {
+                // Its health command finds the password where a person's client would.
+                spec.env = vec![("REDISCLI_AUTH".to_owned(), password.clone())];
+                let greet = Box::new(|_life, _process: &Process| {});
+                Supervisor::contain(watch, berth, spec, greet).await
+            }
+        };
+        let supervisor = supervisor.map_err(SupervisorError::from)?;
         let store = Self {
             address,
             password,

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod beside;
+mod files;
 mod forget;
 mod log;
 mod pipes;
@@ -19,13 +20,15 @@ use exai_judge::observation::IdentitySeen;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use crate::engine::Berth;
 use crate::history::Recorder;
 use crate::identity::{self, Expected, Reported};
 use crate::port;
 use crate::probe::{Bearer, Scraper};
-use crate::process::{Ended, LineSink, Nobody, Pair, Process, ProcessError, Spec};
+use crate::process::{Ended, LineSink, Nobody, Pair, Process, ProcessError};
 use crate::scratch::Scratch;
 use crate::supervisor::{Role, Supervisor, SupervisorError, Watch};
+use files::Files;
 pub use settings::Settings;
 
 /// From a start to readiness.
@@ -34,6 +37,8 @@ pub const READY: Duration = Duration::from_secs(15);
 pub const DRAIN: Duration = Duration::from_secs(25);
 /// The embedded store's file in the state folder.
 const STORE: &str = "exai.sqlite";
+/// Its ports in a container: for everybody, and for those who run it.
+const PORTS: (u16, u16) = (8_079, 8_080);
 const POLL: Duration = Duration::from_millis(20);
 
 /// How the server is started.
@@ -51,14 +56,25 @@ pub struct Setup {
     pub settings: Settings,
     /// Tokens of role admin for our own probes.
     pub bearer: Bearer,
-    /// From a death to the next start.
+    /// From a death to the next start; in a container its engine's.
     pub restart_delay: Duration,
+    /// The containers it runs in, if it does.
+    pub berths: Option<Berths>,
     /// A saboteur: each life but the first begins without the newest turns of the embedded store.
     pub forgets: bool,
     /// Sees each line of its log, for the record.
     pub log: Option<LineSink>,
     /// Where its faults are told.
     pub recorder: Recorder,
+}
+
+/// Where the server runs when it runs in containers.
+#[derive(Clone)]
+pub struct Berths {
+    /// The one under judgement.
+    pub serve: Berth,
+    /// Holds the programs on pipes.
+    pub stdio: Berth,
 }
 
 /// A server that did not do as ordered.
@@ -98,17 +114,21 @@ pub struct Server {
     pipes: AtomicU32,
 }
 
-/// What every life is born from.
-#[derive(Clone)]
-struct Files {
-    program: PathBuf,
-    user: Option<Nobody>,
-    env: Vec<(String, String)>,
-    settings: Settings,
-    work: PathBuf,
-    state: PathBuf,
-    audit: PathBuf,
-    scratch: Arc<Scratch>,
+/// Where it is reached: on two free ports, or in its container on its own.
+fn placed(berths: Option<&Berths>) -> Result<(SocketAddr, SocketAddr), port::NoPort> {
+    if let Some(berths) = berths {
+        return Ok((berths.serve.at(PORTS.0), berths.serve.at(PORTS.1)));
+    }
+    let place = || port::free_port().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    Ok((place()?, place()?))
+}
+
+/// What it binds: in a container, every address the container has.
+fn bound(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_loopback() {
+        return address;
+    }
+    SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))
 }
 
 fn restart_policy(setup: &Setup) -> Watch {
@@ -120,25 +140,47 @@ fn restart_policy(setup: &Setup) -> Watch {
     }
 }
 
+/// Starts it as a child of ours or in its container, and keeps it running.
+async fn supervisor(setup: &mut Setup, files: &Files) -> Result<Supervisor, SupervisorError> {
+    let watch = restart_policy(setup);
+    let spec = files.serve(&setup.recorder, setup.log.take());
+    let started = match &setup.berths {
+        None => {
+            let (store, forgets) = (files.state.join(STORE), setup.forgets);
+            let starter = Box::new(move |life| {
+                if forgets && life > 1 {
+                    forget::newest_turns(&store);
+                }
+                Process::spawn(spec.clone())
+            });
+            Supervisor::start(watch, starter)
+        }
+        Some(berths) => {
+            let greet = Box::new(|_life, _process: &Process| {});
+            Supervisor::contain(watch, &berths.serve, spec, greet).await
+        }
+    };
+    Ok(started?)
+}
+
 impl Server {
     /// Starts it on two free ports and waits until it is ready.
     ///
     /// # Errors
     /// When it does not start or is not ready in time, with its last lines.
-    pub async fn start(setup: Setup, scratch: Arc<Scratch>) -> Result<Self, ServerError> {
-        let watch = restart_policy(&setup);
-        let place = || port::free_port().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let (public, admin) = (place()?, place()?);
+    pub async fn start(mut setup: Setup, scratch: Arc<Scratch>) -> Result<Self, ServerError> {
+        let (public, admin) = placed(setup.berths.as_ref())?;
         let state = scratch.folder("state")?;
         let audit = state.join("audit.jsonl");
         let settings = setup
             .settings
-            .with("server.listen", public.to_string())
-            .with("server.admin", admin.to_string())
+            .clone()
+            .with("server.listen", bound(public).to_string())
+            .with("server.admin", bound(admin).to_string())
             .with("server.state_dir", state.display().to_string())
             .with("audit.file", audit.display().to_string());
-        let files = Files {
-            program: setup.program,
+        let mut files = Files {
+            program: setup.program.clone(),
             user: setup.user,
             env: setup.env.clone(),
             settings,
@@ -146,25 +188,13 @@ impl Server {
             state,
             audit,
             scratch,
+            aside: None,
         };
         files.configure("exai.toml", &Settings::default())?;
-        let (birth, recorder, kept) = (files.clone(), setup.recorder.clone(), setup.log);
-        let forgets = setup.forgets;
-        let starter = Box::new(move |life| {
-            if forgets && life > 1 {
-                forget::newest_turns(&birth.state.join(STORE));
-            }
-            let mut spec = birth.spec("server", "serve", "exai.toml");
-            let (recorder, kept) = (recorder.clone(), kept.clone());
-            spec.on_stderr = Some(Arc::new(move |line: &str| {
-                log::heed(line, &recorder);
-                if let Some(kept) = &kept {
-                    kept(line);
-                }
-            }));
-            Process::spawn(spec)
-        });
-        let supervisor = Supervisor::start(watch, starter).map_err(SupervisorError::from)?;
+        if let Some(berths) = &setup.berths {
+            files.put_up_aside(&berths.stdio).await?;
+        }
+        let supervisor = supervisor(&mut setup, &files).await?;
         let server = Self {
             public,
             admin,
@@ -317,21 +347,5 @@ fn reported(said: &Value) -> Reported {
     Reported {
         sha256: word("executable_sha256"),
         instance: word("instance"),
-    }
-}
-
-impl Files {
-    fn configure(&self, name: &str, overrides: &Settings) -> std::io::Result<PathBuf> {
-        let text = self.settings.merged(overrides).text();
-        self.scratch.file(name, text.as_bytes())
-    }
-
-    fn spec(&self, name: &str, verb: &str, config: &str) -> Spec {
-        let mut spec = Spec::new(name, &self.program, &self.work);
-        let config = self.scratch.path().join(config);
-        spec.args = vec![verb.into(), "--config".into(), config.into()];
-        spec.env = self.env.clone();
-        spec.user = self.user;
-        spec
     }
 }

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::RunClock;
+use crate::engine::Berth;
 use crate::history::Recorder;
 use crate::port;
 use crate::probe::{Ask, ProbeError};
@@ -36,6 +37,8 @@ const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(5);
 /// One request to its control listener.
 const CONTROL: Duration = Duration::from_secs(5);
+/// Its ports in a container, where nobody else listens.
+const PORTS: (u16, u16) = (8_080, 8_081);
 
 /// What a simulator needs.
 #[derive(Clone)]
@@ -52,8 +55,11 @@ pub struct Setup {
     pub plan: Plan,
     /// Its working directory.
     pub cwd: PathBuf,
-    /// From a death to the next start.
+    /// From a death to the next start; in a container, from the next start to its settings, without
+    /// which it does not listen.
     pub restart_delay: Duration,
+    /// The container it runs in, if it does.
+    pub berth: Option<Berth>,
     /// The run's clock.
     pub clock: RunClock,
     /// Where its journal goes.
@@ -131,11 +137,7 @@ impl Simulator {
     /// When it does not start or is not ready in time, with its last lines.
     pub async fn start(setup: Setup) -> Result<Self, SimulatorError> {
         let provider = setup.provider;
-        let place = || {
-            let port = port::free_port().map_err(|cause| SimulatorError::Port(provider, cause));
-            port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        };
-        let (listen, control) = (place()?, place()?);
+        let (listen, control) = placed(&setup)?;
         let (is_ready, ready) = watch::channel(0);
         let journal = Arc::new(Journal::new(setup.clock, setup.recorder.clone(), is_ready));
         let release = CancellationToken::new();
@@ -146,6 +148,7 @@ impl Simulator {
             delay: setup.restart_delay,
             recorder: setup.recorder.clone(),
         };
+        let berth = setup.berth.clone();
         let birth = Birth {
             setup,
             listen,
@@ -154,8 +157,15 @@ impl Simulator {
             plan: current,
             release: release.clone(),
         };
-        let starter = Box::new(move |epoch| birth.give(epoch));
-        let supervisor = Supervisor::start(watch, starter).map_err(SupervisorError::from)?;
+        let supervisor = match berth {
+            None => Supervisor::start(watch, Box::new(move |epoch| birth.give(epoch))),
+            Some(berth) => {
+                let spec = birth.spec();
+                let greet = Box::new(move |epoch, process: &Process| birth.greet(epoch, process));
+                Supervisor::contain(watch, &berth, spec, greet).await
+            }
+        };
+        let supervisor = supervisor.map_err(SupervisorError::from)?;
         let simulator = Self {
             provider,
             listen,
@@ -275,6 +285,18 @@ impl Simulator {
     }
 }
 
+/// Where it listens, for the server and for us.
+fn placed(setup: &Setup) -> Result<(SocketAddr, SocketAddr), SimulatorError> {
+    if let Some(berth) = &setup.berth {
+        return Ok((berth.at(PORTS.0), berth.at(PORTS.1)));
+    }
+    let place = || {
+        let port = port::free_port().map_err(|cause| SimulatorError::Port(setup.provider, cause));
+        port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    };
+    Ok((place()?, place()?))
+}
+
 /// Everything a new life is born from.
 struct Birth {
     setup: Setup,
@@ -287,6 +309,12 @@ struct Birth {
 
 impl Birth {
     fn give(&self, epoch: u64) -> Result<Process, ProcessError> {
+        let process = Process::spawn(self.spec())?;
+        process.feed(self.settings(epoch), self.release.clone());
+        Ok(process)
+    }
+
+    fn spec(&self) -> Spec {
         let setup = &self.setup;
         let journal = Arc::clone(&self.journal);
         let mut spec = Spec::new(setup.provider.name(), &setup.program, &setup.cwd);
@@ -300,14 +328,26 @@ impl Birth {
         ];
         spec.stdin = true;
         spec.stdout = Stdout::Lines(Some(Arc::new(move |line: &str| journal.read(line))));
-        let process = Process::spawn(spec)?;
+        spec
+    }
+
+    /// A life in a container waits for its settings; one that follows a death waits as long as a
+    /// process of ours would be away.
+    fn greet(&self, epoch: u64, process: &Process) {
+        let wait = match epoch {
+            1 => Duration::ZERO,
+            _ => self.setup.restart_delay,
+        };
+        process.feed_after(wait, self.settings(epoch), self.release.clone());
+    }
+
+    fn settings(&self, epoch: u64) -> String {
         let line = json!({
-            "run_key": setup.key.to_hex(),
+            "run_key": self.setup.key.to_hex(),
             "epoch": epoch,
-            "keys": setup.keys,
+            "keys": self.setup.keys,
             "plan": *self.plan.borrow(),
         });
-        process.feed(format!("{line}\n"), self.release.clone());
-        Ok(process)
+        format!("{line}\n")
     }
 }

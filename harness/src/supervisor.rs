@@ -13,8 +13,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::{Berth, Greet, Tenant};
 use crate::history::Recorder;
-use crate::process::{Ended, Pair, Process, ProcessError};
+use crate::process::{Ended, Pair, Process, ProcessError, Spec};
 
 /// How long after a rig component is back its absence still taints.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -34,6 +35,14 @@ pub enum Role {
 
 /// Starts the n-th life of a component, n from 1.
 pub type Starter = Box<dyn FnMut(u64) -> Result<Process, ProcessError> + Send>;
+
+/// Who begins the lives of a component.
+enum Keeper {
+    /// We do, as children of ours.
+    Us(Starter),
+    /// The engine does, by the restart policy of a container.
+    Engine(Box<Tenant>),
+}
 
 /// The life a component is in.
 #[derive(Clone)]
@@ -93,9 +102,29 @@ impl Supervisor {
     /// # Errors
     /// When the first life does not start.
     pub fn start(watch: Watch, mut starter: Starter) -> Result<Self, ProcessError> {
+        let first = starter(1)?;
+        Ok(Self::over(watch, first, Keeper::Us(starter)))
+    }
+
+    /// Puts a container up and watches over it from then on. Its engine brings it back, after the
+    /// delay of its restart policy instead of the watch's; `greet` sees each life as it begins.
+    ///
+    /// # Errors
+    /// When the engine cannot put it up.
+    pub async fn contain(
+        watch: Watch,
+        berth: &Berth,
+        spec: Spec,
+        greet: Greet,
+    ) -> Result<Self, ProcessError> {
+        let (first, tenant) = berth.put_up(spec, greet).await?;
+        Ok(Self::over(watch, first, Keeper::Engine(Box::new(tenant))))
+    }
+
+    fn over(watch: Watch, first: Process, keeper: Keeper) -> Self {
         let first = Life {
             number: 1,
-            process: Some(Arc::new(starter(1)?)),
+            process: Some(Arc::new(first)),
             before: String::new(),
         };
         let name = watch.name.clone();
@@ -105,20 +134,20 @@ impl Supervisor {
         let stop = CancellationToken::new();
         let task = tokio::spawn(supervise(Duty {
             watch,
-            starter,
+            keeper,
             lives,
             is_held,
             ordered: Arc::clone(&ordered),
             stop: stop.clone(),
         }));
-        Ok(Self {
+        Self {
             name,
             life,
             ordered,
             held,
             stop,
             task,
-        })
+        }
     }
 
     /// The component's name.
@@ -212,6 +241,11 @@ impl Supervisor {
         self.end(limit).await
     }
 
+    /// No next life from now on, however the present one ends.
+    pub fn dismiss(&self) {
+        self.stop.cancel();
+    }
+
     /// No next life, and waits for the process to end by itself: its input was closed.
     ///
     /// # Errors
@@ -254,7 +288,7 @@ impl Drop for Supervisor {
 
 struct Duty {
     watch: Watch,
-    starter: Starter,
+    keeper: Keeper,
     lives: watch::Sender<Life>,
     is_held: watch::Receiver<bool>,
     ordered: Arc<AtomicBool>,
@@ -279,7 +313,8 @@ async fn supervise(mut duty: Duty) {
             return;
         }
         let next = duty.stop.clone();
-        let Some(Some(process)) = next.run_until_cancelled(duty.revive(number + 1)).await else {
+        let reviving = duty.revive(&process, number + 1);
+        let Some(Some(process)) = next.run_until_cancelled(reviving).await else {
             return;
         };
         if !ordered {
@@ -290,11 +325,17 @@ async fn supervise(mut duty: Duty) {
 
 impl Duty {
     /// The delay, then tries until a process runs; None when it was given up.
-    async fn revive(&mut self, number: u64) -> Option<Arc<Process>> {
-        tokio::time::sleep(self.watch.delay).await;
+    async fn revive(&mut self, old: &Process, number: u64) -> Option<Arc<Process>> {
+        if matches!(self.keeper, Keeper::Us(_)) {
+            tokio::time::sleep(self.watch.delay).await;
+        }
         self.is_held.wait_for(|held| !held).await.ok()?;
         for _ in 0..TRIES {
-            match (self.starter)(number) {
+            let next = match &mut self.keeper {
+                Keeper::Us(starter) => starter(number),
+                Keeper::Engine(tenant) => tenant.next(old, number).await.map_err(Into::into),
+            };
+            match next {
                 Ok(process) => {
                     let process = Arc::new(process);
                     self.lives.send_modify(|life| {

@@ -1,15 +1,18 @@
-//! The whole rig on this machine: simulators, store, server, an impostor if there is one, and a
-//! fault link on every edge. Assembled in that order, taken down in reverse.
+//! The whole rig, as processes of this machine or as containers: simulators, store, server, an
+//! impostor if there is one, and a fault link on every edge. Assembled in that order, taken down in
+//! reverse.
 //!
 //! Nothing of it outlives the run: dropping the topology kills every process, and the kernel does
 //! so when we die.
 
 mod assembly;
 mod canaries;
+mod containers;
 mod credentials;
 mod deeds;
 mod error;
 mod impostor;
+pub mod services;
 mod site;
 mod store;
 mod vendor;
@@ -36,6 +39,7 @@ use crate::process::{Ended, LineSink, Nobody, Process};
 use crate::scratch::Scratch;
 use crate::server::{Server, Settings};
 pub use assembly::auto_store;
+use containers::Containers;
 pub use credentials::Credentials;
 pub use error::TopologyError;
 pub use impostor::{Account, Impostor};
@@ -43,14 +47,6 @@ pub use site::Site;
 pub use store::{Store, StoreKind};
 pub use vendor::Vendor;
 use watchers::Watchers;
-
-/// How the topology is brought up and broken. One variant until containers come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Driver {
-    /// Child processes of this one.
-    Local,
-}
 
 /// The executables, as the caller built or was handed them.
 #[derive(Debug, Clone)]
@@ -63,6 +59,9 @@ pub struct Binaries {
     pub impostor: PathBuf,
     /// Takes `hold-lock`, see [`Holder`].
     pub lock_holder: PathBuf,
+    /// Speaks to a container engine, where the parts run in containers; None is as children of this
+    /// process.
+    pub containers: Option<PathBuf>,
 }
 
 /// A saboteur on an edge; `none` is the honest control in pass-through.
@@ -168,6 +167,7 @@ pub struct Topology {
     /// Goes before the command line of a server on pipes.
     pipes: Option<Vec<String>>,
     scratch: Arc<Scratch>,
+    containers: Option<Containers>,
 }
 
 impl Topology {
@@ -241,6 +241,13 @@ impl Topology {
     #[must_use]
     pub const fn nemesis(&self) -> &Nemesis {
         &self.nemesis
+    }
+
+    /// Whether clients reach the server through a gateway that it trusts as a proxy: every one of
+    /// them then comes from one address, and says its own in `X-Forwarded-For`.
+    #[must_use]
+    pub const fn is_behind_proxy(&self) -> bool {
+        self.containers.is_some()
     }
 
     /// Whom the judged processes run as; None is ourselves, which the run record states.

@@ -50,6 +50,7 @@ fn binaries() -> Binaries {
         mock_provider: named("mock-provider"),
         impostor: named("impostor"),
         lock_holder: PathBuf::from("/bin/false"),
+        containers: None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use exai_harness::topology::Binaries;
 
 use crate::cli::Ending;
+use crate::cli::arguments::Driver;
 
 /// The workspace this executable was built from; the reports and the sources live there.
 #[must_use]
@@ -28,7 +29,7 @@ pub fn shown(path: &Path) -> String {
 /// # Errors
 /// [`Ending::Usage`] when `server` is no file; [`Ending::Harness`] when the build fails, with
 /// cargo's own messages already on standard error.
-pub fn build(server: Option<&Path>) -> Result<Binaries, Ending> {
+pub fn build(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> {
     if let Some(path) = server.filter(|path| !path.is_file()) {
         let says = format!("--server {}: there is no such file.", path.display());
         return Err(Ending::Usage(says));
@@ -55,9 +56,39 @@ pub fn build(server: Option<&Path>) -> Result<Binaries, Ending> {
         .stdin(Stdio::null())
         .status();
     match status {
-        Ok(status) if status.success() => Ok(built(server)),
+        Ok(status) if status.success() => {}
+        Ok(status) => {
+            return Err(Ending::Harness(format!(
+                "the build failed ({status}); its messages are above. Nothing was judged."
+            )));
+        }
+        Err(error) => return Err(Ending::Harness(format!("could not start cargo: {error}"))),
+    }
+    let containers = match driver {
+        Driver::Local => None,
+        Driver::Container => Some(build_containers()?),
+    };
+    Ok(Binaries {
+        containers,
+        ..built(server)
+    })
+}
+
+/// Builds what speaks to a container engine, which no other driver needs.
+fn build_containers() -> Result<PathBuf, Ending> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--locked", "-p", "exai-containers"]);
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let status = command
+        .current_dir(workspace())
+        .stdin(Stdio::null())
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(beside("containers")),
         Ok(status) => Err(Ending::Harness(format!(
-            "the build failed ({status}); its messages are above. Nothing was judged."
+            "the build of exai-containers failed ({status}); its messages are above."
         ))),
         Err(error) => Err(Ending::Harness(format!("could not start cargo: {error}"))),
     }
@@ -118,13 +149,16 @@ pub fn build_users() -> Result<PathBuf, String> {
 
 /// The executables beside this one: cargo puts the members of a workspace into one folder.
 fn built(server: Option<&Path>) -> Binaries {
-    let own = std::env::current_exe().unwrap_or_default();
-    let folder = own.parent().map(Path::to_path_buf).unwrap_or_default();
-    let exai = server.map_or_else(|| folder.join("exai"), Path::to_path_buf);
     Binaries {
-        exai,
-        mock_provider: folder.join("mock-provider"),
-        impostor: folder.join("impostor"),
-        lock_holder: own,
+        exai: server.map_or_else(|| beside("exai"), Path::to_path_buf),
+        mock_provider: beside("mock-provider"),
+        impostor: beside("impostor"),
+        lock_holder: std::env::current_exe().unwrap_or_default(),
+        containers: None,
     }
+}
+
+fn beside(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.with_file_name(name)
 }

@@ -15,7 +15,7 @@ use exai_judge::criterion::Criteria;
 use exai_judge::verdict::{Exit, Verdict};
 
 use crate::binaries;
-use crate::cli::arguments::ChaosArguments;
+use crate::cli::arguments::{ChaosArguments, Driver};
 use crate::cli::{Ending, print};
 use crate::ground;
 use attempt::{Attempt, Trial};
@@ -55,7 +55,7 @@ pub fn chaos(arguments: &ChaosArguments) -> Result<Exit, Ending> {
         None => whole,
     };
     let criteria = Criteria::parse(CATALOGUE).map_err(|error| Ending::Bug(error.to_string()))?;
-    let built = binaries::build(arguments.server.as_deref())?;
+    let built = binaries::build(arguments.server.as_deref(), Driver::Local)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::binaries::workspace;
 use crate::catalogue;
-use crate::cli::arguments::RunArguments;
+use crate::cli::arguments::{Driver, RunArguments};
 use crate::cli::list::CEILINGS;
 use crate::overrides::overrides;
 
@@ -48,6 +48,8 @@ pub struct Facts {
     pub profile: &'static str,
     /// How long a soak is to last, s; None for a run of the criteria's workloads.
     pub soak_seconds: Option<u64>,
+    /// The driver.
+    pub driver: &'static str,
     /// The store.
     pub store: &'static str,
     /// Seconds from save 1 to the end of the server.
@@ -76,6 +78,7 @@ impl Facts {
             harness_sha256: sha256_of(&own),
             profile: arguments.profile.name(),
             soak_seconds: arguments.soak.as_ref().map(|soak| soak.seconds),
+            driver: arguments.driver.name(),
             store,
             measured_seconds: 0,
             learned: OnceLock::new(),
@@ -104,7 +107,10 @@ impl Facts {
     /// The conditions a claim holds under.
     #[must_use]
     pub fn conditions(&self) -> String {
-        format!("local driver, {} store, simulated providers", self.store)
+        format!(
+            "{} driver, {} store, simulated providers",
+            self.driver, self.store
+        )
     }
 
     /// What was judged, as far as it is known.
@@ -149,7 +155,7 @@ impl Facts {
             ended_at: Timestamp::now(),
             seed: arguments.seed,
             profile: self.profile.to_owned(),
-            driver: "local".to_owned(),
+            driver: self.driver.to_owned(),
             store: self.store.to_owned(),
             replay: replay(arguments, self.store),
             planned_seconds: self.planned().as_secs(),
@@ -180,6 +186,9 @@ pub fn replay(arguments: &RunArguments, store: &str) -> String {
         words.push("cargo verify run".to_owned());
         words.extend(arguments.criteria.iter().cloned());
         words.push(format!("--profile {}", arguments.profile.name()));
+    }
+    if arguments.driver != Driver::Local {
+        words.push(format!("--driver {}", arguments.driver.name()));
     }
     words.push(format!("--store {store} --seed {}", arguments.seed));
     if let Some(spoil) = &arguments.spoil {

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::facts::Learned;
 pub use crate::overrides::CHAT_ROUTE;
 use crate::stage::{Person, Stage, Trouble};
-pub use asked::{choose_store, spoiled};
+pub use asked::{choose_driver, choose_store, spoiled};
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
 const CONNECTIONS: u32 = 16;
@@ -235,7 +235,10 @@ impl Ground {
     /// A person with a token of these roles.
     #[must_use]
     pub fn identity_with(&self, who: Person, roles: &[&str]) -> Identity {
-        who.identity().with_bearer(self.token(who, roles))
+        Identity {
+            forwarded: self.topology.is_behind_proxy(),
+            ..who.identity().with_bearer(self.token(who, roles))
+        }
     }
 
     /// The `Authorization` header of an ordinary user.

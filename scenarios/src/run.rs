@@ -59,7 +59,8 @@ fn once(arguments: &RunArguments) -> Result<Report, Ending> {
     let claim = catalogue::claim(arguments)?;
     let store = ground::choose_store(arguments.store)?;
     let spoiled = ground::spoiled(arguments.spoil.as_ref())?;
-    let built = binaries::build(arguments.server.as_deref())?;
+    ground::choose_driver(arguments.driver, &spoiled)?;
+    let built = binaries::build(arguments.server.as_deref(), arguments.driver)?;
     let users = match &arguments.soak {
         Some(soak) if soak.users > 0 => binaries::build_users(),
         _ => Err("none were asked for".to_owned()),
@@ -126,7 +127,7 @@ impl Begun {
         let plan = json!({
             "schema": "exai-verify-plan/1",
             "profile": arguments.profile.name(),
-            "driver": "local",
+            "driver": arguments.driver.name(),
             "store": store.name(),
             "seed": arguments.seed.to_string(),
             "claim": claim,
@@ -174,7 +175,7 @@ impl Begun {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: self.facts.commit.chars().take(7).collect(),
             profile: arguments.profile.name().to_owned(),
-            driver: "local".to_owned(),
+            driver: arguments.driver.name().to_owned(),
             store: self.store.name().to_owned(),
             seed: arguments.seed,
             claim: claim.id.clone(),

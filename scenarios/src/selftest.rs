@@ -13,7 +13,7 @@ use exai_judge::verdict::Exit;
 use serde_json::json;
 
 use crate::binaries;
-use crate::cli::arguments::SelftestArguments;
+use crate::cli::arguments::{Driver, SelftestArguments};
 use crate::cli::{Ending, print};
 use crate::saboteur::{self, Saboteur};
 use crate::vector::{self, Vector};
@@ -45,7 +45,7 @@ struct Outcome {
 pub fn selftest(arguments: &SelftestArguments) -> Result<Exit, Ending> {
     let rows = saboteur::all().map_err(|error| Ending::Bug(error.to_string()))?;
     let rows = chosen(&rows, &arguments.rows)?;
-    binaries::build(None)?;
+    binaries::build(None, Driver::Local)?;
     let folder = tempfile::tempdir().map_err(|error| Ending::Harness(error.to_string()))?;
     let begun = Instant::now();
     if let Some(path) = &arguments.record_honest {

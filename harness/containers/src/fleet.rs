@@ -1,5 +1,6 @@
 //! Everything this leaf has put up: images, the run's network, containers.
 
+mod input;
 mod kill;
 mod network;
 mod plan;
@@ -33,6 +34,7 @@ pub(crate) struct Fleet {
     owner: Owner,
     network: Mutex<Option<Network>>,
     known: Mutex<BTreeMap<String, Known>>,
+    inputs: tokio::sync::Mutex<BTreeMap<String, input::Input>>,
     out: Sender<Saying>,
 }
 
@@ -57,6 +59,7 @@ impl Fleet {
             owner: Owner::own(),
             network: Mutex::default(),
             known: Mutex::default(),
+            inputs: tokio::sync::Mutex::default(),
             out,
         });
         watch::deaths(&fleet);
@@ -87,6 +90,8 @@ impl Fleet {
             Order::Unpause { name } => life(self.unpause(&name).await?),
             Order::Partition { name } => life(self.partition(&name).await?),
             Order::Rejoin { name } => life(self.rejoin(&name).await?),
+            Order::Feed { name, text } => self.feed(&name, &text).await?,
+            Order::Close { name } => self.close(&name).await?,
             Order::Stats { name } => Answer::Stats(self.stats(&name).await?),
             Order::Tail { name, lines } => self.tail(&name, lines).await?,
             Order::Down => self.down().await?,
@@ -178,6 +183,7 @@ impl Fleet {
         let created = self.engine.docker.create_container(Some(options), body);
         let created = created.await;
         let created = created.map_err(|error| Trouble::engine("create", &name, &error))?;
+        let has_input = plan.input;
         let known = Known {
             id: created.id.clone(),
             plan,
@@ -186,7 +192,9 @@ impl Fleet {
         self.all().insert(name.clone(), known);
         let started = self.engine.docker.start_container(&created.id, None).await;
         started.map_err(|error| Trouble::engine("start", &name, &error))?;
-        watch::lines(self, &name, created.id);
+        if !has_input {
+            watch::lines(self, &name, created.id);
+        }
         self.look(&name).await
     }
 

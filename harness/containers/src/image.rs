@@ -8,7 +8,6 @@ use std::process::Command;
 
 use exai_harness::engine::wire::Carried;
 
-use crate::tar::Archive;
 use crate::trouble::Trouble;
 
 /// Certificate authorities, carried when this machine has them.
@@ -49,14 +48,20 @@ pub(crate) fn root(files: &[Carried]) -> Result<Root, Trouble> {
 }
 
 fn archive(wanted: &BTreeMap<String, std::path::PathBuf>) -> Result<Root, Trouble> {
-    let unfit = |what: String| Trouble::new(what, "use a shorter path");
-    let mut archive = Archive::default();
+    let unfit = |path: &str, cause: std::io::Error| {
+        Trouble::new(
+            format!("could not put {path} into the image: {cause}"),
+            "give it a shorter path, or free some memory",
+        )
+    };
+    let mut archive = tar::Builder::new(Vec::new());
     for folder in folders(wanted.keys()) {
         let mode = if folder == "/tmp" { 0o1777 } else { 0o755 };
-        archive.folder(&folder, mode).map_err(unfit)?;
+        put(&mut archive, &folder, mode, None).map_err(|cause| unfit(&folder, cause))?;
     }
-    archive.file("/etc/passwd", 0o444, PASSWD).map_err(unfit)?;
-    archive.file("/etc/group", 0o444, GROUP).map_err(unfit)?;
+    for (path, content) in [("/etc/passwd", PASSWD), ("/etc/group", GROUP)] {
+        put(&mut archive, path, 0o444, Some(content)).map_err(|cause| unfit(path, cause))?;
+    }
     for (to, from) in wanted {
         let unread = |cause: std::io::Error| {
             Trouble::new(
@@ -70,12 +75,32 @@ fn archive(wanted: &BTreeMap<String, std::path::PathBuf>) -> Result<Root, Troubl
             .permissions()
             .mode();
         let mode = if mode & 0o111 == 0 { 0o444 } else { 0o555 };
-        archive.file(to, mode, &content).map_err(unfit)?;
+        put(&mut archive, to, mode, Some(&content)).map_err(|cause| unfit(to, cause))?;
     }
     Ok(Root {
-        tar: archive.finish(),
+        tar: archive
+            .into_inner()
+            .map_err(|cause| unfit("the end", cause))?,
         holds: wanted.keys().cloned().collect(),
     })
+}
+
+/// Appends a file, or a folder where there is no content, that belongs to root and has no time.
+fn put(
+    archive: &mut tar::Builder<Vec<u8>>,
+    path: &str,
+    mode: u32,
+    content: Option<&[u8]>,
+) -> std::io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(match content {
+        Some(_) => tar::EntryType::Regular,
+        None => tar::EntryType::Directory,
+    });
+    header.set_mode(mode);
+    let content = content.unwrap_or_default();
+    header.set_size(u64::try_from(content.len()).unwrap_or(u64::MAX));
+    archive.append_data(&mut header, path.trim_matches('/'), content)
 }
 
 /// Every folder on the way to a file, parents first.
@@ -152,6 +177,17 @@ mod tests {
             to: "/usr/local/bin/program".to_owned(),
         };
         let root = root(&[carried]).unwrap();
+        let mut archive = tar::Archive::new(root.tar.as_slice());
+        let entries = archive.entries().unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            let path = entry.path().unwrap().display().to_string();
+            (path, (entry.header().mode().unwrap(), entry.size()))
+        });
+        let entries: BTreeMap<_, _> = entries.collect();
+        assert_eq!(entries["usr/local/bin/program"].0, 0o555);
+        assert!(entries["usr/local/bin/program"].1 > 1_000);
+        assert_eq!(entries["tmp"], (0o1777, 0));
+        assert_eq!(entries["etc/passwd"].0, 0o444);
         assert!(root.holds.iter().any(|path| path.contains("libc.so")));
         assert!(root.holds.contains(&"/usr/local/bin/program".to_owned()));
         let folders = folders(["/usr/local/bin/program".to_owned()].iter());

@@ -3,14 +3,16 @@
 //!
 //! It owns what it puts up. End of input, SIGTERM, SIGINT and a panic take everything down again;
 //! what a SIGKILL leaves is found by its labels and removed by the next one that starts.
+//!
+//! `containers pipe` is a process of its own: a program in a container, on its pipes.
 
 mod engine;
 mod fleet;
 mod image;
 mod label;
 mod leaf;
+mod pipe;
 mod sweep;
-mod tar;
 mod trouble;
 
 use std::process::ExitCode;
@@ -22,7 +24,15 @@ fn main() -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(leaf::run());
+            let mut words = std::env::args().skip(1);
+            let code = match (words.next().as_deref(), words.next()) {
+                (None, _) => runtime.block_on(leaf::run()),
+                (Some("pipe"), Some(errand)) => runtime.block_on(pipe::run(&errand)),
+                _ => {
+                    eprintln!("containers: takes no words, or: pipe ERRAND");
+                    ExitCode::from(64)
+                }
+            };
             // Standard input is read on a thread of its own that no signal wakes.
             runtime.shutdown_background();
             code

@@ -20,6 +20,9 @@ use exai_harness::engine::wire::{
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+#[path = "leaf/input.rs"]
+mod input;
+
 const REDIS: &str = "exai-redis";
 const WITHIN_MS: u64 = 20_000;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -157,6 +160,7 @@ fn plan(image: String) -> Plan {
             restart: "unless-stopped".to_owned(),
             memory: 64 * 1024 * 1024,
             nano_cpus: 1_000_000_000,
+            descriptors: (512, 1_024),
             read_only: true,
             no_capabilities: true,
             no_new_privileges: true,

@@ -24,6 +24,9 @@ use super::request::{Request, Revision, initialize};
 use super::{ClientError, Identity};
 use crate::history::Now;
 
+/// Says whom a proxy speaks for.
+pub(crate) const FORWARDED: &str = "x-forwarded-for";
+
 /// Where a server listens and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTarget {
@@ -186,6 +189,9 @@ impl Http {
         insert(headers, "accept", "application/json, text/event-stream");
         if let Some(agent) = self.identity.software.user_agent {
             insert(headers, "user-agent", agent);
+        }
+        if self.identity.forwarded {
+            insert(headers, FORWARDED, &self.identity.source.to_string());
         }
         if let Some(bearer) = &self.identity.bearer {
             insert(headers, "authorization", &format!("Bearer {bearer}"));

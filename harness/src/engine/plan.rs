@@ -23,6 +23,9 @@ pub struct Plan {
     pub binds: Vec<String>,
     /// Folders in memory.
     pub tmpfs: Vec<String>,
+    /// Whether its standard input stays open, to be fed; its lines are then passed on from the
+    /// first feeding of a life, not from its beginning.
+    pub input: bool,
     /// How it is kept, and within which bounds.
     pub bounds: Bounds,
     /// How its health is told, if at all.
@@ -38,6 +41,8 @@ pub struct Bounds {
     pub memory: u64,
     /// Processor time, billionths of a processor; 0 is no bound.
     pub nano_cpus: u64,
+    /// Descriptors, soft and hard; 0 is the engine's own bound.
+    pub descriptors: (u64, u64),
     /// The root file system cannot be written.
     pub read_only: bool,
     /// Every capability is dropped.

@@ -100,6 +100,19 @@ pub enum Order {
         /// Which.
         name: String,
     },
+    /// Writes to the standard input of its present life, and passes on what it writes from then on.
+    /// For a container whose plan has an input, which ends with the life or by [`Order::Close`].
+    Feed {
+        /// Which.
+        name: String,
+        /// What to write.
+        text: String,
+    },
+    /// Ends the standard input that [`Order::Feed`] opened.
+    Close {
+        /// Which.
+        name: String,
+    },
     /// What it uses now.
     Stats {
         /// Which.
@@ -151,6 +164,14 @@ pub enum Saying {
         name: String,
         /// The line without its end.
         text: String,
+        /// Whether it went to standard error.
+        #[serde(default)]
+        is_error: bool,
+    },
+    /// What a container that was fed writes has been passed on to its end.
+    Silent {
+        /// Which.
+        name: String,
     },
     /// A container's process has ended.
     Ended {
@@ -183,6 +204,8 @@ pub enum Answer {
         /// This machine's address in it.
         gateway: Ipv4Addr,
     },
+    /// As ordered; there is nothing to tell.
+    Done,
     /// A container's present life.
     Life(Box<Life>),
     /// A kill, and how it was done.
@@ -224,6 +247,26 @@ pub struct Facts {
     /// Containers of dead owners removed at the start.
     pub swept: u64,
 }
+
+/// What `containers pipe` runs in a container that is up, with its own standard input and output as
+/// the program's: the last word of its command line, as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errand {
+    /// The container's id.
+    pub container: String,
+    /// The whole command line.
+    pub command: Vec<String>,
+    /// `NAME=value`, in the place of the container's own of the same name.
+    pub env: Vec<String>,
+    /// `uid:gid`; empty is the container's own.
+    pub user: String,
+    /// Its working directory.
+    pub cwd: String,
+}
+
+/// Begins the first line that `containers pipe` writes to standard error; the process id of the
+/// program follows, as this machine counts it.
+pub const PIPED: &str = "containers: piped to pid ";
 
 /// What a container uses at the moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,14 +20,18 @@ impl Owners {
     }
 }
 
-/// Counts listeners on `port`, over IPv4 and IPv6, and which of them are `pid`'s.
+/// Counts listeners on `port`, over IPv4 and IPv6, in the network that `pid` lives in, and which of
+/// them are `pid`'s.
 ///
 /// # Errors
 /// When the process is gone or may not be looked into.
 pub fn owners(pid: u32, port: u16) -> io::Result<Owners> {
-    let mut inodes = listening(&std::fs::read_to_string("/proc/net/tcp")?, port);
+    let mut inodes = listening(
+        &std::fs::read_to_string(format!("/proc/{pid}/net/tcp"))?,
+        port,
+    );
     // A kernel without IPv6 has no such table.
-    if let Ok(table) = std::fs::read_to_string("/proc/net/tcp6") {
+    if let Ok(table) = std::fs::read_to_string(format!("/proc/{pid}/net/tcp6")) {
         inodes.extend(listening(&table, port));
     }
     let held = sockets_of(pid)?;

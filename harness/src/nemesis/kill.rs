@@ -1,4 +1,5 @@
-//! SIGKILL: cause is the old process gone and another in its place, told apart by start time.
+//! SIGKILL: cause is the old process gone and another in its place, told apart by start time; in a
+//! container also by the engine's own account of the two lives.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use exai_judge::fault::{FaultKind, Step};
 use tokio::time::Instant;
 
 use super::{Landed, Nemesis, NemesisError, Probe};
-use crate::process::Pair;
+use crate::process::Process;
 use crate::supervisor::{Role, Supervisor, SupervisorError};
 
 /// How long a killed process may take to be gone.
@@ -32,7 +33,8 @@ impl Nemesis {
     ) -> Result<Landed, NemesisError> {
         let deed = self.deed(component, FaultKind::Kill);
         let life = supervisor.lives().borrow().number;
-        let old = supervisor.process()?.pair();
+        let process = supervisor.process()?;
+        let old = process.pair();
         deed.injected();
         if !self.is_toothless {
             supervisor.kill(DEATH).await?;
@@ -47,8 +49,10 @@ impl Nemesis {
         }
         let feel = deed.feel(probe, Instant::now() + GAP);
         let ((), next) = tokio::join!(feel, supervisor.next_life(life, BIRTH));
-        let proof = proof(old, next.as_ref().map(|process| process.pair()));
-        deed.step_at(dead_at, Step::Cause { proof });
+        match proof(&process, next.as_deref()) {
+            Ok(proof) => deed.step_at(dead_at, Step::Cause { proof }),
+            Err(why) => deed.not_landed(why),
+        }
         next?;
         match deed.heal(probe, role).await {
             Err(NemesisError::NotHealed { .. }) if role == Role::Judged => Ok(Landed::NeverBack),
@@ -57,13 +61,21 @@ impl Nemesis {
     }
 }
 
-fn proof(old: Pair, new: Result<Pair, &SupervisorError>) -> String {
-    let gone = format!("pid {} (started {}) gone", old.pid, old.start_ticks);
-    match new {
-        Ok(new) => format!(
-            "{gone}, pid {} (started {}) running",
-            new.pid, new.start_ticks
-        ),
-        Err(error) => format!("{gone}; {error}"),
+/// That the old process is gone and another in its place. Of a container the engine has to say the
+/// same: another process, another start.
+fn proof(old: &Process, new: Result<&Process, &SupervisorError>) -> Result<String, String> {
+    let pair = old.pair();
+    let gone = format!("pid {} (started {}) gone", pair.pid, pair.start_ticks);
+    let new = match new {
+        Ok(new) => new,
+        Err(error) => return Ok(format!("{gone}; {error}")),
+    };
+    if let (Some(before), Some(after)) = (old.contained(), new.contained()) {
+        return before.proves(after);
     }
+    let next = new.pair();
+    Ok(format!(
+        "{gone}, pid {} (started {}) running",
+        next.pid, next.start_ticks
+    ))
 }

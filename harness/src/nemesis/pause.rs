@@ -1,16 +1,16 @@
-//! SIGSTOP: cause is state T for the whole window.
+//! A frozen process, by SIGSTOP or by the engine's pause: cause is that it is seen frozen for the
+//! whole window.
 
 use std::time::Duration;
 
 use exai_judge::fault::FaultKind;
-use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::{Landed, Nemesis, NemesisError, PROBE_EVERY, Probe};
-use crate::process::{Pair, Process};
+use crate::process::Process;
 use crate::supervisor::{Role, Supervisor};
 
-/// How long the kernel may take to stop a process.
+/// How long it may take until a process stands still.
 const STOPPED: Duration = Duration::from_secs(1);
 
 impl Nemesis {
@@ -27,26 +27,29 @@ impl Nemesis {
     ) -> Result<Landed, NemesisError> {
         let deed = self.deed(component, FaultKind::Pause);
         let process = supervisor.process()?;
-        let pair = process.pair();
-        if pair.is_stopped() {
-            deed.not_landed(format!("pid {} was stopped already", pair.pid));
+        if let Ok(word) = process.frozen().await {
+            deed.not_landed(format!("{word} already"));
             return Ok(Landed::No);
         }
         deed.injected();
-        let stopped = Stopped::stop(&process)?;
+        let stopped = Stopped::stop(&process).await?;
         let until = Instant::now() + window;
-        let is_stopped = wait_stopped(pair).await;
-        if is_stopped {
-            deed.cause(format!("pid {} in state T", pair.pid));
+        let standing = wait_stopped(&process).await;
+        if let Ok(proof) = &standing {
+            deed.cause(proof);
         }
-        let (whole, ()) = tokio::join!(stays(pair, until), deed.feel(probe, until));
+        let (whole, ()) = tokio::join!(stays(&process, until), deed.feel(probe, until));
         drop(stopped);
-        let landed = is_stopped && whole;
-        if !landed {
-            deed.not_landed(format!("pid {} was not in state T throughout", pair.pid));
+        let landed = standing.and(whole);
+        if let Err(why) = &landed {
+            deed.not_landed(why);
         }
         deed.heal(probe, Role::Rig).await?;
-        Ok(if landed { Landed::Yes } else { Landed::No })
+        Ok(if landed.is_ok() {
+            Landed::Yes
+        } else {
+            Landed::No
+        })
     }
 }
 
@@ -54,35 +57,37 @@ impl Nemesis {
 struct Stopped<'a>(&'a Process);
 
 impl<'a> Stopped<'a> {
-    fn stop(process: &'a Process) -> Result<Self, NemesisError> {
-        process.signal(Signal::SIGSTOP)?;
-        Ok(Self(process))
+    async fn stop(process: &'a Process) -> Result<Self, NemesisError> {
+        // Made first: whatever comes of the order, it is undone.
+        let stopped = Self(process);
+        process.freeze().await?;
+        Ok(stopped)
     }
 }
 
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
-        let _ended_meanwhile = self.0.signal(Signal::SIGCONT);
+        self.0.thaw();
     }
 }
 
-async fn wait_stopped(pair: Pair) -> bool {
+/// How it is frozen, once it is; the error says how it was when the time was over.
+async fn wait_stopped(process: &Process) -> Result<String, String> {
     let until = Instant::now() + STOPPED;
-    while Instant::now() < until {
-        if pair.is_stopped() {
-            return true;
+    loop {
+        let seen = process.frozen().await;
+        if seen.is_ok() || Instant::now() >= until {
+            return seen;
         }
         sleep(Duration::from_millis(1)).await;
     }
-    false
 }
 
-async fn stays(pair: Pair, until: Instant) -> bool {
+/// Frozen at each look until then; the error is the first look that found it otherwise.
+async fn stays(process: &Process, until: Instant) -> Result<String, String> {
     while Instant::now() < until {
-        if !pair.is_stopped() {
-            return false;
-        }
+        process.frozen().await?;
         sleep(PROBE_EVERY).await;
     }
-    pair.is_stopped()
+    process.frozen().await
 }

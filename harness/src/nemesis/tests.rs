@@ -245,6 +245,7 @@ async fn redis(told: &Told) -> Option<RedisStore> {
         folder: &told.folder.path().join("store"),
         user: None,
         restart_delay: Duration::from_millis(100),
+        berth: None,
         recorder: told.recorder.clone(),
     };
     Some(RedisStore::start(setup).await.unwrap())

@@ -58,6 +58,11 @@ pub enum ProbeError {
     Json(serde_json::Error),
 }
 
+/// How long a listener may take to accept. Whoever is there does so at once; where nobody is, as at
+/// the address of a dead container, the kernel asks again after a second, and a probe that waited
+/// would see the next life instead of the death.
+const CONNECT: Duration = Duration::from_millis(250);
+
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -170,9 +175,9 @@ impl Ask {
 
     async fn exchange(self) -> Result<Answer, ProbeError> {
         let address = self.address;
-        let stream = TcpStream::connect(address)
-            .await
-            .map_err(|cause| ProbeError::Connect { address, cause })?;
+        let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
+        let connected = connecting.unwrap_or_else(|elapsed| Err(elapsed.into()));
+        let stream = connected.map_err(|cause| ProbeError::Connect { address, cause })?;
         let path = self.path.clone();
         let broken = |cause: String| ProbeError::Broken {
             address,

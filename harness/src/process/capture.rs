@@ -28,7 +28,8 @@ impl Tail {
         lines.iter().cloned().collect::<Vec<_>>().join("\n")
     }
 
-    fn keep(&self, line: &str) {
+    /// Keeps one more line.
+    pub(crate) fn keep(&self, line: &str) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() >= KEPT {
             lines.pop_front();

@@ -23,6 +23,7 @@ async fn store(folder: &Path) -> RedisStore {
         folder: &folder.join("store"),
         user: None,
         restart_delay: Duration::from_millis(5),
+        berth: None,
         recorder: Recorder::open(&history, RunClock::start().as_now()).unwrap(),
     };
     RedisStore::start(setup).await.unwrap()

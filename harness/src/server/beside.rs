@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::{Server, ServerError, Settings};
-use crate::process::Process;
 
 /// A process that was told to go is given this long.
 const GOING: Duration = Duration::from_secs(5);
@@ -63,7 +62,7 @@ impl Server {
                 told.notify_one();
             }
         }));
-        let process = Process::spawn(spec)?;
+        let process = self.files.beside(spec)?;
         let start = tokio::select! {
             ended = process.wait() => Start::Ended(ended.status.and_then(|status| status.code())),
             () = listening.notified() => Start::Served,

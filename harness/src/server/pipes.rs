@@ -37,7 +37,7 @@ impl Server {
         spec.stdout = Stdout::Piped;
         let recorder = self.recorder.clone();
         spec.on_stderr = Some(Arc::new(move |line: &str| log::heed(line, &recorder)));
-        Ok(Process::spawn(spec)?)
+        Ok(self.files.beside(spec)?)
     }
 
     /// Who answers a client on pipes, by the kernel and by its own word; recorded. With

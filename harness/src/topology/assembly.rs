@@ -1,6 +1,6 @@
 //! Assembling the rig, in order: each part stands before the next is started on top of it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use exai_mocks::provider::Provider;
 
 use super::impostor::{Place, params};
 use super::{
-    Credentials, Impostor, Launcher, Setup, Site, Spoil, Store, Topology, TopologyError, Vendor,
-    Watchers,
+    Containers, Credentials, Impostor, Launcher, Setup, Site, Spoil, Store, Topology,
+    TopologyError, Vendor, Watchers,
 };
 use crate::identity::Subject;
 use crate::link::Link;
@@ -42,43 +42,19 @@ impl Topology {
 }
 
 async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
-    let files = |what: &'static str| move |cause| TopologyError::Files { what, cause };
-    let user = Nobody::when_root();
-    let scratch = Arc::new(Scratch::new(user).map_err(files("the run's folder"))?);
-    let vendors = vendors(&setup, scratch.path()).await?;
-    let policy = (setup.restart.store, setup.recorder.clone());
-    let store = Store::start(setup.store, &scratch.path().join("redis"), user, policy).await?;
-    let credentials = Credentials::draw(&scratch)?;
-    let before_store = store_impostor(&setup, &store, &credentials).await?;
-    let (subject, launched) = subjects(&setup, &scratch).map_err(files("a copied binary"))?;
-    let site = Site::draw(subject.sha256())?;
-    let server = server::Setup {
-        program: launched.path().to_path_buf(),
-        expected_sha256: subject.sha256().to_owned(),
-        user,
-        env: environment(
-            &vendors,
-            store.environment(before_store.as_ref().map(Impostor::address)),
-            &credentials,
-        ),
-        settings: settings(&site, &vendors, &store, &credentials).merged(&setup.asked()),
-        bearer: credentials.bearer(),
-        restart_delay: setup.restart.server,
-        forgets: setup.launcher == Launcher::Forgets,
-        log: setup.log.clone(),
-        recorder: setup.recorder.clone(),
-    };
-    let server = Server::start(server, Arc::clone(&scratch)).await?;
-    let impostor = match before_store {
+    let base = Base::lay(&setup).await?;
+    let server = Server::start(base.server(&setup), Arc::clone(&base.scratch)).await?;
+    let impostor = match base.before_store {
         Some(impostor) => Some(impostor),
-        None => impostor(&setup, &server, &vendors, &credentials).await?,
+        None => impostor(&setup, &server, &base.vendors, &base.credentials).await?,
     };
     let front = seen_at(impostor.as_ref(), &["client", "websocket"], server.public());
     let admin = seen_at(impostor.as_ref(), &["admin"], server.admin());
     let client_link = Link::start("client-server", front).await?;
+    let bearer = base.credentials.bearer();
     let topology = Topology {
         client_link,
-        scraper: Scraper::new(admin, credentials.bearer(), setup.recorder.clone()),
+        scraper: Scraper::new(admin, bearer, setup.recorder.clone()),
         nemesis: nemesis(&setup),
         holder: Holder {
             program: setup.binaries.lock_holder.clone(),
@@ -87,19 +63,95 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         },
         impostor,
         server,
-        store,
-        vendors,
-        site,
-        credentials,
+        store: base.store,
+        vendors: base.vendors,
+        site: base.site,
+        credentials: base.credentials,
         recorder: setup.recorder,
         watchers: Watchers::new(&setup.stop),
-        pipes: pipes(setup.spoil.as_ref(), &setup.binaries.impostor, &scratch)
-            .map_err(files("a copy of the impostor"))?,
-        scratch,
+        pipes: pipes(
+            setup.spoil.as_ref(),
+            &setup.binaries.impostor,
+            &base.scratch,
+        )
+        .map_err(files("a copy of the impostor"))?,
+        scratch: base.scratch,
+        containers: base.containers,
     };
     topology.server.identify("start").await?;
     topology.watch(setup.clock);
     Ok(topology)
+}
+
+fn files(what: &'static str) -> impl Fn(std::io::Error) -> TopologyError {
+    move |cause| TopologyError::Files { what, cause }
+}
+
+/// What stands before the server is started on top of it.
+struct Base {
+    /// The build that was to be judged.
+    subject: Subject,
+    /// The one that runs.
+    launched: Subject,
+    before_store: Option<Impostor>,
+    store: Store,
+    vendors: Vec<Vendor>,
+    site: Site,
+    credentials: Credentials,
+    scratch: Arc<Scratch>,
+    containers: Option<Containers>,
+}
+
+impl Base {
+    async fn lay(setup: &Setup) -> Result<Self, TopologyError> {
+        let user = Nobody::when_root();
+        let scratch = Arc::new(Scratch::new(user).map_err(files("the run's folder"))?);
+        let (subject, launched) = subjects(setup, &scratch).map_err(files("a copied binary"))?;
+        let seen = (launched.path(), scratch.path());
+        let containers = match &setup.binaries.containers {
+            Some(leaf) => Some(Containers::open(leaf, setup, seen).await?),
+            None => None,
+        };
+        let vendors = vendors(setup, containers.as_ref(), scratch.path()).await?;
+        let policy = (setup.restart.store, setup.recorder.clone());
+        let berth = containers.as_ref().and_then(Containers::store);
+        let place = (berth, host(containers.as_ref()));
+        let folder = scratch.path().join("redis");
+        let store = Store::start(setup.store, &folder, user, policy, place).await?;
+        let credentials = Credentials::draw(&scratch)?;
+        Ok(Self {
+            before_store: store_impostor(setup, &store, &credentials).await?,
+            site: Site::draw(subject.sha256())?,
+            subject,
+            launched,
+            store,
+            vendors,
+            credentials,
+            scratch,
+            containers,
+        })
+    }
+
+    fn server(&self, setup: &Setup) -> server::Setup {
+        let containers = self.containers.as_ref();
+        let before_store = self.before_store.as_ref().map(Impostor::address);
+        let store = self.store.environment(before_store);
+        server::Setup {
+            program: self.launched.path().to_path_buf(),
+            expected_sha256: self.subject.sha256().to_owned(),
+            user: Nobody::when_root(),
+            env: environment(&self.vendors, store, &self.credentials, containers),
+            settings: settings(&self.site, &self.vendors, &self.store, &self.credentials)
+                .merged(&standing(containers))
+                .merged(&setup.asked()),
+            bearer: self.credentials.bearer(),
+            restart_delay: setup.restart.server,
+            berths: containers.map(Containers::server),
+            forgets: setup.launcher == Launcher::Forgets,
+            log: setup.log.clone(),
+            recorder: setup.recorder.clone(),
+        }
+    }
 }
 
 /// The build to be judged and the one that runs, which a launcher that cheats has exchanged.
@@ -127,9 +179,26 @@ fn nemesis(setup: &Setup) -> Nemesis {
     }
 }
 
-async fn vendors(setup: &Setup, cwd: &Path) -> Result<Vec<Vendor>, TopologyError> {
+/// Where the links stand that the server uses: here, or where its container reaches us.
+fn host(containers: Option<&Containers>) -> Ipv4Addr {
+    containers.map_or(Ipv4Addr::LOCALHOST, Containers::gateway)
+}
+
+/// What the server has to know of where it stands.
+fn standing(containers: Option<&Containers>) -> Settings {
+    containers.map(Containers::settings).unwrap_or_default()
+}
+
+async fn vendors(
+    setup: &Setup,
+    containers: Option<&Containers>,
+    cwd: &Path,
+) -> Result<Vec<Vendor>, TopologyError> {
     let starting = Provider::ALL.map(|provider| {
-        Vendor::start(simulator::Setup {
+        let berth = containers.map(|containers| containers.vendor(provider));
+        // A container of a simulator sees nothing of this machine.
+        let cwd = berth.as_ref().map_or(cwd, |_| Path::new("/"));
+        let setup = simulator::Setup {
             program: setup.binaries.mock_provider.clone(),
             provider,
             key: setup.key.clone(),
@@ -137,9 +206,11 @@ async fn vendors(setup: &Setup, cwd: &Path) -> Result<Vec<Vendor>, TopologyError
             plan: setup.plan.clone(),
             cwd: cwd.to_path_buf(),
             restart_delay: setup.restart.vendor,
+            berth,
             clock: setup.clock,
             recorder: setup.recorder.clone(),
-        })
+        };
+        Vendor::start(setup, host(containers))
     });
     futures::future::try_join_all(starting).await
 }
@@ -149,6 +220,7 @@ fn environment(
     vendors: &[Vendor],
     store: Vec<(String, String)>,
     credentials: &Credentials,
+    containers: Option<&Containers>,
 ) -> Vec<(String, String)> {
     let plain = [("PATH", PATH), ("LANG", "C.UTF-8")];
     let keys = vendors
@@ -156,7 +228,11 @@ fn environment(
         .map(|vendor| (vendor.variable().to_owned(), vendor.key().to_owned()));
     let plain = plain.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let all = plain.into_iter().chain(keys);
-    all.chain(store).chain(credentials.environment()).collect()
+    let engines = containers.map(|_| Containers::environment());
+    all.chain(store)
+        .chain(credentials.environment())
+        .chain(engines.into_iter().flatten())
+        .collect()
 }
 
 /// The shipped defaults and site keys alone: what is judged is what ships.

@@ -1,5 +1,6 @@
 //! What can go wrong with the rig, and whose fault it is.
 
+use crate::engine::EngineError;
 use crate::link::LinkError;
 use crate::nemesis::NemesisError;
 use crate::process::ProcessError;
@@ -39,6 +40,9 @@ pub enum TopologyError {
         /// Why.
         why: String,
     },
+    /// The container engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// A fault.
     #[error(transparent)]
     Nemesis(#[from] NemesisError),

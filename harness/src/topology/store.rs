@@ -1,12 +1,13 @@
 //! The store behind the server: inside its process, or a local Redis behind a link.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::TopologyError;
+use crate::engine::Berth;
 use crate::history::Recorder;
 use crate::link::Link;
 use crate::process::Nobody;
@@ -53,6 +54,7 @@ impl Store {
         folder: &Path,
         user: Option<Nobody>,
         policy: (Duration, Recorder),
+        (berth, host): (Option<Berth>, Ipv4Addr),
     ) -> Result<Self, TopologyError> {
         if kind == StoreKind::Embedded {
             return Ok(Self::Embedded);
@@ -62,10 +64,11 @@ impl Store {
             folder,
             user,
             restart_delay,
+            berth,
             recorder,
         });
         let redis = Box::new(redis.await?);
-        let link = Link::start("server-store", redis.address()).await?;
+        let link = Link::start_on(host, "server-store", redis.address()).await?;
         Ok(Self::Redis { link, redis })
     }
 

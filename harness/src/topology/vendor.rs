@@ -1,5 +1,7 @@
 //! A simulated vendor, the edge to it, and the key the server is given for it.
 
+use std::net::Ipv4Addr;
+
 use exai_mocks::provider::Provider;
 
 use super::TopologyError;
@@ -14,8 +16,8 @@ pub struct Vendor {
 }
 
 impl Vendor {
-    /// Starts the simulator with one fresh key and puts a link before it.
-    pub(super) async fn start(mut setup: Setup) -> Result<Self, TopologyError> {
+    /// Starts the simulator with one fresh key and puts a link before it, on this address.
+    pub(super) async fn start(mut setup: Setup, host: Ipv4Addr) -> Result<Self, TopologyError> {
         let row = KeyRow::fresh(setup.provider).map_err(|cause| TopologyError::Files {
             what: "a provider key",
             cause: cause.into(),
@@ -24,7 +26,7 @@ impl Vendor {
         setup.keys = vec![row];
         let simulator = Simulator::start(setup).await?;
         let edge = format!("server-{}", simulator.provider().name());
-        let link = Link::start(&edge, simulator.address()).await?;
+        let link = Link::start_on(host, &edge, simulator.address()).await?;
         Ok(Self {
             link,
             simulator,

@@ -104,6 +104,11 @@ impl Topology {
                 self.rig("journal_gap", 0, detail);
             }
         }
+        if let Some(containers) = &self.containers {
+            // The store goes with the rest; nobody is to look for its next life.
+            self.supervisors().for_each(Supervisor::dismiss);
+            self.note(containers.stop().await.err());
+        }
         Ok(ended?)
     }
 

@@ -1,6 +1,7 @@
 //! The words of the command line and what each accepts.
 
 pub mod chaos;
+mod driver;
 pub mod evidence;
 pub mod soak;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::soak::SoakPlan;
 pub use chaos::ChaosArguments;
+pub use driver::Driver;
 use evidence::{AttestCommand, ClaimsCommand, DecideArguments, GateArguments, LedgerCommand};
 use soak::SoakArguments;
 
@@ -375,13 +377,6 @@ impl Profile {
             Self::Full => "release-candidate",
         }
     }
-}
-
-/// Where the topology runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Driver {
-    /// Child processes on this machine.
-    Local,
 }
 
 /// The store behind the server.

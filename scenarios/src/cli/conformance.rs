@@ -11,7 +11,7 @@ use exai_judge::Verdict;
 use exai_judge::verdict::Exit;
 use serde_json::{Value, json};
 
-use super::arguments::ConformanceArguments;
+use super::arguments::{ConformanceArguments, Driver};
 use super::{Ending, print};
 use crate::binaries;
 
@@ -45,7 +45,7 @@ pub fn conformance(arguments: &ConformanceArguments) -> Result<Exit, Ending> {
     let suite = runtime.block_on(Suite::find(&folder));
     let suite = suite.map_err(|error| Ending::Usage(error.to_string()))?;
     let baseline = Baseline::load().map_err(|error| Ending::Bug(format!("baseline: {error}")))?;
-    let product = binaries::build(arguments.server.as_deref())?.exai;
+    let product = binaries::build(arguments.server.as_deref(), Driver::Local)?.exai;
     let fixtures = binaries::build_fixtures()?;
     let kept = tempfile::tempdir().map_err(harness)?;
     let out = arguments

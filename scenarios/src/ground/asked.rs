@@ -1,10 +1,10 @@
 //! What the command line may ask of the rig, decided before anything starts.
 
-use exai_harness::redis;
 use exai_harness::topology::{self, Launcher, Spoil, StoreKind};
+use exai_harness::{engine, redis};
 
 use crate::cli::Ending;
-use crate::cli::arguments::{SpoilWord, StoreChoice};
+use crate::cli::arguments::{Driver, SpoilWord, StoreChoice};
 
 /// The edge of saboteurs that spoil the launch itself, by name.
 const LAUNCHER: &str = "launcher";
@@ -30,6 +30,31 @@ pub fn choose_store(choice: StoreChoice) -> Result<StoreKind, Ending> {
              redis-server), or run with --store embedded."
                 .to_owned(),
         )),
+    }
+}
+
+/// Decides before anything starts whether this driver can do what was asked for.
+///
+/// # Errors
+/// [`Ending::Usage`] when no engine of this machine answers, with the package to install, or when a
+/// saboteur cannot stand in containers.
+pub fn choose_driver(
+    driver: Driver,
+    (spoil, launcher): &(Option<Spoil>, Launcher),
+) -> Result<(), Ending> {
+    if driver == Driver::Local {
+        return Ok(());
+    }
+    if spoil.is_some() || *launcher == Launcher::Forgets {
+        return Err(Ending::Usage(
+            "--driver container: saboteurs on an edge, and the launcher that forgets, are shown by \
+             the local driver alone. Leave out --spoil or the driver."
+                .to_owned(),
+        ));
+    }
+    match engine::ping() {
+        Ok(_address) => Ok(()),
+        Err(error) => Err(Ending::Usage(format!("--driver container: {error}."))),
     }
 }
 

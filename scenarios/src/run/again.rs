@@ -11,7 +11,7 @@ use exai_judge::verdict::Exit;
 use serde_json::Value;
 
 use super::once;
-use crate::cli::arguments::{Profile, RunArguments, StoreChoice};
+use crate::cli::arguments::{Driver, Profile, RunArguments, StoreChoice};
 use crate::cli::{Ending, print, record};
 use crate::{binaries, conclude, facts};
 
@@ -74,6 +74,7 @@ fn narrowed(
     Ok(RunArguments {
         criteria,
         profile: Profile::from_str(word("profile"), false).map_err(|_| unknown("profile"))?,
+        driver: Driver::from_str(word("driver"), false).map_err(|_| unknown("driver"))?,
         store: StoreChoice::from_str(word("store"), false).map_err(|_| unknown("store"))?,
         seed,
         claim: Some(word("claim").to_owned()),
@@ -84,7 +85,7 @@ fn narrowed(
 
 /// Two attempts at two builds decide nothing together.
 fn same_build(asked: &RunArguments, plan: &Value, before: &Report) -> Result<(), Ending> {
-    let built = binaries::build(asked.server.as_deref())?;
+    let built = binaries::build(asked.server.as_deref(), asked.driver)?;
     if plan["server_sha256"] == facts::sha256_of(&built.exai).as_str() {
         return Ok(());
     }

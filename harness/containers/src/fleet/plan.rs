@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, HealthConfig, HostConfig, HostConfigLogConfig,
-    NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    NetworkingConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use exai_harness::engine::wire::{Bounds, Health, Life, Plan};
 
@@ -14,6 +14,8 @@ use crate::trouble::Trouble;
 
 /// The label that holds the service's name.
 pub(super) const SERVICE: &str = "dev.exai.service";
+/// The limit of descriptors, as the engine calls it.
+const DESCRIPTORS: &str = "nofile";
 const NO_NEW_PRIVILEGES: &str = "no-new-privileges";
 
 pub(super) fn body(
@@ -35,6 +37,9 @@ pub(super) fn body(
         env: Some(plan.env.clone()),
         cmd: Some(plan.command.clone()),
         image: Some(plan.image.clone()),
+        open_stdin: Some(plan.input),
+        // The end of what one feeder writes is the end of the input, as on a pipe.
+        stdin_once: Some(plan.input),
         working_dir: (!plan.cwd.is_empty()).then(|| plan.cwd.clone()),
         healthcheck: plan.health.as_ref().map(health),
         labels: Some(labels),
@@ -67,6 +72,13 @@ fn host(plan: &Plan, network: Option<&Network>) -> Result<HostConfig, Trouble> {
         memory: number(bounds.memory),
         memory_swap: number(bounds.memory),
         nano_cpus: number(bounds.nano_cpus),
+        ulimits: number(bounds.descriptors.1).map(|hard| {
+            vec![ResourcesUlimits {
+                name: Some(DESCRIPTORS.to_owned()),
+                soft: number(bounds.descriptors.0),
+                hard: Some(hard),
+            }]
+        }),
         binds: Some(plan.binds.clone()),
         tmpfs: Some(folders.collect()),
         network_mode: Some(network.map_or_else(|| "none".to_owned(), |one| one.name.clone())),
@@ -142,10 +154,13 @@ fn bounds(host: HostConfig) -> Bounds {
     let policy = host.restart_policy.and_then(|policy| policy.name);
     let dropped = host.cap_drop.unwrap_or_default();
     let security = host.security_opt.unwrap_or_default();
+    let mut limits = host.ulimits.unwrap_or_default().into_iter();
+    let descriptors = limits.find(|limit| limit.name.as_deref() == Some(DESCRIPTORS));
     Bounds {
         restart: policy.map(|one| one.to_string()).unwrap_or_default(),
         memory: number(host.memory),
         nano_cpus: number(host.nano_cpus),
+        descriptors: descriptors.map_or((0, 0), |limit| (number(limit.soft), number(limit.hard))),
         read_only: host.readonly_rootfs.unwrap_or_default(),
         no_capabilities: dropped.iter().any(|one| one.eq_ignore_ascii_case("all")),
         no_new_privileges: security

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::container::LogOutput;
 use bollard::query_parameters::{EventsOptionsBuilder, LogsOptionsBuilder};
 use exai_harness::clock::monotonic;
 use exai_harness::engine::wire::Saying;
@@ -60,6 +61,7 @@ pub(super) fn lines(fleet: &Arc<Fleet>, name: &str, id: String) {
             let mut reading = fleet.engine.docker.logs(&id, Some(options.build()));
             let mut reader = Reader::default();
             while let Some(Ok(chunk)) = reading.next().await {
+                let is_error = matches!(chunk, LogOutput::StdErr { .. });
                 let text = String::from_utf8_lossy(&chunk.into_bytes()).into_owned();
                 let Some(text) = reader.take(&text, &mut last) else {
                     continue;
@@ -67,6 +69,7 @@ pub(super) fn lines(fleet: &Arc<Fleet>, name: &str, id: String) {
                 let line = Saying::Line {
                     name: name.clone(),
                     text,
+                    is_error,
                 };
                 if fleet.out.send(line).await.is_err() {
                     return;

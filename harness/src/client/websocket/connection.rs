@@ -19,6 +19,7 @@ use super::WebSocketTarget;
 use crate::client::Identity;
 use crate::client::duplex::{Duplex, Written};
 use crate::client::exchange::Exchange;
+use crate::client::http::FORWARDED;
 use crate::client::http::lane::open;
 use crate::client::trouble::io_words;
 use crate::history::Now;
@@ -106,7 +107,8 @@ fn upgrade(target: &WebSocketTarget, identity: &Identity) -> http::Request<()> {
     let bearer = identity.bearer.as_ref();
     let bearer = bearer.map(|token| format!("Bearer {token}"));
     let agent = identity.software.user_agent.map(str::to_owned);
-    let lines: [(HeaderName, Option<String>); 8] = [
+    let source = identity.forwarded.then(|| identity.source.to_string());
+    let lines: [(HeaderName, Option<String>); 9] = [
         (header::HOST, Some(target.host.clone())),
         (header::CONNECTION, Some("Upgrade".to_owned())),
         (header::UPGRADE, Some("websocket".to_owned())),
@@ -115,6 +117,7 @@ fn upgrade(target: &WebSocketTarget, identity: &Identity) -> http::Request<()> {
         (header::SEC_WEBSOCKET_PROTOCOL, Some(SUBPROTOCOL.to_owned())),
         (header::USER_AGENT, agent),
         (header::AUTHORIZATION, bearer),
+        (HeaderName::from_static(FORWARDED), source),
     ];
     for (name, value) in lines {
         // Text that no header can hold is left out, and the server refuses.

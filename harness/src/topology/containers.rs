@@ -1,0 +1,188 @@
+//! The rig in containers: images of local files, the run's network, and a berth for each part. The
+//! links stay in this process, at the network's gateway, where the containers reach them.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use exai_mocks::provider::Provider;
+
+use super::services::{EXAI, MOCK_PROVIDER, REDIS, REDIS_CLI, Service};
+use super::{Setup, StoreKind, TopologyError};
+use crate::engine::wire::{Answer, Carried, Facts, Order};
+use crate::engine::{Berth, Engine, EngineError};
+use crate::redis::{self, RedisError};
+use crate::server::{Berths, Settings};
+
+/// The engine's side of a run.
+pub(super) struct Containers {
+    engine: Engine,
+    leaf: PathBuf,
+    gateway: Ipv4Addr,
+    /// The configuration that the server reads.
+    config: String,
+    folder: PathBuf,
+    images: Images,
+}
+
+/// The ids of the run's images.
+struct Images {
+    exai: String,
+    vendor: String,
+    redis: Option<String>,
+}
+
+impl Containers {
+    /// Reaches the engine, builds the images and makes the network. `program` is the server to run,
+    /// `folder` what the judged processes may see of this machine.
+    ///
+    /// # Errors
+    /// When no engine answers here, or it cannot.
+    pub(super) async fn open(
+        leaf: &Path,
+        setup: &Setup,
+        (program, folder): (&Path, &Path),
+    ) -> Result<Self, TopologyError> {
+        let engine = Engine::start(leaf)?;
+        is_here(&engine.facts().await?)?;
+        let network = engine.order(Order::Network).await?;
+        let Answer::Network { gateway, .. } = network else {
+            return Err(unexpected(&network).into());
+        };
+        let vendor = [carried(&setup.binaries.mock_provider, MOCK_PROVIDER)];
+        let exai = [carried(program, EXAI)];
+        let (exai, vendor, redis) = futures::try_join!(
+            image(&engine, "exai", exai.into()),
+            image(&engine, "mock-provider", vendor.into()),
+            redis_image(&engine, setup.store),
+        )?;
+        Ok(Self {
+            engine,
+            leaf: leaf.to_path_buf(),
+            gateway,
+            config: folder.join("exai.toml").display().to_string(),
+            folder: folder.to_path_buf(),
+            images: Images {
+                exai,
+                vendor,
+                redis,
+            },
+        })
+    }
+
+    /// This machine's address in the run's network.
+    pub(super) const fn gateway(&self) -> Ipv4Addr {
+        self.gateway
+    }
+
+    /// What the server has to know of where it stands: clients come through the gateway, and probes
+    /// name it by its address.
+    pub(super) fn settings(&self) -> Settings {
+        let address = Service::Server.address(self.gateway);
+        Settings::default()
+            .with("server.trusted_proxies", vec![self.gateway.to_string()])
+            .with("server.allowed_hosts", vec![address.to_string()])
+    }
+
+    /// What an engine adds to every environment, said before it does.
+    pub(super) fn environment() -> Vec<(String, String)> {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        vec![pair("HOME", "/"), pair("HOSTNAME", Service::Server.name())]
+    }
+
+    pub(super) fn vendor(&self, provider: Provider) -> Berth {
+        let number = Provider::ALL.iter().position(|one| *one == provider);
+        let number = number.and_then(|number| u8::try_from(number).ok());
+        let service = Service::Vendor(number.unwrap_or_default(), provider.name());
+        self.berth(service, &self.images.vendor, None)
+    }
+
+    pub(super) fn store(&self) -> Option<Berth> {
+        let image = self.images.redis.as_ref()?;
+        Some(self.berth(Service::Redis, image, Some(&self.folder.join("redis"))))
+    }
+
+    pub(super) fn server(&self) -> Berths {
+        let berth = |service| self.berth(service, &self.images.exai, Some(&self.folder));
+        Berths {
+            serve: berth(Service::Server),
+            stdio: berth(Service::Stdio),
+        }
+    }
+
+    fn berth(&self, service: Service, image: &str, folder: Option<&Path>) -> Berth {
+        let mut plan = service.plan(image, &self.config);
+        // Under the same path as here, so that every path of the configuration holds there too.
+        plan.binds = folder
+            .map(|folder| format!("{0}:{0}", folder.display()))
+            .into_iter()
+            .collect();
+        Berth {
+            engine: self.engine.clone(),
+            plan,
+            program: service.program().to_owned(),
+            address: service.address(self.gateway),
+            leaf: self.leaf.clone(),
+        }
+    }
+
+    /// Takes everything down.
+    ///
+    /// # Errors
+    /// When something could not be removed.
+    pub(super) async fn stop(&self) -> Result<(), EngineError> {
+        self.engine.stop().await
+    }
+}
+
+/// The judge looks at processes, files and addresses of the containers, which are this machine's
+/// only where its engine is.
+fn is_here(facts: &Facts) -> Result<(), EngineError> {
+    if facts.is_local {
+        return Ok(());
+    }
+    Err(EngineError {
+        what: format!(
+            "could not use the engine at {}: its containers are another machine's, where nobody \
+             here can see what runs",
+            facts.address
+        ),
+        fix: "set DOCKER_HOST to an engine of this machine (unix://…)".to_owned(),
+    })
+}
+
+fn carried(from: &Path, to: &str) -> Carried {
+    Carried {
+        from: from.to_path_buf(),
+        to: to.to_owned(),
+    }
+}
+
+async fn redis_image(engine: &Engine, store: StoreKind) -> Result<Option<String>, TopologyError> {
+    if store == StoreKind::Embedded {
+        return Ok(None);
+    }
+    let found = |name| redis::which(name).ok_or(RedisError::Missing);
+    let files = vec![
+        carried(&found("redis-server")?, REDIS),
+        carried(&found("redis-cli")?, REDIS_CLI),
+    ];
+    Ok(Some(image(engine, "redis", files).await?))
+}
+
+async fn image(engine: &Engine, name: &str, files: Vec<Carried>) -> Result<String, TopologyError> {
+    let order = Order::Build {
+        image: name.to_owned(),
+        files,
+    };
+    match engine.order(order).await? {
+        Answer::Image { id, .. } => Ok(id),
+        other => Err(unexpected(&other).into()),
+    }
+}
+
+fn unexpected(answer: &Answer) -> EngineError {
+    EngineError {
+        what: format!("the containers' process answered {answer:?}"),
+        fix: "report this".to_owned(),
+    }
+}
