@@ -107,8 +107,8 @@ pub struct App {
     pub toolbox: Toolbox,
     /// The history of the metrics and the alerts.
     pub watch: crate::observe::watch::Watch,
-    /// Ended spans, until an exporter takes them; `None` where none is configured.
-    spans: watching::Spans,
+    /// Spans and lines, until an exporter takes them; `None` where none is configured.
+    telemetry: watching::Telemetry,
 }
 
 impl App {
@@ -137,7 +137,7 @@ impl App {
             async { FileStore::open(&config, Some(Arc::clone(&router)), metrics.clone()) };
         let files = stages.run("files", opening).await;
         let files = files.map_err(|error| AppError::theirs("files", error))?;
-        let (tracer, spans) = watching::tracer(&config, &metrics);
+        let (tracer, telemetry) = watching::tracer(&config, &metrics);
         let calls = watching::call_log(&config, &metrics)?;
         let loading = async {
             let mut around = Surroundings::routed(
@@ -162,7 +162,7 @@ impl App {
         Ok(Self {
             digests: Current::new(config.digests.clone()),
             watch,
-            spans,
+            telemetry,
             config,
             metrics,
             health,

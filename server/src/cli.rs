@@ -14,6 +14,7 @@ mod doctor;
 mod export;
 mod layers;
 mod probe;
+mod settings;
 mod token;
 mod unstarted;
 mod usage;
@@ -68,6 +69,9 @@ enum Command {
         #[arg(long)]
         schema: bool,
     },
+    /// Show the configuration
+    #[command(subcommand)]
+    Config(settings::Wish),
     /// Ask, as a health check does, whether it works
     #[command(subcommand)]
     Probe(probe::Probe),
@@ -286,6 +290,7 @@ fn run(command: Command) -> Result<(), Failed> {
         Command::Connect(request) => connect::run(&request),
         Command::Check { schema: true, .. } => check::print_schema(),
         Command::Check { layers, .. } => check::run(&layers.sources()),
+        Command::Config(wish) => settings::run(wish),
         Command::Probe(probe) => probe::run(probe),
         Command::Version { json } => version::run(json),
         Command::Data(wish) => data::run(wish),

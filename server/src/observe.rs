@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod probe;
 pub mod process;
 pub mod stage;
+pub mod telemetry;
 pub mod trace;
 pub mod trend;
 pub mod watch;

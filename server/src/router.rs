@@ -25,7 +25,7 @@ use self::call::Call;
 use self::member::{Member, ProviderStatus};
 use self::rank::{Question, Roster, Served, Unregistered};
 use self::settings::Settings;
-use crate::config::Config;
+use crate::config::{Config, Current};
 use crate::failure::Failure;
 use crate::observe::health::Report;
 use crate::observe::metrics::Metrics;
@@ -104,7 +104,7 @@ impl Router {
             catalogue: Arc::new(catalogue),
             served: Vec::new(),
             unregistered: Vec::new(),
-            aliases: settings.aliases.clone(),
+            aliases: Current::new(settings.aliases.clone()),
         };
         let mut members = Vec::new();
         let mut registrations = Vec::new();

@@ -32,9 +32,13 @@ mod process;
 mod rollback;
 #[path = "operating/runbooks.rs"]
 mod runbooks;
+#[path = "operating/schemas.rs"]
+mod schemas;
 #[path = "operating/script.rs"]
 mod script;
 #[path = "operating/settings.rs"]
 mod settings;
+#[path = "operating/site.rs"]
+mod site;
 #[path = "operating/yaml.rs"]
 mod yaml;

@@ -25,6 +25,8 @@ mod broken;
 mod browser;
 #[path = "serving/carried.rs"]
 mod carried;
+#[path = "serving/categories.rs"]
+mod categories;
 #[path = "serving/clients.rs"]
 mod clients;
 #[path = "serving/command_line.rs"]
@@ -41,6 +43,8 @@ mod credentials;
 mod daemon;
 #[path = "serving/dashboard.rs"]
 mod dashboard;
+#[path = "serving/dependencies.rs"]
+mod dependencies;
 #[path = "serving/dialect.rs"]
 mod dialect;
 #[path = "serving/draining.rs"]
@@ -75,6 +79,8 @@ mod hello;
 mod independent_clients;
 #[path = "serving/issuer.rs"]
 mod issuer;
+#[path = "serving/leaks.rs"]
+mod leaks;
 #[path = "serving/limits.rs"]
 mod limits;
 #[path = "serving/listing.rs"]
@@ -91,6 +97,8 @@ mod losing;
 mod lost;
 #[path = "serving/monitoring.rs"]
 mod monitoring;
+#[path = "serving/outage.rs"]
+mod outage;
 #[path = "serving/paging.rs"]
 mod paging;
 #[path = "serving/pipe.rs"]
@@ -113,6 +121,8 @@ mod providers;
 mod redis;
 #[path = "serving/relay.rs"]
 mod relay;
+#[path = "serving/reload_under_load.rs"]
+mod reload_under_load;
 #[path = "serving/reloading.rs"]
 mod reloading;
 #[path = "serving/replicas.rs"]

@@ -1,9 +1,9 @@
-//! Reload: keys, shared tokens, revocations, roles, grace and rates change under load, when a file
-//! changed or on SIGHUP.
+//! Reload: keys, shared tokens, revocations, roles, grace, rates and the names of models change
+//! under load, when a file changed or on SIGHUP.
 //!
 //! All or nothing: a configuration with a fault, or one that also changes what needs a restart, is
-//! refused whole and the old one stays. Either way there is one audit line. Models, providers and
-//! listeners need a restart, and so does every variable of the environment.
+//! refused whole and the old one stays. Either way there is one audit line. Providers and listeners
+//! need a restart, and so does every variable of the environment.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use crate::config::{Config, Current, Digests, KeySource, Sources};
 use crate::transport::rate::Rates;
 
 /// Prefixes of keys that a reload puts in force.
-const HOT: [&str; 2] = ["auth.", "limits.rate."];
+const HOT: [&str; 3] = ["auth.", "limits.rate.", "models."];
 
 /// Keys below them that need a restart all the same.
 const COLD: [&str; 5] = [
@@ -42,6 +42,10 @@ pub(super) struct Reloading {
     pub access: Current<Access>,
     /// Whom the tools take for an administrator.
     pub policy: Current<Policy>,
+    /// The model of a call that names none.
+    pub default_model: Current<String>,
+    /// The operator's own names for models.
+    pub aliases: Current<BTreeMap<String, String>>,
     /// What the manifest tells.
     pub digests: Current<Digests>,
     /// Fetched keys, kept.
@@ -122,6 +126,8 @@ impl Reloading {
                 let changed = changed(&self.config, &config);
                 self.access.set(access);
                 self.policy.set(config.policy.clone());
+                self.default_model.set(config.models.default.clone());
+                self.aliases.set(config.models.aliases.clone());
                 self.digests.set(config.digests.clone());
                 self.rates.set(&config.limits.rate);
                 self.config = Arc::new(config);

@@ -184,11 +184,14 @@ async fn open_audit(app: &App) -> Result<(Audit, JoinHandle<()>), AppError> {
 }
 
 fn reloading(app: &App, gate: &Gate, (sources, audit): (Sources, Audit)) -> Reloading {
+    let settings = &app.toolbox.surroundings().settings;
     Reloading {
         sources,
         config: Arc::clone(&app.config),
         access: gate.access.clone(),
-        policy: app.toolbox.surroundings().settings.policy.clone(),
+        policy: settings.policy.clone(),
+        default_model: settings.default_model.clone(),
+        aliases: app.router.roster().aliases.clone(),
         digests: app.digests.clone(),
         remote: gate.remote.clone(),
         rates: Arc::clone(&gate.rates),

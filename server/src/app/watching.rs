@@ -3,32 +3,31 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value;
-use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, AppError};
 use crate::config::Config;
 use crate::observe::alert::{self, Alerts};
 use crate::observe::call_log::CallLog;
+use crate::observe::telemetry::{Exporter, Waiting};
 use crate::observe::trace::Tracer;
-use crate::observe::trace::export::Exporter;
 use crate::observe::watch::{Watch, Watched};
-use crate::observe::{Health, Metrics};
+use crate::observe::{Health, Metrics, log};
 
-/// Ended spans, until an exporter takes them; `None` where nobody wants any.
-pub(super) type Spans = Arc<Mutex<Option<Receiver<Value>>>>;
+/// Spans and lines, until an exporter takes them; `None` where nobody wants any.
+pub(super) type Telemetry = Arc<Mutex<Option<Waiting>>>;
 
-/// What opens spans, and where they come out.
-pub(super) fn tracer(config: &Config, metrics: &Metrics) -> (Tracer, Spans) {
-    let (tracer, spans) = match config.otlp.endpoint() {
+/// What opens spans, and where they and the lines of the log come out.
+pub(super) fn tracer(config: &Config, metrics: &Metrics) -> (Tracer, Telemetry) {
+    let (tracer, waiting) = match config.otlp.endpoint() {
         Some(_) => {
             let (tracer, spans) = Tracer::on(metrics.clone());
-            (tracer, Some(spans))
+            let lines = log::tap(metrics.clone());
+            (tracer, Some(Waiting { spans, lines }))
         }
         None => (Tracer::default(), None),
     };
-    (tracer, Arc::new(Mutex::new(spans)))
+    (tracer, Arc::new(Mutex::new(waiting)))
 }
 
 /// The file with a line for each call, where one is configured.
@@ -58,11 +57,12 @@ pub(super) fn watch(
         health: health.clone(),
         folder: config.server.state_dir(),
         alerts: Alerts::new(rows, &config.alerts.runbooks),
+        trend: config.health.trend,
     }))
 }
 
 impl App {
-    /// What sends spans until it is told to stop; `None` where nobody wants any.
+    /// What sends telemetry until it is told to stop; `None` where nobody wants any.
     pub(super) fn exporter(
         &self,
         stop: CancellationToken,
@@ -70,14 +70,15 @@ impl App {
         let exporter = Exporter {
             endpoint: self.config.otlp.endpoint()?,
             every: self.config.otlp.every,
+            metrics_every: self.config.otlp.metrics_every,
             instance: self.identity.instance().into(),
             metrics: self.metrics.clone(),
         };
-        let spans = self
-            .spans
+        let waiting = self
+            .telemetry
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()?;
-        Some(exporter.run(spans, stop))
+        Some(exporter.run(waiting, stop))
     }
 }

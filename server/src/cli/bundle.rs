@@ -71,7 +71,7 @@ fn bundle(sources: &Sources) -> Value {
 
 /// Everything that may be a secret: the values of all variables but the plainest, and what stands
 /// for user and password in an address.
-fn secrets(sources: &Sources) -> Vec<String> {
+pub(super) fn secrets(sources: &Sources) -> Vec<String> {
     let plain = [
         "PATH", "HOME", "PWD", "SHELL", "TERM", "LANG", "USER", "LOGNAME", "TMPDIR",
     ];
@@ -109,7 +109,8 @@ fn in_address(text: &str) -> Vec<String> {
     parts.map(str::to_owned).collect()
 }
 
-fn without(secrets: &[String], text: &str) -> String {
+/// A text without them.
+pub(super) fn without(secrets: &[String], text: &str) -> String {
     let mut text = text.to_owned();
     for secret in secrets {
         let quoted = Value::from(secret.as_str()).to_string();

@@ -128,6 +128,9 @@ fn spans(config: &Config, wrong: &mut Vec<Wrong>) {
     let limits = &config.limits;
     let spans = [
         ("health.interval", config.health.interval),
+        ("health.trend", config.health.trend),
+        ("otlp.every", config.otlp.every),
+        ("otlp.metrics_every", config.otlp.metrics_every),
         ("archive.retry", config.archive.retry),
         ("limits.rate.burst", limits.rate.burst),
         ("limits.hello_timeout", limits.hello_timeout),

@@ -273,6 +273,9 @@ pub struct Probes {
     /// Between two rounds of probes, and the deadline of each probe.
     #[serde(deserialize_with = "duration::one")]
     pub interval: Duration,
+    /// The least time that tells whether memory grows.
+    #[serde(deserialize_with = "duration::one")]
+    pub trend: Duration,
 }
 
 /// `[ready]`.

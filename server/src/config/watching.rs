@@ -25,9 +25,12 @@ pub struct Otlp {
     /// Where telemetry is sent, without a path of a signal; empty means nowhere.
     #[serde(rename = "endpoint")]
     pub endpoint_setting: String,
-    /// Between two requests.
+    /// Between two requests with spans or log lines.
     #[serde(deserialize_with = "duration::one")]
     pub every: Duration,
+    /// Between two readings of the metrics.
+    #[serde(deserialize_with = "duration::one")]
+    pub metrics_every: Duration,
 }
 
 impl Otlp {

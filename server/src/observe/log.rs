@@ -1,16 +1,18 @@
 //! JSON lines on stderr. Standard output belongs to the protocol. The last lines are kept for an
-//! administrator to look back at.
+//! administrator to look back at, and each is handed to whoever sends telemetry, if somebody does.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::mpsc;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use super::Metrics;
 use super::event::Happenings;
 
 /// Lines kept.
@@ -19,8 +21,22 @@ const KEPT: usize = 2000;
 /// Bytes of one line kept; a longer one is cut.
 const LINE_BYTES: usize = 4096;
 
+/// Lines waiting for the exporter.
+const QUEUE: usize = 4096;
+
 // As global as the log itself, of which a process has one.
 static LAST: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+
+/// Where a copy of each line goes, and where lost ones are counted.
+static TAP: Mutex<Option<(mpsc::Sender<String>, Metrics)>> = Mutex::new(None);
+
+/// Every line from now on, for whoever sends them elsewhere; what was tapped before ends.
+#[must_use]
+pub fn tap(metrics: Metrics) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(QUEUE);
+    *TAP.lock().unwrap_or_else(PoisonError::into_inner) = Some((sender, metrics));
+    lines
+}
 
 /// Starts logging with a filter such as `info`.
 ///
@@ -60,6 +76,13 @@ impl io::Write for Keeper {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let shown = &line[..line.len().min(LINE_BYTES)];
         let text = String::from_utf8_lossy(shown).trim_end().to_owned();
+        let tap = TAP.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((lines, metrics)) = &*tap
+            && lines.try_send(text.clone()).is_err()
+        {
+            metrics.telemetry_export("logs", "dropped");
+        }
+        drop(tap);
         let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
         while last.len() >= KEPT {
             last.pop_front();

@@ -3,15 +3,13 @@
 //!
 //! Without a receiver no span is opened and nothing is measured.
 
-pub mod export;
-
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::Metrics;
+use super::telemetry::{attribute, nanos};
 
 /// Ended spans waiting for the exporter.
 const QUEUE: usize = 4096;
@@ -127,23 +125,6 @@ struct Notes {
 /// An open span; it ends when its last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Span(Arc<Inner>);
-
-fn nanos() -> u128 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_nanos())
-}
-
-/// One attribute; numbers are written as the JSON mapping of OTLP has them.
-fn attribute(name: &str, value: &Value) -> Value {
-    let value = match value {
-        Value::Number(number) if number.is_f64() => json!({"doubleValue": number}),
-        Value::Number(number) => json!({"intValue": number.to_string()}),
-        Value::Bool(flag) => json!({"boolValue": flag}),
-        Value::String(text) => json!({"stringValue": text}),
-        other => json!({"stringValue": other.to_string()}),
-    };
-    json!({"key": name, "value": value})
-}
 
 impl Span {
     fn begin(

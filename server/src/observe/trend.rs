@@ -1,45 +1,53 @@
-//! Whether memory grows: the slope of a straight line through the last hour.
+//! Whether memory grows: the slope of a straight line through the recent past.
 //!
 //! A start, a first wave of callers and a full cache all grow and then stay. So the first minutes
-//! do not count, and only a line through many points does.
+//! do not count, and only a line through many points does. All times are parts of one setting, the
+//! least time that tells a trend.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Points are this far apart.
-const APART: Duration = Duration::from_secs(30);
+/// Points in the least time.
+const POINTS: u32 = 30;
 
-/// What the process takes before it is at work.
-const WARM_UP: Duration = Duration::from_secs(5 * 60);
+/// This part of the least time is what the process takes before it is at work.
+const WARM_UP_PART: u32 = 3;
 
-/// The least time that tells a trend.
-const LEAST: Duration = Duration::from_secs(15 * 60);
-
-/// What is older does not count.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// What is older than so many least times does not count.
+const LONGEST: u32 = 4;
 
 /// Resident memory over time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Trend {
+    least: Duration,
     first: Option<Instant>,
     points: VecDeque<(Instant, u64)>,
 }
 
 impl Trend {
+    /// No point yet; `least` is the least time that tells a trend.
+    #[must_use]
+    pub const fn new(least: Duration) -> Self {
+        Self {
+            least,
+            first: None,
+            points: VecDeque::new(),
+        }
+    }
+
     /// Takes a point, unless the last one is too near.
     pub fn push(&mut self, at: Instant, bytes: u64) {
         let first = *self.first.get_or_insert(at);
-        let is_near = |(last, _): &(Instant, u64)| at.saturating_duration_since(*last) < APART;
-        if at.saturating_duration_since(first) < WARM_UP || self.points.back().is_some_and(is_near)
+        let (apart, warm_up) = (self.least / POINTS, self.least / WARM_UP_PART);
+        let is_near = |(last, _): &(Instant, u64)| at.saturating_duration_since(*last) < apart;
+        if at.saturating_duration_since(first) < warm_up || self.points.back().is_some_and(is_near)
         {
             return;
         }
         self.points.push_back((at, bytes));
-        while self
-            .points
-            .front()
-            .is_some_and(|(old, _)| at - *old > LONGEST)
-        {
+        let longest = self.least * LONGEST;
+        let is_old = |(old, _): &(Instant, u64)| at.saturating_duration_since(*old) > longest;
+        while self.points.front().is_some_and(is_old) {
             self.points.pop_front();
         }
     }
@@ -49,7 +57,7 @@ impl Trend {
     pub fn bytes_per_hour(&self) -> Option<f64> {
         let (start, _) = *self.points.front()?;
         let (end, _) = *self.points.back()?;
-        if end - start < LEAST {
+        if end - start < self.least {
             return None;
         }
         let count = self.points.len() as f64;
@@ -74,7 +82,7 @@ mod tests {
 
     fn after(minutes: u64, resident: impl Fn(f64) -> f64) -> Option<f64> {
         let start = Instant::now();
-        let mut trend = Trend::default();
+        let mut trend = Trend::new(Duration::from_secs(15 * 60));
         for second in 0..minutes * 60 {
             let bytes = resident(second as f64) as u64;
             trend.push(start + Duration::from_secs(second), bytes);

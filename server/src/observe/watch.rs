@@ -29,6 +29,8 @@ pub struct Watched {
     pub folder: PathBuf,
     /// The thresholds.
     pub alerts: Alerts,
+    /// The least time that tells whether memory grows.
+    pub trend: Duration,
 }
 
 struct Inner {
@@ -57,7 +59,7 @@ impl Watch {
         let state = State {
             history: History::default(),
             alerts,
-            trend: Trend::default(),
+            trend: Trend::new(watched.trend),
             usage: None,
         };
         Self(Arc::new(Inner {

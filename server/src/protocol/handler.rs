@@ -386,9 +386,8 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let caller = self.caller(&context)?;
-        Err(reply::unknown_method(
-            &request.method,
-            &caller.correlation_id,
-        ))
+        let metrics = &self.toolbox.surroundings().metrics;
+        let id = &caller.correlation_id;
+        Err(reply::unknown_method(metrics, &request.method, id))
     }
 }

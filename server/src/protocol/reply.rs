@@ -6,6 +6,7 @@ use rmcp::model::{CallToolResult, ContentBlock, ErrorCode, MetaObject, Resource}
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Category, Failure};
+use crate::observe::Metrics;
 use crate::tool::pages::{self, Address};
 use crate::tool::surroundings::Settings;
 use crate::tool::{About, Reply, Shared};
@@ -62,12 +63,14 @@ pub fn protocol_error(failure: &Failure, correlation_id: &str) -> ErrorData {
     ErrorData::new(code, shortened(&failure.message, ERROR_CHARS), data)
 }
 
-/// A method that this server does not know: [`protocol_error`] under JSON-RPC's own code.
+/// A method that this server does not know: [`protocol_error`] under JSON-RPC's own code. No tool
+/// sees such a request, so it is counted here.
 #[must_use]
-pub fn unknown_method(method: &str, correlation_id: &str) -> ErrorData {
+pub fn unknown_method(metrics: &Metrics, method: &str, correlation_id: &str) -> ErrorData {
     let method: String = method.chars().take(100).collect();
     let message = format!("there is no method \"{method}\"; `initialize` names what there is.");
     let failure = Failure::new(Category::ClientError, "unknown_method", message);
+    metrics.failure(&failure);
     ErrorData {
         code: ErrorCode::METHOD_NOT_FOUND,
         ..protocol_error(&failure, correlation_id)

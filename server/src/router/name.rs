@@ -22,8 +22,8 @@ pub struct Named {
 /// A typed refusal: unknown (with near names), retired (with the successor), or served by no
 /// provider that has a key (with the variable).
 pub fn resolve(asked: &str, roster: &Roster) -> Result<Named, Failure> {
-    let alias = roster
-        .aliases
+    let aliases = roster.aliases.get();
+    let alias = aliases
         .iter()
         .find(|(alias, _)| alias.eq_ignore_ascii_case(asked));
     let name = alias.map_or(asked, |(_, target)| target.as_str());

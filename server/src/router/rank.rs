@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::ask::ThinkingMode;
 use super::name::{Named, resolve};
+use crate::config::Current;
 use crate::failure::{Category, Failure};
 use crate::provider::catalogue::Catalogue;
 use crate::provider::dialect::Dialect;
@@ -65,8 +66,8 @@ pub struct Roster {
     pub served: Vec<Served>,
     /// The others.
     pub unregistered: Vec<Unregistered>,
-    /// The operator's own aliases.
-    pub aliases: BTreeMap<String, String>,
+    /// The operator's own aliases, which a reload may replace.
+    pub aliases: Current<BTreeMap<String, String>>,
 }
 
 /// One route a call may take.

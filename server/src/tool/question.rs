@@ -15,11 +15,11 @@ pub fn ask(run: &Run<'_>, messages: Vec<Message>, kind: CallKind) -> Result<Ask,
     if websearch {
         check_websearch(run, "/use_websearch")?;
     }
-    let default_model = &run.around.settings.default_model;
+    let default_model = run.around.settings.default_model.get();
     let older = arguments.text("kimi_thinking").map(|_| ThinkingMode::High);
     Ok(Ask {
         tool: run.tool.name,
-        model: Some(arguments.text("model").unwrap_or(default_model).to_owned()),
+        model: Some(arguments.text("model").unwrap_or(&default_model).to_owned()),
         provider: run.tool.row.provider.clone(),
         system: run.tool.system.to_owned(),
         messages,

@@ -97,11 +97,12 @@ fn models_of(router: &Router, row: &ProviderStatus) -> Vec<ModelFacts> {
 }
 
 fn facts(router: &Router, row: &ProviderStatus, model: &Model) -> ModelFacts {
-    let own = router.roster().aliases.iter();
+    let aliases = router.roster().aliases.get();
     // An alias may name another alias of the model.
     let is_of_model =
         |target: &str| target == model.name || model.aliases.iter().any(|alias| alias == target);
-    let own = own
+    let own = aliases
+        .iter()
         .filter(|(_, target)| is_of_model(target))
         .map(|(alias, _)| alias.clone());
     ModelFacts {

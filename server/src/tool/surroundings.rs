@@ -134,8 +134,8 @@ pub struct Settings {
     pub timeouts: config::Timeouts,
     /// `[files]`.
     pub files: config::Files,
-    /// `models.default`.
-    pub default_model: String,
+    /// `models.default`, which a reload may replace.
+    pub default_model: Current<String>,
     /// Which role may do what.
     pub policy: Current<Policy>,
     /// Seals what a client carries for the server.
@@ -165,7 +165,7 @@ impl Settings {
             limits: config.limits.clone(),
             timeouts: config.timeouts.clone(),
             files: config.files.clone(),
-            default_model: config.models.default.clone(),
+            default_model: Current::new(config.models.default.clone()),
             policy: Current::new(config.policy.clone()),
             seal: Seal::of(&config.secrets),
             keys: config.providers.values().map(KeyFacts::of).collect(),

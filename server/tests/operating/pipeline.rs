@@ -159,3 +159,120 @@ fn the_commit_hook_names_a_command_that_verify_has() {
     assert_eq!(hook["entry"], "verify claims lint");
     assert!(text_of("scenarios/src/cli/arguments/evidence.rs").contains("Lint"));
 }
+
+/// A text in which each name between the marks is replaced by its value.
+fn filled(text: &str, [open, close]: [&str; 2], value: impl Fn(&str) -> String) -> String {
+    let mut pieces = text.split(open);
+    let mut whole = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once(close).unwrap_or_else(|| panic!("{text}"));
+        whole.push_str(&value(name.trim()));
+        whole.push_str(rest);
+    }
+    whole
+}
+
+fn plain(value: &Value) -> String {
+    let text = value.as_str().map(str::to_owned);
+    text.unwrap_or_else(|| value.to_string())
+}
+
+/// Runs one step's lines as a runner would, with nothing but its own variables.
+fn runs(folder: &Path, lines: &str, variables: &[(String, String)]) -> Output {
+    Command::new("bash")
+        .args(["-e", "-c", lines])
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("GITHUB_ACTION_PATH", at("."))
+        .env("GITHUB_OUTPUT", folder.join("outputs"))
+        .envs(variables.iter().cloned())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_github_example_runs_here_by_its_action_and_hands_the_verdict_on() {
+    let example = yaml::read(&text_of("deploy/ci/github-example.yml")).unwrap();
+    let action = yaml::read(&text_of("action.yml")).unwrap();
+    let steps = example["jobs"]["gate"]["steps"].as_array().unwrap();
+    let gate = steps.iter().find(|step| step["id"] == "gate").unwrap();
+    assert_eq!(gate["uses"], "./");
+    let given = gate["with"].as_object().unwrap();
+    for name in given.keys() {
+        assert!(action["inputs"][name].is_object(), "{name} is no input");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    stand_in(folder.path(), "2 0");
+    let input = |name: &str| match name {
+        "verify" => folder.path().join("verify").display().to_string(),
+        name => plain(
+            given
+                .get(name)
+                .unwrap_or(&action["inputs"][name]["default"]),
+        ),
+    };
+    let step = &action["runs"]["steps"][0];
+    let marks = ["${{", "}}"];
+    let own = step["env"].as_object().unwrap().iter().map(|(name, text)| {
+        let of = |path: &str| input(path.strip_prefix("inputs.").unwrap());
+        (name.clone(), filled(text.as_str().unwrap(), marks, of))
+    });
+    let own: Vec<(String, String)> = own.collect();
+    let output = runs(folder.path(), step["run"].as_str().unwrap(), &own);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let outputs = std::fs::read_to_string(folder.path().join("outputs")).unwrap();
+    let last = steps.last().unwrap();
+    assert_eq!(last["if"], "always()");
+    let told = last["env"].as_object().unwrap().iter().map(|(name, text)| {
+        let of = |path: &str| {
+            let name = path.strip_prefix("steps.gate.outputs.").unwrap();
+            assert!(action["outputs"][name].is_object(), "{name} is no output");
+            let line = outputs
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("{name}=")));
+            line.unwrap().to_owned()
+        };
+        (name.clone(), filled(text.as_str().unwrap(), marks, of))
+    });
+    let told: Vec<(String, String)> = told.collect();
+    let output = runs(folder.path(), last["run"].as_str().unwrap(), &told);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, "the gate says carried, exit code 0\n");
+}
+
+#[test]
+fn the_gitlab_example_runs_here_and_an_open_question_is_a_warning() {
+    let example = yaml::read(&text_of("deploy/ci/gitlab-example.yml")).unwrap();
+    let template = yaml::read_all(&text_of("deploy/ci/gitlab.yml")).unwrap();
+    let (declared, job) = (&template[0]["spec"]["inputs"], &template[1]["verify-gate"]);
+    let include = &example["include"][0];
+    assert_eq!(include["local"], "deploy/ci/gitlab.yml");
+    let given = include["inputs"].as_object().unwrap();
+    for (name, value) in given {
+        let options = declared[name]["options"].as_array();
+        let is_one = options.is_none_or(|options| options.contains(value));
+        assert!(declared[name].is_object() && is_one, "{name}: {value}");
+    }
+    let forgiven = &example["verify-gate"]["allow_failure"]["exit_codes"][0];
+    for (codes, code) in [("0", 0), ("2", 2), ("1", 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        stand_in(folder.path(), codes);
+        let input = |name: &str| match name {
+            "verify" => folder.path().join("verify").display().to_string(),
+            "script" => at("deploy/ci/gate.sh").display().to_string(),
+            name => plain(given.get(name).unwrap_or(&declared[name]["default"])),
+        };
+        let marks = ["$[[", "]]"];
+        let of = |path: &str| input(path.strip_prefix("inputs.").unwrap());
+        let variables = job["variables"].as_object().unwrap();
+        let variables = variables
+            .iter()
+            .map(|(name, text)| (name.clone(), filled(&plain(text), marks, of)));
+        let variables: Vec<(String, String)> = variables.collect();
+        let lines = filled(job["script"][0].as_str().unwrap(), marks, of);
+        let output = runs(folder.path(), &lines, &variables);
+        assert_eq!(output.status.code(), Some(code), "{codes}: {output:?}");
+        assert_eq!(plain(forgiven) == code.to_string(), code == 2);
+    }
+}

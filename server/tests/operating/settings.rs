@@ -1,6 +1,9 @@
-//! Wrong settings, told from outside: every key at once, each by its name.
+//! Settings, told from outside: wrong ones all at once, each by its name; each one's origin; the
+//! published schema.
 
 use std::fmt::Write as _;
+
+use serde_json::{Value, json};
 
 use super::place::text_of;
 use super::process::exai;
@@ -44,4 +47,122 @@ fn a_file_in_which_every_key_is_wrong_is_refused_with_the_name_of_each() {
         said.contains("server.lisen") && said.contains("server.listen"),
         "{said}"
     );
+}
+
+/// What `exai check` says of a file.
+fn checked(text: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("exai.toml");
+    std::fs::write(&path, text).unwrap();
+    let mut command = exai(&[]);
+    let output = command.args(["check", "--config"]).arg(&path).output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said)
+}
+
+fn json_of(text: &str) -> Value {
+    json!(toml::from_str::<toml::Table>(text).unwrap())
+}
+
+#[test]
+fn the_published_schema_takes_what_is_shipped_and_refuses_each_planted_fault_as_the_server_does() {
+    let printed = exai(&[]).args(["check", "--schema"]).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let is_published = printed == text_of("docs/config.schema.json");
+    assert!(is_published, "the published one is another");
+    let schema = serde_json::from_str(&printed).unwrap();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    let shipped = text_of("server/default.toml");
+    assert!(schema.is_valid(&json_of(&shipped)));
+    assert_eq!(checked(&shipped), (Some(0), String::new()));
+    let own = "[provider.mine]\ndialect = \"openai\"\nbase_url = \"https://llm.example/v1\"\n\
+               models = [\"house-7b\"]\n[models.aliases]\nhouse = \"mine/house-7b\"\n";
+    assert!(schema.is_valid(&json_of(own)));
+    assert_eq!(checked(own), (Some(0), String::new()));
+    let planted = [
+        "[server]\nlisen = \"127.0.0.1:1\"",
+        "[servers]\nlisten = \"127.0.0.1:1\"",
+        "[thread]\nttl = \"three hours\"",
+        "[thread]\nttl = 10800",
+        "[limits]\nin_flight = \"many\"",
+        "[limits]\nsessions = -1",
+        "[tools]\nprofile = \"everything\"",
+        "[store]\nkind = \"memory\"",
+        "[auth]\nmode = \"open\"",
+        "[files]\nroots = \"/srv\"",
+        "[provider.mine]\ndialect = \"other\"",
+        "[provider.mine]\nbase = \"https://example.com\"",
+        "[models.aliases]\nhouse = 7",
+    ];
+    for text in planted {
+        assert!(!schema.is_valid(&json_of(text)), "the schema takes {text}");
+        let (code, said) = checked(text);
+        assert_eq!(code, Some(64), "the server takes {text}: {said}");
+    }
+}
+
+/// `exai config show` of a file, two variables and two flags.
+fn shown(path: &std::path::Path, words: &[&str]) -> String {
+    let env = [
+        ("EXAI_LIMITS__SESSIONS", "8"),
+        ("EXAI_LIMITS__IN_FLIGHT", "9"),
+    ];
+    let mut command = exai(&env);
+    command.args(["config", "show", "--config"]).arg(path);
+    command.args(["--set", "limits.in_flight=40"]);
+    command.args(["--set", "tools.profile=lean"]);
+    let output = command.args(words).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_layer_of_every_value_is_told_and_a_password_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("exai.toml");
+    let text = "[thread]\nttl = \"1h\"\n[limits]\nsessions = 7\n[store]\n\
+                kind = \"redis\"\nurl = \"redis://exai:tansy-0123456789@127.0.0.1:6379\"\n";
+    std::fs::write(&path, text).unwrap();
+    let show = |words: &[&str]| shown(&path, words);
+    let told: Value = serde_json::from_str(&show(&["--json"])).unwrap();
+    let rows = told["settings"].as_array().unwrap();
+    let file = format!("file {}", path.display());
+    let set = [
+        ("thread.ttl", "\"1h\"", file.as_str()),
+        ("limits.sessions", "8", "environment EXAI_LIMITS__SESSIONS"),
+        ("limits.in_flight", "40", "flag --set limits.in_flight"),
+        ("tools.profile", "\"lean\"", "flag --set tools.profile"),
+        ("store.kind", "\"redis\"", &file),
+    ];
+    let row = |key: &str| rows.iter().find(|row| row["key"] == key).unwrap();
+    for (key, value, origin) in set {
+        assert_eq!(
+            row(key),
+            &json!({"key": key, "value": value, "origin": origin})
+        );
+    }
+    assert_eq!(row("store.url")["origin"], file.as_str());
+    let mut keys = Vec::new();
+    leaves(
+        "",
+        &toml::from_str(&text_of("server/default.toml")).unwrap(),
+        &mut keys,
+    );
+    for (key, _) in &keys {
+        let origin = &row(key)["origin"];
+        let is_set = set.iter().any(|(name, ..)| name == key) || key == "store.url";
+        assert!(is_set || origin == "default", "{key}: {origin}");
+    }
+    let lines = show(&["--origin"]);
+    assert_eq!(lines.lines().count(), rows.len());
+    assert!(
+        lines.contains(&format!("\nthread.ttl = \"1h\"  # {file}\n")),
+        "{lines}"
+    );
+    let plain = show(&[]);
+    assert!(plain.contains("\nthread.ttl = \"1h\"\n"), "{plain}");
+    for text in [told.to_string(), lines, plain] {
+        assert!(!text.contains("tansy-0123456789"), "{text}");
+    }
 }

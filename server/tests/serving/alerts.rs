@@ -15,7 +15,7 @@ use super::socket::open_at;
 const REFRESH: &str = "health.interval=200ms";
 
 /// The embedded rows without the time that a condition must hold.
-fn at_once() -> (tempfile::TempDir, String) {
+pub fn at_once() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alerts.toml");
     let rows = include_str!("../../alerts.toml");
@@ -27,7 +27,7 @@ fn at_once() -> (tempfile::TempDir, String) {
     (folder, format!("alerts.file={}", path.display()))
 }
 
-fn firing(server: &Server) -> Vec<String> {
+pub fn firing(server: &Server) -> Vec<String> {
     let page = server.admin("/alerts", &[]).json();
     let firing = page["firing"].as_array().unwrap();
     firing
@@ -36,7 +36,7 @@ fn firing(server: &Server) -> Vec<String> {
         .collect()
 }
 
-fn wait_until_fires(server: &Server, id: &str) {
+pub fn wait_until_fires(server: &Server, id: &str) {
     wait_for(id, || {
         firing(server).iter().any(|one| one == id).then_some(())
     });

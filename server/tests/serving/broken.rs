@@ -14,7 +14,7 @@ use super::provider::{KEY, answer};
 use super::socket::{Socket, tool_call};
 
 /// What the next answers are, byte for byte; afterwards questions are answered backwards.
-type Script = Arc<Mutex<Vec<Vec<u8>>>>;
+pub type Script = Arc<Mutex<Vec<Vec<u8>>>>;
 
 fn provider(script: &Script) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -65,7 +65,7 @@ fn answer_one(mut stream: TcpStream, script: &Script) -> Option<()> {
     stream.write_all(&said).ok()
 }
 
-fn whole(status: &str, body: &str) -> Vec<u8> {
+pub fn whole(status: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
@@ -74,7 +74,7 @@ fn whole(status: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn started(script: &Script, more: &[&str]) -> Server {
+pub fn started(script: &Script, more: &[&str]) -> Server {
     let url = provider(script);
     let path = std::env::var("PATH").unwrap();
     let mut settings = vec![
@@ -177,7 +177,7 @@ fn result(server: &Server, tool: &str, arguments: Value) -> Value {
     reply.json()["result"].clone()
 }
 
-fn step(number: u32, total: u32, own: Value) -> Value {
+pub fn step(number: u32, total: u32, own: Value) -> Value {
     let mut step = json!({"step": format!("step {number}"), "step_number": number,
         "total_steps": total, "next_step_required": number < total,
         "findings": format!("finding {number}")});

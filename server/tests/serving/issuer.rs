@@ -98,6 +98,11 @@ impl Issuer {
         signers
     }
 
+    /// What is published now.
+    pub fn set(&self) -> String {
+        self.state.set.lock().unwrap().clone()
+    }
+
     /// Answers nothing but 503 from now on.
     pub fn fail(&self) {
         self.state.fails.store(true, Ordering::Relaxed);

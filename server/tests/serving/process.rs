@@ -32,8 +32,12 @@ pub fn exai(env: &[(&str, &str)]) -> Command {
 
 /// Starts `exai serve` with these settings and variables and waits until it listens.
 pub fn serve(settings: &[&str], env: &[(&str, &str)]) -> Server {
+    serve_by(exai(env), settings)
+}
+
+/// As [`serve`], by a command that ends in the binary and hands its arguments on.
+pub fn serve_by(mut command: Command, settings: &[&str]) -> Server {
     let state = tempfile::tempdir().unwrap();
-    let mut command = exai(env);
     command.arg("serve");
     for name in ["listen", "admin"] {
         command.args(["--set", &format!("server.{name}=127.0.0.1:0")]);

@@ -23,7 +23,7 @@ fn status(server: &Server, token: Option<&str>) -> u16 {
     server.post(&call("version", json!({})), &headers).status
 }
 
-fn lines(server: &Server, action: &str) -> Vec<Value> {
+pub fn lines(server: &Server, action: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(server.state.path().join("audit.jsonl")).unwrap();
     let lines = text
         .lines()
@@ -32,7 +32,7 @@ fn lines(server: &Server, action: &str) -> Vec<Value> {
 }
 
 /// Replaces a file as an operator would, at once and with another length.
-fn put(path: &Path, text: &str) {
+pub fn put(path: &Path, text: &str) {
     let beside = path.with_extension("new");
     std::fs::write(&beside, text).unwrap();
     std::fs::rename(beside, path).unwrap();
@@ -42,7 +42,7 @@ fn hangup(server: &Server) {
     server.signal(nix::sys::signal::Signal::SIGHUP);
 }
 
-fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> (PathBuf, String) {
+pub fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> (PathBuf, String) {
     let path = folder.path().join(name);
     std::fs::write(&path, text).unwrap();
     let shown = path.display().to_string();

@@ -38,7 +38,7 @@ fn roster(names: &[&str]) -> Roster {
         catalogue,
         served: all,
         unregistered: without,
-        aliases: BTreeMap::new(),
+        aliases: Current::new(BTreeMap::new()),
     }
 }
 
@@ -108,9 +108,9 @@ fn automatic_routes_follow_tool_size_and_wishes() {
 
 #[test]
 fn an_explicit_model_is_honoured_and_followed_by_its_equals() {
-    let mut all = roster(&["kimi", "glm", "minimax"]);
-    all.aliases
-        .insert("house".to_owned(), "MiniMax-M2.7".to_owned());
+    let all = roster(&["kimi", "glm", "minimax"]);
+    let own = [("house".to_owned(), "MiniMax-M2.7".to_owned())];
+    all.aliases.set(BTreeMap::from(own));
     assert_eq!(
         shape(&ask("chat", Some("HOUSE")), &all),
         [
