@@ -8,6 +8,7 @@ use exai_harness::history::Now;
 use exai_harness::load::{self, LoadPlan};
 use exai_judge::Event;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::CRITERION;
@@ -86,6 +87,7 @@ async fn one(
     let now: Now = Arc::new(move || clock.now());
     let rate = if stretch.is_quiet { QUIET_RATE } else { RATE };
     let seconds = u32::try_from(stretch.seconds).unwrap_or(u32::MAX);
+    let ends = Instant::now() + Duration::from_secs(stretch.seconds);
     let load = LoadPlan {
         in_flight: IN_FLIGHT,
         ..LoadPlan::steady(CRITERION, phase, rate, seconds)
@@ -102,4 +104,6 @@ async fn one(
     })
     .await;
     stage.recorder.record(Event::Load(account));
+    // The last call of a stretch is due, and may be answered, before its end.
+    over.run_until_cancelled(sleep_until(ends)).await;
 }
