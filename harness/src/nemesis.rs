@@ -8,6 +8,7 @@
 pub mod edge;
 pub mod embedded;
 mod kill;
+mod partition;
 mod pause;
 mod probe;
 mod refusal;

@@ -325,10 +325,19 @@ impl Process {
     /// When it could not be signalled, or is still there after `limit`.
     pub async fn kill(&self, limit: Duration) -> Result<Ended, ProcessError> {
         match &self.means {
-            Means::Child(_) => self.signal(Signal::SIGKILL)?,
-            Means::Contained(container, _) => container.kill().await?,
+            Means::Child(_) => {
+                self.signal(Signal::SIGKILL)?;
+                self.wait_within(limit).await
+            }
+            Means::Contained(container, _) => {
+                container.kill().await?;
+                // The kernel has it dead by now; the engine tells later.
+                let dead = monotonic();
+                let ended = self.wait_within(limit).await?;
+                let at = ended.at.min(dead);
+                Ok(Ended { at, ..ended })
+            }
         }
-        self.wait_within(limit).await
     }
 
     /// SIGTERM, then waits for the child to end by itself.

@@ -69,7 +69,7 @@ pub struct Setup<'a> {
     pub folder: &'a Path,
     /// Whom it runs as.
     pub user: Option<Nobody>,
-    /// From a death to the next start; in a container its engine's.
+    /// From a death to the next start; a container's engine and command line have their own.
     pub restart_delay: Duration,
     /// The container it runs in, if it does.
     pub berth: Option<Berth>,

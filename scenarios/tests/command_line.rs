@@ -58,6 +58,38 @@ fn help_and_version_are_no_mistakes() {
 }
 
 #[test]
+fn a_machine_without_an_engine_is_told_what_to_install_before_anything_starts() {
+    let reports = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_verify"))
+        .args(["run", "V.5", "--driver", "container", "--reports"])
+        .arg(reports.path())
+        .env("DOCKER_HOST", "unix:///no/such/engine.sock")
+        .output()
+        .expect("verify starts");
+    let said = says(&output);
+    assert_eq!(code(&output), 64, "{said}");
+    assert!(said.contains("unix:///no/such/engine.sock"), "{said}");
+    assert!(said.contains("apt-get install docker.io"), "{said}");
+    assert!(!said.contains("Compiling"), "something was built: {said}");
+    let begun = std::fs::read_dir(reports.path()).expect("ours").count();
+    assert_eq!(begun, 0, "a run was begun");
+}
+
+#[test]
+fn a_saboteur_on_an_edge_is_refused_in_containers() {
+    let output = verify(&[
+        "run",
+        "V.1",
+        "--driver",
+        "container",
+        "--spoil",
+        "none@client",
+    ]);
+    assert_eq!(code(&output), 64, "{}", says(&output));
+    assert!(says(&output).contains("local driver"), "{}", says(&output));
+}
+
+#[test]
 fn a_missing_redis_is_said_before_anything_starts() {
     let output = Command::new(env!("CARGO_BIN_EXE_verify"))
         .args(["run", "V.4", "--store", "redis"])

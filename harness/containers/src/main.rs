@@ -4,13 +4,15 @@
 //! It owns what it puts up. End of input, SIGTERM, SIGINT and a panic take everything down again;
 //! what a SIGKILL leaves is found by its labels and removed by the next one that starts.
 //!
-//! `containers pipe` is a process of its own: a program in a container, on its pipes.
+//! `containers pipe` is a process of its own: a program in a container, on its pipes. `containers
+//! linger` is how a container's main program begins late.
 
 mod engine;
 mod fleet;
 mod image;
 mod label;
 mod leaf;
+mod linger;
 mod pipe;
 mod sweep;
 mod trouble;
@@ -18,18 +20,23 @@ mod trouble;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [verb, millis, rest @ ..] = &words[..]
+        && verb == "linger"
+    {
+        return linger::run(millis, rest);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build();
     match runtime {
         Ok(runtime) => {
-            let mut words = std::env::args().skip(1);
-            let code = match (words.next().as_deref(), words.next()) {
-                (None, _) => runtime.block_on(leaf::run()),
-                (Some("pipe"), Some(errand)) => runtime.block_on(pipe::run(&errand)),
+            let code = match &words[..] {
+                [] => runtime.block_on(leaf::run()),
+                [verb, errand] if verb == "pipe" => runtime.block_on(pipe::run(errand)),
                 _ => {
-                    eprintln!("containers: takes no words, or: pipe ERRAND");
+                    eprintln!("containers: takes no words, pipe ERRAND, or linger MS PROGRAM …");
                     ExitCode::from(64)
                 }
             };

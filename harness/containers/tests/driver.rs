@@ -149,6 +149,27 @@ fn causes(events: &[Event]) -> Vec<(String, String)> {
     events.iter().filter_map(cause).collect()
 }
 
+/// That each kill, the pause and the partitions were proven by the engine.
+fn are_proven<'a>(
+    causes: &[(String, String)],
+    killed: impl Iterator<Item = (&'a &'a str, &'a String)>,
+) {
+    for (fault, id) in killed {
+        let (_, proof) = causes.iter().find(|(one, _)| one == fault).expect(fault);
+        assert!(proof.contains(&id[..12]), "{proof}");
+        assert!(proof.contains("restart 1 by its policy"), "{proof}");
+    }
+    let (_, proof) = causes
+        .iter()
+        .find(|(one, _)| one == "store.pause.1")
+        .expect("a pause");
+    assert!(proof.ends_with("paused"), "{proof}");
+    let cut = causes
+        .iter()
+        .filter(|(_, proof)| proof.contains("off its network"));
+    assert_eq!(cut.count(), 3, "{causes:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rig_stands_in_containers_and_what_breaks_there_is_proven_by_the_engine() {
     if is_absent() {
@@ -171,6 +192,10 @@ async fn the_rig_stands_in_containers_and_what_breaks_there_is_proven_by_the_eng
     }
     let paused = topology.break_store(FaultKind::Pause).await;
     assert_eq!(paused.expect("no trouble of ours"), Landed::Yes);
+    for component in ["store", "kimi", "server"] {
+        let cut = topology.partition(component).await;
+        assert_eq!(cut.expect("no trouble of ours"), Landed::Yes, "{component}");
+    }
     let ended = topology.restart_with(&Settings::default()).await;
     assert!(ended.expect("it comes back").status.unwrap().success());
     topology.stop().await.expect("it drains");
@@ -180,20 +205,8 @@ async fn the_rig_stands_in_containers_and_what_breaks_there_is_proven_by_the_eng
     recorder.close().await.expect("nothing was lost");
     let history = History::in_folder(folder.path());
     let events: Vec<Event> = history.observations().map(|seen| seen.event).collect();
-    let causes = causes(&events);
-    for (fault, id) in ["server.kill.1", "store.kill.1", "kimi.kill.1"]
-        .iter()
-        .zip(&ids)
-    {
-        let (_, proof) = causes.iter().find(|(one, _)| one == fault).expect(fault);
-        assert!(proof.contains(&id[..12]), "{proof}");
-        assert!(proof.contains("restart 1 by its policy"), "{proof}");
-    }
-    let (_, proof) = causes
-        .iter()
-        .find(|(one, _)| one == "store.pause.1")
-        .expect("a pause");
-    assert!(proof.ends_with("paused"), "{proof}");
+    let killed = ["server.kill.1", "store.kill.1", "kimi.kill.1"];
+    are_proven(&causes(&events), killed.iter().zip(&ids));
     let mut identities = 0;
     for event in &events {
         if let Event::Identity(seen) = event {

@@ -31,6 +31,8 @@ pub enum FaultKind {
     Full,
     /// Writes refused by a read-only store.
     ReadOnly,
+    /// Taken off its network; containers alone have one.
+    Partition,
 }
 
 impl FaultKind {
@@ -45,6 +47,7 @@ impl FaultKind {
             Self::Slow => "slow",
             Self::Full => "full",
             Self::ReadOnly => "read_only",
+            Self::Partition => "partition",
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Berth {
     pub engine: Engine,
     /// What it is, but for its command line, environment and user.
     pub plan: Plan,
+    /// Words before the executable, such as those of a program that becomes it.
+    pub before: Vec<String>,
     /// The executable's path in the image.
     pub program: String,
     /// Its address in the run's network.
@@ -110,7 +112,8 @@ impl Berth {
 
     fn command(&self, spec: &Spec) -> Vec<String> {
         let words = spec.args.iter().map(|word| word.display().to_string());
-        std::iter::once(self.program.clone()).chain(words).collect()
+        let before = self.before.iter().cloned();
+        before.chain([self.program.clone()]).chain(words).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use exai_judge::fault::{FaultKind, Step};
 use tokio::time::Instant;
 
 use super::{Landed, Nemesis, NemesisError, Probe};
+use crate::clock::monotonic;
 use crate::process::Process;
 use crate::supervisor::{Role, Supervisor, SupervisorError};
 
@@ -36,10 +37,12 @@ impl Nemesis {
         let process = supervisor.process()?;
         let old = process.pair();
         deed.injected();
+        let mut since = 0;
         if !self.is_toothless {
-            supervisor.kill(DEATH).await?;
+            let (_, ended) = supervisor.kill(DEATH).await?;
+            since = monotonic().saturating_sub(ended.at);
         }
-        let dead_at = self.recorder.now();
+        let dead_at = self.recorder.now().saturating_sub(since);
         if old.is_alive() {
             deed.not_landed(format!(
                 "pid {} (started {}) still runs",

@@ -3,10 +3,11 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use exai_mocks::provider::Provider;
 
-use super::services::{EXAI, MOCK_PROVIDER, REDIS, REDIS_CLI, Service};
+use super::services::{CONTAINERS, EXAI, MOCK_PROVIDER, REDIS, REDIS_CLI, Service};
 use super::{Setup, StoreKind, TopologyError};
 use crate::engine::wire::{Answer, Carried, Facts, Order};
 use crate::engine::{Berth, Engine, EngineError};
@@ -22,6 +23,8 @@ pub(super) struct Containers {
     config: String,
     folder: PathBuf,
     images: Images,
+    /// From a start of the store's container to the store's own.
+    late: Duration,
 }
 
 /// The ids of the run's images.
@@ -53,7 +56,7 @@ impl Containers {
         let (exai, vendor, redis) = futures::try_join!(
             image(&engine, "exai", exai.into()),
             image(&engine, "mock-provider", vendor.into()),
-            redis_image(&engine, setup.store),
+            redis_image(&engine, setup.store, leaf),
         )?;
         Ok(Self {
             engine,
@@ -61,6 +64,7 @@ impl Containers {
             gateway,
             config: folder.join("exai.toml").display().to_string(),
             folder: folder.to_path_buf(),
+            late: setup.restart.store,
             images: Images {
                 exai,
                 vendor,
@@ -98,7 +102,10 @@ impl Containers {
 
     pub(super) fn store(&self) -> Option<Berth> {
         let image = self.images.redis.as_ref()?;
-        Some(self.berth(Service::Redis, image, Some(&self.folder.join("redis"))))
+        let mut berth = self.berth(Service::Redis, image, Some(&self.folder.join("redis")));
+        let late = self.late.as_millis().to_string();
+        berth.before = vec![CONTAINERS.to_owned(), "linger".to_owned(), late];
+        Some(berth)
     }
 
     pub(super) fn server(&self) -> Berths {
@@ -119,6 +126,7 @@ impl Containers {
         Berth {
             engine: self.engine.clone(),
             plan,
+            before: Vec::new(),
             program: service.program().to_owned(),
             address: service.address(self.gateway),
             leaf: self.leaf.clone(),
@@ -157,7 +165,11 @@ fn carried(from: &Path, to: &str) -> Carried {
     }
 }
 
-async fn redis_image(engine: &Engine, store: StoreKind) -> Result<Option<String>, TopologyError> {
+async fn redis_image(
+    engine: &Engine,
+    store: StoreKind,
+    leaf: &Path,
+) -> Result<Option<String>, TopologyError> {
     if store == StoreKind::Embedded {
         return Ok(None);
     }
@@ -165,6 +177,7 @@ async fn redis_image(engine: &Engine, store: StoreKind) -> Result<Option<String>
     let files = vec![
         carried(&found("redis-server")?, REDIS),
         carried(&found("redis-cli")?, REDIS_CLI),
+        carried(leaf, CONTAINERS),
     ];
     Ok(Some(image(engine, "redis", files).await?))
 }

@@ -9,7 +9,7 @@ use crate::link::Link;
 use crate::nemesis::edge::Slow;
 use crate::nemesis::embedded::Pattern;
 use crate::nemesis::{self, Landed, Probe};
-use crate::supervisor::Role;
+use crate::supervisor::{Role, Supervisor};
 
 /// How long a pause lasts (CRITERIA, Store faults).
 const PAUSE: Duration = Duration::from_secs(2);
@@ -46,17 +46,7 @@ impl Topology {
             }
             return Ok(landed);
         }
-        let (supervisor, probe) = match (component, &self.store) {
-            ("store", Store::Redis { link, redis }) => (
-                redis.supervisor(),
-                nemesis::pong(link.address(), redis.password()),
-            ),
-            _ => {
-                let vendor = self.vendor(component)?;
-                let probe = nemesis::answers_http(vendor.link().address(), "/", None);
-                (vendor.simulator().supervisor(), probe)
-            }
-        };
+        let (supervisor, probe) = self.of_rig(component)?;
         Ok(self
             .nemesis
             .kill(component, supervisor, Role::Rig, &probe)
@@ -93,6 +83,33 @@ impl Topology {
                 })
             }
         }
+    }
+
+    /// Takes a component's container off its network for a while: the server, a store that is one,
+    /// or a provider. Nothing lands where components are processes of this machine.
+    ///
+    /// # Errors
+    /// When there is no such component, or it does not heal in time.
+    pub async fn partition(&self, component: &str) -> Result<Landed, TopologyError> {
+        let (supervisor, probe) = match component {
+            "server" => (self.server.supervisor(), self.server_probe()),
+            _ => self.of_rig(component)?,
+        };
+        Ok(self
+            .nemesis
+            .partition(component, supervisor, WINDOW, &probe)
+            .await?)
+    }
+
+    /// A component of the rig that can be ordered about, and the probe of its edge.
+    fn of_rig(&self, component: &str) -> Result<(&Supervisor, Probe), TopologyError> {
+        if let ("store", Store::Redis { link, redis }) = (component, &self.store) {
+            let probe = nemesis::pong(link.address(), redis.password());
+            return Ok((redis.supervisor(), probe));
+        }
+        let vendor = self.vendor(component)?;
+        let probe = nemesis::answers_http(vendor.link().address(), "/", None);
+        Ok((vendor.simulator().supervisor(), probe))
     }
 
     async fn lock_store(&self, kind: FaultKind) -> Result<Landed, TopologyError> {

@@ -14,6 +14,8 @@ pub const EXAI: &str = "/usr/local/bin/exai";
 pub const REDIS: &str = "/usr/bin/redis-server";
 /// The store's health command.
 pub const REDIS_CLI: &str = "/usr/bin/redis-cli";
+/// What has the store begin late.
+pub const CONTAINERS: &str = "/usr/local/bin/containers";
 /// A simulator's.
 pub const MOCK_PROVIDER: &str = "/usr/local/bin/mock-provider";
 
