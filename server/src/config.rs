@@ -14,6 +14,7 @@ pub mod duration;
 pub mod fault;
 pub mod files;
 pub mod json_schema;
+mod ladder;
 pub mod layer;
 pub mod limits;
 pub mod prompts;
@@ -39,7 +40,7 @@ pub use digest::Digests;
 pub use fault::{Fault, Faults};
 pub use files::Files;
 pub use layer::{Flag, Layer};
-pub use limits::{Clocks, Limits, Rate, Timeouts};
+pub use limits::{Clocks, Ladder, Limits, Rate, TimeoutProfile, Timeouts};
 pub use prompts::Prompts;
 pub use provider::{Dialect, ProviderKey, ProviderRow};
 pub use schema::Schema;
@@ -353,10 +354,14 @@ impl Sections {
             instructions: prompts,
             ..self.tools
         };
+        let bridge = Bridge {
+            wall: self.timeouts.bridge(),
+            ..self.bridge
+        };
         Config {
             server: self.server,
             limits: self.limits,
-            timeouts: self.timeouts,
+            timeouts: self.timeouts.in_force(),
             breaker: self.breaker,
             retry: self.retry,
             store: self.store,
@@ -364,7 +369,7 @@ impl Sections {
             thread: self.thread,
             auth: self.auth,
             audit: self.audit,
-            bridge: self.bridge,
+            bridge,
             tools,
             models: self.models,
             budgets,

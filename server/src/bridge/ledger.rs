@@ -70,6 +70,8 @@ pub struct Ledger {
     in_flight: usize,
     most: usize,
     window: Duration,
+    /// What any request may take; None is no wall clock.
+    wall: Option<Duration>,
     /// The parameters of the client's `initialize`, and whether it was answered.
     greeting: Option<(Value, bool)>,
     lost_at: Option<Instant>,
@@ -103,6 +105,7 @@ impl Ledger {
             in_flight: settings.in_flight,
             most: settings.queue + settings.in_flight,
             window: settings.reconnect,
+            wall: settings.wall,
             greeting: None,
             lost_at: Some(now),
         }
@@ -278,7 +281,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Ends what has waited too long for a daemon that is lost.
+    /// Ends what has waited too long for a daemon that is lost, or for any answer.
     pub fn expire(&mut self, now: Instant) -> Vec<String> {
         let due: Vec<u64> = self
             .entries
@@ -286,9 +289,23 @@ impl Ledger {
             .filter(|(_, entry)| self.end_of(entry).is_some_and(|end| end <= now))
             .map(|(number, _)| *number)
             .collect();
-        let message = "The daemon cannot be reached; see bridge.url. The call may have been made: \
-                       sent again with the same idempotency key it is made once.";
-        let failure = Failure::new(Category::NetworkError, "daemon_unreachable", message);
+        let (category, code, what) = match self.lost_at {
+            Some(_) => (
+                Category::NetworkError,
+                "daemon_unreachable",
+                "The daemon cannot be reached; see bridge.url.",
+            ),
+            None => (
+                Category::TimeoutError,
+                "bridge_timeout",
+                "No answer came within timeouts.classic.bridge.",
+            ),
+        };
+        let message = format!(
+            "{what} The call may have been made: sent again with the same idempotency key it is \
+             made once."
+        );
+        let failure = Failure::new(category, code, message);
         due.into_iter()
             .filter_map(|number| self.remove(number))
             .map(|entry| answer(&entry.id, &error(-32050, &failure)))
@@ -296,27 +313,29 @@ impl Ledger {
     }
 
     fn end_of(&self, entry: &Entry) -> Option<Instant> {
-        Some(self.lost_at?.max(entry.asked_at) + self.window)
+        let lost = self.lost_at.map(|at| at.max(entry.asked_at) + self.window);
+        let wall = self.wall.map(|wall| entry.asked_at + wall);
+        lost.into_iter().chain(wall).min()
     }
 
     /// When to look at the clock again.
     pub fn due(&self) -> Option<Instant> {
-        let when = |entry: &Entry| match (self.end_of(entry), entry.state) {
-            (Some(end), _) => Some(end),
-            (None, State::Waiting(due)) => Some(due),
-            (None, State::Sent) => None,
+        let ends = self.entries.values().filter_map(|entry| self.end_of(entry));
+        if self.lost_at.is_some() {
+            return ends.min();
+        }
+        let waits = |entry: &Entry| match entry.state {
+            State::Waiting(due) => Some(due),
+            State::Sent => None,
         };
         let full = self
             .entries
             .values()
             .filter(|e| e.state == State::Sent)
             .count();
-        let is_held = self.lost_at.is_none() && full >= self.in_flight;
-        self.entries
-            .values()
-            .filter(|_| !is_held)
-            .filter_map(when)
-            .min()
+        let is_held = full >= self.in_flight;
+        let turns = self.entries.values().filter(|_| !is_held);
+        turns.filter_map(waits).chain(ends).min()
     }
 }
 

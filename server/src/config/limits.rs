@@ -116,6 +116,35 @@ pub struct Timeouts {
     pub prompt: Clocks,
     /// Clocks of models of class *thinking*.
     pub thinking: Clocks,
+    /// The ladder of profile *classic*.
+    pub classic: Ladder,
+}
+
+impl Timeouts {
+    /// The clocks in force: by model class, or the historic ladder for both classes.
+    #[must_use]
+    pub fn in_force(self) -> Self {
+        if self.profile == TimeoutProfile::Class {
+            return self;
+        }
+        Self {
+            prompt: self.classic.clocks(),
+            thinking: self.classic.clocks(),
+            ..self
+        }
+    }
+
+    /// What any call may take at the server; None where clocks go by model class.
+    #[must_use]
+    pub fn daemon(&self) -> Option<Duration> {
+        (self.profile == TimeoutProfile::Classic).then_some(self.classic.daemon)
+    }
+
+    /// What any call may take on its way through the bridge; None where clocks go by model class.
+    #[must_use]
+    pub fn bridge(&self) -> Option<Duration> {
+        (self.profile == TimeoutProfile::Classic).then_some(self.classic.bridge)
+    }
 }
 
 /// Which timeout ladder applies.
@@ -124,6 +153,42 @@ pub struct Timeouts {
 pub enum TimeoutProfile {
     /// Three clocks by model class.
     Class,
+    /// One ladder of wall clocks for every model, as it was before there were classes.
+    Classic,
+}
+
+/// The historic ladder: wall clocks, each longer than the one inside it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ladder {
+    /// One chat call, and each attempt of any call.
+    #[serde(deserialize_with = "duration::one")]
+    pub tool: Duration,
+    /// The expert pass alone.
+    #[serde(deserialize_with = "duration::one")]
+    pub expert: Duration,
+    /// One workflow call, expert pass included.
+    #[serde(deserialize_with = "duration::one")]
+    pub workflow: Duration,
+    /// Any call at the server.
+    #[serde(deserialize_with = "duration::one")]
+    pub daemon: Duration,
+    /// Any call on its way through the bridge.
+    #[serde(deserialize_with = "duration::one")]
+    pub bridge: Duration,
+}
+
+impl Ladder {
+    /// It knows no silence, only ends.
+    fn clocks(&self) -> Clocks {
+        Clocks {
+            first_token: self.tool,
+            idle: self.tool,
+            total: self.tool,
+            workflow: self.workflow,
+            expert: self.expert,
+        }
+    }
 }
 
 /// The clocks of one model class.

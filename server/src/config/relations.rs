@@ -4,23 +4,22 @@ use std::time::Duration;
 
 use super::auth::DISCOVER;
 use super::{
-    Algorithm, ArchiveKind, AuthMode, Clocks, Config, KeySource, ProviderRow, address, files,
+    Algorithm, ArchiveKind, AuthMode, Config, KeySource, ProviderRow, address, files, ladder,
 };
 use crate::observe::alert;
 
 /// Outer clocks exceed inner ones by at least this, so that the inner one fires first.
-const STEP: Duration = Duration::from_secs(5);
+pub(super) const STEP: Duration = Duration::from_secs(5);
 
 /// Components that `ready.require` may name.
 const COMPONENTS: [&str; 4] = ["store", "archive", "disk", "providers"];
 
-type Wrong = (String, String);
+pub(super) type Wrong = (String, String);
 
 /// Every broken relation, as key and sentence.
 pub(super) fn check(config: &Config) -> Vec<Wrong> {
     let mut wrong = Vec::new();
-    clocks("prompt", &config.timeouts.prompt, &mut wrong);
-    clocks("thinking", &config.timeouts.thinking, &mut wrong);
+    ladder::check(&config.timeouts, &mut wrong);
     positive(config, &mut wrong);
     limits(config, &mut wrong);
     listeners(config, &mut wrong);
@@ -51,36 +50,6 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
 fn say(wrong: &mut Vec<Wrong>, is_broken: bool, key: &str, message: &str) {
     if is_broken {
         wrong.push((key.to_owned(), message.to_owned()));
-    }
-}
-
-fn clocks(class: &str, clocks: &Clocks, wrong: &mut Vec<Wrong>) {
-    let table = [
-        (
-            "first_token",
-            clocks.first_token,
-            "total",
-            clocks.total,
-            Duration::ZERO,
-        ),
-        ("idle", clocks.idle, "total", clocks.total, Duration::ZERO),
-        ("total", clocks.total, "workflow", clocks.workflow, STEP),
-        ("expert", clocks.expert, "workflow", clocks.workflow, STEP),
-    ];
-    for (inner, short, outer, long, step) in table {
-        if short + step > long {
-            let (short, long) = (short.as_secs_f64(), long.as_secs_f64());
-            let room = if step.is_zero() {
-                ""
-            } else {
-                " by at least 5 s"
-            };
-            let message = format!(
-                "the timeout ladder is broken: {outer} ({long} s) must exceed \
-                 timeouts.{class}.{inner} ({short} s){room}"
-            );
-            wrong.push((format!("timeouts.{class}.{outer}"), message));
-        }
     }
 }
 

@@ -86,6 +86,9 @@ pub struct Bridge {
     pub root: String,
     /// `HOST=CONTAINER` for a client that sees other paths than the bridge.
     pub map: Vec<String>,
+    /// What any request may take, where `timeouts.profile` says so; None is no wall clock.
+    #[serde(skip)]
+    pub wall: Option<Duration>,
 }
 
 /// `[breaker]`.

@@ -141,7 +141,15 @@ fn broken_relations_name_the_outer_key() {
         ),
         ("[store]\nurl = \"http://x\"", "store.url"),
         ("[ready]\nrequire = [\"moon\"]", "ready.require"),
-        ("[timeouts]\nprofile = \"classic\"", "timeouts.profile"),
+        ("[timeouts]\nprofile = \"modern\"", "timeouts.profile"),
+        (
+            "[timeouts]\nprofile = \"classic\"\n[timeouts.classic]\nworkflow = \"44s\"",
+            "timeouts.classic.workflow",
+        ),
+        (
+            "[timeouts]\nprofile = \"classic\"\n[timeouts.classic]\ndaemon = \"45s\"",
+            "timeouts.classic.daemon",
+        ),
     ];
     for (text, key) in table {
         assert!(
@@ -150,6 +158,33 @@ fn broken_relations_name_the_outer_key() {
             faults_of(text)
         );
     }
+}
+
+#[test]
+fn the_classic_profile_is_one_ladder_of_wall_clocks_for_both_classes() {
+    let config = Config::from_toml("[timeouts]\nprofile = \"classic\"\n").unwrap();
+    let timeouts = config.timeouts;
+    let millis = |span: std::time::Duration| span.as_millis();
+    for clocks in [&timeouts.prompt, &timeouts.thinking] {
+        let all = [clocks.first_token, clocks.idle, clocks.total];
+        assert_eq!(all.map(millis), [30_000; 3]);
+        assert_eq!(
+            [clocks.workflow, clocks.expert].map(millis),
+            [45_000, 40_000]
+        );
+    }
+    assert_eq!(timeouts.daemon().map(millis), Some(67_500));
+    assert_eq!(config.bridge.wall.map(millis), Some(101_250));
+    let config = Config::from_toml("").unwrap();
+    assert_eq!((config.timeouts.daemon(), config.bridge.wall), (None, None));
+}
+
+#[test]
+fn only_the_ladder_of_the_chosen_profile_has_to_hold() {
+    let broken = "[timeouts.classic]\nbridge = \"1s\"\n";
+    assert!(Config::from_toml(broken).is_ok());
+    let broken = "[timeouts]\nprofile = \"classic\"\n[timeouts.prompt]\nidle = \"1h\"\n";
+    assert!(Config::from_toml(broken).is_ok());
 }
 
 #[test]

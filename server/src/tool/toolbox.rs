@@ -271,6 +271,9 @@ impl Toolbox {
     /// The router keeps the clocks of the model's class; this is the net below them.
     fn deadline(&self, tool: &Tool) -> Duration {
         let timeouts = &self.0.around.settings.timeouts;
+        if let Some(wall) = timeouts.daemon().filter(|_| tool.row.reaches_outside()) {
+            return wall;
+        }
         match tool.row.kind {
             Kind::Workflow | Kind::Consensus => {
                 timeouts.prompt.workflow.max(timeouts.thinking.workflow) + MARGIN

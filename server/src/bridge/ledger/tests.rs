@@ -214,3 +214,28 @@ fn a_line_that_is_no_message_is_answered_at_once() {
     let twice = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
     assert!(matches!(bench.accept(&twice), Accepted::Answer(said) if said.contains("id_in_use")));
 }
+
+#[test]
+fn under_the_classic_ladder_a_request_at_a_living_daemon_ends_at_its_wall() {
+    let mut bench = Bench::new("[timeouts]\nprofile = \"classic\"");
+    bench.ask(1, "tools/call");
+    let _sent = bench.sent();
+    let wall = Duration::from_millis(101_250);
+    assert_eq!(bench.ledger.due(), Some(bench.now + wall));
+    bench.pass(101);
+    assert!(bench.ledger.expire(bench.now).is_empty());
+    bench.pass(1);
+    let said = bench.ledger.expire(bench.now);
+    assert!(said[0].contains("\"bridge_timeout\""), "{said:?}");
+    assert!(bench.ledger.is_empty());
+}
+
+#[test]
+fn by_model_class_a_request_at_a_living_daemon_has_no_wall() {
+    let mut bench = Bench::new("");
+    bench.ask(1, "tools/call");
+    let _sent = bench.sent();
+    bench.pass(3_600);
+    assert_eq!(bench.ledger.due(), None);
+    assert!(bench.ledger.expire(bench.now).is_empty());
+}
