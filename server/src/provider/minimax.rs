@@ -96,6 +96,8 @@ fn by_code(refusal: &Refusal, code: u64, words: &str) -> ProviderFailure {
         1008 if refusal.status == 402 => (FaultClass::Configuration, Reaction::Configure),
         1008 => (FaultClass::QuotaGone, Reaction::Quota { leave: true }),
         1026 | 1027 => (FaultClass::Filtered, Reaction::Refuse),
+        // Only the words of this code tell a prompt that is too long from any other bad parameter.
+        2013 if words.contains("context window") => (FaultClass::ContextTooLong, Reaction::Refuse),
         1042..=1044 | 2013 | 2037 | 2039 | 2042 | 2048 | 20132 => {
             (FaultClass::Rejected, Reaction::Refuse)
         }
