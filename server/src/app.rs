@@ -11,6 +11,7 @@ mod reload;
 mod serve;
 mod signals;
 mod stdio;
+mod storage;
 mod watching;
 
 use std::path::{Path, PathBuf};
@@ -32,9 +33,11 @@ use crate::observe::stage::Stages;
 use crate::observe::{Health, Metrics, log};
 use crate::router::Router;
 use crate::spending::Spending;
-use crate::store::{Home, Operation, Store, StoreError, ThreadLimits, Watch};
+use crate::store::{Store, ThreadLimits};
 use crate::thread::Threads;
 use crate::tool::{Surroundings, Toolbox};
+
+pub(crate) use storage::{open_store, unwatched};
 
 /// How long the runtime's own tasks may take to end after everything was told to.
 const ENDING: Duration = Duration::from_millis(500);
@@ -220,51 +223,14 @@ async fn open_state(
     metrics: Metrics,
 ) -> Result<(Store, Option<Keeper>), AppError> {
     let changed = Arc::new(Notify::new());
-    let opening = open_store(config, watch(metrics, Arc::clone(&changed)));
+    let told = storage::told(config.store.kind, metrics, Arc::clone(&changed));
+    let opening = open_store(config, told);
     let store = stages.run("store", opening).await;
     let store = store.map_err(|error| AppError::theirs("store", error))?;
     let opening = open_archive(config, &store, changed);
     let keeper = stages.run("archive", opening).await;
     let keeper = keeper.map_err(|error| AppError::theirs("archive", error))?;
     Ok((store, keeper))
-}
-
-/// Opens the configured store, whose operations `watch` is told of.
-///
-/// # Errors
-/// What kept it from opening. A Redis that does not answer is none.
-pub(crate) async fn open_store(config: &Config, watch: Watch) -> Result<Store, StoreError> {
-    let row = &config.store;
-    let home = match row.kind {
-        StoreKind::Sqlite => {
-            let path = match row.path.as_str() {
-                "" => config.server.state_dir().join("exai.sqlite"),
-                path => PathBuf::from(path),
-            };
-            Home::Embedded {
-                path,
-                busy_timeout: row.busy_timeout,
-            }
-        }
-        StoreKind::Redis => Home::Redis {
-            url: SecretString::from(row.url.as_str()),
-            connect_timeout: row.connect_timeout,
-            command_timeout: row.command_timeout,
-        },
-    };
-    Store::open(home, thread_limits(config), watch).await
-}
-
-/// Counts the store's operations, and wakes whoever copies what they changed.
-fn watch(metrics: Metrics, changed: Arc<Notify>) -> Watch {
-    Arc::new(move |operation: Operation| {
-        metrics.store_operation(operation.name, operation.elapsed);
-        if operation.is_outage {
-            metrics.store_error();
-        } else if matches!(operation.name, "append" | "delete") {
-            changed.notify_one();
-        }
-    })
 }
 
 /// Prepares the configured archive and asks it once. One that does not answer, or whose schema is

@@ -34,6 +34,7 @@ pub use record::{
     Append, Appended, Claim, Exchange, Recalled, StoredThread, Target, ThreadId, ThreadLimits,
     ThreadSummary,
 };
+pub use redis::guard::{Guarding, Moved};
 pub use waiting::{Belongings, Purged, Ticket, Waiting};
 
 /// Which home, and how long to wait for it.
@@ -54,6 +55,8 @@ pub enum Home {
         connect_timeout: Duration,
         /// One command.
         command_timeout: Duration,
+        /// The breaker before it.
+        guarding: Guarding,
     },
 }
 
@@ -110,12 +113,15 @@ impl Store {
                 url,
                 connect_timeout,
                 command_timeout,
+                guarding,
             } => {
                 let clocks = redis::Clocks {
                     connect: connect_timeout,
                     command: command_timeout,
                 };
-                Kind::Redis(Arc::new(redis::Redis::open(&url, clocks, limits).await?))
+                Kind::Redis(Arc::new(
+                    redis::Redis::open(&url, clocks, guarding, limits).await?,
+                ))
             }
         };
         Ok(Self { home, watch })

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{open_archive, open_store};
+use super::{open_archive, open_store, unwatched};
 use crate::archive::Keeper;
 use crate::config::Config;
 use crate::files::{FileStore, Holder};
@@ -35,7 +35,7 @@ struct Places {
 impl Places {
     async fn open(config: &Config) -> Result<Self, String> {
         let told = |part: &str, error: &dyn std::fmt::Display| format!("{part}: {error}");
-        let store = open_store(config, Arc::new(|_| {})).await;
+        let store = open_store(config, unwatched()).await;
         let store = store.map_err(|error| told("store", &error))?;
         store.probe().await.map_err(|error| told("store", &error))?;
         let keeper = open_archive(config, &store, Arc::new(Notify::new())).await;

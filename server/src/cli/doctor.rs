@@ -136,7 +136,7 @@ fn store(config: &Config) -> Finding {
         return Finding::bad(check, "no runtime", "report this as a bug of exai");
     };
     let opened = runtime.block_on(async {
-        let store = app::open_store(config, std::sync::Arc::new(|_| {})).await?;
+        let store = app::open_store(config, app::unwatched()).await?;
         store.probe().await
     });
     match opened {

@@ -46,7 +46,7 @@ fn read(config: &Config, days: u32) -> Result<Vec<UsageLine>, Failed> {
         .build();
     let runtime = runtime.map_err(|error| Failed::Usage(error.to_string()))?;
     let read = runtime.block_on(async {
-        let store = app::open_store(config, std::sync::Arc::new(|_| {})).await?;
+        let store = app::open_store(config, app::unwatched()).await?;
         store.usage(&calendar::days(Timestamp::now(), days)).await
     });
     read.map_err(|error| {

@@ -165,6 +165,7 @@ async fn the_link_to_redis_recovers_after_a_spoiled_handshake() {
         url: door.url.clone().into(),
         connect_timeout: Duration::from_secs(1),
         command_timeout: Duration::from_secs(1),
+        guarding: Guarding::default(),
     };
     let store = Store::open(home, LIMITS, silent()).await.unwrap();
     let first = opening("ada", "one");
@@ -206,6 +207,7 @@ async fn a_redis_that_is_not_there_is_an_outage_at_once_and_never_another_store(
         url: format!("redis://127.0.0.1:{port}").into(),
         connect_timeout: Duration::from_secs(1),
         command_timeout: Duration::from_secs(1),
+        guarding: Guarding::default(),
     };
     let store = Store::open(home, LIMITS, silent()).await.unwrap();
     assert_eq!(store.kind(), "redis");

@@ -4,6 +4,7 @@
 //! retried here: a command that timed out may still run, and the caller decides what to do.
 
 mod call;
+pub mod guard;
 mod link;
 mod reply;
 mod spending;
@@ -20,6 +21,7 @@ use super::{
     Append, Appended, CALL_PREFIX, CallId, Recalled, StoreError, StoredThread, Target, ThreadId,
 };
 use super::{ThreadLimits, ThreadSummary};
+use guard::Guarding;
 use link::Link;
 
 /// How long to wait for Redis.
@@ -52,9 +54,10 @@ impl Redis {
     pub async fn open(
         url: &SecretString,
         clocks: Clocks,
+        guarding: Guarding,
         limits: ThreadLimits,
     ) -> Result<Self, StoreError> {
-        let link = Link::open(url.expose_secret(), clocks)?;
+        let link = Link::open(url.expose_secret(), clocks, guarding)?;
         match link.manager().await {
             Err(newer @ StoreError::NewerSchema { .. }) => return Err(newer),
             Err(error) => tracing::warn!(cause = %error, "starting without the store"),

@@ -13,6 +13,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisResult};
 
 use super::Clocks;
+use super::guard::{Guard, Guarding};
 use super::reply::{leaves_link_usable, redis_error};
 use crate::store::StoreError;
 
@@ -25,6 +26,7 @@ const SCHEMA_KEY: &str = "exai:schema_version";
 pub(super) struct Link {
     client: Client,
     clocks: Clocks,
+    guard: Guard,
     current: Mutex<Option<Current>>,
     generation: AtomicU64,
 }
@@ -37,20 +39,37 @@ struct Current {
 
 impl Link {
     /// Prepares a link without connecting.
-    pub(super) fn open(url: &str, clocks: Clocks) -> Result<Self, StoreError> {
+    pub(super) fn open(url: &str, clocks: Clocks, guarding: Guarding) -> Result<Self, StoreError> {
         // The URL may hold a password, so the error does not quote it.
         let client = Client::open(url)
             .map_err(|error| StoreError::Unavailable(format!("redis url: {}", error.category())))?;
         Ok(Self {
             client,
             clocks,
+            guard: Guard::new(guarding),
             current: Mutex::new(None),
             generation: AtomicU64::new(0),
         })
     }
 
-    /// The manager in use, its schema checked.
+    /// The manager in use, its schema checked; refused while the breaker is open. The one call that
+    /// a half-open breaker lets through asks for a sign of life first.
     pub(super) async fn manager(&self) -> Result<ConnectionManager, StoreError> {
+        if let Some(trial) = self.guard.admit()? {
+            let answer = self.ping().await;
+            trial.settle(&answer);
+            answer?;
+        }
+        self.checked().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let mut manager = self.current()?.manager;
+        let asked: RedisResult<String> = redis::cmd("PING").query_async(&mut manager).await;
+        self.settle(asked).map(drop)
+    }
+
+    async fn checked(&self) -> Result<ConnectionManager, StoreError> {
         let Current {
             mut manager,
             is_checked,
@@ -86,14 +105,16 @@ impl Link {
 
     /// Turns a command's result into the store's words, and drops a wedged manager.
     pub(super) fn settle<T>(&self, result: RedisResult<T>) -> Result<T, StoreError> {
-        result.map_err(|error| {
+        let result = result.map_err(|error| {
             if !leaves_link_usable(&error) {
                 tracing::warn!(cause = %error, "rebuilding the link to redis");
                 self.generation.fetch_add(1, Ordering::AcqRel);
                 *self.lock() = None;
             }
             redis_error(&error)
-        })
+        });
+        self.guard.note(&result);
+        result
     }
 
     fn current(&self) -> Result<Current, StoreError> {
