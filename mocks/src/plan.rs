@@ -54,8 +54,8 @@ pub struct Rule {
     /// Which requests; everything by default.
     #[serde(default)]
     pub when: When,
-    /// The fault's own wait (silence, late token, gap of a drip) in milliseconds; `None` takes the
-    /// fault's default.
+    /// The fault's own wait in milliseconds: silence, late token, gap of a drip, or what a refusal
+    /// of Kimi's is held back; `None` takes the fault's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
 }

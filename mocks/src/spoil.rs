@@ -97,7 +97,11 @@ impl Scene<'_> {
 pub fn spoil(name: FaultName<'_>, scene: Scene<'_>) -> Spoiled {
     let (group, _) = name.id.split_at(name.id.len().min(1));
     match group {
-        "K" => refuse(kimi::refusal(name, &scene), kimi::page(name)),
+        "K" => {
+            let mut spoiled = refuse(kimi::refusal(name, &scene), kimi::page(name));
+            spoiled.reply = spoiled.reply.after(scene.delay_or(0));
+            spoiled
+        }
         "Z" => refuse(glm::refusal(name, &scene), glm::page(name)),
         "M" => refuse(minimax::refusal(name, &scene), None),
         "G" => gateway::spoil(name, scene),

@@ -62,8 +62,6 @@ pub struct FaultRow {
     /// Whether the provider goes silent, so that leaving it is judged against the silence limit.
     #[serde(default)]
     pub silent: bool,
-    /// The most landings a run has time for; None is as many as the profile asks for.
-    pub most: Option<u64>,
 }
 
 /// Named numbers and lists of one profile.

@@ -3,6 +3,7 @@
 
 mod categories;
 mod landing;
+mod quota;
 mod row;
 
 use self::categories::Silence;
@@ -11,7 +12,6 @@ use self::landing::{Landing, Lane};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use exai_harness::client::Client;
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
 use exai_judge::{Outcome, Transport};
 use exai_mocks::plan::{Plan, Rule, When};
@@ -35,8 +35,6 @@ const EXCHANGES: usize = 10;
 const BREAKER_FAILURES: u64 = 10;
 /// How often faults that did not land are tried, a lane's neighbours having held the provider.
 const ROUNDS: usize = 3;
-/// How long a quota flag stands at most when the provider named no time, ns.
-const FLAG: u64 = 62_000_000_000;
 
 /// Runs the workload.
 ///
@@ -74,7 +72,12 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
 /// Lands faults in sessions side by side; gives back those that met none of the requests.
 async fn land(stage: &Stage, landings: Vec<Landing>) -> Result<Vec<Landing>, Trouble> {
     let lanes = landing::share_out(landings).into_iter().enumerate();
-    let lanes = lanes.map(|(number, ((lane, _), landings))| session(stage, number, lane, landings));
+    let lanes = lanes.map(|(number, ((lane, _), landings))| async move {
+        match lane {
+            Lane::Quota => quota::sessions(stage, number, landings).await,
+            _ => session(stage, number, landings).await,
+        }
+    });
     let performed = try_join_all(lanes).await?.into_iter().flatten();
     let mut fired = BTreeSet::new();
     for (provider, _) in &stage.site.labels {
@@ -152,7 +155,6 @@ async fn clear(stage: &Stage) -> Result<(), Trouble> {
 async fn session(
     stage: &Stage,
     number: usize,
-    lane: Lane,
     landings: Vec<Landing>,
 ) -> Result<Vec<Landing>, Trouble> {
     let person = Person {
@@ -163,17 +165,9 @@ async fn session(
     let mut builder = stage.builder(2_100 + number as u64);
     let first = landings.first().map_or(0, |landing| landing.plan.op);
     let mut conversation = Conversation::new(format!("v2-{number}-{first}"));
-    let mut flags = Flags::default();
     for landing in &landings {
         stage.check_stop()?;
-        if lane == Lane::Quota {
-            flags.wait(stage, landing).await?;
-        }
         stage.perform(&client, &landing.plan).await;
-        if lane == Lane::Quota {
-            spared(stage, &client, landing, &mut builder).await;
-            continue;
-        }
         let shape = Shape {
             model: landing.model(stage),
             ..Shape::plain(PATIENCE)
@@ -190,35 +184,6 @@ async fn session(
         }
     }
     Ok(landings)
-}
-
-/// The next call after a quota is used up leaves that provider alone.
-async fn spared(stage: &Stage, client: &Client, landing: &Landing, builder: &mut Builder) {
-    let shape = Shape {
-        model: landing.model(stage),
-        ..Shape::plain(PATIENCE)
-    };
-    let phase = format!("flagged.{}", landing.provider);
-    let plan = builder.chat(&shape).within(CRITERION, &phase);
-    stage.perform(client, &plan).await;
-}
-
-/// When each model of a lane may be asked again.
-#[derive(Default)]
-struct Flags(BTreeMap<String, u64>);
-
-impl Flags {
-    /// Waits for the model's flag to end, and notes the one that comes.
-    async fn wait(&mut self, stage: &Stage, landing: &Landing) -> Result<(), Trouble> {
-        let model = landing.model(stage).unwrap_or_default();
-        let until = self.0.get(&model).copied().unwrap_or_default();
-        let left = until.saturating_sub(stage.recorder.now());
-        stage.rest(Duration::from_nanos(left)).await?;
-        let named = landing.slot.row.delay_ms;
-        let stands = named.map_or(FLAG, |wait| (wait + 1_000) * 1_000_000);
-        self.0.insert(model, stage.recorder.now() + stands);
-        Ok(())
-    }
 }
 
 /// Fails one provider until its breaker opens, heals it, and goes on calling until the provider is

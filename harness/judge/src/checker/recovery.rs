@@ -33,7 +33,8 @@ pub struct Recovery<'a> {
     brief: Brief<'a>,
     limits: Limits,
     landed: BTreeMap<String, u64>,
-    failovers: u64,
+    /// What each failover took, ns, in the order in which they were seen.
+    failovers: Vec<u64>,
     next_calls: u64,
     categories: BTreeMap<String, u64>,
     /// Sessions whose last call was faulted: session to (operation, when it was done).
@@ -52,7 +53,7 @@ impl<'a> Recovery<'a> {
         Ok(Self {
             limits: Limits::read(brief.criterion)?,
             landed: BTreeMap::new(),
-            failovers: 0,
+            failovers: Vec::new(),
             next_calls: 0,
             categories: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -231,7 +232,9 @@ impl<'a> Recovery<'a> {
                 );
                 wrong = wrong.or((gap > self.limits.gap).then_some(says));
             } else {
-                self.failovers += u64::from(!seen.is_tainted);
+                if !seen.is_tainted {
+                    self.failovers.push(gap);
+                }
                 let says = format!(
                     "operation {} took {} to fail over",
                     call.op,
@@ -262,7 +265,7 @@ impl<'a> Recovery<'a> {
             (
                 "failovers",
                 "failovers in the simulators' journals",
-                self.failovers,
+                self.failovers.len() as u64,
             ),
             (
                 "breaker_cycles",
@@ -295,7 +298,7 @@ impl<'a> Recovery<'a> {
                 finding,
                 &format!("fault.{id}"),
                 &event,
-                (row.most.map_or(needed, |most| needed.min(most)), seen),
+                (needed, seen),
                 Reason::FaultNotLanded,
             );
         }
@@ -356,9 +359,10 @@ impl Checker for Recovery<'_> {
             "{wrong} of {tried} faults met otherwise than demanded, {} fault ids landed, \
              {} failovers",
             self.landed.len(),
-            bounds::grouped(self.failovers)
+            bounds::grouped(self.failovers.len() as u64)
         );
         self.rows.conclude(&mut finding);
+        rows::time_failovers(&self.failovers, &mut finding);
         finding.conclude();
         Ok(finding)
     }

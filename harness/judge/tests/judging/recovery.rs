@@ -249,23 +249,26 @@ fn one_retry_too_many_and_a_retry_too_late_break_the_budget() {
     assert_eq!(retried(&[(15, 20), (25, 30)]), ["budget"]);
 }
 
+/// One failover from Kimi to GLM at this moment that took so long.
+fn left(world: &mut World, at: u64, took: u64) {
+    let late = 10 * MS + took;
+    let mut call = world.keyed(&Ask {
+        at: at + late - MS,
+        takes: 60 * MS,
+        ..ask("glm", at)
+    });
+    (call.sent_at, call.fault) = (at, Some("K01".to_owned()));
+    world.hit(&ask("kimi", at), &call, "K01", (at + MS, at + 10 * MS));
+    world.record(call);
+}
+
 #[test]
 fn a_failover_is_timed_from_the_last_byte_to_the_next_request() {
-    let slow = |late: u64| {
+    let slow = |took: u64| {
         let mut world = World::new();
         world.phase("V.2", "main", S, 60 * S);
-        let at = 5 * S;
-        let late = 10 * MS + late;
-        let mut call = world.keyed(&Ask {
-            at: at + late - MS,
-            takes: 60 * MS,
-            ..ask("glm", at)
-        });
-        (call.sent_at, call.fault) = (at, Some("K01".to_owned()));
-        world.hit(&ask("kimi", at), &call, "K01", (at + MS, at + 10 * MS));
-        world.record(call);
-        let finding = judged(&world);
-        check(&finding, "failover").verdict
+        left(&mut world, 5 * S, took);
+        check(&judged(&world), "failover").verdict
     };
     assert_eq!(
         slow(2 * S),
@@ -273,6 +276,23 @@ fn a_failover_is_timed_from_the_last_byte_to_the_next_request() {
         "exactly two seconds"
     );
     assert_eq!(slow(2 * S + 1), exai_judge::Verdict::Fail);
+}
+
+#[test]
+fn each_failover_s_time_is_told_with_the_middle_and_the_longest() {
+    let mut world = World::new();
+    world.phase("V.2", "main", S, 60 * S);
+    for (at, took) in [(5 * S, 300 * MS), (10 * S, 100 * MS), (15 * S, 200 * MS)] {
+        left(&mut world, at, took);
+    }
+    let finding = judged(&world);
+    let told = &check(&finding, "failover").measured;
+    assert!(told.ends_with("p50 200 ms, max 300 ms"), "{told}");
+    let times: Vec<f64> = finding.series["failover"]
+        .iter()
+        .map(|(_, time)| *time)
+        .collect();
+    assert_eq!(times, [0.3, 0.1, 0.2]);
 }
 
 #[test]

@@ -18,6 +18,9 @@ use crate::stage::{PATIENCE, Stage, Trouble};
 const PROMPT_LANES: usize = 2;
 /// How many sessions share the faults that a provider can only be waited out of.
 const SILENT_LANES: usize = 2;
+/// How long a refusal that lands on several sessions at once is held back, so that all of them have
+/// asked before the first one learns of it.
+const TOGETHER_MS: u64 = 500;
 
 /// One fault inside a session.
 pub(super) struct Landing {
@@ -48,13 +51,12 @@ pub(super) fn landings(
     let rows = row::rows()?;
     let is_all = wanted.iter().any(|entry| entry == "*");
     let mut found = Vec::new();
-    for (id, fault) in &stage.criteria.faults {
+    for id in stage.criteria.faults.keys() {
         if !is_all && !wanted.contains(id) {
             continue;
         }
         let slots = row::slots(&rows, id);
         let forms = if is_all { slots.len() } else { 1 };
-        let times = fault.most.map_or(times, |most| times.min(most));
         let count = forms.max(usize::try_from(times).unwrap_or(usize::MAX));
         for (index, slot) in slots.iter().cycle().take(count).enumerate() {
             // The second round of forms takes the next provider of each.
@@ -107,7 +109,9 @@ impl Landing {
         if slot.streamed {
             plan = plan.streamed();
         }
-        let rule = rule(&plan, &slot.row.fault, slot.row.once, slot.row.delay_ms);
+        let together = (slot.row.together > 1).then_some(TOGETHER_MS);
+        let wait = slot.row.delay_ms.or(together);
+        let rule = rule(&plan, &slot.row.fault, slot.row.once, wait);
         Self {
             slot,
             provider,

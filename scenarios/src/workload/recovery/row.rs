@@ -27,8 +27,15 @@ pub(super) struct Row {
     /// Whether the provider is left alone for that model afterwards.
     #[serde(default)]
     pub quota: bool,
+    /// How many sessions it lands on at once, all of them asking before any is refused.
+    #[serde(default = "one")]
+    pub together: usize,
     /// Another route than the provider's own.
     pub route: Option<Route>,
+}
+
+const fn one() -> usize {
+    1
 }
 
 /// A route that only a restarted server knows.
@@ -122,6 +129,22 @@ mod tests {
                 let provider: Provider = provider.parse().unwrap();
                 assert_eq!(plan.check(provider), Ok(()), "{row:?}");
             }
+        }
+    }
+
+    /// A flag stands for a minute, so a row that lands once at a time has no time for more.
+    #[test]
+    fn what_sets_a_flag_for_a_minute_lands_on_several_sessions_at_once() {
+        let rows = rows().unwrap();
+        for row in &rows {
+            let is_alone = rows.iter().filter(|one| one.id() == row.id()).count() < 3;
+            let is_long = row.quota && row.delay_ms.is_none();
+            let is_named = row.together > 1;
+            assert_eq!(is_named, is_long && is_alone, "{row:?}");
+            assert!(
+                !is_named || row.on == ["kimi"],
+                "{row:?}: only Kimi's refusals wait"
+            );
         }
     }
 

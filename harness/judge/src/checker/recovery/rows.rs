@@ -1,7 +1,11 @@
 //! What V.2 counts.
 
 use crate::finding::Finding;
-use crate::tally::Tally;
+use crate::tally::{self, Tally};
+use crate::units;
+
+/// The check of failovers.
+const FAILOVER: &str = "failover";
 
 /// One tally a check.
 pub(super) struct Rows {
@@ -22,7 +26,7 @@ impl Rows {
         Self {
             reaction: Tally::new("reaction", "faults not met as their row demands"),
             next_call: Tally::new("next_call", "sessions whose next call was not good"),
-            failover: Tally::new("failover", "failovers that took too long"),
+            failover: Tally::new(FAILOVER, "failovers that took too long"),
             silent: Tally::new("silent", "silent providers left too late"),
             flagged: Tally::new("flagged", "providers asked again without quota"),
             budget: Tally::new("budget", "calls beyond the retry budget"),
@@ -49,4 +53,25 @@ impl Rows {
             tally.conclude_if_tried(finding);
         }
     }
+}
+
+/// Publishes what each failover took, ns: all of them as a series, middle and longest beside the
+/// count of those that took too long.
+pub(super) fn time_failovers(times: &[u64], finding: &mut Finding) {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    let row = finding.checks.iter_mut().find(|check| check.id == FAILOVER);
+    let (Some(row), Some(middle), Some(longest)) = (row, units::middle(&sorted), sorted.last())
+    else {
+        return;
+    };
+    let (middle, longest) = (tally::millis(middle), tally::millis(*longest));
+    row.measured = format!("{}, p50 {middle}, max {longest}", row.measured);
+    let mut number = 0.0;
+    let points = times.iter().map(|time| {
+        number += 1.0;
+        (number, units::seconds(*time))
+    });
+    let points = points.collect();
+    finding.series.insert(FAILOVER.to_owned(), points);
 }
