@@ -46,14 +46,17 @@ impl Scratch {
         Ok(path)
     }
 
-    /// A file the judged processes may read; replaced if it is there.
+    /// A file the judged processes may read; replaced if it is there, at one moment: whoever looks
+    /// sees the old one or the new one, whole and readable.
     ///
     /// # Errors
     /// The operating system's.
     pub fn file(&self, name: &str, content: &[u8]) -> io::Result<PathBuf> {
         let path = self.path().join(name);
-        write_private(&path, content)?;
-        self.hand_over(&path)?;
+        let fresh = self.path().join(format!("{name}.new"));
+        write_private(&fresh, content)?;
+        self.hand_over(&fresh)?;
+        std::fs::rename(&fresh, &path)?;
         Ok(path)
     }
 

@@ -21,6 +21,7 @@ mod verb;
 pub mod withdrawal;
 
 pub use handler::Handler;
+pub use listing::tools_sha256;
 
 use crate::tool::Toolbox;
 

@@ -26,7 +26,7 @@ use self::member::{Member, ProviderStatus};
 use self::rank::{Question, Roster, Served, Unregistered};
 use self::settings::Settings;
 use crate::config::{Config, Current};
-use crate::failure::Failure;
+use crate::failure::{Category, Failure};
 use crate::observe::health::Report;
 use crate::observe::metrics::Metrics;
 use crate::provider::catalogue::{Catalogue, CatalogueError};
@@ -161,7 +161,7 @@ impl Router {
     /// A refusal before any attempt (unknown, retired or unserved model, no key), or the last
     /// attempt's failure with the way that led to it.
     pub async fn ask(&self, ask: Ask, context: &CallContext) -> Result<Answer, Failure> {
-        let candidates = self.routes(&ask)?;
+        let candidates = self.permitted(&ask, context)?;
         let class = candidates
             .first()
             .map_or(ModelClass::Prompt, rank::Candidate::class);
@@ -169,8 +169,27 @@ impl Router {
         Call::new(self, &ask, context, total).run(&candidates).await
     }
 
+    /// The routes of a question that its caller's roles permit; never empty. A model that was named
+    /// is not exchanged for one that they permit.
+    fn permitted(&self, ask: &Ask, context: &CallContext) -> Result<Vec<rank::Candidate>, Failure> {
+        let routes = self.routes(ask, &self.roster)?;
+        let may = |route: &rank::Candidate| {
+            let model = Some(route.model.name.as_str());
+            context.may_ask.permits(&route.provider, model)
+        };
+        if routes.iter().all(may) {
+            return Ok(routes);
+        }
+        let named = routes.first().filter(|route| route.reason == "explicit");
+        if named.is_some_and(|route| !may(route)) {
+            return Err(not_permitted());
+        }
+        let roster = self.roster.within(&context.may_ask);
+        self.routes(ask, &roster).map_err(|_| not_permitted())
+    }
+
     /// The routes a question may take, best first; never empty.
-    fn routes(&self, ask: &Ask) -> Result<Vec<rank::Candidate>, Failure> {
+    fn routes(&self, ask: &Ask, roster: &Roster) -> Result<Vec<rank::Candidate>, Failure> {
         let texts = ask.messages.iter().map(|message| message.text.as_str());
         let tokens = rank::estimate_tokens(texts.chain([ask.system.as_str()]));
         let default = Some(self.settings.default_model.as_str()).filter(|name| !name.is_empty());
@@ -185,7 +204,7 @@ impl Router {
             thinking: ask.thinking,
             tokens,
         };
-        let mut routes = rank::candidates(&question, &self.roster)?;
+        let mut routes = rank::candidates(&question, roster)?;
         let Some(only) = &ask.provider else {
             return Ok(routes);
         };
@@ -305,6 +324,13 @@ impl Router {
 }
 
 /// What a row serves: its own list where it has one, else the catalogue's rows of its dialect.
+/// Neither says which models there are nor whose they would be.
+fn not_permitted() -> Failure {
+    let message = "Your role may not ask this model or provider. Leave `model` out, or ask the \
+                   operator for it.";
+    Failure::new(Category::AuthError, "model_not_permitted", message)
+}
+
 fn served(row: &ProviderRow, catalogue: &Catalogue) -> Served {
     let has_own_list = row.dialect == Dialect::Openai && !row.models.is_empty();
     let models = if has_own_list {

@@ -156,6 +156,16 @@ impl RawSocket {
         let _ = timeout_at(self.until, self.stream.write_all(bytes)).await;
     }
 
+    /// Writes bytes, if the other end is still there to take them.
+    pub async fn may_write(&mut self, bytes: &[u8]) -> bool {
+        let wait = Duration::from_millis(200);
+        match tokio::time::timeout(wait, self.stream.write_all(bytes)).await {
+            Ok(written) => written.is_ok() && !matches!(self.stream.take_error(), Ok(Some(_))),
+            // Its buffers are full: it is there, and does not read.
+            Err(_full) => true,
+        }
+    }
+
     /// Writes a JSON message in one text frame.
     pub async fn say(&mut self, message: &Value) {
         self.send(&frame(TEXT, message.to_string().as_bytes()))

@@ -1,5 +1,5 @@
-//! The malformed tokens of attacks.md §2, J1 to J35, as data: how each is made, and the good one it
-//! is paired with.
+//! The malformed tokens of attacks.md §2, J1 to J35 and J43, as data: how each is made, and the
+//! good one it is paired with.
 
 mod claims;
 mod encodings;
@@ -93,10 +93,16 @@ impl Mint {
             "J17" => draft.claim("nbf", now.saturating_sub(60)),
             "J19" => draft.claim("exp", now + self.max_lifetime),
             "J22" => draft.claim("aud", json!(["another", self.audience])),
+            "J43.ahead" => self.brief(now),
             "J33.huge" => draft.claim("note", "x".repeat(1_200)),
             _ => return None,
         };
         Some(format!("Bearer {}", self.sign(&draft)))
+    }
+
+    /// A token that lives for half the leeway.
+    fn brief(&self, now: u64) -> super::Draft {
+        self.draft(now).claim("exp", now + self.leeway / 2)
     }
 
     fn with_alg(&self, now: u64, alg: &str, signature: Signature) -> String {

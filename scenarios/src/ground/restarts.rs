@@ -1,15 +1,20 @@
 //! Other settings than those the run began with: restarts, files, and starts of its own.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use exai_harness::process::Process;
 use exai_harness::server::Settings;
-use exai_harness::server::beside::Start;
+use exai_harness::server::beside::{Beside, Other, Said, Start};
 use exai_mocks::provider::Provider;
 
 use super::Ground;
 use crate::overrides::{CHAT_ROUTE, RAISED, STRUCTURED};
 use crate::stage::Trouble;
+
+/// A start or a command beside the server may take this long.
+const BESIDE: Duration = Duration::from_secs(15);
 
 impl Ground {
     /// Restarts the server with raised limits for V.8; the settings are printed as overrides.
@@ -99,6 +104,53 @@ impl Ground {
         started
             .await
             .map_err(|error| Trouble::Rig(error.to_string()))
+    }
+
+    /// A server of the same program that stays, beside the one under judgement.
+    ///
+    /// # Errors
+    /// When it does not listen in time.
+    pub async fn beside(&self, other: Other<'_>) -> Result<Beside, Trouble> {
+        let started = self.topology.server().beside(other, BESIDE).await;
+        started.map_err(|error| Trouble::Rig(error.to_string()))
+    }
+
+    /// The same program on pipes, with folders of its own; its working directory.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn piped(&self, other: Other<'_>, verb: &str) -> Result<(Process, PathBuf), Trouble> {
+        let started = self.topology.server().piped(other, verb);
+        started.map_err(|error| Trouble::Rig(error.to_string()))
+    }
+
+    /// What a command of the program says, run to its end.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn command(&self, other: Other<'_>, words: &[&str]) -> Result<Said, Trouble> {
+        let said = self.topology.server().command(other, words, BESIDE).await;
+        said.map_err(|error| Trouble::Rig(error.to_string()))
+    }
+
+    /// Whether the server runs in a container, beside which none of the battery's own are started.
+    #[must_use]
+    pub const fn is_contained(&self) -> bool {
+        self.topology.is_behind_proxy()
+    }
+
+    /// The folder that the judged processes work in.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.topology.folder()
+    }
+
+    /// The key of a simulated provider.
+    ///
+    /// # Errors
+    /// When there is no such provider.
+    pub fn provider_key(&self, provider: &str) -> Result<&str, Trouble> {
+        Ok(self.topology.vendor(provider)?.key())
     }
 
     /// The admin listener itself.

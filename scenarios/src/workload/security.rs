@@ -1,17 +1,22 @@
 //! V.6: the battery with its good cases, roles, hosts and origins, rates, and hostile input beside
 //! healthy traffic.
 
+pub mod annex;
+pub mod asker;
+pub mod belongings;
 pub mod doors;
 pub mod frames;
 pub mod hosts;
 pub mod matrix;
 pub mod messages;
 pub mod owners;
+pub mod pipe;
 pub mod places;
 pub mod rates;
 pub mod roles;
 pub mod rotation;
 pub mod sockets;
+pub mod stand_in;
 pub mod starts;
 pub mod tokens;
 
@@ -22,6 +27,7 @@ use exai_harness::client::http::loopback;
 use exai_harness::client::software::Software;
 use exai_harness::client::{Request, Revision};
 use exai_harness::raw::{self, RawReply, RawRequest};
+use exai_judge::criterion::Criterion;
 use exai_judge::observation::Case;
 use exai_judge::{Event, Transport};
 use serde_json::json;
@@ -33,6 +39,8 @@ use crate::stage::{Stage, Trouble};
 pub const CRITERION: &str = "V.6";
 /// How long a raw case may take.
 const WAIT: Duration = Duration::from_secs(5);
+/// A floor of fewer cases asks for the rows of the list alone.
+const SMALL: u64 = 50;
 /// A floor of as many cases asks for every variant on every wire.
 const WHOLE: u64 = 400;
 /// Between two raw cases: below the limit of one address.
@@ -46,11 +54,49 @@ pub const WIRES: [Transport; 2] = [Transport::Http2025, Transport::Http2026];
 /// When the rig cannot carry it.
 pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let row = stage.row(CRITERION)?;
-    let is_small = row.floor("cases")? < 50;
+    let is_small = row.floor("cases")? < SMALL;
     stage.begin(CRITERION, "battery");
+    if !is_small && stage.ground.is_contained() {
+        let what = "rows that need servers beside the judged one, which containers do not have";
+        stage.not_tested(CRITERION, what);
+    }
+    if is_small || stage.ground.is_contained() {
+        battery(stage, &row).await?;
+    } else {
+        // What needs servers of its own goes on beside the rest; both are through before anything
+        // is timed.
+        let judged = Box::pin(battery(stage, &row));
+        let (judged, beside) = tokio::join!(judged, Box::pin(annex::try_all(stage)));
+        judged.and(beside)?;
+    }
+    stage.end(CRITERION, "battery");
+    rates::try_scopes(
+        stage,
+        row.list("rate_scopes")?,
+        row.floor("window_seconds")?,
+    )
+    .await?;
+    if row.floor("ratio_samples")? > 0 {
+        rates::calm_and_hostile(stage, row.floor("ratio_samples")?).await?;
+    }
+    let shown = stage.ground.shown().await;
+    for (place, text) in &shown {
+        stage.search(place, text);
+    }
+    stage.figure("canaries: places searched", shown.len() as f64, "count");
+    for what in NOT_BUILT {
+        stage.not_tested(CRITERION, what);
+    }
+    Ok(())
+}
+
+/// The rows that are tried on the server under judgement.
+async fn battery(stage: &Stage, row: &Criterion) -> Result<(), Trouble> {
+    let cases = row.floor("cases")?;
     let named = row.list("rows")?;
-    let elsewhere = match row.floor("cases")? {
-        few if few < 50 => Depth::Rows(named),
+    let is_small = cases < SMALL;
+    let elsewhere = match cases {
+        few if few < SMALL => Depth::Rows(named),
         some if some < WHOLE => Depth::First,
         _ => Depth::Whole,
     };
@@ -75,38 +121,17 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         starts::try_all(stage).await?;
         // Each restarts the server; the last one leaves it as the run began.
         matrix::try_all(stage).await?;
+        belongings::try_all(stage).await?;
         rotation::try_all(stage).await?;
-    }
-    stage.end(CRITERION, "battery");
-    rates::try_scopes(
-        stage,
-        row.list("rate_scopes")?,
-        row.floor("window_seconds")?,
-    )
-    .await?;
-    if row.floor("ratio_samples")? > 0 {
-        rates::calm_and_hostile(stage, row.floor("ratio_samples")?).await?;
-    }
-    let shown = stage.ground.shown().await;
-    for (place, text) in &shown {
-        stage.search(place, text);
-    }
-    stage.figure("canaries: places searched", shown.len() as f64, "count");
-    for what in NOT_BUILT {
-        stage.not_tested(CRITERION, what);
     }
     Ok(())
 }
 
-/// What the battery asks for and this catalogue does not do yet.
-const NOT_BUILT: [&str; 7] = [
-    "J43, J44: a skewed clock, timing",
-    "A4, A6, A9, A10, A12: tools reached through others, a policy that changes, logs, models",
-    "S3-S7, S9, S11, S13: files, replays, coalescing, entropy, floods, handles, full threads",
-    "H9: the dashboard; B3, B9, B15-B21: pipes, doubled ids, git, uploads, redirects",
-    "W4, W6, W7, W9: floods of frames, half-open and stalled connections; W5 without a hello",
-    "D1-D4, D6-D14: slow clients, floods, forged forwarding headers, exhaustion",
-    "X1-X6, X8-X10: secrets at rest, the image",
+/// What the battery asks for and this catalogue does not do.
+const NOT_BUILT: [&str; 3] = [
+    "D11: a full disk and memory near its limit; X6: the limits of running containers",
+    "D14: PROXY v2 from a trusted proxy, which this server does not read",
+    "X8: advisories against the dependencies and the digest of the base image",
 ];
 
 /// One raw attempt at a wire.

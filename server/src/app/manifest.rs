@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use crate::observe::manifest::Build;
-use crate::protocol::HAS_FIXTURES;
+use crate::protocol::{self, HAS_FIXTURES};
 
 /// The manifest of a running server.
 pub(super) async fn draw(app: &App) -> Value {
@@ -36,6 +36,7 @@ pub(super) async fn draw(app: &App) -> Value {
         "registrations": app.router.registrations(),
         "private_providers": private.map(|row| &row.name).collect::<Vec<_>>(),
         "tools": app.toolbox.registry().loadings(),
+        "tools_sha256": protocol::tools_sha256(&app.toolbox),
         "not_built": ["PROXY v2"],
     })
 }

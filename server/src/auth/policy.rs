@@ -1,6 +1,7 @@
 //! Role-based access: a TOML file from role to tools, deny by default.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -35,6 +36,19 @@ struct Grant {
     admin: bool,
     #[serde(default)]
     metrics: bool,
+    /// Names of models; `None` is any.
+    models: Option<BTreeSet<String>>,
+    /// Names of provider rows; `None` is any.
+    providers: Option<BTreeSet<String>>,
+}
+
+impl Grant {
+    fn may_ask(&self, provider: &str, model: Option<&str>) -> bool {
+        let holds = |names: &Option<BTreeSet<String>>, name: &str| {
+            names.as_ref().is_none_or(|names| names.contains(name))
+        };
+        holds(&self.providers, provider) && model.is_none_or(|model| holds(&self.models, model))
+    }
 }
 
 #[derive(Deserialize)]
@@ -121,8 +135,35 @@ impl Policy {
         self.grants(roles).any(|grant| grant.metrics)
     }
 
+    /// Whether one of the roles may ask a model at a provider row; without a model, the provider at
+    /// all. Roles that the policy does not know may call no tool, so nothing is left to bound.
+    #[must_use]
+    pub fn may_ask(&self, roles: &[String], provider: &str, model: Option<&str>) -> bool {
+        let mut grants = self.grants(roles).peekable();
+        grants.peek().is_none() || grants.any(|grant| grant.may_ask(provider, model))
+    }
+
     fn grants<'a>(&'a self, roles: &'a [String]) -> impl Iterator<Item = &'a Grant> {
         roles.iter().filter_map(|role| self.roles.get(role))
+    }
+}
+
+/// What a caller may ask, by the policy in force when the call began; by default anything.
+#[derive(Debug, Clone, Default)]
+pub struct MayAsk(Option<(Arc<Policy>, Arc<[String]>)>);
+
+impl MayAsk {
+    /// What these roles may ask.
+    #[must_use]
+    pub const fn of(policy: Arc<Policy>, roles: Arc<[String]>) -> Self {
+        Self(Some((policy, roles)))
+    }
+
+    /// As [`Policy::may_ask`].
+    #[must_use]
+    pub fn permits(&self, provider: &str, model: Option<&str>) -> bool {
+        let of = self.0.as_ref();
+        of.is_none_or(|(policy, roles)| policy.may_ask(roles, provider, model))
     }
 }
 
@@ -159,6 +200,36 @@ mod tests {
         assert!(!policy.may_scrape(&roles(&["user"])));
         assert!(policy.may_administer(&roles(&["admin"])));
         assert!(!policy.may_administer(&roles(&["metrics"])));
+    }
+
+    #[test]
+    fn a_tool_that_comes_later_is_denied_to_users_until_it_is_listed() {
+        let policy = Policy::load("").unwrap();
+        assert!(!policy.may_call(&roles(&["user"]), "tool_of_tomorrow"));
+        let text = "[roles.user]\ntools = [\"version\", \"tool_of_tomorrow\"]\n";
+        let listed = Policy::parse(text).unwrap();
+        assert!(listed.may_call(&roles(&["user"]), "tool_of_tomorrow"));
+    }
+
+    #[test]
+    fn models_and_providers_outside_a_roles_lists_may_not_be_asked() {
+        let text = "[roles.any]\ntools = [\"chat\"]\n[roles.glm]\nproviders = [\"glm\"]\n\
+            [roles.one]\nproviders = [\"kimi\"]\nmodels = [\"kimi-k2.6\"]\n";
+        let policy = Policy::parse(text).unwrap();
+        let table = [
+            (&["any"][..], "kimi", Some("kimi-k3"), true),
+            (&["glm"], "glm", Some("glm-5"), true),
+            (&["glm"], "kimi", None, false),
+            (&["one"], "kimi", Some("kimi-k2.6"), true),
+            (&["one"], "kimi", Some("kimi-k3"), false),
+            (&["one"], "glm", Some("kimi-k2.6"), false),
+            (&["one", "glm"], "glm", Some("glm-5"), true),
+            (&["glm", "any"], "kimi", Some("kimi-k3"), true),
+        ];
+        for (names, provider, model, allowed) in table {
+            let may = policy.may_ask(&roles(names), provider, model);
+            assert_eq!(may, allowed, "{names:?} {provider} {model:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use rmcp::model::{Tool as Listed, ToolAnnotations};
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
+use crate::config::digest::hex;
+use crate::tool::Toolbox;
 use crate::tool::registry::Tool;
 
 /// The tool with its hints and schemas; `is_structured` is `tools.structured`.
@@ -28,6 +31,17 @@ pub fn listed(tool: &Tool, is_structured: bool) -> Listed {
         listed = listed.with_raw_output_schema(Arc::new(prose_schema()));
     }
     listed
+}
+
+/// SHA-256, in hex, of all tools as `tools/list` shows them to whoever may call every one: the
+/// array as compact JSON, so that a client can compare what it was shown with what was released.
+#[must_use]
+pub fn tools_sha256(toolbox: &Toolbox) -> String {
+    let is_structured = toolbox.surroundings().settings.tools.structured;
+    let tools = toolbox.registry().tools().iter();
+    let tools: Vec<Listed> = tools.map(|tool| listed(tool, is_structured)).collect();
+    let text = serde_json::to_string(&tools).unwrap_or_default();
+    hex(&Sha256::digest(text))
 }
 
 /// The output schema of prose tools, where `tools.structured` is on.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::policy::MayAsk;
 use crate::observe::trace::Span;
 use crate::spending::Spender;
 
@@ -111,6 +112,8 @@ pub struct CallContext {
     pub team: Option<Arc<str>>,
     /// The tool that was called.
     pub tool: &'static str,
+    /// Models and providers that the caller's roles may ask.
+    pub may_ask: MayAsk,
     /// Whether the caller confirmed that the call may cost more than one may unasked.
     pub is_cost_confirmed: bool,
     /// Cancelled when the caller has gone or asked to stop; every attempt ends then.

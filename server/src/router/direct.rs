@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Router;
 use super::ask::{Ask, CallContext, CallKind, Usage};
 use super::breaker::Verdict;
 use super::call::{Call, millis};
 use super::member::Member;
 use super::rank::estimate_tokens;
+use super::{Router, not_permitted};
 use crate::failure::{Category, Failure};
 use crate::provider::Provider;
 use crate::provider::chat;
@@ -89,6 +89,12 @@ struct Composed {
     model: Option<Arc<Model>>,
 }
 
+fn may_ask(context: &CallContext, provider: &str, model: Option<&Model>) -> Result<(), Failure> {
+    let model = model.map(|model| model.name.as_str());
+    let may = context.may_ask.permits(provider, model);
+    may.then_some(()).ok_or_else(not_permitted)
+}
+
 impl Router {
     /// Sends a request to one provider, once.
     ///
@@ -104,6 +110,7 @@ impl Router {
             return Err(self.missing_key_failure());
         };
         let Composed { path, body, model } = self.compose(&ask.provider, provider, ask.what)?;
+        may_ask(context, &ask.provider, model.as_deref())?;
         let name = model.as_ref().map_or("", |model| model.name.as_str());
         let limit = self.limit_of(model.as_deref());
         let holding = self.afford_direct(model.as_deref(), &body, context, limit);
@@ -203,7 +210,7 @@ impl Router {
     /// # Errors
     /// The same refusals as [`Router::ask`] before any attempt.
     pub fn preview(&self, ask: &Ask, context: &CallContext) -> Result<Value, Failure> {
-        let routes = self.routes(ask)?;
+        let routes = self.permitted(ask, context)?;
         let route = routes.first();
         let Some((route, (_, provider))) =
             route.and_then(|route| Some((route, self.registered(&route.provider)?)))

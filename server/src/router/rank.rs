@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::ask::ThinkingMode;
 use super::name::{Named, resolve};
+use crate::auth::policy::MayAsk;
 use crate::config::Current;
 use crate::failure::{Category, Failure};
 use crate::provider::catalogue::Catalogue;
@@ -68,6 +69,21 @@ pub struct Roster {
     pub unregistered: Vec<Unregistered>,
     /// The operator's own aliases, which a reload may replace.
     pub aliases: Current<BTreeMap<String, String>>,
+}
+
+impl Roster {
+    /// What is left of it for a caller who may not ask all.
+    #[must_use]
+    pub fn within(&self, may_ask: &MayAsk) -> Self {
+        let mut left = self.clone();
+        for served in &mut left.served {
+            let name = &served.name;
+            let may = |model: &Arc<Model>| may_ask.permits(name, Some(&model.name));
+            served.models.retain(may);
+        }
+        left.served.retain(|served| !served.models.is_empty());
+        left
+    }
 }
 
 /// One route a call may take.

@@ -107,6 +107,33 @@ async fn each_dialect_sends_its_own_form() {
 }
 
 #[tokio::test]
+async fn a_model_that_a_role_may_not_ask_is_asked_of_nobody_and_auto_goes_to_one_it_may() {
+    use crate::auth::policy::{MayAsk, Policy};
+    let policy = "[roles.one]\nmodels = [\"kimi-k2.6\"]\n[roles.kimi]\nproviders = [\"kimi\"]\n";
+    let policy = Arc::new(Policy::parse(policy).unwrap());
+    let of = |role: &str| CallContext {
+        may_ask: MayAsk::of(Arc::clone(&policy), Arc::from([role.to_owned()])),
+        ..context()
+    };
+    let bench = Bench::new(vec![chat_whole("x"), chat_whole("y")]).await;
+    for (role, name) in [("one", "kimi-k3"), ("one", "glm-5.2"), ("kimi", "glm-5.2")] {
+        let refused = bench.router.ask(ask(name, false), &of(role)).await;
+        let failure = refused.unwrap_err();
+        let said = (failure.code, failure.category);
+        assert_eq!(
+            said,
+            ("model_not_permitted", Category::AuthError),
+            "{role} {name}"
+        );
+    }
+    assert_eq!(bench.counts(), (0, 0));
+    for (role, name) in [("one", "kimi-k2.6"), ("kimi", "auto")] {
+        let answer = bench.router.ask(ask(name, false), &of(role)).await.unwrap();
+        assert_eq!(answer.trace.provider, "kimi", "{role} {name}");
+    }
+}
+
+#[tokio::test]
 async fn text_that_was_shown_is_never_started_afresh() {
     let bench = Bench::new(vec![
         Line::Reset(vec![piece("half ")]),

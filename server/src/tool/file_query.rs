@@ -100,7 +100,10 @@ async fn shown(
     (store, held): (&FileStore, &Held),
     provider: Option<&str>,
 ) -> Result<Shown, Failure> {
-    let keeper = store.keeper().filter(|_| provider != Some("glm"));
+    let may_ask = run.may_ask();
+    let keeper = store
+        .keeper()
+        .filter(|keeper| provider != Some("glm") && may_ask.permits(keeper, None));
     let reader = match keeper {
         Some(_) => Reader::Kimi,
         None => Reader::Nobody,

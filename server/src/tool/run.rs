@@ -11,6 +11,7 @@ use super::call::{About, Call, Kept, Reply};
 use super::file::Reader;
 use super::registry::Tool;
 use super::surroundings::Surroundings;
+use crate::auth::policy::MayAsk;
 use crate::failure::{Category, Failure};
 use crate::files::{FileStore, Holder};
 use crate::observe::trace::Span;
@@ -56,6 +57,13 @@ impl<'a> Run<'a> {
     pub fn is_administrator(&self) -> bool {
         let policy = self.around.settings.policy.get();
         policy.may_administer(&self.call.caller.roles)
+    }
+
+    /// Models and providers that the caller may ask.
+    #[must_use]
+    pub fn may_ask(&self) -> MayAsk {
+        let policy = self.around.settings.policy.get();
+        MayAsk::of(policy, self.call.caller.roles.clone())
     }
 
     /// The files this call may read.
@@ -137,6 +145,7 @@ impl<'a> Run<'a> {
             principal: self.owner().to_owned(),
             team: self.call.caller.team.clone(),
             tool: self.tool.name,
+            may_ask: self.may_ask(),
             is_cost_confirmed: self.arguments().text("confirm") == Some("cost"),
             cancel: self.call.cancel.child_token(),
             on_text: self.call.on_text.clone(),

@@ -18,7 +18,7 @@ use super::held::Held;
 use super::open::{Opened, Unopened};
 use super::patience;
 use super::refusal::{Asked, Desk, Refusal};
-use super::session::Place;
+use super::session::{self, Place};
 
 /// A refused request's body is read up to this size, so that its id can be answered and the
 /// connection kept.
@@ -108,6 +108,7 @@ async fn pass_message(
         Ok(opened) => opened,
         Err(refusal) => return gate.desk.refuse(refusal, asked).await,
     };
+    call_by_inner(request.headers_mut());
     request
         .extensions_mut()
         .insert(Gate::caller(&principal, &asked));
@@ -126,10 +127,12 @@ async fn pass_message(
     } else {
         answer.await
     };
-    if let (Some(place), Some(id)) = (place, session_of(response.headers())) {
+    let (mut parts, body) = response.into_parts();
+    if let (Some(place), Some(id)) = (place, session_of(&parts.headers)) {
+        let id = session::lengthened(&id);
         place.take(&id, principal.name(), Instant::now());
+        name_session(&mut parts.headers, &id);
     }
-    let (parts, body) = response.into_parts();
     Response::from_parts(parts, Held::body(body, (token, behind, opened)))
 }
 
@@ -147,10 +150,11 @@ fn opened(
 }
 
 /// GET and DELETE: the standing stream and the end of a session.
-async fn pass_other(gate: &Gate, admitted: Admitted, request: Request, next: Next) -> Response {
+async fn pass_other(gate: &Gate, admitted: Admitted, mut request: Request, next: Next) -> Response {
     let ending = (request.method() == Method::DELETE)
         .then(|| session_of(request.headers()))
         .flatten();
+    call_by_inner(request.headers_mut());
     let response = next.run(request).await;
     if let Some(id) = ending.filter(|_| response.status().is_success()) {
         gate.sessions.end(&id);
@@ -165,6 +169,19 @@ fn session_of(headers: &HeaderMap) -> Option<String> {
         .get(SESSION)
         .and_then(|id| id.to_str().ok())
         .map(str::to_owned)
+}
+
+/// A request is passed on with the session's id as the protocol library knows it.
+fn call_by_inner(headers: &mut HeaderMap) {
+    if let Some(id) = session_of(headers) {
+        name_session(headers, session::inner(&id));
+    }
+}
+
+fn name_session(headers: &mut HeaderMap, id: &str) {
+    if let Ok(id) = http::HeaderValue::from_str(id) {
+        headers.insert(SESSION, id);
+    }
 }
 
 /// Gives a plain-text refusal of the protocol library the one shape of all failures.

@@ -7,6 +7,22 @@ use std::time::{Duration, Instant};
 
 use crate::observe::Metrics;
 
+/// Characters of an id as the protocol library makes them: a UUID, with 122 random bits.
+const INNER: usize = 36;
+
+/// An id with random bits of ours behind the 122 that it begins with, so that it has over 128.
+#[must_use]
+pub fn lengthened(id: &str) -> String {
+    let more = uuid::Uuid::new_v4().simple().to_string();
+    format!("{id}-{}", more.get(..16).unwrap_or(&more))
+}
+
+/// What the protocol library knows a session by.
+#[must_use]
+pub fn inner(id: &str) -> &str {
+    id.get(..INNER).unwrap_or(id)
+}
+
 #[derive(Debug)]
 struct Row {
     owner: String,
@@ -122,6 +138,15 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_longer_for_clients_and_the_same_for_the_library() {
+        let own = uuid::Uuid::new_v4().to_string();
+        let (one, two) = (lengthened(&own), lengthened(&own));
+        assert_ne!(one, two);
+        assert_eq!((inner(&one), inner(&two)), (&*own, &*own));
+        assert_eq!(one.len(), INNER + 17);
+    }
 
     #[test]
     fn a_session_is_its_owners_and_ends_when_idle() {

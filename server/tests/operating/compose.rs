@@ -22,7 +22,7 @@ struct Wanted {
     name: &'static str,
     ports: &'static [&'static str],
     /// Processors and memory: limit, then reservation.
-    bounds: Option<[&'static str; 4]>,
+    bounds: [&'static str; 4],
     command: &'static str,
     /// Words of the health check, then interval, timeout, retries, start.
     health: (&'static str, [&'static str; 4]),
@@ -38,7 +38,7 @@ const WANTED: [Wanted; 4] = [
             "127.0.0.1:3002:8080",
             "127.0.0.1:3003:8080",
         ],
-        bounds: Some(["2", "2G", "0.5", "512M"]),
+        bounds: ["2", "2G", "0.5", "512M"],
         command: "serve",
         health: (
             "CMD /usr/local/bin/exai probe ready",
@@ -49,7 +49,7 @@ const WANTED: [Wanted; 4] = [
     Wanted {
         name: "exai-mcp-stdio",
         ports: &[],
-        bounds: Some(["1", "1G", "0.25", "256M"]),
+        bounds: ["1", "1G", "0.25", "256M"],
         command: "stdio",
         health: (
             "CMD /usr/local/bin/exai probe tools",
@@ -60,7 +60,7 @@ const WANTED: [Wanted; 4] = [
     Wanted {
         name: "exai-redis",
         ports: &[],
-        bounds: Some(["1", "4G", "0.25", "512M"]),
+        bounds: ["1", "4G", "0.25", "512M"],
         command: "redis-server",
         health: ("CMD redis-cli -e ping", ["10s", "3s", "3", ""]),
         logs: ["10m", "3"],
@@ -68,7 +68,7 @@ const WANTED: [Wanted; 4] = [
     Wanted {
         name: "exai-redis-commander",
         ports: &["127.0.0.1:8081:8081"],
-        bounds: None,
+        bounds: ["0.5", "256M", "0.1", "64M"],
         command: "--nosave",
         health: ("CMD node -e", ["10s", "5s", "3", ""]),
         logs: ["5m", "2"],
@@ -131,7 +131,7 @@ fn rows(one: &Wanted, found: &Value) -> Vec<(&'static str, String, String)> {
     } else {
         "service_healthy"
     };
-    let [cpus, memory, least_cpus, least_memory] = one.bounds.unwrap_or_default();
+    let [cpus, memory, least_cpus, least_memory] = one.bounds;
     let rows = [
         ("/container_name", one.name.to_owned()),
         ("/ports", one.ports.join(" ")),

@@ -48,6 +48,16 @@ impl Mint {
                 self.sign(&self.draft(now).without("iat")),
             ),
             row(
+                "J43.behind",
+                "made by a clock that is ahead of the server's by twice the leeway",
+                self.sign(&self.draft(now + 2 * self.leeway)),
+            ),
+            row(
+                "J43.ahead",
+                "made by a clock that is behind the server's by twice the leeway, lives shorter",
+                self.sign(&self.brief(now.saturating_sub(2 * self.leeway))),
+            ),
+            row(
                 "J19",
                 "lives too long",
                 claim("exp", (now + self.max_lifetime + 60).into()),

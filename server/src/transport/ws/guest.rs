@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 use super::super::envelope::Envelope;
 use super::super::gate::{self, Gate};
 use super::super::refusal::{Asked, Refusal};
-use super::super::session::Sessions;
+use super::super::session::{self, Sessions};
 use super::close::Farewell;
 use crate::auth::Principal;
 use crate::failure::Category;
@@ -109,11 +109,11 @@ impl Guest {
             source,
             principal,
             upgrade,
-            session: fresh_correlation_id(),
+            session: session::lengthened(&fresh_correlation_id()).into(),
         }
     }
 
-    /// The id of this connection: 122 random bits.
+    /// The id of this connection: over 128 random bits.
     pub fn session(&self) -> Arc<str> {
         Arc::clone(&self.session)
     }

@@ -1,0 +1,82 @@
+//! Servers beside the one under judgement, of the same program: their policies change, their
+//! providers hold answers back, and they are pressed in ways from which the judged one is spared.
+//! All run at once, beside the rest of the battery.
+
+mod exhaustion;
+mod floods;
+mod frames;
+mod hostile;
+mod pipes;
+mod policies;
+mod proxies;
+mod secrets;
+mod slow;
+mod timing;
+mod uploads;
+
+use exai_harness::server::Settings;
+use exai_harness::server::beside::{Beside, Other};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all};
+
+use super::stand_in::{StandIn, VARIABLE};
+use crate::stage::{Stage, Trouble};
+
+/// A key for the stand-in, in the shape of a real one.
+const KEY: &str = "sk-7c1d9be04fa24ed1b35fe2a06c98d741";
+
+/// Tries them all.
+///
+/// # Errors
+/// When the rig cannot start a server.
+pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
+    let all: [BoxFuture<'_, Result<(), Trouble>>; 11] = [
+        slow::try_all(stage).boxed(),
+        policies::try_all(stage).boxed(),
+        exhaustion::try_all(stage).boxed(),
+        floods::try_all(stage).boxed(),
+        frames::try_all(stage).boxed(),
+        proxies::try_all(stage).boxed(),
+        pipes::try_all(stage).boxed(),
+        uploads::try_all(stage).boxed(),
+        hostile::try_all(stage).boxed(),
+        secrets::try_all(stage).boxed(),
+        timing::try_all(stage).boxed(),
+    ];
+    // Each to its end, whatever becomes of another: what was tried is on record.
+    join_all(all).await.into_iter().collect()
+}
+
+/// A server beside, with these settings.
+async fn start(stage: &Stage, name: &str, settings: &Settings) -> Result<Beside, Trouble> {
+    let other = Other {
+        name,
+        settings,
+        variables: &[],
+    };
+    stage.ground.beside(other).await
+}
+
+/// A server whose only provider is the stand-in.
+async fn asking(
+    stage: &Stage,
+    (name, stand_in): (&str, &StandIn),
+    settings: &Settings,
+) -> Result<Beside, Trouble> {
+    let settings = stand_in.settings().merged(settings);
+    let other = Other {
+        name,
+        settings: &settings,
+        variables: &[(VARIABLE, KEY)],
+    };
+    stage.ground.beside(other).await
+}
+
+/// The same rates as shipped, out of the way: for a beside that is asked for something else.
+fn unhurried() -> Settings {
+    ["global", "address", "principal"]
+        .iter()
+        .fold(Settings::default(), |settings, scope| {
+            settings.with(&format!("limits.rate.{scope}"), 100_000)
+        })
+}

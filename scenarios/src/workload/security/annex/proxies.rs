@@ -1,0 +1,259 @@
+//! Who is behind whom: forwarding headers from peers that are trusted and from those that are not,
+//! and one user who would be many.
+
+use std::net::Ipv4Addr;
+use std::time::Instant;
+
+use exai_harness::raw::RawReply;
+use exai_harness::server::Settings;
+use exai_harness::server::beside::Beside;
+use serde_json::json;
+
+use super::super::asker::{Asker, count, either, pair, volley};
+use super::{start, unhurried};
+use crate::stage::{Stage, Trouble};
+
+const EDGE: &str = "proxies";
+/// The one peer that may speak for others.
+const PROXY: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
+/// Another, that may not.
+const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 2);
+/// As shipped: of an address and of a principal, and what may come at once.
+const ADDRESS: f64 = 100.0;
+const PRINCIPAL: f64 = 50.0;
+/// Requests of a crowd at once.
+const LANES: usize = 24;
+/// Principals behind one proxy (D13).
+const CROWD: usize = 200;
+/// Memory that the crowd may cost, bytes.
+const FLAT: u64 = 24 * 1024 * 1024;
+
+/// Tries D6, D7, D8, D13 and D14.
+///
+/// # Errors
+/// When the rig cannot start a server.
+pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
+    let trusted = vec![format!("{PROXY}/32")];
+    let settings = Settings::default().with("server.trusted_proxies", trusted.clone());
+    let beside = start(stage, "beside-proxy", &settings).await?;
+    preambles(stage, &beside).await;
+    stage.check_stop()?;
+    crowd(stage, &beside).await;
+    stage.check_stop()?;
+    forged(stage, &beside).await;
+    stage.check_stop()?;
+    many_sessions(stage, &beside).await;
+    drop(beside);
+    let settings = unhurried()
+        .with("server.trusted_proxies", trusted)
+        .with("limits.rate.table", 500);
+    let beside = start(stage, "beside-table", &settings).await?;
+    bounded(stage, &beside).await;
+    Ok(())
+}
+
+fn version(asker: &Asker, forwarded: Option<&str>) -> (Asker, exai_harness::raw::RawRequest) {
+    let message = super::super::asker::tool_message("version", &json!({}));
+    let head = asker.message_head("tools/call", "version");
+    let head = match forwarded {
+        Some(line) => head.header("X-Forwarded-For", line),
+        None => head,
+    };
+    (asker.clone(), head.body(message.to_string()))
+}
+
+fn client(number: usize) -> String {
+    format!("198.51.{}.{}", number / 200, number % 200 + 1)
+}
+
+/// D13: many principals behind one proxy pass; one that forges the left-most entry is held to the
+/// limit of the address that the proxy saw.
+async fn crowd(stage: &Stage, beside: &Beside) {
+    let calls = (0..CROWD * 2).map(|n| {
+        let number = n % CROWD;
+        let asker = Asker::user(stage, 3_000 + number)
+            .before(beside)
+            .from(PROXY);
+        version(&asker, Some(&client(number)))
+    });
+    let replies = volley(LANES, calls.collect()).await;
+    let passed = count(&replies, "accepted");
+    let good = either(passed == CROWD * 2, "accepted", "some refused");
+    let (accepted, most) = pressed(stage, beside, (4_000, PROXY), |n| {
+        Some(format!("203.0.113.{}, {}", n % 250, client(4_000 % 200)))
+    })
+    .await;
+    let word = either(accepted <= most, "held to one limit", "gained by it");
+    pair(
+        stage,
+        ("D13", EDGE),
+        (word, &["held to one limit"]),
+        (good, &["accepted"]),
+    );
+}
+
+/// D7: the same header from a peer that is not trusted, in each of its forms.
+async fn forged(stage: &Stage, beside: &Beside) {
+    let (accepted, most) = pressed(stage, beside, (4_100, STRANGER), |n| {
+        Some(format!("198.51.100.{}", n % 250))
+    })
+    .await;
+    let word = either(accepted <= most, "ignored", "believed");
+    let behind = Asker::user(stage, 4_150).before(beside).from(PROXY);
+    let (asker, request) = version(&behind, Some("192.0.2.99"));
+    let good = asker.send(&request).await.word();
+    pair(
+        stage,
+        ("D7.forwarded", EDGE),
+        (word, &["ignored"]),
+        (&good, &["accepted"]),
+    );
+}
+
+/// How many of more than the limit of one address are accepted, and how many may be.
+async fn pressed(
+    stage: &Stage,
+    beside: &Beside,
+    (first, source): (usize, Ipv4Addr),
+    forwarded: impl Fn(usize) -> Option<String>,
+) -> (usize, usize) {
+    let total = 300;
+    let started = Instant::now();
+    let calls = (0..total).map(|n| {
+        // Several principals, so that none is at a limit of its own.
+        let asker = Asker::user(stage, first + n % 10)
+            .before(beside)
+            .from(source);
+        version(&asker, forwarded(n).as_deref())
+    });
+    let replies = volley(LANES, calls.collect()).await;
+    let most = ADDRESS * started.elapsed().as_secs_f64() + ADDRESS + 1.0;
+    (count(&replies, "accepted"), most as usize)
+}
+
+/// D6: one user from many addresses, with an id of its own in each request.
+async fn many_sessions(stage: &Stage, beside: &Beside) {
+    let total = 240;
+    let started = Instant::now();
+    let calls = (0..total).map(|n| {
+        let source = Ipv4Addr::new(127, 78, 0, (n % 8) as u8 + 1);
+        let asker = Asker::user(stage, 4_200).before(beside).from(source);
+        // An id that a client chooses; nothing that is counted may be counted by it.
+        let id = format!("session-{n}");
+        let message = super::super::asker::tool_message("version", &json!({}));
+        let head = asker.message_head("tools/call", "version");
+        let head = head.header("X-Session-Id", id);
+        (asker, head.body(message.to_string()))
+    });
+    let replies: Vec<RawReply> = volley(LANES, calls.collect()).await;
+    let most = PRINCIPAL * started.elapsed().as_secs_f64() + PRINCIPAL + 1.0;
+    let accepted = count(&replies, "accepted");
+    let word = either(
+        accepted <= most as usize,
+        "no gain",
+        "more than one user's share",
+    );
+    let other = Asker::user(stage, 4_201).before(beside);
+    let good = other.call("version", json!({})).await.word();
+    pair(
+        stage,
+        ("D6", EDGE),
+        (word, &["no gain"]),
+        (&good, &["accepted"]),
+    );
+}
+
+/// D8: more clients than there are buckets.
+async fn bounded(stage: &Stage, beside: &Beside) {
+    let clients = match stage.profile {
+        "full" => 20_000,
+        _ => 2_000,
+    };
+    let ask = |range: std::ops::Range<usize>| {
+        let calls = range.map(|n| {
+            let asker = Asker::user(stage, 5_000 + n % 700)
+                .before(beside)
+                .from(PROXY);
+            let address = format!("10.{}.{}.{}", n / 65_536, n / 256 % 256, n % 256);
+            version(&asker, Some(&address))
+        });
+        volley(LANES, calls.collect())
+    };
+    let first = ask(0..clients / 2).await;
+    let before = beside.resident_bytes();
+    let second = ask(clients / 2..clients).await;
+    let after = beside.resident_bytes();
+    let grown = after
+        .zip(before)
+        .map(|(after, before)| after.saturating_sub(before));
+    let word = match grown {
+        Some(grown) if grown <= FLAT => "a plateau".to_owned(),
+        Some(grown) => format!("{} MiB more", grown / 1024 / 1024),
+        None => "ended".to_owned(),
+    };
+    let answered = count(&first, "accepted") + count(&second, "accepted");
+    let limited = count(&first, "429") + count(&second, "429");
+    let good = either(
+        answered + limited == clients && answered > 0,
+        "accepted",
+        "some were not answered",
+    );
+    pair(
+        stage,
+        ("D8", EDGE),
+        (&word, &["a plateau"]),
+        (good, &["accepted"]),
+    );
+}
+
+/// D14: a PROXY v2 preamble, and forwarding headers that no proxy writes.
+async fn preambles(stage: &Stage, beside: &Beside) {
+    let before = beside.resident_bytes();
+    // Signature, version and command, family, length, then a source that would be believed.
+    let mut bytes = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+    bytes.extend([198, 51, 100, 7, 127, 0, 0, 1, 0x30, 0x39, 0x1f, 0x8f]);
+    for (id, source) in [("D14.proxy", STRANGER), ("D14.trusted proxy", PROXY)] {
+        let asker = Asker::user(stage, 4_300).before(beside).from(source);
+        let (_, request) = version(&asker, None);
+        let good = asker.send(&request).await.word();
+        let piece = [bytes.clone(), request.bytes()].concat();
+        let wait = std::time::Duration::from_secs(5);
+        let gap = std::time::Duration::ZERO;
+        let reply = exai_harness::raw::send(asker.at, source, &[piece], gap, wait).await;
+        pair(
+            stage,
+            (id, EDGE),
+            (&reply.word(), &["400", "closed", "reset"]),
+            (&good, &["accepted"]),
+        );
+    }
+    let long = "198.51.100.7, ".repeat(4_700);
+    let rows = [
+        ("D14.long", long.as_str(), &["431", "400"][..]),
+        (
+            "D14.malformed",
+            "\u{7f}, not an address, ,",
+            &["accepted", "400"],
+        ),
+    ];
+    for (id, line, wanted) in rows {
+        let asker = Asker::user(stage, 4_301).before(beside).from(PROXY);
+        let (asker, request) = version(&asker, Some(line));
+        let word = asker.send(&request).await.word();
+        let (asker, request) = version(&asker, Some("198.51.100.8"));
+        let good = asker.send(&request).await.word();
+        pair(stage, (id, EDGE), (&word, wanted), (&good, &["accepted"]));
+    }
+    let grown = beside
+        .resident_bytes()
+        .zip(before)
+        .map_or(u64::MAX, |(after, before)| after.saturating_sub(before));
+    let asker = Asker::user(stage, 4_302).before(beside);
+    let good = asker.call("version", json!({})).await.word();
+    pair(
+        stage,
+        ("D14.memory", EDGE),
+        (either(grown <= FLAT, "flat", "grown"), &["flat"]),
+        (&good, &["accepted"]),
+    );
+}
