@@ -27,6 +27,7 @@ pub mod recovery_time;
 pub mod refusal;
 pub mod run_key;
 pub mod series;
+pub mod shift;
 pub mod slope;
 pub mod tally;
 pub mod thread_model;
