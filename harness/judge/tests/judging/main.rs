@@ -18,5 +18,6 @@ mod recovery;
 mod security;
 mod soak;
 mod storage;
+mod thresholds;
 mod verdicts;
 mod world;
