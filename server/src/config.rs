@@ -46,8 +46,8 @@ pub use provider::{Dialect, ProviderKey, ProviderRow};
 pub use schema::Schema;
 pub use secret::Secrets;
 pub use section::{
-    Audit, Breaker, BreakerSpan, Bridge, Models, Probes, Retry, Server, Store, StoreKind, Thread,
-    ToolProfile, Tools, WebSearch,
+    Audit, Breaker, BreakerSpan, Bridge, Decision, Models, Probes, Retry, Server, Store, StoreKind,
+    Thread, ToolProfile, Tools, WebSearch,
 };
 
 pub use watching::{AlertSettings, CallLog, Otlp};

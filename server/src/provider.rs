@@ -15,6 +15,7 @@ pub mod frame;
 pub mod glm;
 pub mod kimi;
 pub mod leak;
+pub mod list;
 pub mod messages;
 pub mod minimax;
 pub mod model;

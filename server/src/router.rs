@@ -6,13 +6,17 @@ pub mod budget;
 mod call;
 pub mod clock;
 mod cost;
+pub mod decision;
 pub mod direct;
 pub mod file;
+pub mod listed;
 pub mod member;
 pub mod name;
 pub mod rank;
 pub mod retry;
+mod routes;
 pub mod settings;
+pub mod shape;
 mod traced;
 
 use std::sync::Arc;
@@ -22,11 +26,15 @@ use tokio_util::sync::CancellationToken;
 
 use self::ask::{Answer, Ask, CallContext};
 use self::call::Call;
+use self::decision::Decider;
+use self::listed::Listed;
 use self::member::{Member, ProviderStatus};
-use self::rank::{Question, Roster, Served, Unregistered};
+use self::rank::{Candidate, Roster, Served, Unregistered};
 use self::settings::Settings;
+use self::shape::{Bands, Shape};
 use crate::config::{Config, Current};
-use crate::failure::{Category, Failure};
+use crate::failure::Failure;
+use crate::memo::Memo;
 use crate::observe::health::Report;
 use crate::observe::metrics::Metrics;
 use crate::provider::catalogue::{Catalogue, CatalogueError};
@@ -49,6 +57,9 @@ pub enum RouterError {
     /// A provider's row is.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// The model that is to decide routes cannot be one.
+    #[error("could not use models.decision.model: {0}")]
+    Decision(String),
 }
 
 /// All providers, behind one question.
@@ -60,6 +71,12 @@ pub struct Router {
     registrations: Vec<Registration>,
     metrics: Metrics,
     spending: Option<Spending>,
+    bands: Bands,
+    /// Routes ranked lately; the roster never changes, so a kept choice is the choice.
+    choices: Memo<Shape, Vec<Candidate>>,
+    /// The providers' own lists, by row.
+    lists: Memo<String, Listed>,
+    decider: Option<Decider>,
 }
 
 /// What setting one provider row up came to.
@@ -137,6 +154,10 @@ impl Router {
             ));
         }
         Ok(Self {
+            decider: Decider::of(&settings.decision, &roster)?,
+            bands: Bands::of(&roster),
+            choices: Memo::new(settings.choice_entries, settings.choice_ttl),
+            lists: Memo::new(members.len(), settings.list_ttl),
             settings,
             roster,
             members,
@@ -161,59 +182,30 @@ impl Router {
     /// A refusal before any attempt (unknown, retired or unserved model, no key), or the last
     /// attempt's failure with the way that led to it.
     pub async fn ask(&self, ask: Ask, context: &CallContext) -> Result<Answer, Failure> {
-        let candidates = self.permitted(&ask, context)?;
-        let class = candidates
-            .first()
-            .map_or(ModelClass::Prompt, rank::Candidate::class);
-        let total = self.settings.clocks.of(class).total_for(ask.kind);
-        Call::new(self, &ask, context, total).run(&candidates).await
+        let began = Instant::now();
+        let routes = self.permitted(&ask, context)?;
+        let total = self.total_of(&routes, &ask);
+        let (routes, unused) = self.decided((&ask, context), routes, total).await;
+        // The decided route may be of another class.
+        let left = self.total_of(&routes, &ask).saturating_sub(began.elapsed());
+        let mut call = Call::new(self, &ask, context, left);
+        call.warnings.extend(unused);
+        call.run(&routes).await
     }
 
-    /// The routes of a question that its caller's roles permit; never empty. A model that was named
-    /// is not exchanged for one that they permit.
-    fn permitted(&self, ask: &Ask, context: &CallContext) -> Result<Vec<rank::Candidate>, Failure> {
-        let routes = self.routes(ask, &self.roster)?;
-        let may = |route: &rank::Candidate| {
-            let model = Some(route.model.name.as_str());
-            context.may_ask.permits(&route.provider, model)
-        };
-        if routes.iter().all(may) {
-            return Ok(routes);
-        }
-        let named = routes.first().filter(|route| route.reason == "explicit");
-        if named.is_some_and(|route| !may(route)) {
-            return Err(not_permitted());
-        }
-        let roster = self.roster.within(&context.may_ask);
-        self.routes(ask, &roster).map_err(|_| not_permitted())
+    /// The whole call's clock.
+    fn total_of(&self, routes: &[Candidate], ask: &Ask) -> Duration {
+        let class = routes.first().map_or(ModelClass::Prompt, Candidate::class);
+        self.settings.clocks.of(class).total_for(ask.kind)
     }
 
-    /// The routes a question may take, best first; never empty.
-    fn routes(&self, ask: &Ask, roster: &Roster) -> Result<Vec<rank::Candidate>, Failure> {
-        let texts = ask.messages.iter().map(|message| message.text.as_str());
-        let tokens = rank::estimate_tokens(texts.chain([ask.system.as_str()]));
-        let default = Some(self.settings.default_model.as_str()).filter(|name| !name.is_empty());
-        let question = Question {
-            tool: ask.tool,
-            model: ask.model.as_deref().or(default),
-            has_images: ask
-                .messages
-                .iter()
-                .any(|message| !message.images.is_empty()),
-            websearch: ask.websearch,
-            thinking: ask.thinking,
-            tokens,
-        };
-        let mut routes = rank::candidates(&question, roster)?;
-        let Some(only) = &ask.provider else {
-            return Ok(routes);
-        };
-        routes.retain(|route| route.provider == *only);
-        if routes.is_empty() {
-            let message = format!("{only} serves no model that fits. Leave `model` out.");
-            return Err(Failure::validation("/model", message).with_code("model_elsewhere"));
+    /// Forgets which routes were chosen and what the providers listed.
+    pub fn forget(&self) {
+        self.choices.clear();
+        self.lists.clear();
+        if let Some(decider) = &self.decider {
+            decider.forget();
         }
-        Ok(routes)
     }
 
     /// What a model's name stands for, without asking it.
@@ -324,13 +316,6 @@ impl Router {
 }
 
 /// What a row serves: its own list where it has one, else the catalogue's rows of its dialect.
-/// Neither says which models there are nor whose they would be.
-fn not_permitted() -> Failure {
-    let message = "Your role may not ask this model or provider. Leave `model` out, or ask the \
-                   operator for it.";
-    Failure::new(Category::AuthError, "model_not_permitted", message)
-}
-
 fn served(row: &ProviderRow, catalogue: &Catalogue) -> Served {
     let has_own_list = row.dialect == Dialect::Openai && !row.models.is_empty();
     let models = if has_own_list {

@@ -21,6 +21,7 @@ pub mod image;
 pub mod information;
 pub mod intent;
 pub mod journal;
+mod length;
 pub mod long;
 pub mod manage_files;
 pub mod pages;

@@ -23,6 +23,8 @@ mod bridge;
 mod broken;
 #[path = "serving/browser.rs"]
 mod browser;
+#[path = "serving/caching.rs"]
+mod caching;
 #[path = "serving/carried.rs"]
 mod carried;
 #[path = "serving/categories.rs"]
@@ -43,6 +45,8 @@ mod credentials;
 mod daemon;
 #[path = "serving/dashboard.rs"]
 mod dashboard;
+#[path = "serving/deciding.rs"]
+mod deciding;
 #[path = "serving/dependencies.rs"]
 mod dependencies;
 #[path = "serving/dialect.rs"]
@@ -97,6 +101,8 @@ mod losing;
 mod lost;
 #[path = "serving/monitoring.rs"]
 mod monitoring;
+#[path = "serving/named_providers.rs"]
+mod named_providers;
 #[path = "serving/outage.rs"]
 mod outage;
 #[path = "serving/paging.rs"]
@@ -129,6 +135,8 @@ mod reloading;
 mod replicas;
 #[path = "serving/reviews.rs"]
 mod reviews;
+#[path = "serving/routing.rs"]
+mod routing;
 #[path = "serving/sharing.rs"]
 mod sharing;
 #[path = "serving/shelf.rs"]

@@ -77,7 +77,8 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
+        // Slower than the operators' listener lets one address ask.
+        std::thread::park_timeout(Duration::from_millis(50));
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Limits {
     pub result_chars: usize,
     /// Tokens (characters / 4) of one tool result.
     pub result_tokens: usize,
-    /// Characters of the longest prompt.
+    /// Characters of the longest text in one argument of a call, or in one message.
     pub prompt_chars: usize,
     /// Calls that the tools which look back can see.
     pub recent_calls: usize,

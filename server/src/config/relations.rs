@@ -84,6 +84,10 @@ fn positive(config: &Config, wrong: &mut Vec<Wrong>) {
         ("thread.exchanges", config.thread.exchanges as usize),
         ("breaker.failures", config.breaker.failures as usize),
         (
+            "models.decision.failures",
+            config.models.decision.failures as usize,
+        ),
+        (
             "retry.attempts_per_provider",
             config.retry.attempts_per_provider as usize,
         ),

@@ -225,6 +225,9 @@ pub struct Tools {
     /// How long such an answer is kept; 0 shares only between calls at the same time.
     #[serde(deserialize_with = "duration::one")]
     pub result_ttl: Duration,
+    /// How long it also answers the same question written otherwise; 0 never.
+    #[serde(deserialize_with = "duration::one")]
+    pub semantic_ttl: Duration,
 }
 
 /// A set of tools.
@@ -257,9 +260,43 @@ pub enum WebSearch {
 pub struct Models {
     /// The model of a call that names none.
     pub default: String,
+    /// Choices of routes kept for questions of one shape; 0 keeps none.
+    pub choice_entries: usize,
+    /// How long such a choice is kept; 0 keeps none.
+    #[serde(deserialize_with = "duration::one")]
+    pub choice_ttl: Duration,
+    /// How long a provider's own list of models is kept; 0 keeps none.
+    #[serde(deserialize_with = "duration::one")]
+    pub list_ttl: Duration,
     /// Extra names for models of the catalogue.
     #[serde(default)]
     pub aliases: BTreeMap<String, String>,
+    /// `[models.decision]`.
+    pub decision: Decision,
+}
+
+/// `[models.decision]`: a model that decides where a question goes first.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// Its name; empty leaves routes to the rules.
+    pub model: String,
+    /// One decision; at most a third of the call's own time.
+    #[serde(deserialize_with = "duration::one")]
+    pub timeout: Duration,
+    /// Failures in a row after which it is left alone.
+    pub failures: u32,
+    /// For so long at first.
+    #[serde(deserialize_with = "duration::one")]
+    pub first_open: Duration,
+    /// The interval doubles per failed try up to this.
+    #[serde(deserialize_with = "duration::one")]
+    pub max_open: Duration,
+    /// Decisions kept for equal questions of a principal; 0 keeps none.
+    pub entries: usize,
+    /// How long a decision is kept; 0 keeps none.
+    #[serde(deserialize_with = "duration::one")]
+    pub ttl: Duration,
 }
 
 /// `[admin]`.

@@ -216,6 +216,7 @@ fn footer_of(about: &About, shared: Option<Shared>) -> String {
     }
     let shared = shared.map(|how| match how {
         Shared::Cache => "given lately to the same call; other words get a new answer",
+        Shared::Meaning => "given lately to the same question, written otherwise",
         Shared::Inflight => "shared with the same call, made at the same time",
     });
     parts.extend(shared.map(str::to_owned));

@@ -79,19 +79,9 @@ impl Provider {
             .map_err(|error| exchange::unreachable_because(&error))?;
         let sent = shown(request.headers());
         let response = self.client.execute(request).await;
-        let mut response = response.map_err(|error| exchange::unreachable_because(&error))?;
+        let response = response.map_err(|error| exchange::unreachable_because(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| exchange::interrupted_because(&error))?
-        {
-            if bytes.len() + chunk.len() > BODY_BYTES {
-                return Err(exchange::oversize(BODY_BYTES));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
+        let bytes = exchange::whole(response, BODY_BYTES).await?;
         let refusal = Refusal::read(status.as_u16(), &headers, &bytes);
         match &refusal.json {
             Some(body) if status.is_success() && !frame::is_error(body) => Ok(DirectReply {

@@ -256,6 +256,21 @@ pub(super) fn interrupted_because(error: &reqwest::Error) -> ProviderFailure {
     ProviderFailure::new(FaultClass::Interrupted, Reaction::Retry, chain(error))
 }
 
+/// A body read to its end, of at most so many bytes.
+pub(super) async fn whole(mut response: Response, most: usize) -> Result<Vec<u8>, ProviderFailure> {
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = response.chunk().await;
+        let Some(chunk) = chunk.map_err(|error| interrupted_because(&error))? else {
+            return Ok(bytes);
+        };
+        if bytes.len() + chunk.len() > most {
+            return Err(oversize(most));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+}
+
 pub(super) fn oversize(limit: usize) -> ProviderFailure {
     let said = format!("the body is larger than {limit} bytes");
     ProviderFailure::new(FaultClass::Malformed, Reaction::FailOver, said)

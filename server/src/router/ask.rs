@@ -52,7 +52,7 @@ pub struct Message {
 }
 
 /// How much a model should think, as tools spell it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the words are the documentation")]
 pub enum ThinkingMode {

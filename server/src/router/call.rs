@@ -35,7 +35,7 @@ pub(super) struct Call<'a> {
     budget: Budget,
     tally: Tally,
     attempts: Vec<Attempt>,
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
     waits: Vec<Duration>,
     last: Option<(String, ProviderFailure)>,
     /// Why the first route that its caller could not pay for was passed over.

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::Router;
 use super::ask::{Ask, CallContext, CallKind, Usage};
 use super::breaker::Verdict;
 use super::call::{Call, millis};
 use super::member::Member;
 use super::rank::estimate_tokens;
-use super::{Router, not_permitted};
+use super::routes::not_permitted;
 use crate::failure::{Category, Failure};
 use crate::provider::Provider;
 use crate::provider::chat;
@@ -190,6 +191,9 @@ impl Router {
             Sent::Chat(chat) => chat,
         };
         let model = self.model_of(row, chat.model.as_deref())?;
+        if !chat.tools.is_empty() && !model.tools {
+            return Err(without_tools(&model));
+        }
         let mut body = provider.body(&self.bare_request(&model, chat.temperature));
         body["messages"] = chat.messages.into();
         if !chat.tools.is_empty() {
@@ -319,6 +323,14 @@ pub(super) fn verdict<T>(answer: &Result<T, ProviderFailure>) -> Verdict {
             _ => Verdict::Business,
         },
     }
+}
+
+fn without_tools(model: &Model) -> Failure {
+    let message = format!(
+        "model {} calls no tools. Leave `model` out, or name one with tools in `listmodels`.",
+        model.name
+    );
+    Failure::validation("/model", message).with_code("model_without_tools")
 }
 
 pub(super) fn busy(provider: &str) -> Failure {

@@ -1,5 +1,6 @@
 //! From the name a caller wrote to a model and the providers that serve it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::rank::{Roster, missing_key};
@@ -23,10 +24,7 @@ pub struct Named {
 /// provider that has a key (with the variable).
 pub fn resolve(asked: &str, roster: &Roster) -> Result<Named, Failure> {
     let aliases = roster.aliases.get();
-    let alias = aliases
-        .iter()
-        .find(|(alias, _)| alias.eq_ignore_ascii_case(asked));
-    let name = alias.map_or(asked, |(_, target)| target.as_str());
+    let name = unaliased(asked, &aliases);
     let (row, name) = match name.split_once('/') {
         Some((row, rest)) if is_row(row, roster) => (Some(row), rest),
         _ => (None, name),
@@ -48,6 +46,13 @@ pub fn resolve(asked: &str, roster: &Roster) -> Result<Named, Failure> {
         return Err(unserved(&model, roster));
     }
     Ok(Named { model, providers })
+}
+
+/// What an operator's own name stands for; any other name stands for itself.
+pub(super) fn unaliased<'a>(asked: &'a str, aliases: &'a BTreeMap<String, String>) -> &'a str {
+    let mut all = aliases.iter();
+    let own = all.find(|(alias, _)| alias.eq_ignore_ascii_case(asked));
+    own.map_or(asked, |(_, target)| target.as_str())
 }
 
 fn is_row(name: &str, roster: &Roster) -> bool {

@@ -13,7 +13,7 @@ use crate::provider::dialect::Dialect;
 use crate::provider::model::{Model, ModelClass, Thinking};
 
 /// Estimated prompt tokens above which the long-context provider comes first.
-const LONG_TOKENS: u64 = 1200;
+pub(super) const LONG_TOKENS: u64 = 1200;
 
 /// What ranking needs to know of a call.
 #[derive(Debug, Clone, Default)]

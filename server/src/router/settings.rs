@@ -1,9 +1,11 @@
 //! The router's settings, drawn from the configuration.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::breaker::BreakerSettings;
 use super::clock::{ClassClocks, Clocks};
+use super::decision::DecisionSettings;
 use super::retry::RetrySettings;
 use crate::config::{self, Config};
 use crate::provider::ProviderRow;
@@ -22,6 +24,14 @@ pub struct Settings {
     pub default_model: String,
     /// The operator's own names for models.
     pub aliases: BTreeMap<String, String>,
+    /// Choices of routes kept; 0 keeps none.
+    pub choice_entries: usize,
+    /// How long a choice is kept.
+    pub choice_ttl: Duration,
+    /// How long a provider's own list of models is kept.
+    pub list_ttl: Duration,
+    /// The model that decides routes, if any.
+    pub decision: DecisionSettings,
 }
 
 impl Settings {
@@ -46,7 +56,25 @@ impl Settings {
             },
             default_model: config.models.default.clone(),
             aliases: config.models.aliases.clone(),
+            choice_entries: config.models.choice_entries,
+            choice_ttl: config.models.choice_ttl,
+            list_ttl: config.models.list_ttl,
+            decision: decision(&config.models.decision),
         }
+    }
+}
+
+fn decision(from: &config::Decision) -> DecisionSettings {
+    DecisionSettings {
+        model: from.model.clone(),
+        timeout: from.timeout,
+        breaker: BreakerSettings {
+            failures: from.failures,
+            first_open: from.first_open,
+            max_open: from.max_open,
+        },
+        entries: from.entries,
+        ttl: from.ttl,
     }
 }
 

@@ -12,6 +12,7 @@ use self::bench::{row, settings};
 use self::scripted::{Line, Scripted};
 use super::ask::{Image, ThinkingMode};
 use super::*;
+use crate::failure::Category;
 
 #[tokio::test]
 async fn whole_and_streamed_answers_come_back_with_their_trace() {
@@ -261,4 +262,22 @@ async fn the_demonstration_says_so_first() {
         answer.text
     );
     assert!(answer.trace.demo);
+}
+
+#[test]
+fn a_kept_choice_never_outlives_what_a_name_stands_for() {
+    let mut settings = settings();
+    settings.choice_entries = 10;
+    settings.choice_ttl = Duration::from_secs(60);
+    let silent = Some("http://127.0.0.1:9");
+    let rows = vec![row(Dialect::Kimi, silent), row(Dialect::Glm, silent)];
+    let router = router_with(settings, rows);
+    for target in ["kimi-k2.6", "glm-5.2"] {
+        let own = [("house".to_owned(), target.to_owned())];
+        router.roster.aliases.set(own.into());
+        for _ in 0..2 {
+            let routes = router.permitted(&ask("house", false), &context()).unwrap();
+            assert_eq!(routes[0].model.name, target);
+        }
+    }
 }

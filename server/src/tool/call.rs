@@ -59,6 +59,8 @@ pub enum Shared {
     Inflight,
     /// From a call that had ended before.
     Cache,
+    /// From a call that had ended before and meant the same in other words.
+    Meaning,
 }
 
 impl Shared {
@@ -68,6 +70,7 @@ impl Shared {
         match self {
             Self::Inflight => "inflight",
             Self::Cache => "result",
+            Self::Meaning => "semantic",
         }
     }
 
@@ -76,7 +79,7 @@ impl Shared {
     pub const fn field(self) -> &'static str {
         match self {
             Self::Inflight => "from_inflight",
-            Self::Cache => "from_cache",
+            Self::Cache | Self::Meaning => "from_cache",
         }
     }
 }

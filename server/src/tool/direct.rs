@@ -11,6 +11,7 @@ use super::run::Run;
 use crate::failure::{Category, Failure};
 use crate::router::ask::CallKind;
 use crate::router::direct::{DirectAnswer, DirectAsk, RawChat, Sent, kimi_search};
+use crate::router::rank::estimate_tokens;
 
 /// The `kimi_chat_with_tools` tool.
 ///
@@ -121,6 +122,8 @@ pub fn payload_preview(run: Run<'_>) -> Result<Reply, Failure> {
     if let Some(system) = arguments.text("system_prompt") {
         system.clone_into(&mut ask.system);
     }
+    let texts = [ask.system.as_str(), prompt];
+    let estimated = estimate_tokens(texts);
     let mut body = (run.around.preview)(&ask, &run.context())?;
     let given = arguments.items("tools");
     if !given.is_empty() {
@@ -135,7 +138,9 @@ pub fn payload_preview(run: Run<'_>) -> Result<Reply, Failure> {
     if let Some(choice) = run.call.arguments.get("tool_choice") {
         body["tool_choice"] = choice.clone();
     }
-    Ok(reply(json!({ "payload": body })))
+    Ok(reply(
+        json!({ "payload": body, "estimated_tokens": estimated }),
+    ))
 }
 
 fn chat_of(run: &Run<'_>) -> Result<RawChat, Failure> {

@@ -134,11 +134,16 @@ fn health_is_good(run: &Run<'_>) -> Value {
     check("health", detail.status == Status::Healthy, &fix)
 }
 
-/// The `provider_capabilities` tool. Nothing is kept between calls, so every answer is a new read.
-pub fn capabilities(run: Run<'_>, registry: &Registry) -> Reply {
+/// The `provider_capabilities` tool: the catalogue as it is now, and with all facts what each
+/// provider itself lists, which is kept for a while.
+pub async fn capabilities(run: Run<'_>, registry: &Registry) -> Reply {
     let arguments = run.arguments();
     let is_advanced = arguments.flag("show_advanced", false);
     let models = (run.around.models)();
+    let lists = match is_advanced {
+        true => (run.around.lists)(arguments.flag("invalidate_cache", false)).await,
+        false => Vec::new(),
+    };
     let providers: Vec<Value> = (run.around.providers)()
         .iter()
         .map(|row| {
@@ -150,13 +155,17 @@ pub fn capabilities(run: Run<'_>, registry: &Registry) -> Reply {
                     false => json!({ "name": model.name, "capabilities": model.capabilities }),
                 })
                 .collect();
-            json!({
+            let mut shown = json!({
                 "name": row.name,
                 "label": row.label,
                 "registered": row.registered,
                 "health": row.health,
                 "models": shown,
-            })
+            });
+            if let Some(listed) = lists.iter().find(|one| one.provider == row.name) {
+                shown["listed"] = as_json(listed);
+            }
+            shown
         })
         .collect();
     let mut answer = json!({ "read_at": now_utc(), "providers": providers });

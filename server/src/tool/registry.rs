@@ -25,6 +25,16 @@ pub struct Tool {
     pub system: &'static str,
     /// Checks arguments against the whole schema.
     pub validator: Validator,
+    /// Arguments whose schema says how long they may be.
+    bounded: Vec<String>,
+}
+
+impl Tool {
+    /// Whether an argument's schema says how long it may be.
+    #[must_use]
+    pub fn bounds_itself(&self, argument: &str) -> bool {
+        self.bounded.iter().any(|name| name == argument)
+    }
 }
 
 /// A tool that is not there, and why.
@@ -211,6 +221,13 @@ fn instruction(name: &str, own: &Prompts) -> Result<&'static str, String> {
     }
 }
 
+fn bounded(input: &Map<String, Value>) -> Vec<String> {
+    let properties = input.get("properties").and_then(Value::as_object);
+    let all = properties.into_iter().flatten();
+    let bounded = all.filter(|(_, schema)| schema.get("maxLength").is_some());
+    bounded.map(|(name, _)| name.clone()).collect()
+}
+
 fn load(row: Row, input: Map<String, Value>, own: &Prompts) -> Result<Tool, String> {
     let system = match &row.prompt {
         Some(name) => instruction(name, own)?,
@@ -243,5 +260,6 @@ fn load(row: Row, input: Map<String, Value>, own: &Prompts) -> Result<Tool, Stri
         output,
         system,
         validator,
+        bounded: bounded(&input),
     })
 }

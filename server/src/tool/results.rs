@@ -2,8 +2,14 @@
 //!
 //! Only a call whose arguments say everything is shared: none that goes on with a thread, reads a
 //! path or asks for the web as it is now. A failure and half an answer are not kept, so whoever
-//! waited for one asks anew. Held in memory and bounded; an idempotency key is the durable form,
-//! and its calls stay out of this.
+//! waited for one asks anew. Nor is an answer that another provider had to give: who asks later may
+//! find the first one well again. Held in memory and bounded; an idempotency key is the durable
+//! form, and its calls stay out of this.
+//!
+//! With `tools.semantic_ttl` calls are equal that mean the same, however they are written: see
+//! [`meaning`].
+
+mod meaning;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,8 +29,10 @@ const OVERHEAD: usize = 2048;
 /// A call that may be answered together with others.
 #[derive(Debug)]
 pub struct Question {
-    /// Principal, tool and arguments.
+    /// Principal, tool and arguments, or what these mean.
     pub key: String,
+    /// The arguments as they are written.
+    spelling: String,
     /// Whether an answer from before it was asked will do.
     may_be_old: bool,
 }
@@ -45,12 +53,19 @@ impl Question {
         };
         let is_searching =
             run.tool.row.kind == Kind::WebSearch || arguments.flag("use_websearch", false);
-        (is_shared && !is_own).then(|| Self {
+        if is_own || !is_shared {
+            return None;
+        }
+        let spelling = claim::digest(run.tool.name, &run.call.arguments);
+        let is_semantic = !run.around.settings.tools.semantic_ttl.is_zero();
+        let meaning = is_semantic.then(|| meaning::digest(run)).flatten();
+        Some(Self {
             key: format!(
                 "{}\0\0{}",
                 run.owner(),
-                claim::digest(run.tool.name, &run.call.arguments)
+                meaning.as_ref().unwrap_or(&spelling)
             ),
+            spelling,
             // What the web says may have changed.
             may_be_old: !is_searching,
         })
@@ -73,6 +88,9 @@ fn reads_paths(run: &Run<'_>) -> bool {
 struct Entry {
     given: Instant,
     bytes: usize,
+    spelling: String,
+    /// Whether it answers later calls, not only those that wait for it.
+    is_kept: bool,
     reply: Reply,
 }
 
@@ -90,6 +108,7 @@ pub struct Results {
     shelf: Arc<Mutex<Shelf>>,
     most_bytes: usize,
     ttl: Duration,
+    semantic_ttl: Duration,
 }
 
 impl Results {
@@ -100,6 +119,7 @@ impl Results {
             shelf: Arc::default(),
             most_bytes: settings.result_bytes,
             ttl: settings.result_ttl,
+            semantic_ttl: settings.semantic_ttl,
         }
     }
 
@@ -108,10 +128,15 @@ impl Results {
     pub fn find(&self, question: &Question, asked: Instant, now: Instant) -> Option<Reply> {
         let shelf = self.lock();
         let entry = shelf.entries.get(&question.key)?;
+        let age = now.saturating_duration_since(entry.given);
         let shared = if entry.given >= asked {
             Shared::Inflight
-        } else if question.may_be_old && now.saturating_duration_since(entry.given) < self.ttl {
+        } else if !question.may_be_old || !entry.is_kept {
+            return None;
+        } else if entry.spelling == question.spelling && age < self.ttl {
             Shared::Cache
+        } else if age < self.semantic_ttl {
+            Shared::Meaning
         } else {
             return None;
         };
@@ -119,6 +144,12 @@ impl Results {
             shared: Some(shared),
             ..entry.reply.clone()
         })
+    }
+
+    /// Whether calls are compared by what they mean.
+    #[must_use]
+    pub const fn is_semantic(&self) -> bool {
+        !self.semantic_ttl.is_zero()
     }
 
     /// Forgets every answer.
@@ -134,12 +165,18 @@ impl Results {
         }
         let mut shelf = self.lock();
         shelf.forget(&question.key);
-        shelf.trim(self.most_bytes - bytes, now, self.ttl);
+        shelf.trim(
+            self.most_bytes - bytes,
+            now,
+            self.ttl.max(self.semantic_ttl),
+        );
         shelf.bytes += bytes;
         shelf.order.push_back((now, question.key.clone()));
         let entry = Entry {
             given: now,
             bytes,
+            spelling: question.spelling,
+            is_kept: !is_second_choice(reply),
             reply: reply.clone(),
         };
         shelf.entries.insert(question.key, entry);
@@ -190,6 +227,12 @@ fn is_cut(reply: &Reply) -> bool {
     why.is_some_and(|why| !why.is_null()) || finish.is_some_and(|finish| finish == "length")
 }
 
+/// Whether a provider failed before another one answered.
+fn is_second_choice(reply: &Reply) -> bool {
+    let trace = reply.about.as_ref().map(|about| &about.kept.trace);
+    trace.and_then(|trace| trace.get("failover")) == Some(&Value::Bool(true))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +246,7 @@ mod tests {
     fn question(key: &str) -> Question {
         Question {
             key: key.to_owned(),
+            spelling: key.to_owned(),
             may_be_old: true,
         }
     }
@@ -233,6 +277,60 @@ mod tests {
         };
         assert!(results.find(&searching, late, late).is_none());
         assert!(results.find(&searching, start, late).is_some());
+    }
+
+    #[test]
+    fn the_same_meaning_otherwise_written_is_found_only_while_that_is_switched_on() {
+        let mut settings = crate::config::Config::from_toml("").unwrap().tools;
+        let other = Question {
+            spelling: "a, otherwise".to_owned(),
+            ..question("a")
+        };
+        let start = Instant::now();
+        let later = |seconds| start + Duration::from_secs(seconds);
+        let found = |results: &Results, asked: &Question, seconds| {
+            let reply = results.find(asked, later(seconds), later(seconds))?;
+            reply.shared
+        };
+        let off = Results::new(&settings);
+        off.keep(question("a"), &reply("A"), start);
+        assert_eq!(found(&off, &other, 1), None);
+        settings.semantic_ttl = Duration::from_secs(600);
+        let on = Results::new(&settings);
+        on.keep(question("a"), &reply("A"), start);
+        assert_eq!(found(&on, &question("a"), 299), Some(Shared::Cache));
+        assert_eq!(found(&on, &other, 299), Some(Shared::Meaning));
+        assert_eq!(found(&on, &question("a"), 599), Some(Shared::Meaning));
+        assert_eq!(found(&on, &other, 600), None);
+        let searching = Question {
+            may_be_old: false,
+            ..other
+        };
+        assert_eq!(found(&on, &searching, 1), None);
+    }
+
+    #[test]
+    fn an_answer_after_a_failover_is_for_those_who_wait_and_not_for_later() {
+        let results = results(1 << 20);
+        let start = Instant::now();
+        let mut kept = crate::tool::call::Kept::default();
+        kept.trace.insert("failover".to_owned(), true.into());
+        let mut second = reply("from the second");
+        second.about = Some(crate::tool::call::About {
+            receipt: crate::thread::Receipt {
+                thread: crate::store::ThreadId::fresh(),
+                turn: 1,
+                turns_left: 9,
+                ttl_seconds: 60,
+            },
+            replayed: false,
+            kept,
+        });
+        let given = start + Duration::from_secs(1);
+        results.keep(question("a"), &second, given);
+        assert!(results.find(&question("a"), start, given).is_some());
+        let later = given + Duration::from_secs(1);
+        assert!(results.find(&question("a"), later, later).is_none());
     }
 
     #[test]

@@ -30,7 +30,8 @@ impl Surroundings {
         metrics: Metrics,
     ) -> Self {
         let (asking, rows, catalogue) = (router.clone(), router.clone(), router.clone());
-        let (probing, direct, previewing) = (router.clone(), router.clone(), router);
+        let (probing, direct, previewing) = (router.clone(), router.clone(), router.clone());
+        let (listing, forgetting) = (router.clone(), router);
         Self {
             ask: Arc::new(move |ask, context| {
                 let router = asking.clone();
@@ -51,6 +52,11 @@ impl Surroundings {
                 .boxed()
             }),
             models: Arc::new(move || models(&catalogue)),
+            lists: Arc::new(move |is_fresh| {
+                let router = listing.clone();
+                async move { router.model_lists(is_fresh).await }.boxed()
+            }),
+            forget_routes: Arc::new(move || forgetting.forget()),
             spending: Spending::new(threads.store().clone(), config.budgets.clone()),
             threads,
             files: None,
@@ -114,7 +120,12 @@ fn facts(router: &Router, row: &ProviderStatus, model: &Model) -> ModelFacts {
         available: row.registered,
         context_tokens: model.context,
         max_output_tokens: u64::from(model.max_output),
-        aliases: model.aliases.iter().cloned().chain(own).collect(),
+        aliases: {
+            // Under this name it is asked at this row alone.
+            let qualified = format!("{}/{}", row.name, model.name);
+            let named = model.aliases.iter().cloned().chain(own);
+            named.chain([qualified]).collect()
+        },
         capabilities: Capabilities {
             images: model.images,
             tools: model.tools,

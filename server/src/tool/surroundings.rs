@@ -19,6 +19,7 @@ use crate::observe::{Health, Metrics};
 use crate::protocol::seal::Seal;
 use crate::router::ask::{Answer, Ask, CallContext};
 use crate::router::direct::{DirectAnswer, DirectAsk};
+use crate::router::listed::Listed;
 use crate::router::member::ProviderStatus;
 use crate::spending::Spending;
 use crate::thread::Threads;
@@ -84,6 +85,9 @@ pub type Listing<T> = Arc<dyn Fn() -> Vec<T> + Send + Sync>;
 /// Asks every provider for a sign of life.
 pub type Probing = Arc<dyn Fn() -> BoxFuture<'static, Vec<ProviderStatus>> + Send + Sync>;
 
+/// The providers' own lists of models; `true` asks for them anew.
+pub type Lists = Arc<dyn Fn(bool) -> BoxFuture<'static, Vec<Listed>> + Send + Sync>;
+
 /// Everything a tool may use.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -99,6 +103,10 @@ pub struct Surroundings {
     pub probe_providers: Probing,
     /// Models of the catalogue.
     pub models: Listing<ModelFacts>,
+    /// The providers' own lists of models.
+    pub lists: Lists,
+    /// Forgets routes and lists.
+    pub forget_routes: Arc<dyn Fn() + Send + Sync>,
     /// Conversations.
     pub threads: Threads,
     /// What callers spend.

@@ -103,6 +103,8 @@ async fn toolbox(folder: &tempfile::TempDir, config: &Config, ask: AskModel) -> 
         preview: Arc::new(|ask, _| Ok(json!({"model": ask.model, "system": ask.system}))),
         providers: Arc::new(|| vec![provider("kimi", true), provider("glm", false)]),
         models: Arc::new(|| vec![model("kimi-k2")]),
+        lists: Arc::new(|_| std::future::ready(Vec::new()).boxed()),
+        forget_routes: Arc::new(|| {}),
         spending: Spending::new(store.clone(), config.budgets.clone()),
         threads: Threads::new(store, limits),
         files: None,

@@ -25,7 +25,7 @@ use super::run::{Run, reply_of};
 use super::surroundings::Surroundings;
 use super::turnstile::Turnstile;
 use super::{challenge, chat, claim, consensus, direct, echo, examine, file_download, file_query};
-use super::{information, intent, manage_files, pages, record, schema, workflow};
+use super::{information, intent, length, manage_files, pages, record, schema, workflow};
 use crate::failure::{Category, Failure};
 use crate::observe::trace::Span;
 pub use work::Answered;
@@ -108,8 +108,9 @@ impl Toolbox {
         &self.0.permits
     }
 
-    /// Forgets every answer and review that is kept in memory.
+    /// Forgets every answer, review, choice of routes and list that is kept in memory.
     pub fn forget(&self) {
+        (self.0.around.forget_routes)();
         self.0.results.clear();
         self.0.around.reviews.clear();
     }
@@ -146,6 +147,7 @@ impl Toolbox {
         let mut arguments = call.arguments.clone();
         arguments.extend(chosen);
         schema::check(&tool.validator, &Value::Object(arguments.clone()))?;
+        length::check(tool, &arguments, self.0.around.settings.limits.prompt_chars)?;
         let claim = claim::of(tool, call)?;
         let _permit = self.0.permits.take(session_of(call).as_deref())?;
         // Whatever ends this call also ends what it started.
@@ -206,12 +208,17 @@ impl Toolbox {
         if let Some(reply) = results.find(&question, asked, Instant::now())
             && is_last_word(&run, &reply).await
         {
-            around
-                .metrics
-                .cache_hit(reply.shared.map_or("result", Shared::name));
+            let cache = reply.shared.map_or("result", Shared::name);
+            if reply.shared == Some(Shared::Meaning) {
+                around.metrics.cache_miss("result");
+            }
+            around.metrics.cache_hit(cache);
             return Ok(reply);
         }
         around.metrics.cache_miss("result");
+        if results.is_semantic() {
+            around.metrics.cache_miss("semantic");
+        }
         let reply = self.made(run).await?;
         results.keep(question, &reply, Instant::now());
         Ok(reply)
@@ -243,7 +250,7 @@ impl Toolbox {
             Kind::Echo => Ok(echo::run(run)),
             Kind::Health => Ok(examine::health(run)),
             Kind::SelfCheck => Ok(examine::self_check(run, &self.0.registry).await),
-            Kind::Capabilities => Ok(examine::capabilities(run, &self.0.registry)),
+            Kind::Capabilities => Ok(examine::capabilities(run, &self.0.registry).await),
             Kind::Activity => record::activity(run),
             Kind::CallLog => record::call_log(run),
             Kind::ToolChat => direct::chat_with_tools(run).await,

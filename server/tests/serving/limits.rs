@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::process::{PATIENCE, call, call_headers, parse, serve, serve_jwt, token, wait_for};
+use super::providers::{self, said, started_with};
+use super::upstream::Upstream;
 
 #[test]
 fn a_hot_principal_is_told_when_to_come_back_and_its_neighbour_is_not_disturbed() {
@@ -140,4 +142,47 @@ fn an_untrusted_peer_cannot_speak_for_others() {
         headers.push(("x-forwarded-for", &name));
         (server.post(&call("version", json!({})), &headers).status == 429).then_some(())
     });
+}
+
+#[test]
+fn a_text_beyond_the_longest_prompt_is_refused_with_limit_and_size_before_any_provider() {
+    let upstream = Upstream::start(|_| said("hello"));
+    let server = started_with(&upstream, &["limits.prompt_chars=70000"], &[]);
+    let message = |chars: usize| json!([{"role": "user", "content": "ä".repeat(chars)}]);
+    let within = json!({"messages": message(70_000)});
+    let answered = providers::result(&server, "kimi_chat_with_tools", within);
+    assert_eq!(answered["isError"], false, "{answered}");
+    assert_eq!(upstream.posts().len(), 1);
+    let long = "ä".repeat(70_001);
+    let finding = json!({"step": "x", "step_number": 1, "total_steps": 1,
+        "next_step_required": false, "findings": long});
+    let cases = [
+        ("chat", json!({"prompt": long}), "/prompt"),
+        ("debug", finding, "/findings"),
+        (
+            "glm_payload_preview",
+            json!({"prompt": "x", "system_prompt": long}),
+            "/system_prompt",
+        ),
+        (
+            "kimi_chat_with_tools",
+            json!({"messages": message(70_001)}),
+            "/messages/0/content",
+        ),
+        (
+            "kimi_capture_headers",
+            json!({"messages": message(70_001)}),
+            "/messages/0/content",
+        ),
+    ];
+    for (tool, arguments, field) in cases {
+        let refused = providers::result(&server, tool, arguments);
+        let error = &refused["structuredContent"]["error"];
+        assert_eq!(error["code"], "prompt_too_long", "{tool}: {refused}");
+        assert_eq!(error["category"], "validation_error");
+        assert_eq!(error["field"], field);
+        let said = error["message"].as_str().unwrap();
+        assert!(said.contains("70001") && said.contains("70000"), "{said}");
+    }
+    assert_eq!(upstream.posts().len(), 1);
 }

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
+/// The models that a list of it names.
+pub const LISTED: [&str; 2] = ["listed-1", "listed-2"];
+
 /// One request as it came.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -21,7 +24,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Answers each POST with what `answer` makes of it, and each GET with an empty object.
+    /// Answers each POST with what `answer` makes of it, and each GET with a list of models.
     pub fn start(answer: impl Fn(&Seen) -> Value + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -78,7 +81,8 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Seen>>, answer: &dyn Fn(&Seen) -> V
             headers: head,
         };
         let said = if one.body.is_null() {
-            "{}".to_owned()
+            let rows = LISTED.map(|name| serde_json::json!({"id": name, "object": "model"}));
+            serde_json::json!({"object": "list", "data": rows}).to_string()
         } else {
             answer(&one).to_string()
         };

@@ -211,6 +211,30 @@ fn tokens_are_estimated_by_script() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
+    /// What makes it right to rank one question for all of its shape.
+    #[test]
+    fn questions_of_one_shape_have_the_same_routes(
+        which in proptest::sample::subsequence(vec!["kimi", "glm", "minimax", "demo"], 0..=4),
+        model in proptest::option::of("(auto|kimi-k2.6|glm-5v-turbo|MiniMax-M2.7|demo)"),
+        (has_images, websearch) in any::<(bool, bool)>(),
+        thinking in proptest::option::of(proptest::sample::select(vec![
+            ThinkingMode::Minimal, ThinkingMode::Low, ThinkingMode::Max])),
+        tokens in proptest::sample::select(vec![0, 1, 1200, 1201, 65_536, 65_537, 128_000,
+            200_000, 200_001, 262_144, 1_000_000, 1_000_001, 1_048_576, 1_048_577, 2_000_000]),
+        more in 0_u64..300_000,
+    ) {
+        let roster = roster(&which);
+        let bands = crate::router::shape::Bands::of(&roster);
+        let one = Question {
+            has_images, websearch, thinking, tokens, ..ask("chat", model.as_deref())
+        };
+        let other = Question { tokens: tokens + more, ..one.clone() };
+        if bands.shape(&one) == bands.shape(&other) {
+            let routes = [&one, &other].map(|question| candidates(question, &roster).ok());
+            prop_assert_eq!(&routes[0], &routes[1]);
+        }
+    }
+
     #[test]
     fn every_route_is_served_fits_and_is_named_once(
         which in proptest::sample::subsequence(vec!["kimi", "glm", "minimax", "demo"], 0..=4),

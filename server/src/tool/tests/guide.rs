@@ -37,7 +37,8 @@ A **long answer** comes in pages: the last block says `page 1 of n`, `next_call`
 stands and brings the next page, and so does the resource of the link. No model is asked for a page
 and no turn is added. An **equal call** (same principal, tool and arguments) is answered once: with
 the first one's answer while that runs, and for `tools.result_ttl` after it; the footer says so.
-Other words, or `_meta[\"dev.exai/no-cache\"]`, get a new answer.
+Other words, or `_meta[\"dev.exai/no-cache\"]`, get a new answer; with `tools.semantic_ttl` other
+spacing, an alias or a default written out does not.
 
 ";
 

@@ -1,15 +1,14 @@
 //! The expert pass: one question made of everything a workflow collected, asked once for equal
 //! content.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Tools;
 use crate::failure::{Category, Failure};
+use crate::memo::Memo;
 use crate::router::ask::{Answer, Ask, Speaker, Usage};
 use crate::tool::run::Run;
 use crate::tool::turnstile::Turnstile;
@@ -17,17 +16,8 @@ use crate::tool::turnstile::Turnstile;
 /// Reviews given lately by this process, by principal, tool and content; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Reviews {
-    kept: Arc<Mutex<VecDeque<Kept>>>,
+    kept: Memo<String, Answer>,
     turnstile: Turnstile,
-    entries: usize,
-    ttl: Duration,
-}
-
-#[derive(Debug)]
-struct Kept {
-    key: String,
-    given: Instant,
-    answer: Answer,
 }
 
 /// A review and whether it was given before.
@@ -42,16 +32,14 @@ impl Reviews {
     #[must_use]
     pub fn new(settings: &Tools) -> Self {
         Self {
-            kept: Arc::default(),
+            kept: Memo::new(settings.review_entries, settings.review_ttl),
             turnstile: Turnstile::default(),
-            entries: settings.review_entries,
-            ttl: settings.review_ttl,
         }
     }
 
     /// Forgets every review.
     pub fn clear(&self) {
-        self.lock().clear();
+        self.kept.clear();
     }
 
     /// The review kept under `key`, the one being made under it, or a new one.
@@ -60,7 +48,7 @@ impl Reviews {
         F: Future<Output = Result<Answer, Failure>>,
     {
         let _pass = self.turnstile.enter(key.clone()).await;
-        if let Some(answer) = self.find(&key, Instant::now()) {
+        if let Some(answer) = self.kept.find(&key, Instant::now()) {
             return Ok(Review {
                 answer,
                 is_kept: true,
@@ -74,32 +62,11 @@ impl Reviews {
         })
     }
 
-    /// Finds a review and makes it the last to go.
-    fn find(&self, key: &str, now: Instant) -> Option<Answer> {
-        let mut kept = self.lock();
-        kept.retain(|one| now.saturating_duration_since(one.given) < self.ttl);
-        let place = kept.iter().position(|one| one.key == key)?;
-        let found = kept.remove(place)?;
-        let answer = found.answer.clone();
-        kept.push_back(found);
-        Some(answer)
-    }
-
+    /// Half an answer should be asked for again.
     fn keep(&self, key: String, given: Instant, answer: &Answer) {
-        // Half an answer should be asked for again.
-        if self.entries == 0 || answer.trace.incomplete.is_some() {
-            return;
+        if answer.trace.incomplete.is_none() {
+            self.kept.keep(key, answer.clone(), given);
         }
-        let mut kept = self.lock();
-        while kept.len() >= self.entries {
-            kept.pop_front();
-        }
-        let answer = answer.clone();
-        kept.push_back(Kept { key, given, answer });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -202,21 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn the_review_used_longest_ago_goes_first_and_an_old_one_is_not_found() {
-        let mut settings = crate::config::Config::from_toml("").unwrap().tools;
-        settings.review_entries = 2;
+    fn a_review_is_kept_for_its_time_and_half_a_review_never() {
+        let settings = crate::config::Config::from_toml("").unwrap().tools;
         let reviews = Reviews::new(&settings);
         let start = Instant::now();
+        let find = |key: &str, now| reviews.kept.find(&key.to_owned(), now);
         reviews.keep("a".into(), start, &answer("A"));
-        reviews.keep("b".into(), start, &answer("B"));
-        assert_eq!(reviews.find("a", start).unwrap().text, "A");
-        reviews.keep("c".into(), start, &answer("C"));
-        assert!(reviews.find("b", start).is_none());
-        assert!(reviews.find("a", start).is_some());
-        assert!(reviews.find("a", start + settings.review_ttl).is_none());
+        assert_eq!(find("a", start).unwrap().text, "A");
+        assert!(find("a", start + settings.review_ttl).is_none());
         let mut half = answer("half");
         half.trace.incomplete = Some("length".into());
         reviews.keep("d".into(), start, &half);
-        assert!(reviews.find("d", start).is_none());
+        assert!(find("d", start).is_none());
     }
 }
