@@ -29,5 +29,6 @@ pub mod scratch;
 pub mod server;
 pub mod simulator;
 pub mod supervisor;
+pub mod target;
 pub mod token;
 pub mod topology;

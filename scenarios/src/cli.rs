@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod attest;
 pub mod clients;
+pub mod compare;
 pub mod conformance;
 pub mod decide;
 pub mod doctor;
@@ -105,6 +106,8 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
         Command::List(arguments) => list::list(&arguments),
         Command::Explain { criterion } => explain::explain(&criterion),
         Command::Clients(arguments) => clients::clients(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Target(command) => crate::target::target(&command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Gate(arguments) => gate::gate(&arguments),
         Command::Attest(command) => attest::attest(&command),

@@ -47,11 +47,17 @@ pub struct Conclusion<'a> {
 
 /// What was asked beside the workload: told by the history itself.
 #[derive(Default)]
-struct Sidelines {
-    figures: Vec<Figure>,
-    not_tested: Vec<NotTested>,
-    observations: u64,
-    plots: Plots,
+pub struct Sidelines {
+    /// Figures measured beside the criteria.
+    pub figures: Vec<Figure>,
+    /// What could not be tried.
+    pub not_tested: Vec<NotTested>,
+    /// What had no subject.
+    pub not_applicable: Vec<NotTested>,
+    /// Observations read.
+    pub observations: u64,
+    /// What charts are drawn from.
+    pub plots: Plots,
 }
 
 impl Conclusion<'_> {
@@ -148,6 +154,7 @@ impl Conclusion<'_> {
                 .collect(),
             findings,
             not_tested,
+            not_applicable: aside.not_applicable,
             figures: aside.figures,
             signature: Signature::Unsigned,
             previous,
@@ -235,7 +242,9 @@ pub fn judge(
         .map_err(|error| Ending::Bug(error.to_string()))
 }
 
-fn sidelines(history: &History) -> Sidelines {
+/// Reads what a history tells beside the criteria.
+#[must_use]
+pub fn sidelines(history: &History) -> Sidelines {
     let mut aside = Sidelines::default();
     for observation in history.observations() {
         aside.observations += 1;
@@ -246,6 +255,14 @@ fn sidelines(history: &History) -> Sidelines {
             }
             Event::NotTested { criterion, what } => {
                 aside.not_tested.push(NotTested { criterion, what });
+            }
+            Event::NotApplicable {
+                criterion,
+                check,
+                why,
+            } => {
+                let what = format!("{check}: {why}");
+                aside.not_applicable.push(NotTested { criterion, what });
             }
             _ => {}
         }

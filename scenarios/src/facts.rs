@@ -169,6 +169,7 @@ impl Facts {
                 .again
                 .as_ref()
                 .map(|run| run.display().to_string()),
+            target: None,
         }
     }
 }
@@ -200,7 +201,9 @@ pub fn replay(arguments: &RunArguments, store: &str) -> String {
     words.join(" ")
 }
 
-fn host() -> HostFacts {
+/// The machine this runs on.
+#[must_use]
+pub fn host() -> HostFacts {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let meminfo = read("/proc/meminfo");
     let kib = meminfo

@@ -18,5 +18,6 @@ pub mod selftest;
 pub mod signal;
 pub mod soak;
 pub mod stage;
+pub mod target;
 pub mod vector;
 pub mod workload;

@@ -53,7 +53,11 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Ending> {
     }
 }
 
-fn once(arguments: &RunArguments) -> Result<Report, Ending> {
+/// Runs and judges once, and prints the report unless another command asked for it.
+///
+/// # Errors
+/// As [`run`].
+pub fn once(arguments: &RunArguments) -> Result<Report, Ending> {
     let criteria = catalogue::criteria()?;
     catalogue::check_names(&criteria, &arguments.criteria)?;
     let claim = catalogue::claim(arguments)?;
@@ -227,7 +231,9 @@ impl Begun {
                 outcome,
             )
             .map_err(|error| Ending::Harness(error.to_string()))?;
-        show(arguments, &report)?;
+        if !arguments.within {
+            show(arguments, &report)?;
+        }
         Ok(report)
     }
 }

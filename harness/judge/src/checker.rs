@@ -9,6 +9,7 @@ pub mod recovery;
 pub mod security;
 pub mod soak;
 pub mod storage;
+pub mod target;
 
 use crate::criterion::{Criteria, Criterion, Missing};
 use crate::finding::Finding;
@@ -71,6 +72,9 @@ pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Miss
         "V.7" | "V.7m" => Box::new(soak::Soak::start(brief)?),
         "V.8g" | "V.8t" => Box::new(benchmark::Benchmark::start(brief)?),
         "chaos" => Box::new(chaos::Chaos::start(brief)?),
+        "wire" | "security" | "panic" => Box::new(target::Family::start(brief)?),
+        "load" => Box::new(target::Load::start(brief)),
+        "clients" => Box::new(target::Clients::start(brief)),
         _ => return Ok(None),
     };
     Ok(Some(checker))

@@ -101,6 +101,15 @@ pub enum Event {
         /// What was not tested and why, for people.
         what: String,
     },
+    /// A check that has no subject here: the server does not declare what it would try.
+    NotApplicable {
+        /// The criterion it belongs to.
+        criterion: String,
+        /// The check's id.
+        check: String,
+        /// Why, for people.
+        why: String,
+    },
 }
 
 /// Beginning or end of a phase.

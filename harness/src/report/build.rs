@@ -29,6 +29,8 @@ pub struct Evidence {
     pub findings: Vec<Finding>,
     /// What could not be tried, beyond what the findings say themselves.
     pub not_tested: Vec<NotTested>,
+    /// What the judged server gives no subject for.
+    pub not_applicable: Vec<NotTested>,
     /// Figures measured beside the criteria.
     pub figures: Vec<Figure>,
     /// Who vouches.
@@ -78,6 +80,7 @@ impl Report {
             comparison: None,
             claim,
             not_tested,
+            not_applicable: evidence.not_applicable,
             criteria,
             outside_claim,
             figures,

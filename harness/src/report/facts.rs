@@ -51,6 +51,9 @@ pub struct RunFacts {
     /// The run whose open criteria this one tried again.
     #[serde(default)]
     pub second_attempt_at: Option<String>,
+    /// The server judged, where it is not exai: its name and how it was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
 }
 
 /// A signal that ends a run: children are ended, the record stays readable.

@@ -20,7 +20,9 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 /// The page.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let title = format!("{} · exai {}", report.opening.heading, report.run.version);
+    let exai = || format!("exai {}", report.run.version);
+    let judged = report.run.target.clone().unwrap_or_else(exai);
+    let title = format!("{} · {judged}", report.opening.heading);
     let page = html! {
         (DOCTYPE)
         html lang="en" {

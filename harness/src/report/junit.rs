@@ -13,7 +13,7 @@ use quick_junit::{
     TestSuite,
 };
 
-use crate::report::model::{Blocker, Judged, Report};
+use crate::report::model::{Blocker, Judged, NotTested, Report};
 use crate::report::wording;
 
 /// The claim's criteria.
@@ -33,6 +33,12 @@ pub fn render(report: &Report) -> Result<String, SerializeError> {
     if report.claim.rules > 0 && report.claim.reasons.is_empty() {
         suite.add_test_case(case_of_rules(report));
     }
+    suite.add_test_cases(
+        report
+            .not_applicable
+            .iter()
+            .map(|absent| absent_case(report, absent)),
+    );
     for judged in not_deciding(report) {
         let name = if judged.tolerated {
             "tolerated"
@@ -217,6 +223,16 @@ fn case_of_rule(report: &Report, rule: &Blocker, number: usize) -> TestCase {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_message(rule.says.as_str()).set_type(class);
     let mut case = TestCase::new(format!("rule {number} of the claim"), status);
+    case.set_classname(class_of(report));
+    case
+}
+
+/// The one use of `skipped`: nothing the claim asks for hides behind it.
+fn absent_case(report: &Report, absent: &NotTested) -> TestCase {
+    let (check, why) = absent.what.split_once(": ").unwrap_or((&absent.what, ""));
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(why);
+    let mut case = TestCase::new(format!("{} {check}", absent.criterion), status);
     case.set_classname(class_of(report));
     case
 }

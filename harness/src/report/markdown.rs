@@ -76,6 +76,14 @@ fn first_screen(report: &Report) -> String {
         out.push_str(&format!("- {}\n", said.trim()));
     }
     push_rest(&mut out, report.not_tested.len());
+    if !report.not_applicable.is_empty() {
+        let count = report.not_applicable.len();
+        out.push_str(&format!("\n**Not applicable ({count})**\n\n"));
+    }
+    for absent in &report.not_applicable {
+        let said = format!("{} {}", text(&absent.criterion), text(&absent.what));
+        out.push_str(&format!("- {}\n", said.trim()));
+    }
     out.push_str(&format!(
         "\n**Repeat it**\n\n{}\n",
         fence(&report.run.replay)

@@ -29,6 +29,9 @@ pub struct Report {
     pub blockers: Vec<Blocker>,
     /// What was not tried, and why.
     pub not_tested: Vec<NotTested>,
+    /// What the judged server gives no subject for, and why: neither passed nor left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_applicable: Vec<NotTested>,
     /// The claim's criteria, each judged.
     pub criteria: Vec<Judged>,
     /// Criteria judged beside the claim; they inform and do not decide.

@@ -121,6 +121,16 @@ fn overrides(report: &Report) -> String {
 
 fn run(report: &Report) -> String {
     let run = &report.run;
+    if run.target.is_some() {
+        return format!(
+            "over {}, seed {}; {} of {} planned; {}",
+            run.driver,
+            run.seed,
+            wording::span(run.measured_seconds),
+            wording::span(run.planned_seconds),
+            wording::date(run.started_at),
+        );
+    }
     format!(
         "{} profile, {} driver, {} store, seed {}; {} of {} planned; {}",
         run.profile,
@@ -135,6 +145,14 @@ fn run(report: &Report) -> String {
 
 fn build(report: &Report) -> String {
     let run = &report.run;
+    if let Some(target) = &run.target {
+        let digest = report.identity.server_sha256.as_deref();
+        let digest = digest.map_or_else(
+            || "what runs there was not identified".to_owned(),
+            |digest| format!("command and files sha256 {}", wording::short_digest(digest)),
+        );
+        return format!("{target}, {digest}");
+    }
     let tree = if run.dirty {
         " with uncommitted changes"
     } else {

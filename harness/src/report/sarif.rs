@@ -14,6 +14,8 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// Where the criteria stand, relative to the workspace.
 const CRITERIA: &str = "scenarios/criteria.toml";
+/// What stands for them in the workspace of a server that is not exai.
+const TARGET: &str = "target.toml";
 
 /// The rules that are no criterion's.
 const INCONCLUSIVE: &str = "inconclusive";
@@ -24,16 +26,17 @@ const CLAIM: &str = "claim";
 #[must_use]
 pub fn render(report: &Report) -> String {
     let rules = rules(report);
+    let place = report.run.target.as_ref().map_or(CRITERIA, |_| TARGET);
     let results: Vec<Value> = report
         .criteria
         .iter()
         .filter(|judged| !judged.tolerated)
         .flat_map(results_of)
         .chain(report.blockers.iter().filter_map(result_of_rule))
-        .map(|result| placed(result, &rules))
+        .map(|result| placed(result, &rules, place))
         .collect();
     let outside: Vec<Value> = report.outside_claim.iter().map(outside).collect();
-    let run = json!({
+    let mut run = json!({
         "tool": {"driver": {
             "name": "exai verify",
             "semanticVersion": report.run.version,
@@ -51,6 +54,9 @@ pub fn render(report: &Report) -> String {
         "results": results,
         "properties": {"decision": report.opening.heading, "outside_claim": outside},
     });
+    if !report.not_applicable.is_empty() {
+        run["properties"]["not_applicable"] = json!(report.not_applicable);
+    }
     let document = json!({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]});
     format!("{document:#}\n")
 }
@@ -157,7 +163,7 @@ fn trimmed(says: &str) -> &str {
     says.trim_end_matches('.')
 }
 
-fn placed(alert: Alert, rules: &[Value]) -> Value {
+fn placed(alert: Alert, rules: &[Value], place: &str) -> Value {
     let is_own = |rule: &Value| rule["id"] == alert.rule.as_str();
     let index = rules.iter().position(is_own);
     let print = format!("{}\n{}", alert.rule, alert.about);
@@ -168,7 +174,7 @@ fn placed(alert: Alert, rules: &[Value]) -> Value {
         "level": alert.level,
         "message": {"text": alert.says},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": CRITERIA},
+            "artifactLocation": {"uri": place},
             "region": {"startLine": alert.line.max(1)},
         }}],
         "partialFingerprints": {"primaryLocationLineHash": print},

@@ -76,38 +76,58 @@ pub fn render(report: &Report, style: Style) -> String {
         .map(|judged| judged.title.chars().count())
         .max()
         .unwrap_or(0);
-    let titles = longest.min(TITLE_MAX);
+    let widths = Widths {
+        id: id_width(report),
+        title: longest.min(TITLE_MAX),
+    };
     for judged in &report.criteria {
-        out.push_str(&row(judged, titles, style));
+        out.push_str(&row(judged, widths, style));
     }
     if !report.outside_claim.is_empty() {
         out.push_str("outside the claim, does not decide\n");
     }
     for judged in &report.outside_claim {
-        out.push_str(&row(judged, titles, style));
+        out.push_str(&row(judged, widths, style));
     }
     out.push('\n');
     out.push_str(&decision(report, style));
     out
 }
 
+/// The least room for a criterion's id.
 const ID: usize = 6;
 const WORD: usize = 13;
 const TITLE_MAX: usize = 36;
 const GAP: &str = "  ";
 
+/// The columns before what was found.
+#[derive(Clone, Copy)]
+struct Widths {
+    id: usize,
+    title: usize,
+}
+
+/// Room for the longest id and a blank.
+fn id_width(report: &Report) -> usize {
+    let ids = report
+        .judged()
+        .map(|judged| judged.finding.criterion.chars().count() + 1);
+    ids.max().unwrap_or(ID).max(ID)
+}
+
 /// `V.4   Fail          storage stable under stress   1 of 1 933 lost (0 allowed)`
-fn row(judged: &Judged, title_width: usize, style: Style) -> String {
+fn row(judged: &Judged, widths: Widths, style: Style) -> String {
     let finding = &judged.finding;
-    let lead = ID + WORD + 1;
+    let (id, title_width) = (widths.id, widths.title);
+    let lead = id + WORD + 1;
     let room = style.columns.saturating_sub(lead + title_width + GAP.len());
     let said = one_line(&finding.headline);
     let verdict = style.verdict(finding.verdict, WORD);
-    let mut out = format!("{:<ID$}{verdict} ", one_line(&finding.criterion));
+    let mut out = format!("{:<id$}{verdict} ", one_line(&finding.criterion));
     let title = one_line(&judged.title);
     if room < 24 {
         out.push_str(&format!("{title}\n"));
-        push_wrapped(&mut out, &said, ID, style.columns);
+        push_wrapped(&mut out, &said, id, style.columns);
         return out;
     }
     let titles = wrap(&title, title_width);
@@ -144,6 +164,11 @@ fn decision(report: &Report, style: Style) -> String {
         labelled(&mut out, "untested", said.trim(), style);
     }
     more(&mut out, report.not_tested.len(), style);
+    for absent in report.not_applicable.iter().take(NAMED) {
+        let said = format!("{} {}", absent.criterion, absent.what);
+        labelled(&mut out, "no subject", said.trim(), style);
+    }
+    more(&mut out, report.not_applicable.len(), style);
     for line in &report.opening.lines {
         labelled(&mut out, &line.label.to_lowercase(), &line.text, style);
     }

@@ -1,9 +1,12 @@
 //! The words of the command line and what each accepts.
 
 pub mod chaos;
+pub mod clients;
+pub mod compare;
 mod driver;
 pub mod evidence;
 pub mod soak;
+pub mod target;
 
 use std::path::PathBuf;
 
@@ -11,9 +14,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::soak::SoakPlan;
 pub use chaos::ChaosArguments;
+pub use clients::{ClientsArguments, Speaks};
+use compare::CompareArguments;
 pub use driver::Driver;
 use evidence::{AttestCommand, ClaimsCommand, DecideArguments, GateArguments, LedgerCommand};
 use soak::SoakArguments;
+use target::TargetCommand;
 
 /// Boots the real server with simulated providers, breaks it on purpose, and judges eight
 /// readiness criteria from recorded evidence.
@@ -62,8 +68,13 @@ pub enum Command {
     },
     /// Holds a running server's lists against what MCP clients can bear.
     Clients(ClientsArguments),
+    /// Judges any MCP server, not only exai, with a claim of its own.
+    #[command(subcommand)]
+    Target(TargetCommand),
     /// Checks the ground: what is missing here, and what to do about it.
     Doctor(DoctorArguments),
+    /// Says how much the figures of two builds differ, from runs of both in turn.
+    Compare(CompareArguments),
     /// Says whether the evidence on record carries a claim about a build: 0, or no with reasons.
     Gate(Box<GateArguments>),
     /// Makes keys, signs what a record says, and checks it offline.
@@ -174,39 +185,6 @@ pub struct ListArguments {
     pub json: bool,
 }
 
-/// Which server, and how it is spoken to.
-#[derive(Debug, Clone, Args)]
-pub struct ClientsArguments {
-    /// A server over streamable HTTP, such as <http://127.0.0.1:8079/mcp>.
-    #[arg(long, value_name = "URL", conflicts_with = "command")]
-    pub url: Option<String>,
-    /// The variable that holds a bearer token for it.
-    #[arg(long, value_name = "VAR")]
-    pub bearer_env: Option<String>,
-    /// The revision to speak; auto tries the newer one first.
-    #[arg(long, value_enum, default_value_t = Speaks::Auto)]
-    pub revision: Speaks,
-    /// Print JSON on standard output.
-    #[arg(long)]
-    pub json: bool,
-    /// A server to start and speak to over its pipes, after `--`.
-    #[arg(last = true, value_name = "PROGRAM")]
-    pub command: Vec<String>,
-}
-
-/// The revision of MCP to speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Speaks {
-    /// The newer one that is answered.
-    Auto,
-    /// Stateless.
-    #[value(name = "2026-07-28")]
-    V2026,
-    /// With a handshake.
-    #[value(name = "2025-11-25")]
-    V2025,
-}
-
 /// How to look around.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArguments {
@@ -275,6 +253,9 @@ pub struct RunArguments {
     /// Put a saboteur on an edge: NAME@EDGE, or NAME@EDGE:EVERY+OFFSET.
     #[arg(long, value_name = "NAME@EDGE", hide = true)]
     pub spoil: Option<SpoilWord>,
+    /// Another command makes this run, and tells what came of it in its own words.
+    #[arg(skip)]
+    pub within: bool,
     /// What `verify soak` asks for instead of the workloads of the criteria.
     #[arg(skip)]
     pub soak: Option<SoakPlan>,
@@ -338,6 +319,7 @@ impl Default for RunArguments {
             quiet: false,
             reports: None,
             spoil: None,
+            within: false,
             soak: None,
         }
     }

@@ -56,6 +56,7 @@ pub fn clients(arguments: &ClientsArguments) -> Result<Exit, Ending> {
         let [tools, prompts, resources, templates] = counts;
         print(
             &json!({
+                "schema": "exai-verify-clients/1",
                 "server": lists.server,
                 "judged": {"tools": tools, "prompts": prompts, "resources": resources,
                     "resource_templates": templates, "results": lists.results.len()},
@@ -191,7 +192,10 @@ async fn reach(
 }
 
 /// Where `http://host:port/path` is.
-async fn target(url: &str, revision: Revision) -> Result<HttpTarget, Ending> {
+///
+/// # Errors
+/// [`Ending::Usage`] for an address that nobody can dial, with what to write.
+pub async fn target(url: &str, revision: Revision) -> Result<HttpTarget, Ending> {
     let wrong = |why: &str| Ending::Usage(format!("--url {url}: {why}"));
     let rest = url.strip_prefix("http://");
     let rest = rest.ok_or_else(|| wrong("write http://HOST:PORT/PATH; TLS is not spoken here"))?;

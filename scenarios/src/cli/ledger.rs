@@ -1,5 +1,7 @@
 //! `verify ledger`: what ran, what came of it, and what somebody outside remembers of it.
 
+mod trend;
+
 use std::path::Path;
 
 use exai_harness::evidence::EvidenceError;
@@ -13,13 +15,14 @@ use super::arguments::evidence::{LedgerCommand, TrustArguments};
 use super::{Ending, print, trust};
 use crate::catalogue;
 
-/// Runs one of the four.
+/// Runs one of the five.
 ///
 /// # Errors
 /// The user's mistakes, and a ledger that is refused.
 pub fn ledger(command: &LedgerCommand) -> Result<Exit, Ending> {
     match command {
         LedgerCommand::Show(arguments) => show(arguments),
+        LedgerCommand::Trend(arguments) => trend::trend(arguments),
         LedgerCommand::Publish { run, trust } => publish(run, trust),
         LedgerCommand::Checkpoint { out, trust } => checkpoint(out, trust),
         LedgerCommand::Merge { from, trust } => merge(from, trust),

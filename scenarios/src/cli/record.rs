@@ -7,6 +7,7 @@ use exai_harness::report::files::Format;
 use exai_harness::report::{Report, terminal};
 use exai_judge::verdict::{Exit, Verdict};
 use exai_judge::{Finding, Reason, Refusal, Why};
+use serde_json::json;
 
 use super::arguments::{RecordArguments, ReportArguments};
 use super::{Ending, print};
@@ -37,9 +38,11 @@ pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
     let record = open(&arguments.run)?;
     let stored = found_again(&record)?;
     if arguments.json {
-        let text =
-            serde_json::to_string(&stored).map_err(|error| Ending::Bug(error.to_string()))?;
-        print(&text);
+        let value = json!({
+            "schema": "exai-verify-judgement/1", "run": record.intent.run,
+            "root": record.digests.root, "findings": stored,
+        });
+        print(&value.to_string());
     } else {
         tell(&stored, &record);
     }
@@ -67,15 +70,14 @@ pub fn exit(findings: &[Finding]) -> Exit {
 /// [`Ending::Refused`] when it gives anything else, was judged by other criteria, or another binary
 /// answered than the one named.
 pub fn found_again(record: &Record) -> Result<Vec<Finding>, Ending> {
-    let criteria = catalogue::criteria()?;
-    let same_text =
-        record.plan["criteria_sha256"] == exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes());
+    let profile = record.plan["profile"].as_str().unwrap_or_default();
+    let (text, criteria, profile) = catalogue::of_record(profile)?;
+    let same_text = record.plan["criteria_sha256"] == exai_judge::hex::sha256(text.as_bytes());
     if !same_text {
         return Err(Ending::Refused(
             "the record was judged by another text of the criteria".to_owned(),
         ));
     }
-    let profile = record.plan["profile"].as_str().unwrap_or_default();
     let stored: Vec<Finding> = serde_json::from_value(record.findings.clone())
         .map_err(|error| Ending::Refused(format!("findings.json: {error}")))?;
     let is_foreign = |one: &&Finding| one.reasons.contains(&Reason::ForeignIdentity);

@@ -18,6 +18,7 @@ mod recovery;
 mod security;
 mod soak;
 mod storage;
+mod target;
 mod thresholds;
 mod verdicts;
 mod world;

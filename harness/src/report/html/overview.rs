@@ -26,6 +26,12 @@ pub(super) fn overview(report: &Report) -> Markup {
             section.box.untested aria-labelledby="untested" {
                 h2 #untested { "Not tested " span.count { (report.not_tested.len()) } }
                 (gaps(&report.not_tested))
+                @if !report.not_applicable.is_empty() {
+                    h2 #not-applicable {
+                        "Not applicable " span.count { (report.not_applicable.len()) }
+                    }
+                    (gaps(&report.not_applicable))
+                }
             }
             section.box.repeat aria-labelledby="repeat" {
                 h2 #repeat { "Repeat it" }
@@ -52,6 +58,9 @@ pub(super) fn overview(report: &Report) -> Markup {
 
 fn eyebrow(report: &Report) -> String {
     let run = &report.run;
+    if let Some(target) = &run.target {
+        return format!("{target} · {}", wording::date(run.started_at));
+    }
     let tree = if run.dirty {
         " with uncommitted changes"
     } else {

@@ -97,6 +97,7 @@ pub fn go() -> Evidence {
                 what: "container kills: the local driver starts processes".to_owned(),
             },
         ],
+        not_applicable: Vec::new(),
         figures: vec![
             figure("generator ceiling against a null server", 4100.0, "req/s"),
             figure(
@@ -150,6 +151,7 @@ fn run() -> RunFacts {
     RunFacts {
         cut_short: None,
         second_attempt_at: None,
+        target: None,
         run_id: "0198c2d4-7a31-7c52-9b0e-5f2d8a41c6aa".to_owned(),
         folder: "reports/runs/20260112T094112Z-4f1c9ae-7".to_owned(),
         version: "0.1.0".to_owned(),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::compare::ThresholdWord;
+
 /// Whose word counts, and where the evidence is.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TrustArguments {
@@ -132,6 +134,8 @@ pub enum AttestCommand {
 pub enum LedgerCommand {
     /// Lists the runs, newest last, with what came of each and until when it counts.
     Show(TrustArguments),
+    /// Shows what the last runs of one kind found, and what went beyond a threshold since.
+    Trend(TrendArguments),
     /// Copies the signed statements of a run to published/, which is under version control.
     Publish {
         /// The run's folder.
@@ -158,6 +162,27 @@ pub enum LedgerCommand {
         #[command(flatten)]
         trust: TrustArguments,
     },
+}
+
+/// Which runs, and what is borne.
+#[derive(Debug, Clone, Args)]
+pub struct TrendArguments {
+    /// Runs looked at, the newest ones.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub last: usize,
+    /// Only runs of this profile.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Only runs on this store: embedded or redis.
+    #[arg(long, value_name = "NAME")]
+    pub store: Option<String>,
+    /// FIGURE=CHANGE from the middle of the earlier runs, such as
+    /// "resident memory of the server, at most=+20%"; beyond it the command ends with 1.
+    #[arg(long, value_name = "FIGURE=CHANGE")]
+    pub threshold: Vec<ThresholdWord>,
+    /// Whom to trust, and where.
+    #[command(flatten)]
+    pub trust: TrustArguments,
 }
 
 /// What a person decides.

@@ -1,0 +1,165 @@
+//! From the record of a foreign server to its report, through the same judge and the same writers.
+
+use std::path::Path;
+use std::time::Duration;
+
+use exai_harness::evidence::Evidence;
+use exai_harness::history::History;
+use exai_harness::report::facts::{
+    ClaimAsked, CriterionText, CutShort, Identity, RunFacts, Signature,
+};
+use exai_harness::report::secrets::Secrets;
+use exai_harness::report::{Report, build, files};
+use exai_judge::finding::Check;
+use exai_judge::{Finding, RunKey, Verdict};
+use jiff::Timestamp;
+
+use super::book;
+use super::reach::Reach;
+use crate::cli::Ending;
+use crate::conclude::{self as concluding, Sidelines};
+use crate::facts::{host, sha256_of};
+use crate::{binaries, earlier};
+
+/// A finished run, about to be judged.
+pub struct Conclusion<'a> {
+    /// Its folder.
+    pub evidence: &'a Evidence,
+    /// Its key, not revealed yet.
+    pub key: &'a RunKey,
+    /// The server.
+    pub reach: &'a Reach,
+    /// What no output may contain.
+    pub secrets: &'a Secrets,
+    /// The file that names it.
+    pub file: &'a Path,
+    /// Begin.
+    pub started_at: Timestamp,
+    /// Seconds it took.
+    pub measured_seconds: u64,
+    /// What it might have taken.
+    pub budget: Duration,
+    /// The signal that ended it, if one did.
+    pub cut_short: Option<CutShort>,
+    /// Why it stopped early, if it did.
+    pub trouble: Option<String>,
+}
+
+impl Conclusion<'_> {
+    /// Reveals the key, judges the record, writes save 3 and every report.
+    ///
+    /// # Errors
+    /// When the record or a report cannot be written.
+    pub fn write(&self, latest: &Path) -> Result<(Report, String), Ending> {
+        let harness = |error: &dyn std::fmt::Display| Ending::Harness(error.to_string());
+        let revealed = self.evidence.reveal(self.key);
+        revealed.map_err(|error| harness(&error))?;
+        let criteria = book::criteria()?;
+        let history = History::in_folder(self.evidence.folder());
+        let mut findings = concluding::judge(&criteria, book::NUMBERS, self.key, &history)?;
+        if let Some(trouble) = &self.trouble {
+            cut(&mut findings, trouble);
+        }
+        let mut report = self.report(findings.clone(), concluding::sidelines(&history))?;
+        let texts = concluding::criteria_texts(&criteria, book::NUMBERS)?;
+        let json = |value: serde_json::Result<serde_json::Value>| {
+            value.map_err(|error| Ending::Bug(error.to_string()))
+        };
+        let sealed = self.evidence.seal(
+            &json(serde_json::to_value(&findings))?,
+            &json(serde_json::to_value(&report))?,
+            texts,
+        );
+        let root = sealed.map_err(|error| harness(&error))?;
+        report.identity.merkle_root = Some(root.clone());
+        let written = files::write(&report, latest, self.secrets);
+        written.map_err(|error| harness(&error))?;
+        Ok((report, root))
+    }
+
+    fn report(&self, mut findings: Vec<Finding>, aside: Sidelines) -> Result<Report, Ending> {
+        let rows = book::criteria()?.of_profile(book::NUMBERS);
+        let rows = rows.map_err(|error| Ending::Bug(error.to_string()))?;
+        aside.plots.add_to(&mut findings, &rows);
+        let run = self.run_facts();
+        let judged: Vec<String> = findings.iter().map(|one| one.criterion.clone()).collect();
+        let runs = self.evidence.folder().parent();
+        let previous = runs.and_then(|runs| earlier::like(runs, &run, &judged));
+        let claim = book::claim()?;
+        let printed = format!(
+            "{} ({} over {})",
+            claim.id,
+            self.reach.shown(),
+            self.reach.wire()
+        );
+        let asked = ClaimAsked::answered(&claim, &claim.judge(&findings), printed);
+        Ok(Report::build(build::Evidence {
+            run,
+            identity: Identity {
+                server_sha256: self.reach.sha256(),
+                criteria_digest: Some(exai_judge::hex::sha256(book::CRITERIA.as_bytes())),
+                harness_sha256: Some(sha256_of(&std::env::current_exe().unwrap_or_default())),
+                observations: aside.observations,
+                ..Identity::default()
+            },
+            claim: asked,
+            texts: rows
+                .into_iter()
+                .map(|row| CriterionText {
+                    line: 0,
+                    id: row.id,
+                    title: row.title,
+                    text: row.text,
+                })
+                .collect(),
+            findings,
+            not_tested: aside.not_tested,
+            not_applicable: aside.not_applicable,
+            figures: aside.figures,
+            signature: Signature::Unsigned,
+            previous,
+        }))
+    }
+
+    fn run_facts(&self) -> RunFacts {
+        RunFacts {
+            run_id: self.evidence.intent().run.clone(),
+            folder: binaries::shown(self.evidence.folder()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: String::new(),
+            dirty: false,
+            started_at: self.started_at,
+            ended_at: Timestamp::now(),
+            seed: 0,
+            profile: book::PROFILE.to_owned(),
+            driver: self.reach.wire().to_owned(),
+            store: "none".to_owned(),
+            replay: format!("verify target run {}", self.file.display()),
+            planned_seconds: self.budget.as_secs(),
+            measured_seconds: self.measured_seconds,
+            host: host(),
+            overrides: Vec::new(),
+            spoiler: None,
+            unprivileged: false,
+            cut_short: self.cut_short,
+            second_attempt_at: None,
+            target: Some(self.reach.shown()),
+        }
+    }
+}
+
+/// A run that stopped early leaves no criterion passed.
+fn cut(findings: &mut [Finding], trouble: &str) {
+    for finding in findings {
+        finding.checks.push(Check {
+            id: "rig".to_owned(),
+            name: "the run came to its end".to_owned(),
+            measured: trouble.to_owned(),
+            limit: "no trouble".to_owned(),
+            verdict: Verdict::HarnessError,
+            reason: None,
+            n: 0,
+        });
+        finding.conclude();
+    }
+}

@@ -1,0 +1,192 @@
+//! `--json` from outside: one document on standard output and nothing else, which names its schema,
+//! is of it, and has lost no field since the golden file was written. And how words are coloured.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test without its ground has failed"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+const COMMANDS: &str = include_str!("../schema/commands.schema.json");
+const REPORT: &str = include_str!("../../harness/schema/report.schema.json");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/json/golden.txt");
+
+fn verify(folder: &Path, words: &[&str], env: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_verify"))
+        .args(words)
+        .envs(env.iter().copied())
+        .current_dir(folder)
+        .output()
+        .expect("verify starts")
+}
+
+fn says(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The little server of `verify target`'s own tests, honest.
+const PLANTED: &str = env!("CARGO_BIN_EXE_planted");
+
+/// A folder with one judged run of the little server, and what that run printed.
+fn judged(words: &[&str]) -> (tempfile::TempDir, Output) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = PLANTED;
+    let text = format!(
+        "[server]\nstdio = [{server:?}]\n[load]\nrate = 60\nseconds = 2\n\
+         [[tool]]\nname = \"repeat\"\ncall = true\narguments = {{ word = \"a\" }}\n"
+    );
+    std::fs::write(folder.path().join("target.toml"), text).expect("a file");
+    let run = verify(folder.path(), words, &[("TERM", "dumb")]);
+    (folder, run)
+}
+
+/// Every path of a document with the kind of what stands there; items of a list share a path, and
+/// so do members whose names are data.
+fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                let is_data = ["budgets", "verdicts", "figures", "series"]
+                    .iter()
+                    .any(|map| at.ends_with(map));
+                let name = if is_data { "*" } else { name };
+                paths(inner, &format!("{at}.{name}"), found);
+            }
+        }
+        Value::Array(items) => {
+            found.insert(format!("{at} list"));
+            items
+                .iter()
+                .for_each(|item| paths(item, &format!("{at}[]"), found));
+        }
+        Value::Null => {}
+        Value::Bool(_) => drop(found.insert(format!("{at} boolean"))),
+        Value::Number(_) => drop(found.insert(format!("{at} number"))),
+        Value::String(_) => drop(found.insert(format!("{at} text"))),
+    }
+}
+
+/// The document a command printed, held against the schema that it names.
+fn document(words: &[&str], output: &Output) -> Value {
+    let value: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{words:?}: {error}: {}", says(output)));
+    let name = value["schema"].as_str().expect("a schema").to_owned();
+    let schema: Value = if name == "exai-verify-report/1" {
+        serde_json::from_str(REPORT).expect("JSON")
+    } else {
+        let mut all: Value = serde_json::from_str(COMMANDS).expect("JSON");
+        assert!(
+            all["$defs"].get(&name).is_some(),
+            "{words:?}: {name} is not published"
+        );
+        all["$ref"] = json!(format!("#/$defs/{}", name.replace('/', "~1")));
+        all
+    };
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> = validator
+        .iter_errors(&value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{words:?}: {errors:?}");
+    value
+}
+
+#[test]
+fn each_document_names_its_schema_is_of_it_and_has_lost_no_field() {
+    let (world, run) = judged(&["target", "run", "--json", "--quiet"]);
+    let folder = world.path();
+    std::fs::write(folder.join("said.md"), "This is production ready.\n").expect("a file");
+    let runs = std::fs::read_dir(folder.join("reports/target/runs")).expect("runs");
+    let record = runs.flatten().next().expect("a record").path();
+    let record = record.to_str().expect("a path");
+    let reports = ["--reports", "reports/target", "--json"];
+    let server = PLANTED;
+    let commands: Vec<Vec<&str>> = vec![
+        vec!["list", "--json"],
+        vec!["doctor", "--json"],
+        vec!["clients", "--json", "--", server],
+        vec!["judge", record, "--json"],
+        [&["ledger", "show"], &reports[..]].concat(),
+        [&["ledger", "trend"], &reports[..]].concat(),
+        vec!["claims", "lint", "said.md", "--json"],
+        [
+            &["gate", "--claim", "merge-ready", "--server", server],
+            &reports[..],
+        ]
+        .concat(),
+    ];
+    let mut found = BTreeSet::new();
+    let mut take = |words: &[&str], output: &Output| {
+        let value = document(words, output);
+        let name = value["schema"].as_str().unwrap_or_default().to_owned();
+        paths(&value, &name, &mut found);
+    };
+    take(&["target", "run"], &run);
+    for words in commands {
+        take(&words, &verify(folder, &words, &[]));
+    }
+    let found: Vec<String> = found.into_iter().collect();
+    if std::env::var_os("EXAI_WRITE_DOCS").is_some() {
+        let text = found.join("\n") + "\n";
+        std::fs::create_dir_all(Path::new(GOLDEN).parent().expect("a folder")).expect("a folder");
+        std::fs::write(GOLDEN, text).expect("a file");
+    }
+    let golden = std::fs::read_to_string(GOLDEN).expect("the golden file");
+    let lost: Vec<&str> = golden
+        .lines()
+        .filter(|line| !found.iter().any(|one| one == line))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "a field was taken away or is of another kind: {lost:?}"
+    );
+}
+
+#[test]
+fn a_document_that_lost_a_field_is_not_of_its_schema() {
+    let output = verify(Path::new("."), &["list", "--json"], &[]);
+    let whole = document(&["list"], &output);
+    let mut all: Value = serde_json::from_str(COMMANDS).expect("JSON");
+    all["$ref"] = json!("#/$defs/exai-verify-list~11");
+    let validator = jsonschema::validator_for(&all).expect("a schema");
+    let mut less = whole.clone();
+    less["criteria"][0]
+        .as_object_mut()
+        .expect("a row")
+        .remove("id");
+    let mut more = whole;
+    more["criteria"][0]["note"] = json!("new");
+    assert!(!validator.is_valid(&less) && validator.is_valid(&more));
+}
+
+#[test]
+fn words_are_coloured_where_it_is_asked_for_and_nowhere_else() {
+    let (world, _) = judged(&["target", "run"]);
+    let runs = std::fs::read_dir(world.path().join("reports/target/runs")).expect("runs");
+    let record = runs.flatten().next().expect("a record").path();
+    let record = record.to_str().expect("a path");
+    let escape = |env: &[(&str, &str)]| {
+        let output = verify(world.path(), &["report", record], env);
+        assert!(output.status.success(), "{}", says(&output));
+        output.stdout.contains(&0x1b)
+    };
+    assert!(!escape(&[]), "a pipe is no terminal");
+    assert!(escape(&[("CLICOLOR_FORCE", "1")]));
+    assert!(!escape(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+}
+
+#[test]
+fn progress_is_plain_lines_on_standard_error_and_none_when_quiet() {
+    let (_loud, loud) = judged(&["target", "run"]);
+    assert!(says(&loud).contains("s  wire"), "{}", says(&loud));
+    assert!(!loud.stderr.contains(&0x1b) && !loud.stderr.contains(&b'\r'));
+    let (_quiet, quiet) = judged(&["target", "run", "--quiet"]);
+    assert!(quiet.stderr.is_empty(), "{}", says(&quiet));
+    assert!(!quiet.stdout.is_empty());
+}
