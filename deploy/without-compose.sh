@@ -224,6 +224,12 @@ start() {
     max-size=5m \
     --log-opt \
     max-file=2 \
+    --cpus \
+    0.5 \
+    --memory \
+    256M \
+    --memory-reservation \
+    64M \
     --read-only \
     exai-redis-commander:checked \
     --nosave \
