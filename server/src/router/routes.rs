@@ -1,5 +1,5 @@
-//! The routes that a question may take: ranked once for equal questions, and only where its caller's
-//! roles permit.
+//! The routes that a question may take: ranked once for equal questions, and only where its
+//! caller's roles permit.
 
 use std::time::Instant;
 
