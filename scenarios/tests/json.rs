@@ -20,6 +20,10 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/json/golden.txt
 fn verify(folder: &Path, words: &[&str], env: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_verify"))
         .args(words)
+        // Whoever runs the tests may have said it for everything.
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("TERM")
         .envs(env.iter().copied())
         .current_dir(folder)
         .output()
