@@ -64,7 +64,10 @@ fn the_models_are_those_of_the_catalogue_with_their_aliases() {
     for row in own {
         let one = listed.iter().find(|one| one["name"] == row["name"]);
         let one = one.unwrap_or_else(|| panic!("{} is not listed", row["name"]));
-        let aliases = row.get("aliases").cloned().unwrap_or_else(|| json!([]));
+        let mut aliases = row.get("aliases").cloned().unwrap_or_else(|| json!([]));
+        let (provider, name) = (one["provider"].as_str(), row["name"].as_str());
+        let full = format!("{}/{}", provider.unwrap(), name.unwrap());
+        aliases.as_array_mut().unwrap().push(json!(full));
         assert_eq!(one["aliases"], aliases, "{}", row["name"]);
         assert_eq!(one["context_tokens"], row["context"], "{}", row["name"]);
         assert_eq!(
