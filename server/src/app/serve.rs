@@ -123,7 +123,7 @@ pub(super) async fn serve(config: Config, sources: Sources) -> Result<(), AppErr
         audit: Some(audit.clone()),
     };
     let calls = running.calls.clone();
-    let gate = Gate::new(&app.config, desk, &[public, admin], calls)
+    let gate = Gate::new(&app.config, desk, &[public, admin], calls, &app.toolbox)
         .map_err(|error| AppError::theirs("auth", error))?;
     let reloading = reloading(&app, &gate, (sources, audit.clone()));
     open_doors(&app, (gate, key), bound, &mut running)?;

@@ -1,5 +1,7 @@
 //! The one middleware before the protocol: who asks, how often, for what, in which session.
 
+mod roles;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -27,6 +29,7 @@ use crate::auth::access::{Access, AccessError, UNSIGNED};
 use crate::auth::remote::Remote;
 use crate::config::{Cidr, Config, Current, Limits};
 use crate::protocol::caller::{Caller, Transport};
+use crate::tool::toolbox::Toolbox;
 
 /// The session header of revision 2025-11-25.
 pub const SESSION: &str = "mcp-session-id";
@@ -60,6 +63,8 @@ pub struct Gate {
     pub(crate) open: Open<()>,
     /// Calls being answered, for the drain.
     pub(crate) calls: TaskTracker,
+    /// Which tools there are.
+    pub(crate) toolbox: Toolbox,
     /// The zero of the rate clock.
     pub(crate) epoch: Instant,
 }
@@ -85,6 +90,7 @@ impl Gate {
         desk: Desk,
         bound: &[SocketAddr],
         calls: TaskTracker,
+        toolbox: &Toolbox,
     ) -> Result<Self, AccessError> {
         let remote = Remote::default();
         let access = Current::new(Access::new(config, &remote)?);
@@ -101,6 +107,7 @@ impl Gate {
             // One connection has one request at a time.
             open: Open::new(limits.connections),
             calls,
+            toolbox: toolbox.clone(),
             epoch: Instant::now(),
             desk,
         })
@@ -222,22 +229,6 @@ impl Gate {
             .ok_or_else(|| Refusal::over_count("connections_per_address", message))
     }
 
-    /// Whether the caller's roles permit a message.
-    pub(super) fn may(principal: &Principal, envelope: &Envelope) -> Result<(), Refusal> {
-        let is_permitted = match (envelope.method.as_deref(), envelope.name.as_deref()) {
-            (Some("tools/call"), Some(tool)) => principal.may_call(tool),
-            (Some("tools/call"), None) => principal.may_use_tools(),
-            (Some(method), _) => {
-                let is_open = ["resources/", "prompts/", "completion/", "tasks/"]
-                    .iter()
-                    .all(|family| !method.starts_with(family) || method.ends_with("/list"));
-                is_open || principal.may_use_tools()
-            }
-            (None, _) => true,
-        };
-        is_permitted.then_some(()).ok_or_else(Refusal::forbidden)
-    }
-
     /// Role and session, once the body is known.
     pub(super) fn permit(
         &self,
@@ -245,7 +236,7 @@ impl Gate {
         headers: &HeaderMap,
         envelope: &Envelope,
     ) -> Result<Option<Place>, Refusal> {
-        Self::may(&admitted.principal, envelope)?;
+        self.may(&admitted.principal, envelope)?;
         self.check_session(&admitted.principal, headers)?;
         if envelope.method.as_deref() != Some("initialize") {
             return Ok(None);

@@ -193,7 +193,7 @@ impl Guest {
         let admitted = self
             .gate
             .admit_caller(&self.credential, self.source, asked)?;
-        let permitted = Gate::may(&admitted, envelope);
+        let permitted = self.gate.may(&admitted, envelope);
         self.principal = Some(admitted);
         permitted
     }
