@@ -4,6 +4,7 @@ use super::super::envelope::Envelope;
 use super::super::refusal::Refusal;
 use super::Gate;
 use crate::auth::Principal;
+use crate::auth::principal::canonical;
 use crate::tool::registry::Found;
 
 impl Gate {
@@ -14,7 +15,8 @@ impl Gate {
         envelope: &Envelope,
     ) -> Result<(), Refusal> {
         // Whoever may call tools hears that there is none of a name, not that it is denied.
-        let is_nobody = |tool| matches!(self.toolbox.registry().find(tool), Found::Unknown);
+        let registry = self.toolbox.registry();
+        let is_nobody = |tool| matches!(registry.find(&canonical(tool)), Found::Unknown);
         let is_permitted = match (envelope.method.as_deref(), envelope.name.as_deref()) {
             (Some("tools/call"), Some(tool)) => {
                 principal.may_call(tool) || (principal.may_use_tools() && is_nobody(tool))
