@@ -34,7 +34,7 @@ impl Service {
             audit: None,
         };
         let calls = TaskTracker::new();
-        let gate = Gate::new(&app.config, desk.clone(), &[address], calls)?;
+        let gate = Gate::new(&app.config, desk.clone(), &[address], calls, &app.toolbox)?;
         let trusted = app.config.server.trusted_proxies.clone();
         let threshold = Threshold::new(&app.config.limits, trusted.into());
         let protocol = mcp::service(&app.toolbox, &app.config, ending.clone())?;
