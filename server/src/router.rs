@@ -8,6 +8,7 @@ pub mod clock;
 mod cost;
 pub mod decision;
 pub mod direct;
+pub mod estimate;
 pub mod file;
 pub mod listed;
 pub mod member;

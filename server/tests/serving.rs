@@ -105,6 +105,8 @@ mod monitoring;
 mod named_providers;
 #[path = "serving/outage.rs"]
 mod outage;
+#[path = "serving/pacing.rs"]
+mod pacing;
 #[path = "serving/paging.rs"]
 mod paging;
 #[path = "serving/pipe.rs"]

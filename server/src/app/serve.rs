@@ -296,6 +296,7 @@ fn admin_routes(app: &App, daemon: &Ws, running: &Running) -> Routes {
             let app = drawn.clone();
             Box::pin(async move { manifest::draw(&app).await })
         }),
+        estimates: app.router.estimates(),
         screen: screen(app),
         metrics_open: app.config.metrics_open,
         scrape_token: app.config.secrets.metrics.clone(),

@@ -19,6 +19,9 @@ pub enum CatalogueError {
     /// Two rows claim one name.
     #[error("could not accept the model catalogue: `{0}` names two models")]
     Twice(String),
+    /// A pace that would make a clock useless.
+    #[error("could not accept the model catalogue: the pace of `{0}` is not 0.5 to 2")]
+    Pace(String),
     /// A successor or pick names no current model.
     #[error("could not accept the model catalogue: `{from}` points at `{to}`, not a current model")]
     Dangling {
@@ -64,7 +67,8 @@ impl Catalogue {
         Self::parse(EMBEDDED)
     }
 
-    /// Reads a catalogue and checks that its names are unique and its pointers lead somewhere.
+    /// Reads a catalogue and checks that its names are unique, its pointers lead somewhere and its
+    /// paces lie between 0.5 and 2.
     ///
     /// # Errors
     /// Names the first fault found.
@@ -72,7 +76,16 @@ impl Catalogue {
         let catalogue: Self = toml::from_str(text)?;
         catalogue.check_names()?;
         catalogue.check_pointers()?;
+        catalogue.check_paces()?;
         Ok(catalogue)
+    }
+
+    fn check_paces(&self) -> Result<(), CatalogueError> {
+        let odd = |model: &&Model| !(0.5..=2.0).contains(&model.pace);
+        match self.models.iter().find(odd) {
+            Some(model) => Err(CatalogueError::Pace(model.name.clone())),
+            None => Ok(()),
+        }
     }
 
     /// All rows, retired ones included.
@@ -247,6 +260,18 @@ mod tests {
             Catalogue::parse(&text),
             Err(CatalogueError::Twice(_))
         ));
+    }
+
+    #[test]
+    fn a_pace_that_would_make_a_clock_useless_is_refused_with_its_model() {
+        for pace in ["0.49", "2.01", "-1.0", "nan"] {
+            let text = EMBEDDED.replacen("pace = 1.3", &format!("pace = {pace}"), 1);
+            let refused = Catalogue::parse(&text);
+            let Err(CatalogueError::Pace(model)) = refused else {
+                panic!("{pace} is accepted");
+            };
+            assert_eq!(model, "glm-4.6");
+        }
     }
 
     #[test]

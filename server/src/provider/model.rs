@@ -138,6 +138,9 @@ pub struct Model {
     /// Which temperatures it takes.
     #[serde(default)]
     pub temperature: TemperatureRule,
+    /// How long it takes beside others of its class: scales its idle and total clocks.
+    #[serde(default = "as_others")]
+    pub pace: f64,
     /// Other names callers may use.
     #[serde(default)]
     pub aliases: Vec<String>,
@@ -145,6 +148,10 @@ pub struct Model {
 
 const fn yes() -> bool {
     true
+}
+
+const fn as_others() -> f64 {
+    1.0
 }
 
 /// The efforts of all vendors, weakest first.
@@ -171,6 +178,7 @@ impl Model {
             switch: Switch::None,
             effort: Vec::new(),
             temperature: TemperatureRule::Range,
+            pace: as_others(),
             aliases: Vec::new(),
         }
     }

@@ -76,7 +76,7 @@ mod tests {
                 if left.is_zero() {
                     break;
                 }
-                let clocks = clocks.attempt(class, kind, true, left);
+                let clocks = clocks.attempt((class, 1.0), kind, true, left);
                 prop_assert!(clocks.total <= left && clocks.first_token <= left);
                 now += clocks.total.mul_f64(share);
                 tally.total += 1;

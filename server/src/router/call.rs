@@ -165,8 +165,9 @@ impl<'a> Call<'a> {
         request.id = format!("{}-{}", self.correlation(), self.tally.total);
         let shown = AtomicBool::new(false);
         let clocks = &self.router.settings.clocks;
+        let pace = (request.class(), request.model.pace);
         let watch = Watch {
-            clocks: clocks.attempt(request.class(), self.ask.kind, request.stream, self.left()),
+            clocks: clocks.attempt(pace, self.ask.kind, request.stream, self.left()),
             cancel: &self.context.cancel,
             on_text: self.context.on_text.as_ref(),
             shown: &shown,

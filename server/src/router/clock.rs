@@ -84,14 +84,16 @@ impl Clocks {
         }
     }
 
-    /// The clocks of an attempt that starts with `left` of the call's time.
+    /// The clocks of an attempt at a model of a class and pace that starts with `left` of the
+    /// call's time.
     ///
     /// A whole reply shows nothing before its end, so its first sign of life may take as long as
-    /// the class's longest silence.
+    /// the class's longest silence. The pace leaves that first sign alone: a silent provider is
+    /// left as soon whatever model was asked.
     #[must_use]
     pub fn attempt(
         &self,
-        class: ModelClass,
+        (class, pace): (ModelClass, f64),
         kind: CallKind,
         is_streamed: bool,
         left: Duration,
@@ -109,8 +111,8 @@ impl Clocks {
         };
         AttemptClocks {
             first_token: first.min(left),
-            idle: clocks.idle.min(left),
-            total: total.min(left),
+            idle: clocks.idle.mul_f64(pace).min(left),
+            total: total.mul_f64(pace).min(left),
         }
     }
 }
@@ -125,7 +127,8 @@ mod tests {
         for class in [ModelClass::Prompt, ModelClass::Thinking] {
             for left in [0, 1, 12, 400].map(Duration::from_secs) {
                 for is_streamed in [true, false] {
-                    let attempt = clocks.attempt(class, CallKind::Workflow, is_streamed, left);
+                    let attempt =
+                        clocks.attempt((class, 2.0), CallKind::Workflow, is_streamed, left);
                     assert!(attempt.first_token <= left && attempt.idle <= left);
                     assert!(attempt.total <= left);
                 }
@@ -138,7 +141,7 @@ mod tests {
         let clocks = Clocks::default();
         for is_streamed in [true, false] {
             let (class, kind) = (ModelClass::Prompt, CallKind::Workflow);
-            let attempt = clocks.attempt(class, kind, is_streamed, Duration::from_secs(45));
+            let attempt = clocks.attempt((class, 2.0), kind, is_streamed, Duration::from_secs(45));
             // With a second to spare for what is not waiting.
             assert!(attempt.first_token <= Duration::from_secs(14));
         }

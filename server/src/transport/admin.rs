@@ -26,6 +26,7 @@ use crate::auth::Principal;
 use crate::observe::dashboard;
 use crate::observe::health::{Health, Status};
 use crate::observe::manifest::{Identity, VERSION, now_utc};
+use crate::router::estimate::Estimate;
 
 /// Draws up the manifest anew.
 pub type Manifest = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
@@ -41,6 +42,8 @@ pub struct Admin {
     pub identity: Identity,
     /// The manifest.
     pub manifest: Manifest,
+    /// How long an attempt at each model may take.
+    pub estimates: Vec<Estimate>,
     /// The dashboard.
     pub screen: Screen,
     /// Whether `/metrics` needs no token.
@@ -55,6 +58,7 @@ enum Page {
     Metrics,
     Manifest,
     Alerts,
+    Estimates,
     Dashboard,
 }
 
@@ -74,6 +78,7 @@ pub fn routes(admin: Admin) -> Router {
         .route("/metrics", page(Page::Metrics))
         .route("/manifest", page(Page::Manifest))
         .route("/alerts", page(Page::Alerts))
+        .route("/api/v1/timeout/estimate", page(Page::Estimates))
         .route("/dashboard", page(Page::Dashboard))
         .route("/", page(Page::Dashboard))
         .route("/runbooks/{name}", get(runbook::show))
@@ -137,7 +142,7 @@ impl Admin {
             .map_err(|refusal| (refusal, None))?;
         let allowed = match page {
             Page::Metrics => principal.may_scrape(),
-            Page::Detail | Page::Manifest | Page::Alerts | Page::Dashboard => {
+            Page::Detail | Page::Manifest | Page::Alerts | Page::Estimates | Page::Dashboard => {
                 principal.may_administer()
             }
         };
@@ -165,6 +170,7 @@ impl Admin {
             Page::Metrics => self.metrics(headers),
             Page::Manifest => json_page(StatusCode::OK, (self.manifest)().await),
             Page::Alerts => self.alerts(),
+            Page::Estimates => json_page(StatusCode::OK, json!({"estimates": self.estimates})),
             Page::Dashboard => self.dashboard(headers),
         }
     }
