@@ -99,8 +99,8 @@ fn build_containers() -> Result<PathBuf, Ending> {
 /// # Errors
 /// [`Ending::Harness`] when the build fails, with cargo's own messages already on standard error.
 pub fn build_fixtures() -> Result<PathBuf, Ending> {
-    let words =
-        "build --locked -p exai-server --features conformance-fixtures --bin exai-conformance";
+    // Named as the test's own build of `exai` is: one set of features for all they share.
+    let words = "build --locked --features exai-server/conformance-fixtures --bin exai-conformance";
     let status = Command::new(env!("CARGO"))
         .args(words.split(' '))
         .current_dir(workspace())
