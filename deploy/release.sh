@@ -4,6 +4,9 @@
 # The archive of a build that was judged, never of a fresh one: PROGRAM goes in as it is. FOLDER gets
 #   exai-VERSION-SYSTEM.tar.gz   the program, its schema, the chart, host.sh, the licence's words
 #   exai-VERSION.cdx.json        bill of materials, CycloneDX
+#   verify-VERSION-SYSTEM.tar.gz and verify-VERSION.cdx.json, with HARNESS=DIR that holds verify,
+#                                mock-provider and impostor: unpacked beside exai they judge it with
+#                                no sources and no compiler
 #   SHA256SUMS                   of everything else here
 # With RUN=DIR KEY=PEM also what a judged run says of this very program, signed by `verify attest
 # sign`, into FOLDER/evidence. Without, the archive carries no claim. SBOM_FROM names stored `cargo
@@ -14,7 +17,8 @@ mkdir -p "$2"
 folder=$(cd "$2" && pwd)
 here=$(cd "$(dirname "$0")/.." && pwd)
 version=$("$program" version | sed -n '1s/^exai \([^ ]*\) .*/\1/p')
-name=exai-$version-$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)
+system=$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)
+name=exai-$version-$system
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -25,9 +29,22 @@ cp "$here/README.md" "$here/CHANGELOG.md" "$here/docs/config.schema.json" "$work
 cp "$here/server.json" "$here/deploy/host.sh" "$work/$name/"
 cp -r "$here/deploy/helm" "$work/$name/"
 # The same files make the same archive: no owner, no time, one order.
-tar -C "$work" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - "$name" |
-  gzip -n "-${LEVEL:-9}" >"$folder/$name.tar.gz"
+pack() {
+  tar -C "$work" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - "$1" |
+    gzip -n "-${LEVEL:-9}" >"$folder/$1.tar.gz"
+}
+pack "$name"
 "$here/deploy/sbom.py" exai-server ${SBOM_FROM:+"$SBOM_FROM"} >"$folder/exai-$version.cdx.json"
+
+if [ -n "${HARNESS:-}" ]; then
+  judge=verify-$version-$system
+  mkdir -p "$work/$judge"
+  for one in verify mock-provider impostor; do cp -L "$HARNESS/$one" "$work/$judge/$one"; done
+  chmod 755 "$work/$judge"/*
+  cp "$here/docs/guide/gate.md" "$work/$judge/README.md"
+  pack "$judge"
+  "$here/deploy/sbom.py" exai-scenarios ${SBOM_FROM:+"$SBOM_FROM"} >"$folder/verify-$version.cdx.json"
+fi
 
 if [ -n "${RUN:-}" ]; then
   verify=${VERIFY:-$here/target/release/verify}

@@ -15,6 +15,23 @@ pub fn workspace() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
+/// Whether this executable came without its sources, as in a release archive: then nothing is
+/// built, and what a run needs lies beside it.
+#[must_use]
+pub fn is_installed() -> bool {
+    !workspace().join("Cargo.toml").is_file()
+}
+
+/// Where reports go when nothing is said: the workspace's folder, or one right here without it.
+#[must_use]
+pub fn reports() -> PathBuf {
+    if is_installed() {
+        PathBuf::from("reports")
+    } else {
+        workspace().join("reports")
+    }
+}
+
 /// A path as a person in the workspace would type it.
 #[must_use]
 pub fn shown(path: &Path) -> String {
@@ -24,15 +41,19 @@ pub fn shown(path: &Path) -> String {
     inside.unwrap_or(whole).display().to_string()
 }
 
-/// Builds what a run needs, or takes `server` as the thing to judge.
+/// Builds what a run needs, or takes `server` as the thing to judge. An installed executable builds
+/// nothing: it takes what was released with it.
 ///
 /// # Errors
 /// [`Ending::Usage`] when `server` is no file; [`Ending::Harness`] when the build fails, with
-/// cargo's own messages already on standard error.
+/// cargo's own messages already on standard error, or when a released executable is missing.
 pub fn build(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> {
     if let Some(path) = server.filter(|path| !path.is_file()) {
         let says = format!("--server {}: there is no such file.", path.display());
         return Err(Ending::Usage(says));
+    }
+    if is_installed() {
+        return released(server, driver);
     }
     let mut command = Command::new(env!("CARGO"));
     // Named without their packages, as the alias names this binary: one set of features for all.
@@ -74,6 +95,29 @@ pub fn build(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> 
     })
 }
 
+/// What was released with this executable.
+fn released(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> {
+    let containers = (driver == Driver::Container).then(|| beside("containers"));
+    let found = Binaries {
+        containers,
+        ..built(server)
+    };
+    let executables = [&found.exai, &found.mock_provider, &found.impostor];
+    let missing = executables
+        .into_iter()
+        .chain(&found.containers)
+        .find(|path| !path.is_file())
+        .cloned();
+    match missing {
+        None => Ok(found),
+        Some(missing) => Err(Ending::Harness(format!(
+            "{} is missing, and there are no sources to build it from: unpack the archive of exai \
+             and that of verify into one folder, or name the server with --server.",
+            missing.display()
+        ))),
+    }
+}
+
 /// Builds what speaks to a container engine, which no other driver needs.
 fn build_containers() -> Result<PathBuf, Ending> {
     let mut command = Command::new(env!("CARGO"));
@@ -97,8 +141,13 @@ fn build_containers() -> Result<PathBuf, Ending> {
 /// Builds the server with the conformance suite's fixtures, which only a debug build may have.
 ///
 /// # Errors
-/// [`Ending::Harness`] when the build fails, with cargo's own messages already on standard error.
+/// [`Ending::Usage`] without the sources; [`Ending::Harness`] when the build fails, with cargo's
+/// own messages already on standard error.
 pub fn build_fixtures() -> Result<PathBuf, Ending> {
+    if is_installed() {
+        let says = "the conformance fixtures are never released: run this from the sources.";
+        return Err(Ending::Usage(says.to_owned()));
+    }
     // Named as the test's own build of `exai` is: one set of features for all they share.
     let words = "build --locked --features exai-server/conformance-fixtures --bin exai-conformance";
     let status = Command::new(env!("CARGO"))
@@ -125,6 +174,9 @@ pub fn build_fixtures() -> Result<PathBuf, Ending> {
 /// # Errors
 /// In words, when the build fails, with cargo's own messages already on standard error.
 pub fn build_users() -> Result<PathBuf, String> {
+    if is_installed() {
+        return Err("they are built from the sources, which are not here".to_owned());
+    }
     let target = workspace().join("target/soak");
     let status = Command::new(env!("CARGO"))
         .args([

@@ -93,8 +93,8 @@ fn exit(attempt: &Attempt) -> Exit {
 
 /// A folder of its own for this run, beside those of judged runs.
 fn folder(arguments: &ChaosArguments) -> Result<PathBuf, Ending> {
-    let own = || binaries::workspace().join("reports");
-    let reports = arguments.reports.clone().unwrap_or_else(own);
+    let reports = arguments.reports.clone();
+    let reports = reports.unwrap_or_else(binaries::reports);
     let now = jiff::Timestamp::now();
     let stamp = now.to_string().replace([':', '-'], "");
     let stamp = stamp.split('.').next().unwrap_or_default().to_owned();

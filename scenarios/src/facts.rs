@@ -10,7 +10,7 @@ use exai_harness::report::facts::{CutShort, HostFacts, Identity, Override, RunFa
 use exai_harness::topology::Binaries;
 use jiff::Timestamp;
 
-use crate::binaries::workspace;
+use crate::binaries::{is_installed, workspace};
 use crate::catalogue;
 use crate::cli::arguments::{Driver, RunArguments};
 use crate::cli::list::CEILINGS;
@@ -36,7 +36,7 @@ pub struct Learned {
 pub struct Facts {
     /// Begin, UTC.
     pub started_at: Timestamp,
-    /// The commit, in full; `unknown` outside version control.
+    /// The commit, in full; `unknown` when neither version control nor the program tells.
     pub commit: String,
     /// Whether anything but `reports/` differs from that commit.
     pub dirty: bool,
@@ -69,11 +69,11 @@ impl Facts {
     #[must_use]
     pub fn gather(arguments: &RunArguments, built: &Binaries, store: &'static str) -> Self {
         let own = std::env::current_exe().unwrap_or_default();
+        let (commit, dirty) = origin(&built.exai);
         Self {
             started_at: Timestamp::now(),
-            commit: git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned()),
-            dirty: git(&["status", "--porcelain", "--", ".", ":!reports"])
-                .is_none_or(|changed| !changed.is_empty()),
+            commit,
+            dirty,
             server_sha256: sha256_of(&built.exai),
             harness_sha256: sha256_of(&own),
             profile: arguments.profile.name(),
@@ -220,6 +220,26 @@ pub fn host() -> HostFacts {
             .next()
             .and_then(|load| load.parse().ok()),
     }
+}
+
+/// The commit, in full, and whether the sources differ from it: the workspace's, or for an
+/// installed executable what the program to be judged says of itself.
+fn origin(server: &Path) -> (String, bool) {
+    let (commit, dirty) = if is_installed() {
+        let asked = Command::new(server).args(["version", "--json"]).output();
+        let said = asked.map(|output| output.stdout).unwrap_or_default();
+        let said: serde_json::Value = serde_json::from_slice(&said).unwrap_or_default();
+        let commit = said["commit"].as_str().map(str::to_owned);
+        (commit, said["dirty"].as_bool())
+    } else {
+        let changed = git(&["status", "--porcelain", "--", ".", ":!reports"]);
+        let dirty = changed.map(|changed| !changed.is_empty());
+        (git(&["rev-parse", "HEAD"]), dirty)
+    };
+    (
+        commit.unwrap_or_else(|| "unknown".to_owned()),
+        dirty.unwrap_or(true),
+    )
 }
 
 fn git(words: &[&str]) -> Option<String> {

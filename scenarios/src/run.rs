@@ -38,8 +38,8 @@ use crate::workload;
 /// Where runs, the ledger and the latest report go.
 #[must_use]
 pub fn reports_folder(arguments: &RunArguments) -> PathBuf {
-    let own = || binaries::workspace().join("reports");
-    arguments.reports.clone().unwrap_or_else(own)
+    let given = arguments.reports.clone();
+    given.unwrap_or_else(binaries::reports)
 }
 
 /// Runs, judges and reports; with `--again`, only what an earlier run left open.

@@ -108,7 +108,7 @@ fn run_both(arguments: &CompareArguments, sides: [&PathBuf; 2]) -> Result<Vec<Ta
             return Err(Ending::Usage(says));
         }
     }
-    let own = || binaries::workspace().join("reports/compare");
+    let own = || binaries::reports().join("compare");
     let reports = arguments.reports.clone().unwrap_or_else(own);
     let mut taken = Vec::new();
     for number in 0..arguments.runs {

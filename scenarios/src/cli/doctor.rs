@@ -6,14 +6,14 @@ use serde_json::json;
 
 use super::arguments::DoctorArguments;
 use super::{Ending, print};
-use crate::binaries::workspace;
+use crate::binaries;
 
 /// Prints what was found and what to do. Missing things make criteria Inconclusive, not this.
 ///
 /// # Errors
 /// None today; the signature is that of every command.
 pub fn doctor(arguments: &DoctorArguments) -> Result<Exit, Ending> {
-    let rows = doctor::look(&workspace().join("reports"));
+    let rows = doctor::look(&binaries::reports());
     if arguments.json {
         print(&json!({"schema": "exai-verify-doctor/1", "rows": rows}).to_string());
     } else {

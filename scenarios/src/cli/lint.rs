@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::arguments::evidence::{ClaimsCommand, LintArguments, LintFormat, TrustArguments};
 use super::{Ending, print, trust};
-use crate::binaries::workspace;
+use crate::binaries;
 use crate::catalogue;
 use crate::rules::Catalogue;
 
@@ -62,8 +62,8 @@ fn lint(arguments: &LintArguments) -> Result<Exit, Ending> {
     }
     files.sort();
     files.dedup();
-    let own = || workspace().join("reports");
-    let reports = arguments.reports.clone().unwrap_or_else(own);
+    let given = arguments.reports.clone();
+    let reports = given.unwrap_or_else(binaries::reports);
     let standing = standing(&reports, Timestamp::now())?;
     let mut found = Vec::new();
     for file in &files {

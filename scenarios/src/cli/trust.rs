@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::Ending;
 use super::arguments::evidence::{SignerArguments, TrustArguments};
-use crate::binaries::workspace;
+use crate::binaries;
 use crate::rules::Catalogue;
 
 /// The trust bundle looked for in the reports folder when none is named.
@@ -34,8 +34,8 @@ impl From<AttestError> for Ending {
 /// The reports folder asked for, else the workspace's.
 #[must_use]
 pub fn reports(arguments: &TrustArguments) -> PathBuf {
-    let own = || workspace().join("reports");
-    arguments.reports.clone().unwrap_or_else(own)
+    let given = arguments.reports.clone();
+    given.unwrap_or_else(binaries::reports)
 }
 
 /// The bundle named, else the keys given, else the reports folder's own bundle, else nobody.
