@@ -6,6 +6,8 @@ pub const DRAWS: usize = 2_000;
 pub const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Length of the bins that blocks are made of, ns.
 pub const BIN: u64 = 1_000_000_000;
+/// In traffic that takes turns, a longer pause is the other side's turn, ns.
+const PAUSE: u64 = BIN / 2;
 
 /// Samples laid in time bins, largest first.
 #[derive(Debug, Clone)]
@@ -127,6 +129,28 @@ pub fn ratio_bounds(of: &[(u64, u64)], to: &[(u64, u64)], quantile: f64) -> Opti
     })
 }
 
+/// The same samples as if each turn had begun in the bin after the last one's: the pauses, in which
+/// the other side had its turn, are no time in which this one was quick.
+#[must_use]
+pub fn closed_up(mut samples: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    samples.sort_unstable();
+    let (mut bin, mut begin, mut before) = (0, 0, None);
+    for (at, _) in &mut samples {
+        let now = *at;
+        match before {
+            None => begin = now,
+            Some(before) if now - before > PAUSE => {
+                bin += (before - begin) / BIN + 1;
+                begin = now;
+            }
+            Some(_) => {}
+        }
+        before = Some(now);
+        *at = bin * BIN + (now - begin);
+    }
+    samples
+}
+
 /// Bounds on how two quantiles compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ratio {
@@ -210,5 +234,24 @@ mod tests {
         let same = ratio_bounds(&calm, &calm, 0.99).unwrap();
         assert!((same.upper - 1.0).abs() < 0.01, "{same:?}");
         assert!(ratio_bounds(&[], &calm, 0.99).is_none());
+    }
+
+    #[test]
+    fn turns_follow_one_another_bin_by_bin_whatever_lay_between_them() {
+        let turn = |from: u64| (0..4).map(move |n| (from + n * BIN / 5, n));
+        let apart: Vec<_> = turn(3 * BIN)
+            .chain(turn(9 * BIN))
+            .chain(turn(20 * BIN))
+            .collect();
+        let wanted: Vec<_> = turn(0).chain(turn(BIN)).chain(turn(2 * BIN)).collect();
+        assert_eq!(closed_up(apart), wanted);
+    }
+
+    #[test]
+    fn a_turn_of_several_seconds_keeps_its_bins_and_nothing_stays_nothing() {
+        let long: Vec<_> = (0..30).map(|n| (7 * BIN + n * BIN / 10, n)).collect();
+        let wanted: Vec<_> = (0..30).map(|n| (n * BIN / 10, n)).collect();
+        assert_eq!(closed_up(long), wanted);
+        assert_eq!(closed_up(Vec::new()), Vec::new());
     }
 }

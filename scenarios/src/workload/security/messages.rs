@@ -13,11 +13,37 @@ use crate::stage::{Person, Stage, Trouble};
 /// Each message is whole in itself: no session stands between it and what reads it.
 const WIRE: Transport = Transport::Http2026;
 
-/// A request that must be refused, by row and variant, and the words that refuse it.
-struct Abuse {
-    id: &'static str,
+/// A request that must be refused.
+pub struct Abuse {
+    /// Row and variant.
+    pub id: &'static str,
     raw: RawRequest,
-    refused_by: &'static [&'static str],
+    /// The words that refuse it.
+    pub refused_by: &'static [&'static str],
+}
+
+/// Those of every kind that are sent beside healthy traffic: what costs a server most to take
+/// apart, for what it costs to send.
+const HOSTILE: [&str; 6] = [
+    "B5.depth",
+    "B6.not a number",
+    "B7.surrogate",
+    "B8.batch",
+    "B12.length",
+    "B14.long",
+];
+
+/// What is sent beside healthy traffic, each by somebody of their own.
+///
+/// # Errors
+/// When the catalogue lacks a bound.
+pub fn hostile(stage: &Stage) -> Result<Vec<Abuse>, Trouble> {
+    let body_bytes = stage.row(CRITERION)?.limit("body_bytes")? as usize;
+    let abuses = (0..).zip(HOSTILE).filter_map(|(number, id)| {
+        let all = Post::by(stage, 570 + number).abuses(body_bytes);
+        all.into_iter().find(|abuse| abuse.id == id)
+    });
+    Ok(abuses.collect())
 }
 
 /// Tries every row beside its good case.
@@ -26,16 +52,8 @@ struct Abuse {
 /// When someone pressed Ctrl-C.
 pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     let body_bytes = stage.row(CRITERION)?.limit("body_bytes")? as usize;
-    let post = Post {
-        host: stage.ground.public().to_string(),
-        authorization: stage.ground.authorization(Person::user(504)),
-    };
-    let mut abuses = post.bodies(body_bytes);
-    abuses.extend(post.json());
-    abuses.extend(post.messages());
-    abuses.extend(post.arguments());
-    abuses.extend(post.paths());
-    for abuse in abuses {
+    let post = Post::by(stage, 504);
+    for abuse in post.abuses(body_bytes) {
         stage.check_stop()?;
         let seen = |good, allowed| Seen {
             id: abuse.id,
@@ -43,15 +61,20 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
             good,
             allowed,
         };
-        let reply = send(stage, &abuse.raw).await;
+        let reply = send(stage, &abuse).await;
         record(stage, &seen(false, abuse.refused_by), &reply);
-        let reply = send(stage, &post.call("version", &json!({}))).await;
+        let reply = send_raw(stage, &post.call("version", &json!({}))).await;
         record(stage, &seen(true, &["accepted"]), &reply);
     }
     Ok(())
 }
 
-async fn send(stage: &Stage, raw: &RawRequest) -> raw::RawReply {
+/// Sends it.
+pub async fn send(stage: &Stage, abuse: &Abuse) -> raw::RawReply {
+    send_raw(stage, &abuse.raw).await
+}
+
+async fn send_raw(stage: &Stage, raw: &RawRequest) -> raw::RawReply {
     let source = exai_harness::client::http::loopback(504);
     let reply = raw::send_request(stage.ground.public(), source, raw, WAIT).await;
     tokio::time::sleep(PACE).await;
@@ -65,6 +88,24 @@ struct Post {
 }
 
 impl Post {
+    fn by(stage: &Stage, number: usize) -> Self {
+        Self {
+            host: stage.ground.public().to_string(),
+            authorization: stage.ground.authorization(Person::user(number)),
+        }
+    }
+
+    fn abuses(&self, body_bytes: usize) -> Vec<Abuse> {
+        let all = [
+            self.bodies(body_bytes),
+            self.json(),
+            self.messages(),
+            self.arguments(),
+            self.paths(),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
     /// The head of a tool call.
     fn head(&self, method: &str, name: &str) -> RawRequest {
         RawRequest::line("POST /mcp HTTP/1.1")

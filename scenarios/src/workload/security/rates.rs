@@ -8,6 +8,7 @@ use exai_harness::operation::builder::Shape;
 use exai_judge::{Event, Transport};
 use tokio_util::sync::CancellationToken;
 
+use super::messages::{self, Abuse};
 use super::{Attempt, CRITERION, Seen, record};
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
@@ -17,6 +18,13 @@ const ATTACK: &str = "J3";
 const FORGED: &str = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.";
 /// Healthy calls a second beside hostile input.
 const HEALTHY_RATE: f64 = 200.0;
+/// Healthy traffic alone, and beside attacks.
+const CALM: &str = "calm";
+const HOSTILE: &str = "hostile";
+/// How long each goes on before it is the other's turn, s: as the bins that the judge draws from.
+const TURN_S: f64 = 1.0;
+/// Turns of each at least: a quantile of five seconds is at the mercy of one of them.
+const LEAST_TURNS: u64 = 10;
 
 /// What is offered, as a multiple of the limit.
 const PRESS: f64 = 2.2;
@@ -79,7 +87,8 @@ async fn people_of(stage: &Stage, scope: &str) -> Result<Vec<Arc<Client>>, Troub
     Ok(clients)
 }
 
-/// The same healthy traffic twice: alone, and beside attacks.
+/// The same healthy traffic alone and beside attacks, turn by turn, so that whatever else the
+/// machine does falls upon both.
 ///
 /// # Errors
 /// When the rig cannot carry it.
@@ -92,37 +101,52 @@ pub async fn calm_and_hostile(stage: &Stage, samples: u64) -> Result<(), Trouble
         };
         clients.push(stage.client(person, Transport::Http2026).await?);
     }
-    for phase in ["calm", "hostile"] {
-        stage.check_stop()?;
-        let plan = LoadPlan {
-            count: samples + samples / 20,
-            ..LoadPlan::steady(CRITERION, phase, HEALTHY_RATE, 0)
+    let hostile = messages::hostile(stage)?;
+    let turn = (HEALTHY_RATE * TURN_S) as u64;
+    let turns = (samples + samples / 20).div_ceil(turn).max(LEAST_TURNS);
+    for number in 0..turns {
+        // Calm, hostile; hostile, calm: neither is always the one that comes after the other.
+        let order = match number % 2 {
+            0 => [CALM, HOSTILE],
+            _ => [HOSTILE, CALM],
         };
-        let mut builder = stage.builder(6_100);
-        stage.begin(CRITERION, phase);
-        let healthy = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
-            builder.chat(&Shape::plain(PATIENCE))
-        });
-        let account = if phase == "hostile" {
-            beside_attacks(stage, healthy).await
-        } else {
-            healthy.await
-        };
-        stage.recorder.record(Event::Load(account));
-        stage.end(CRITERION, phase);
+        for phase in order {
+            stage.check_stop()?;
+            let plan = LoadPlan {
+                count: turn,
+                ..LoadPlan::steady(CRITERION, phase, HEALTHY_RATE, 0)
+            };
+            let mut builder = stage.builder(6_100);
+            stage.begin(CRITERION, phase);
+            let healthy = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
+                builder.chat(&Shape::plain(PATIENCE))
+            });
+            let account = if phase == HOSTILE {
+                beside_attacks(stage, &hostile, healthy).await
+            } else {
+                healthy.await
+            };
+            stage.recorder.record(Event::Load(account));
+            stage.end(CRITERION, phase);
+        }
     }
     Ok(())
 }
 
-/// Attacks without a pause until the healthy traffic is through; each is a case like any other, so
-/// that its denial is looked for in the audit log.
-async fn beside_attacks<T>(stage: &Stage, healthy: impl Future<Output = T>) -> T {
+/// Attacks without a pause until the healthy traffic is through: a forged token, then a message
+/// that cannot be taken. Each is a case like any other, so that its denial is looked for in the
+/// audit log.
+async fn beside_attacks<T>(
+    stage: &Stage,
+    hostile: &[Abuse],
+    healthy: impl Future<Output = T>,
+) -> T {
     let wire = Transport::Http2026;
-    let seen = Seen {
-        id: ATTACK,
+    let seen = |id, allowed| Seen {
+        id,
         edge: wire.name(),
         good: false,
-        allowed: &["401"],
+        allowed,
     };
     let through = CancellationToken::new();
     let healthy = async {
@@ -131,9 +155,14 @@ async fn beside_attacks<T>(stage: &Stage, healthy: impl Future<Output = T>) -> T
         done
     };
     let attacks = async {
-        while !through.is_cancelled() {
+        for abuse in hostile.iter().cycle() {
+            if through.is_cancelled() {
+                return;
+            }
             let reply = Attempt::new(wire, Some(FORGED)).send(stage).await;
-            record(stage, &seen, &reply);
+            record(stage, &seen(ATTACK, &["401"]), &reply);
+            let reply = messages::send(stage, abuse).await;
+            record(stage, &seen(abuse.id, abuse.refused_by), &reply);
         }
     };
     tokio::join!(healthy, attacks).0

@@ -60,7 +60,8 @@ impl Healthy {
             return Ok(());
         }
         let limit = rows.limit("p99_ratio")?;
-        let Some(ratio) = bootstrap::ratio_bounds(&self.hostile, &self.calm, bounds::P99) else {
+        let [hostile, calm] = [self.hostile, self.calm].map(bootstrap::closed_up);
+        let Some(ratio) = bootstrap::ratio_bounds(&hostile, &calm, bounds::P99) else {
             return Ok(());
         };
         #[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^53")]
