@@ -59,6 +59,10 @@ pub struct Mint {
     pub leeway: u64,
     /// `auth.jwt.max_lifetime`, s.
     pub max_lifetime: u64,
+    /// Whom its drafts are for.
+    pub subject: String,
+    /// The one role of its drafts.
+    pub role: String,
 }
 
 /// A token before it is signed.
@@ -112,9 +116,9 @@ impl Mint {
         let _drawn = getrandom::fill(&mut random);
         let header = json!({"alg": self.signature.name(), "typ": "JWT", "kid": self.key_id});
         let claims = json!({
-            "sub": "ada", "iss": self.issuer, "aud": self.audience, "iat": now,
+            "sub": self.subject, "iss": self.issuer, "aud": self.audience, "iat": now,
             "exp": now + self.max_lifetime.min(600),
-            "jti": exai_judge::hex::encode(&random), "roles": ["user"],
+            "jti": exai_judge::hex::encode(&random), "roles": [self.role],
         });
         Draft {
             header: fields(header),

@@ -65,6 +65,8 @@ impl Credentials {
             audience: AUDIENCE.to_owned(),
             leeway: LEEWAY_S,
             max_lifetime: MAX_LIFETIME_S,
+            subject: "ada".to_owned(),
+            role: "user".to_owned(),
         }
     }
 

@@ -164,14 +164,4 @@ impl Ground {
     pub fn scrape_token(&self) -> &str {
         self.topology.credentials().metrics_token()
     }
-
-    /// Restarts the server so that it accepts tokens signed with HS256 alone.
-    ///
-    /// # Errors
-    /// When it does not come back.
-    pub async fn accept_only_hs256(&self) -> Result<(), Trouble> {
-        let settings = Settings::default().with("auth.jwt.algorithms", vec!["HS256".to_owned()]);
-        self.topology.restart_with(&settings).await?;
-        Ok(())
-    }
 }

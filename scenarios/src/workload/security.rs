@@ -4,7 +4,10 @@
 pub mod annex;
 pub mod asker;
 pub mod belongings;
+pub mod boundary;
+pub mod cells;
 pub mod doors;
+pub mod entrance;
 pub mod frames;
 pub mod hosts;
 pub mod matrix;
@@ -30,9 +33,8 @@ use exai_harness::raw::{self, RawReply, RawRequest};
 use exai_judge::criterion::Criterion;
 use exai_judge::observation::Case;
 use exai_judge::{Event, Transport};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use self::tokens::Depth;
 use crate::stage::{Stage, Trouble};
 
 /// The criterion.
@@ -41,8 +43,6 @@ pub const CRITERION: &str = "V.6";
 const WAIT: Duration = Duration::from_secs(5);
 /// A floor of fewer cases asks for the rows of the list alone.
 const SMALL: u64 = 50;
-/// A floor of as many cases asks for every variant on every wire.
-const WHOLE: u64 = 400;
 /// Between two raw cases: below the limit of one address.
 const PACE: Duration = Duration::from_millis(12);
 /// The wires that carry tokens.
@@ -95,24 +95,14 @@ async fn battery(stage: &Stage, row: &Criterion) -> Result<(), Trouble> {
     let cases = row.floor("cases")?;
     let named = row.list("rows")?;
     let is_small = cases < SMALL;
-    let elsewhere = match cases {
-        few if few < SMALL => Depth::Rows(named),
-        some if some < WHOLE => Depth::First,
-        _ => Depth::Whole,
-    };
-    for wire in WIRES {
-        // One wire tries all there is in any but the smallest profiles.
-        let is_main = !is_small && wire == Transport::Http2026;
-        let depth = if is_main { Depth::Whole } else { elsewhere };
-        tokens::try_all(stage, wire, depth).await?;
-    }
-    if !is_small {
-        tokens::try_unlisted(stage).await?;
+    if is_small {
+        tokens::try_all(stage, &entrance::ALL[..WIRES.len()], Some(named)).await?;
+    } else {
+        tokens::try_all(stage, &entrance::ALL, None).await?;
     }
     hosts::try_all(stage).await?;
     roles::try_all(stage).await?;
     if !is_small {
-        sockets::try_tokens(stage, elsewhere).await?;
         places::try_all(stage).await?;
         doors::try_all(stage).await?;
         owners::try_all(stage).await?;
@@ -164,38 +154,50 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Sends it. On 2025-11-25 the request is the handshake, which needs no session; a tool call
-    /// there would be refused for want of one before its token is looked at.
-    pub async fn send(&self, stage: &Stage) -> RawReply {
-        let address = stage.ground.public();
-        let host = address.to_string();
+    /// Its message. On 2025-11-25 that is the handshake, which needs no session; a tool call there
+    /// would be refused for want of one before its token is looked at.
+    #[must_use]
+    pub fn message(&self) -> Value {
         let software = Software::numbered(1);
-        let (request, revision) = match self.wire {
-            Transport::Http2025 => (
-                exai_harness::client::request::initialize(software),
+        match self.wire {
+            Transport::Http2025 => exai_harness::client::request::initialize(software).message(
+                Some(1),
                 Revision::V2025,
+                software,
             ),
-            _ => (Request::tool(self.tool, &json!({})), Revision::V2026),
-        };
-        let message = request.message(Some(1), revision, software).to_string();
-        let mut raw = RawRequest::line("POST /mcp HTTP/1.1")
-            .header("Host", self.host.unwrap_or(&host))
+            _ => Request::tool(self.tool, &json!({})).message(Some(1), Revision::V2026, software),
+        }
+    }
+
+    /// The head of its request, without a credential.
+    #[must_use]
+    pub fn head(&self, path: &str, host: &str) -> RawRequest {
+        let raw = RawRequest::line(&format!("POST {path} HTTP/1.1"))
+            .header("Host", host)
             .header("Content-Type", "application/json")
             .header("Accept", "application/json, text/event-stream")
             .header("Connection", "close");
-        if revision == Revision::V2026 {
-            raw = raw
-                .header("MCP-Protocol-Version", revision.name())
-                .header("Mcp-Method", "tools/call")
-                .header("Mcp-Name", self.tool);
+        if self.wire == Transport::Http2025 {
+            return raw;
         }
+        raw.header("MCP-Protocol-Version", Revision::V2026.name())
+            .header("Mcp-Method", "tools/call")
+            .header("Mcp-Name", self.tool)
+    }
+
+    /// Sends it.
+    pub async fn send(&self, stage: &Stage) -> RawReply {
+        let address = stage.ground.public();
+        let host = address.to_string();
+        let mut raw = self.head("/mcp", self.host.unwrap_or(&host));
         if let Some(authorization) = self.authorization {
             raw = raw.header("Authorization", authorization);
         }
         if let Some(origin) = self.origin {
             raw = raw.header("Origin", origin);
         }
-        let reply = raw::send_request(address, self.source, &raw.body(message), WAIT).await;
+        let raw = raw.body(self.message().to_string());
+        let reply = raw::send_request(address, self.source, &raw, WAIT).await;
         tokio::time::sleep(PACE).await;
         reply
     }
@@ -215,14 +217,19 @@ pub struct Seen<'a> {
 
 /// Records a case.
 pub fn record(stage: &Stage, case: &Seen<'_>, reply: &RawReply) {
+    note(stage, case, came(stage, reply));
+}
+
+/// What a reply says, after it was looked through for secrets.
+#[must_use]
+pub fn came(stage: &Stage, reply: &RawReply) -> Came {
     stage.search("a reply", &String::from_utf8_lossy(&reply.body));
     let word = reply.word();
-    let came = Came {
+    Came {
         is_denied: matches!(word.as_str(), "401" | "403" | "429"),
         correlation_id: reply.header("exai-correlation-id").map(str::to_owned),
         word,
-    };
-    note(stage, case, came);
+    }
 }
 
 /// What came of a case, whatever carried it.

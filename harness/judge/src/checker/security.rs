@@ -86,6 +86,35 @@ impl<'a> Security<'a> {
         Ok(())
     }
 
+    /// Rows that must be tried at each of several places, with a good case at the same.
+    fn everywhere(
+        &self,
+        (rows, places): (&str, &str),
+        finding: &mut Finding,
+    ) -> Result<(), Missing> {
+        let criterion = self.brief.criterion;
+        let all = |row: &String| {
+            let places = criterion.list(places)?.iter();
+            Ok(places
+                .map(|place| (row.clone(), place.clone()))
+                .collect::<Vec<_>>())
+        };
+        let wanted: Result<Vec<_>, Missing> = criterion.list(rows)?.iter().map(all).collect();
+        let wanted = wanted?.concat();
+        let is_tried = |place: &&(String, String)| {
+            self.attacks.contains_key(*place) && self.accepted.contains(*place)
+        };
+        let tried = wanted.iter().filter(is_tried).count();
+        let count = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
+        let mut event = format!("rows tried at each of the {places}");
+        if let Some((row, place)) = wanted.iter().find(|place| !is_tried(place)) {
+            event = format!("{event}, without {row} at {place}");
+        }
+        let counted = (count(wanted.len()), count(tried));
+        tally::floor(finding, places, &event, counted, Reason::EventNotSeen);
+        Ok(())
+    }
+
     fn floors(&self, finding: &mut Finding) -> Result<(), Missing> {
         let rows = self.brief.criterion;
         let tried: u64 = self.attacks.values().sum();
@@ -128,6 +157,8 @@ impl<'a> Security<'a> {
                 Reason::EventNotSeen,
             );
         }
+        self.everywhere(("at_entrances", "entrances"), finding)?;
+        self.everywhere(("on_edges", "edges"), finding)?;
         for (index, family) in rows.list("untried")?.iter().enumerate() {
             let event = format!("attacks of {family}");
             let id = format!("family.{index}");

@@ -254,3 +254,22 @@ fn hostile_input_that_slows_healthy_traffic_threefold_fails() {
     assert_pass(&slowed(9 * MS));
     assert_eq!(check(&slowed(9 * MS), "p99_ratio").n, 300);
 }
+
+#[test]
+fn a_row_counts_for_a_place_only_where_its_attack_and_its_good_case_were_both_seen_there() {
+    let floor = |world: &World| {
+        let finding = world.finding(&catalogue::criteria(), "quick", "V.6");
+        let floor = finding.floors.into_iter().find(|it| it.id == "entrances");
+        floor.unwrap()
+    };
+    let whole = floor(&good());
+    assert!(whole.seen < whole.needed, "{whole:?}");
+    // Five rows of tokens at two of the places.
+    assert_eq!(whole.seen, 10, "{whole:?}");
+    assert!(whole.event.contains("without J1 at websocket"), "{whole:?}");
+    let mut alone = good();
+    cases(&mut alone)
+        .filter(|case| case.id == "J9" && case.good && case.edge == EDGES[1])
+        .for_each(|case| case.seen = "401".to_owned());
+    assert_eq!(floor(&alone).seen, 9);
+}

@@ -2,6 +2,8 @@
 //! providers hold answers back, and they are pressed in ways from which the judged one is spared.
 //! All run at once, beside the rest of the battery.
 
+mod boundaries;
+mod credentials;
 mod exhaustion;
 mod floods;
 mod frames;
@@ -30,7 +32,9 @@ const KEY: &str = "sk-7c1d9be04fa24ed1b35fe2a06c98d741";
 /// # Errors
 /// When the rig cannot start a server.
 pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
-    let all: [BoxFuture<'_, Result<(), Trouble>>; 11] = [
+    let all: [BoxFuture<'_, Result<(), Trouble>>; 13] = [
+        boundaries::try_all(stage).boxed(),
+        credentials::try_all(stage).boxed(),
         slow::try_all(stage).boxed(),
         policies::try_all(stage).boxed(),
         exhaustion::try_all(stage).boxed(),

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use exai_harness::client::http::loopback;
-use exai_harness::raw::socket::upgrade;
+use exai_harness::raw::socket::{RawSocket, upgrade};
 use exai_harness::raw::{self, RawReply, RawRequest};
 
-use super::sockets::MCP;
+use super::sockets::{MCP, greet, hello_of};
 use super::{Came, PACE, Seen, WAIT, note, record};
 use crate::stage::{Person, Stage, Trouble};
 
@@ -45,7 +45,28 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
         record(stage, &seen, &reply);
     }
     probes(stage, admin).await;
+    feed(stage, admin).await;
     Ok(())
+}
+
+/// A8: the feed of the dashboard, whose hello is an administrator's.
+async fn feed(stage: &Stage, admin: SocketAddr) {
+    let host = admin.to_string();
+    for (role, allowed) in [("user", &["4003"]), ("admin", &["accepted"])] {
+        let line = stage.ground.authorization_with(Person::user(515), &[role]);
+        let request = upgrade("/ws/monitoring", &host, None);
+        let came = match RawSocket::open(admin, loopback(515), &request, WAIT).await {
+            Ok(mut socket) => greet(stage, &mut socket, &hello_of(Some(&line))).await,
+            Err(reply) => Came::word(format!("no upgrade: {}", reply.word())),
+        };
+        let seen = Seen {
+            id: "A8.feed",
+            edge: ADMIN,
+            good: role == "admin",
+            allowed,
+        };
+        note(stage, &seen, came);
+    }
 }
 
 async fn send(at: SocketAddr, request: &RawRequest) -> RawReply {
@@ -81,7 +102,12 @@ fn admin_pages(stage: &Stage) -> Vec<Knock> {
             allowed: word,
         });
     };
-    for (denied, path) in [("A8.manifest", "/manifest"), ("A8.health", "/health")] {
+    for (denied, path) in [
+        ("A8.manifest", "/manifest"),
+        ("A8.health", "/health"),
+        ("A8.alerts", "/alerts"),
+        ("A8.dashboard", "/dashboard"),
+    ] {
         row(denied, path, Some(&user), &["403"]);
         row(denied, path, Some(&admin), &["accepted"]);
     }

@@ -10,10 +10,12 @@ use exai_harness::client::software::Software;
 use exai_harness::raw::{self, RawRequest};
 use exai_harness::server::Settings;
 use exai_judge::Transport;
+use futures::future::join_all;
 use serde_json::{Value, json};
 use toml::Table;
 
-use super::{Attempt, Came, PACE, Seen, WAIT, note, record};
+use super::cells::{self, Caller};
+use super::{Came, PACE, Seen, WAIT, note, record};
 use crate::stage::{Person, Stage, Trouble};
 
 const POLICY: &str = include_str!("../../../../server/src/auth/policy.toml");
@@ -24,8 +26,22 @@ const UNKNOWN: &str = "no_such_tool";
 const TOOLS: usize = 31;
 /// A list may take this long.
 const LISTING: Duration = Duration::from_secs(5);
-/// Calls of one person, who has a rate of their own.
-const APART: Duration = Duration::from_millis(10);
+/// The first of those who try a cell each.
+const FIRST: usize = 1_200;
+/// The first of those who call denied tools by other names.
+const LAST: usize = 1_290;
+/// A denied tool in other dress.
+const DRESSED: [(&str, &str); 3] = [
+    ("A3.suffix", "kimi_manage_files_EXAI-WS"),
+    ("A3.case", "KIMI_Manage_Files"),
+    ("A3.both", "Kimi_Manage_Files-exai_ws"),
+];
+/// The wires on which lists are read.
+const LISTS: [Transport; 3] = [
+    Transport::Http2025,
+    Transport::Http2026,
+    Transport::WebSocket,
+];
 
 /// A tool as an administrator's list has it.
 struct Listed {
@@ -44,7 +60,7 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     let every = Settings::default().with("tools.profile", "full");
     stage.ground.restart_with(&every).await?;
     let roles = policy["roles"].as_table().cloned().unwrap_or_default();
-    let admin = list(stage, (520, "admin")).await?;
+    let admin = list(stage, WIRE, (520, "admin")).await?;
     let tools: Vec<Listed> = admin.iter().map(listed).collect();
     if tools.len() < TOOLS {
         let count = tools.len();
@@ -52,13 +68,28 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
             "an administrator is listed {count} tools"
         )));
     }
-    for (number, (role, grant)) in roles.iter().enumerate() {
-        stage.check_stop()?;
-        let grant = Grant::of(grant);
-        cells(stage, (521 + number, role), &tools, &grant).await;
-        names(stage, (521 + number, role), &tools, &grant).await?;
+    let grants: Vec<(&String, Grant)> = roles
+        .iter()
+        .map(|(role, grant)| (role, Grant::of(grant)))
+        .collect();
+    // Everybody at once: each is a person of their own, at an address of their own.
+    let mut all = Vec::new();
+    for (number, (role, grant)) in grants.iter().enumerate() {
+        for (place, edge) in cells::EDGES.into_iter().enumerate() {
+            let person = (FIRST + number * cells::EDGES.len() + place, role.as_str());
+            all.push(tried(stage, edge, person, (&tools, grant)));
+        }
     }
-    dressed(stage).await;
+    join_all(all).await;
+    for (number, (role, grant)) in grants.iter().enumerate() {
+        stage.check_stop()?;
+        for wire in LISTS {
+            names(stage, wire, (521 + number, role), (&tools, grant)).await?;
+        }
+    }
+    let places = cells::EDGES.iter().enumerate();
+    join_all(places.map(|(place, edge)| dressed(stage, edge, LAST + place))).await;
+    claimed(stage).await;
     Ok(())
 }
 
@@ -86,9 +117,13 @@ fn listed(tool: &Value) -> Listed {
 }
 
 /// Every page of `tools/list` as somebody of a role.
-async fn list(stage: &Stage, (number, role): (usize, &str)) -> Result<Vec<Value>, Trouble> {
+async fn list(
+    stage: &Stage,
+    wire: Transport,
+    (number, role): (usize, &str),
+) -> Result<Vec<Value>, Trouble> {
     let person = Person::user(number);
-    let client = stage.client_with(person, &[role], WIRE).await?;
+    let client = stage.client_with(person, &[role], wire).await?;
     let (mut tools, mut cursor) = (Vec::new(), Value::Null);
     loop {
         let params = if cursor.is_null() {
@@ -110,60 +145,52 @@ async fn list(stage: &Stage, (number, role): (usize, &str)) -> Result<Vec<Value>
     }
 }
 
-/// A call of each tool, and of one that there is not: denied or not, as the policy says. What a
-/// permitted call without arguments comes to is the tool's own affair.
-async fn cells(stage: &Stage, (number, role): (usize, &str), tools: &[Listed], grant: &Grant) {
-    let token = stage
-        .ground
-        .authorization_with(Person::user(number), &[role]);
+/// A call of each tool, and of one that there is not: denied or not, as the policy says.
+async fn tried(
+    stage: &Stage,
+    edge: &str,
+    (number, role): (usize, &str),
+    (tools, grant): (&[Listed], &Grant),
+) {
     let unknown = Listed {
         name: UNKNOWN.to_owned(),
         is_destructive: true,
     };
+    let mut caller = Caller::enter(stage, edge, (number, role)).await;
     for tool in tools.iter().chain([&unknown]) {
-        let attempt = Attempt {
-            tool: &tool.name,
-            source: loopback(number),
-            ..Attempt::new(WIRE, Some(&token))
+        let came = match &mut caller {
+            Ok(caller) => caller.call(stage, &tool.name).await,
+            Err(came) => came.clone(),
         };
-        let reply = attempt.send(stage).await;
-        let id = format!("A1.{role}.{}", tool.name);
         let good = grant.holds(tool) && tool.name != UNKNOWN;
         let seen = Seen {
-            id: &id,
-            edge: WIRE.name(),
+            id: &format!("A1.{role}.{}", tool.name),
+            edge,
             good,
             allowed: match (good, tool.name == UNKNOWN) {
                 (true, _) => &["permitted"],
                 (false, false) => &["403"],
-                // Whom "*" or "*-safe" covers is told that there is no such tool.
+                // Whoever may call tools is told that there is no such one.
                 (false, true) => &["403", "-32602"],
             },
         };
-        let is_refused = matches!(reply.status, Some(401 | 403 | 429) | None);
-        if good && !is_refused {
-            stage.search("a reply", &String::from_utf8_lossy(&reply.body));
-            note(stage, &seen, Came::word("permitted"));
-        } else {
-            record(stage, &seen, &reply);
-        }
-        tokio::time::sleep(APART).await;
+        note(stage, &seen, came);
     }
 }
 
 /// The list of a role holds what it may call and nothing else.
 async fn names(
     stage: &Stage,
+    wire: Transport,
     (number, role): (usize, &str),
-    tools: &[Listed],
-    grant: &Grant,
+    (tools, grant): (&[Listed], &Grant),
 ) -> Result<(), Trouble> {
     let wanted: BTreeSet<&str> = tools
         .iter()
         .filter(|tool| grant.holds(tool))
         .map(|tool| tool.name.as_str())
         .collect();
-    let shown = list(stage, (number, role)).await?;
+    let shown = list(stage, wire, (number, role)).await?;
     let shown: BTreeSet<&str> = shown
         .iter()
         .filter_map(|tool| tool["name"].as_str())
@@ -177,7 +204,7 @@ async fn names(
     // A list that leaves nothing out is the good case of those that do.
     let seen = Seen {
         id: &format!("A2.{role}"),
-        edge: WIRE.name(),
+        edge: wire.name(),
         good: wanted.len() == tools.len(),
         allowed: &["as the policy says"],
     };
@@ -185,8 +212,28 @@ async fn names(
     Ok(())
 }
 
-/// A denied tool by another name, and a role that is claimed where nothing is verified.
-async fn dressed(stage: &Stage) {
+/// A3: a denied tool by another name, on one edge.
+async fn dressed(stage: &Stage, edge: &str, number: usize) {
+    let mut user = Caller::enter(stage, edge, (number, "user")).await;
+    let mut call = async |tool: &str| match &mut user {
+        Ok(user) => user.call(stage, tool).await,
+        Err(came) => came.clone(),
+    };
+    for (id, tool) in DRESSED {
+        let seen = |good, allowed| Seen {
+            id,
+            edge,
+            good,
+            allowed,
+        };
+        note(stage, &seen(false, &["403"]), call(tool).await);
+        let came = call("version_EXAI-WS").await;
+        note(stage, &seen(true, &["permitted"]), came);
+    }
+}
+
+/// A5: a role that is claimed where nothing is verified.
+async fn claimed(stage: &Stage) {
     let user = stage.ground.authorization(Person::user(530));
     let seen = |id, good, allowed| Seen {
         id,
@@ -194,31 +241,6 @@ async fn dressed(stage: &Stage) {
         good,
         allowed,
     };
-    let denied = [
-        ("A3.suffix", "kimi_manage_files_EXAI-WS"),
-        ("A3.case", "KIMI_Manage_Files"),
-        ("A3.both", "Kimi_Manage_Files-exai_ws"),
-    ];
-    for (id, tool) in denied {
-        let attempt = Attempt {
-            tool,
-            ..Attempt::new(WIRE, Some(&user))
-        };
-        record(
-            stage,
-            &seen(id, false, &["403"]),
-            &attempt.send(stage).await,
-        );
-        let attempt = Attempt {
-            tool: "version_EXAI-WS",
-            ..Attempt::new(WIRE, Some(&user))
-        };
-        record(
-            stage,
-            &seen(id, true, &["accepted"]),
-            &attempt.send(stage).await,
-        );
-    }
     let claimed = [
         (
             "A5.arguments",

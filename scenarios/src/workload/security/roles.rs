@@ -1,7 +1,9 @@
 //! Roles: what the policy does not list is denied, and nothing but the verified token gives a role.
 
 use exai_judge::Transport;
+use serde_json::{Value, json};
 
+use super::entrance::{Entrance, now};
 use super::{Attempt, Seen, record};
 use crate::stage::{Person, Stage, Trouble};
 
@@ -49,5 +51,31 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
             );
         }
     }
+    as_text(stage).await;
     Ok(())
+}
+
+/// Roles that are no list give none.
+async fn as_text(stage: &Stage) {
+    let edge = Transport::Http2026;
+    let mint = Entrance::Wire(edge).mint(&stage.ground.mint());
+    let line = |roles: Value| {
+        let draft = mint.draft(now()).claim("roles", roles);
+        format!("Bearer {}", mint.sign(&draft))
+    };
+    let rows = [
+        (false, line(json!("admin")), &["403", "401"][..]),
+        (false, line(json!({"0": "admin"})), &["403", "401"]),
+        (true, line(json!(["admin"])), &["accepted"]),
+    ];
+    for (good, line, allowed) in rows {
+        let seen = Seen {
+            id: "A7.text",
+            edge: edge.name(),
+            good,
+            allowed,
+        };
+        let reply = Attempt::new(edge, Some(&line)).send(stage).await;
+        record(stage, &seen, &reply);
+    }
 }

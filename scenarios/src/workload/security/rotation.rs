@@ -9,8 +9,9 @@ use exai_harness::token::{Mint, Signature};
 use exai_judge::Transport;
 use serde_json::json;
 
-use super::sockets::{DAEMON, MCP, hello, hello_of, now, upgraded};
-use super::{Attempt, Came, Seen, WAIT, WIRES, note, record};
+use super::entrance::{self, Entrance, Listeners, now};
+use super::sockets::{self, DAEMON, MCP, daemon, hello_of};
+use super::{Attempt, Came, Seen, WAIT, note, record};
 use crate::stage::{Stage, Trouble};
 
 const OTHER_ISSUER: &str = "https://b.example";
@@ -32,6 +33,11 @@ fn mint_with(stage: &Stage, key: u8, id: &str, issuer: Option<&str>) -> Mint {
 
 fn good(mint: &Mint) -> String {
     format!("Bearer {}", mint.sign(&mint.draft(now())))
+}
+
+/// The lines of a mint that signs for whoever may enter where it is shown.
+fn signed_by(mint: &Mint) -> impl Fn(Entrance) -> Option<String> {
+    |entrance| Some(good(&entrance.mint(mint)))
 }
 
 /// Tries J24, J36, J37, J41 and J45.
@@ -56,23 +62,27 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
             .with("auth.watch", "100ms")
             .with("auth.grace_until", grace)
     };
+    // Whoever has no token is nobody who may see the pages of operators, in the grace or after it.
+    let for_callers = &entrance::ALL[..4];
     stage
         .ground
         .restart_with(&settings("2999-01-01T00:00:00Z"))
         .await?;
-    everywhere(stage, "J41", (None, true)).await;
+    everywhere(stage, ("J41", for_callers), (&|_| None, true)).await;
     stage
         .ground
         .restart_with(&settings("2001-01-01T00:00:00Z"))
         .await?;
-    everywhere(stage, "J41", (None, false)).await;
+    everywhere(stage, ("J41", for_callers), (&|_| None, false)).await;
     mixed_up(stage, &theirs).await;
     revocation(stage).await;
-    everywhere(stage, "J37", (Some(&good(&retiring)), true)).await;
+    let all = &entrance::ALL[..];
+    everywhere(stage, ("J37", all), (&signed_by(&retiring), true)).await;
     stage.ground.file("own-keys.json", &set(&[&coming]))?;
     await_key(stage, &good(&coming)).await;
-    everywhere(stage, "J37", (Some(&good(&retiring)), false)).await;
-    everywhere(stage, "J37", (Some(&good(&stage.ground.mint())), true)).await;
+    everywhere(stage, ("J37", all), (&signed_by(&retiring), false)).await;
+    let current = stage.ground.mint();
+    everywhere(stage, ("J37", all), (&signed_by(&current), true)).await;
     expiry(stage).await;
     stage.ground.restart_server().await
 }
@@ -82,29 +92,28 @@ fn set(mints: &[&Mint]) -> String {
     json!({"keys": keys}).to_string()
 }
 
-/// The same credential on every wire.
-async fn everywhere(stage: &Stage, id: &str, (line, good): (Option<&str>, bool)) {
-    let allowed: (&[&str], &[&str]) = if good {
-        (&["accepted"], &["accepted"])
-    } else {
-        (&["401"], &["4003"])
-    };
-    let seen = |edge, allowed| Seen {
-        id,
-        edge,
-        good,
-        allowed,
-    };
-    for wire in WIRES {
-        let reply = Attempt::new(wire, line).send(stage).await;
-        record(stage, &seen(wire.name(), allowed.0), &reply);
+/// The credential of each entrance, at all of these.
+async fn everywhere(
+    stage: &Stage,
+    (id, entrances): (&str, &[Entrance]),
+    (line, good): (&dyn Fn(Entrance) -> Option<String>, bool),
+) {
+    let at = Listeners::judged(stage);
+    for entrance in entrances {
+        let seen = Seen {
+            id,
+            edge: entrance.name(),
+            good,
+            allowed: if good {
+                &["accepted"]
+            } else {
+                entrance.refusal()
+            },
+        };
+        let line = line(*entrance);
+        let came = entrance.show(stage, at, line.as_deref()).await;
+        note(stage, &seen, came);
     }
-    record(stage, &seen(MCP, allowed.0), &upgraded(stage, line).await);
-    note(
-        stage,
-        &seen(DAEMON, allowed.1),
-        hello(stage, &hello_of(line)).await,
-    );
 }
 
 /// Two trusted issuers: the key of one signs nothing for the other.
@@ -118,19 +127,27 @@ async fn mixed_up(stage: &Stage, theirs: &Mint) {
         issuer: OTHER_ISSUER.to_owned(),
         ..ours.clone()
     };
+    let row = ("J24", &entrance::ALL[..]);
     for bad in [&feigned, &reverse] {
-        everywhere(stage, "J24", (Some(&good(bad)), false)).await;
+        everywhere(stage, row, (&signed_by(bad), false)).await;
     }
-    everywhere(stage, "J24", (Some(&good(theirs)), true)).await;
-    everywhere(stage, "J24", (Some(&good(&ours)), true)).await;
+    everywhere(stage, row, (&signed_by(theirs), true)).await;
+    everywhere(stage, row, (&signed_by(&ours), true)).await;
 }
 
 async fn revocation(stage: &Stage) {
     let mint = stage.ground.mint();
-    let revoked = mint.sign(&mint.draft(now()).claim("jti", REVOKED));
-    let other = mint.sign(&mint.draft(now()).claim("jti", "battery-other"));
-    everywhere(stage, "J36", (Some(&format!("Bearer {revoked}")), false)).await;
-    everywhere(stage, "J36", (Some(&format!("Bearer {other}")), true)).await;
+    let called = |id: &'static str| {
+        let mint = mint.clone();
+        move |entrance: Entrance| {
+            let mint = entrance.mint(&mint);
+            let token = mint.sign(&mint.draft(now()).claim("jti", id));
+            Some(format!("Bearer {token}"))
+        }
+    };
+    let row = ("J36", &entrance::ALL[..]);
+    everywhere(stage, row, (&called(REVOKED), false)).await;
+    everywhere(stage, row, (&called("battery-other"), true)).await;
 }
 
 /// Until the set that was written last is the one in force.
@@ -160,37 +177,76 @@ async fn expiry(stage: &Stage) {
     let mint = stage.ground.mint();
     // Expired already, and still within the leeway for two seconds.
     let ends = now().saturating_sub(mint.leeway) + 2;
-    let draft = mint.draft(now()).claim("iat", ends.saturating_sub(300));
-    let line = format!("Bearer {}", mint.sign(&draft.claim("exp", ends)));
-    let host = stage.ground.public().to_string();
-    let request = upgrade("/ws", &host, Some("mcp")).header("Authorization", &line);
-    let seen = |good, allowed| Seen {
-        id: "J45",
-        edge: MCP,
-        good,
-        allowed,
+    let line_of = |entrance: Entrance| {
+        let mint = entrance.mint(&mint);
+        let draft = mint.draft(now()).claim("iat", ends.saturating_sub(300));
+        format!("Bearer {}", mint.sign(&draft.claim("exp", ends)))
     };
-    let opened = RawSocket::open(stage.ground.public(), loopback(560), &request, WAIT * 2).await;
-    let mut socket = match opened {
-        Ok(socket) => socket,
-        Err(reply) => return record(stage, &seen(true, &["accepted"]), &reply),
-    };
-    let came = ping(&mut socket).await;
-    note(stage, &seen(true, &["accepted"]), came);
+    let single = [entrance::ALL[0], entrance::ALL[1], Entrance::Page];
+    let row = ("J45", &single[..]);
+    let of_single = |entrance: Entrance| Some(line_of(entrance));
+    let mut held = open_until(stage, &line_of).await;
+    for (edge, socket) in &mut held {
+        let came = ping(socket, edge).await;
+        note(stage, &expiring(edge, (true, &["accepted"])), came);
+    }
+    everywhere(stage, row, (&of_single, true)).await;
     tokio::time::sleep(Duration::from_millis(3_200)).await;
-    let came = ping(&mut socket).await;
-    note(stage, &seen(false, &["auth_error"]), came);
+    for (edge, socket) in &mut held {
+        let came = ping(socket, edge).await;
+        note(stage, &expiring(edge, (false, &["auth_error"])), came);
+    }
+    everywhere(stage, row, (&of_single, false)).await;
 }
 
-async fn ping(socket: &mut RawSocket) -> Came {
-    socket
-        .say(&json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}))
-        .await;
+const fn expiring<'a>(edge: &'a str, (good, allowed): (bool, &'a [&'a str])) -> Seen<'a> {
+    Seen {
+        id: "J45",
+        edge,
+        good,
+        allowed,
+    }
+}
+
+/// A connection of each dialect, begun with a token that ends.
+async fn open_until(
+    stage: &Stage,
+    line_of: &impl Fn(Entrance) -> String,
+) -> Vec<(&'static str, RawSocket)> {
+    let mut held = Vec::new();
+    let line = line_of(Entrance::Upgrade);
+    let host = stage.ground.public().to_string();
+    let request = upgrade("/ws", &host, Some("mcp")).header("Authorization", &line);
+    match RawSocket::open(stage.ground.public(), loopback(560), &request, WAIT * 2).await {
+        Ok(socket) => held.push((MCP, socket)),
+        Err(reply) => record(stage, &expiring(MCP, (true, &["accepted"])), &reply),
+    }
+    let hello = hello_of(Some(&line_of(Entrance::Hello)));
+    match daemon(stage, None).await {
+        Ok(mut socket) => {
+            let came = sockets::greet(stage, &mut socket, &hello).await;
+            note(stage, &expiring(DAEMON, (true, &["accepted"])), came);
+            held.push((DAEMON, socket));
+        }
+        Err(came) => note(stage, &expiring(DAEMON, (true, &["accepted"])), came),
+    }
+    held
+}
+
+async fn ping(socket: &mut RawSocket, edge: &str) -> Came {
+    let said = if edge == DAEMON {
+        json!({"op": "ping", "request_id": "p"})
+    } else {
+        json!({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    };
+    socket.say(&said).await;
     let said = match socket.hear().await {
         Heard::Message(said) => said,
         other => return Came::word(format!("{other:?}")),
     };
-    let error = &said["error"]["data"];
+    // Where each dialect keeps the one error object.
+    let place = if edge == DAEMON { "details" } else { "data" };
+    let error = &said["error"][place];
     match error["category"].as_str() {
         None if said["error"].is_null() => Came::word("accepted"),
         category => Came {

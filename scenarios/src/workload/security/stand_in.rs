@@ -94,6 +94,12 @@ impl StandIn {
         })
     }
 
+    /// Its address, as a provider's base.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
     /// Settings of a server whose only provider this is.
     #[must_use]
     pub fn settings(&self) -> Settings {
@@ -103,7 +109,7 @@ impl StandIn {
             settings.with(&format!("provider.{name}.enabled"), false)
         });
         only.with(&row("dialect"), "openai")
-            .with(&row("base_url"), format!("http://{}/v1", self.address))
+            .with(&row("base_url"), self.url())
             .with(&row("allow_private"), true)
             .with(&row("api_key_env"), vec![VARIABLE.to_owned()])
             .with(&row("models"), vec![MODEL.to_owned()])

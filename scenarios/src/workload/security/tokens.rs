@@ -1,100 +1,168 @@
-//! Forged, stale, confused and malformed tokens, each with a good one that differs in one respect.
+//! Forged, stale, confused and malformed tokens at every entrance, each with a good one that
+//! differs in one respect.
 
-use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use exai_harness::token::battery::{NOT_MADE, TokenCase};
-use exai_judge::Transport;
+use exai_harness::token::battery::TokenCase;
+use futures::future::join_all;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
-use super::{Attempt, CRITERION, Seen, WIRES, record};
+use super::entrance::{Entrance, Listeners, now};
+use super::sockets::{DAEMON, hello, hello_of};
+use super::{Came, Seen, note};
 use crate::stage::{Stage, Trouble};
 
-/// A URL of ours that no request may reach; a token that names it must be refused unread.
-const LISTENER: &str = "http://127.0.0.1:9/keys.json";
 /// A supported algorithm that the server does not list.
 const UNLISTED: &str = "J6.unlisted";
+/// Tokens are made anew after this long.
+const FRESH: Duration = Duration::from_secs(1);
+/// The row of keys that a token says are elsewhere.
+const ELSEWHERE: &str = "J29";
 
-/// Which cases of the battery are tried.
-#[derive(Debug, Clone, Copy)]
-pub enum Depth<'a> {
-    /// Those of these rows.
-    Rows(&'a [String]),
-    /// The first of each row.
-    First,
-    /// All.
-    Whole,
+/// A listener of ours that no request may reach: tokens name it as the place of their keys.
+struct Lure {
+    url: String,
+    met: Arc<AtomicUsize>,
+    _listening: JoinSet<()>,
 }
 
-/// Tries the battery on one wire.
+impl Lure {
+    async fn lay() -> Result<Self, Trouble> {
+        let failed = |error: std::io::Error| Trouble::Rig(format!("a listener: {error}"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let url = format!(
+            "http://{}/keys.json",
+            listener.local_addr().map_err(failed)?
+        );
+        let met = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&met);
+        let mut listening = JoinSet::new();
+        listening.spawn(async move {
+            while listener.accept().await.is_ok() {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Ok(Self {
+            url,
+            met,
+            _listening: listening,
+        })
+    }
+
+    /// A refusal does not count when the keys were asked for all the same.
+    fn judge(&self, case: &TokenCase, came: Came) -> Came {
+        let is_met = case.id.starts_with(ELSEWHERE) && self.met.load(Ordering::Relaxed) > 0;
+        if is_met {
+            Came {
+                word: format!("{} after asking for the keys", came.word),
+                ..came
+            }
+        } else {
+            came
+        }
+    }
+}
+
+/// Tries the battery at these entrances at once; `rows` alone, or all there is.
 ///
 /// # Errors
 /// When someone pressed Ctrl-C.
-pub async fn try_all(stage: &Stage, wire: Transport, depth: Depth<'_>) -> Result<(), Trouble> {
-    let mut tried = BTreeSet::new();
-    let mint = stage.ground.mint();
-    for index in 0..mint.battery(now(), LISTENER).len() {
-        stage.check_stop()?;
-        // Made anew for each case: several stand at the edge of the leeway.
-        let Some(case) = mint.battery(now(), LISTENER).into_iter().nth(index) else {
-            break;
-        };
-        if depth.wants(&case.id, &mut tried) {
-            one(stage, wire, &case).await;
-        }
-    }
-    // A second issuer is there while `rotation` tries its rows.
-    for (row, why) in NOT_MADE.iter().filter(|(row, _)| *row != "J24") {
-        stage.not_tested(CRITERION, format!("{row}: {why}"));
+pub async fn try_all(
+    stage: &Stage,
+    entrances: &[Entrance],
+    rows: Option<&[String]>,
+) -> Result<(), Trouble> {
+    let lure = Lure::lay().await?;
+    let at = Listeners::judged(stage);
+    let each = entrances
+        .iter()
+        .map(|entrance| enter(stage, at, (*entrance, rows, &lure)));
+    let tried: Result<(), Trouble> = join_all(each).await.into_iter().collect();
+    tried?;
+    if rows.is_none() {
+        broken_line(stage).await;
     }
     Ok(())
 }
 
-impl Depth<'_> {
-    /// Whether a case is tried, after those of the rows already `tried`.
-    pub fn wants(self, id: &str, tried: &mut BTreeSet<String>) -> bool {
-        let row = id.split('.').next().unwrap_or(id);
-        let is_first = tried.insert(row.to_owned());
-        let is_wanted = match self {
-            Self::Rows(rows) => rows.iter().any(|wanted| wanted == row),
-            Self::First => is_first,
-            Self::Whole => true,
-        };
-        is_wanted && id != UNLISTED
+async fn enter(
+    stage: &Stage,
+    at: Listeners,
+    (entrance, rows, lure): (Entrance, Option<&[String]>, &Lure),
+) -> Result<(), Trouble> {
+    let mint = entrance.mint(&stage.ground.mint());
+    let mut cases = mint.battery(now(), &lure.url);
+    let mut made = Instant::now();
+    for index in 0..cases.len() {
+        stage.check_stop()?;
+        // Several stand within seconds of the edge of the leeway.
+        if made.elapsed() > FRESH {
+            cases = mint.battery(now(), &lure.url);
+            made = Instant::now();
+        }
+        let Some(case) = cases.get(index) else { break };
+        let row = case.id.split('.').next().unwrap_or(&case.id);
+        let is_asked = rows.is_none_or(|rows| rows.iter().any(|asked| asked == row));
+        if is_asked && case.id != UNLISTED {
+            one(stage, at, (entrance, case), lure).await;
+        }
     }
+    Ok(())
+}
+
+/// The bad token and the good one that differs in one respect.
+async fn one(stage: &Stage, at: Listeners, (entrance, case): (Entrance, &TokenCase), lure: &Lure) {
+    let seen = |good, allowed| Seen {
+        id: &case.id,
+        edge: entrance.name(),
+        good,
+        allowed,
+    };
+    let came = entrance.show(stage, at, case.bad.as_deref()).await;
+    let came = lure.judge(case, came);
+    note(stage, &seen(false, entrance.refused_by(case)), came);
+    let came = entrance.show(stage, at, Some(&case.good)).await;
+    note(stage, &seen(true, &["accepted"]), came);
 }
 
 /// The row that needs a server which leaves a supported algorithm out of its list.
 ///
 /// # Errors
-/// When the server does not come back from its restart.
-pub async fn try_unlisted(stage: &Stage) -> Result<(), Trouble> {
-    stage.ground.accept_only_hs256().await?;
-    for wire in WIRES {
-        let cases = stage.ground.mint().battery(now(), LISTENER);
+/// When there is no listener to be had.
+pub async fn try_unlisted(
+    stage: &Stage,
+    at: Listeners,
+    entrances: &[Entrance],
+) -> Result<(), Trouble> {
+    let lure = Lure::lay().await?;
+    for entrance in entrances {
+        let mint = entrance.mint(&stage.ground.mint());
+        let cases = mint.battery(now(), &lure.url);
         for case in cases.iter().filter(|case| case.id == UNLISTED) {
-            one(stage, wire, case).await;
+            one(stage, at, (*entrance, case), &lure).await;
         }
     }
-    stage.ground.restart_server().await
+    Ok(())
 }
 
-/// The bad token and the good one that differs in one respect.
-async fn one(stage: &Stage, wire: Transport, case: &TokenCase) {
+/// J34: a line break within a token. A header ends there before any token is read, so that a hello
+/// alone can carry one.
+async fn broken_line(stage: &Stage) {
+    let mint = Entrance::Hello.mint(&stage.ground.mint());
+    let token = mint.sign(&mint.draft(now()));
+    let (head, tail) = token.split_at(token.len() / 2);
     let seen = |good, allowed| Seen {
-        id: &case.id,
-        edge: wire.name(),
+        id: "J34.newline",
+        edge: DAEMON,
         good,
         allowed,
     };
-    let reply = Attempt::new(wire, case.bad.as_deref()).send(stage).await;
-    record(stage, &seen(false, case.refused_by), &reply);
-    let reply = Attempt::new(wire, Some(&case.good)).send(stage).await;
-    record(stage, &seen(true, &["accepted"]), &reply);
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    let bad = json!({"op": "hello", "jwt": format!("{head}\n{tail}")});
+    note(stage, &seen(false, &["4003"]), hello(stage, &bad).await);
+    let good = hello(stage, &hello_of(Some(&token))).await;
+    note(stage, &seen(true, &["accepted"]), good);
 }

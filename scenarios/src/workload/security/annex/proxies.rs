@@ -2,11 +2,15 @@
 //! and one user who would be many.
 
 use std::net::Ipv4Addr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use exai_harness::client::software::Software;
+use exai_harness::client::{Request, Revision};
 use exai_harness::raw::RawReply;
+use exai_harness::raw::socket::Heard;
 use exai_harness::server::Settings;
 use exai_harness::server::beside::Beside;
+use futures::future::join_all;
 use serde_json::json;
 
 use super::super::asker::{Asker, count, either, pair, volley};
@@ -21,6 +25,11 @@ const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 2);
 /// As shipped: of an address and of a principal, and what may come at once.
 const ADDRESS: f64 = 100.0;
 const PRINCIPAL: f64 = 50.0;
+/// Sessions and connections of one user, and what is sent on all of them together (D6).
+const WAYS: usize = 8;
+const CALLS: usize = 240;
+/// All of a connection's life.
+const LIFE: Duration = Duration::from_secs(20);
 /// Requests of a crowd at once.
 const LANES: usize = 24;
 /// Principals behind one proxy (D13).
@@ -43,6 +52,7 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     forged(stage, &beside).await;
     stage.check_stop()?;
     many_sessions(stage, &beside).await;
+    many_ways(stage, &beside).await;
     drop(beside);
     let settings = unhurried()
         .with("server.trusted_proxies", trusted)
@@ -161,6 +171,102 @@ async fn many_sessions(stage: &Stage, beside: &Beside) {
         (word, &["no gain"]),
         (&good, &["accepted"]),
     );
+}
+
+/// D6: one user in many sessions of HTTP, and on many connections, from as many addresses.
+async fn many_ways(stage: &Stage, beside: &Beside) {
+    let good = Asker::user(stage, 4_221).before(beside);
+    let (word, good_word) = (
+        in_sessions(stage, beside).await,
+        good.call("version", json!({})).await.word(),
+    );
+    pair(
+        stage,
+        ("D6.sessions", EDGE),
+        (word, &["no gain"]),
+        (&good_word, &["accepted"]),
+    );
+    let word = on_sockets(stage, beside).await;
+    let good_word = good.call("version", json!({})).await.word();
+    pair(
+        stage,
+        ("D6.connections", EDGE),
+        (word, &["no gain"]),
+        (&good_word, &["accepted"]),
+    );
+}
+
+fn no_gain(accepted: usize, started: Instant) -> &'static str {
+    let most = PRINCIPAL * started.elapsed().as_secs_f64() + PRINCIPAL + 1.0;
+    either(
+        (1..=most as usize).contains(&accepted),
+        "no gain",
+        "more than one user's share",
+    )
+}
+
+async fn in_sessions(stage: &Stage, beside: &Beside) -> &'static str {
+    let started = Instant::now();
+    let askers = (0..WAYS).map(|n| {
+        let source = Ipv4Addr::new(127, 79, 0, n as u8 + 1);
+        Asker::user(stage, 4_210).before(beside).from(source)
+    });
+    let askers: Vec<Asker> = askers.collect();
+    let begun = askers
+        .iter()
+        .map(|asker| (asker.clone(), asker.greeting()))
+        .collect();
+    let begun = volley(WAYS, begun).await;
+    let sessions: Vec<&str> = begun
+        .iter()
+        .filter_map(|reply| reply.header("mcp-session-id"))
+        .collect();
+    let software = Software::numbered(1);
+    let message = Request::tool("version", &json!({}));
+    let message = message
+        .message(Some(2), Revision::V2025, software)
+        .to_string();
+    let calls = (0..CALLS).filter_map(|n| {
+        // Whoever sends it: a session is its owner's, wherever it was begun.
+        let (asker, session) = (&askers[n % WAYS], sessions.get(n % WAYS)?);
+        let head = asker
+            .head("POST /mcp HTTP/1.1")
+            .header("Content-Type", "application/json")
+            .header("Accept", "application/json, text/event-stream")
+            .header("MCP-Protocol-Version", Revision::V2025.name())
+            .header("Mcp-Session-Id", session);
+        Some((asker.clone(), head.body(message.clone())))
+    });
+    let replies = volley(LANES, calls.collect()).await;
+    no_gain(
+        count(&begun, "accepted") + count(&replies, "accepted"),
+        started,
+    )
+}
+
+async fn on_sockets(stage: &Stage, beside: &Beside) -> &'static str {
+    let started = Instant::now();
+    let talks = (0..WAYS).map(|n| async move {
+        let source = Ipv4Addr::new(127, 80, 0, n as u8 + 1);
+        let asker = Asker::user(stage, 4_220).before(beside).from(source);
+        let Ok(mut socket) = asker.socket(LIFE).await else {
+            return 0;
+        };
+        // The upgrade was one.
+        let mut accepted = 1;
+        for id in 0..CALLS / WAYS {
+            let ping = json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
+            socket.say(&ping).await;
+            match socket.hear().await {
+                Heard::Message(said) if said["error"].is_null() => accepted += 1,
+                Heard::Message(_) => {}
+                Heard::Close(_) | Heard::Trouble(_) => break,
+            }
+        }
+        accepted
+    });
+    let accepted: usize = join_all(talks).await.into_iter().sum();
+    no_gain(accepted, started)
 }
 
 /// D8: more clients than there are buckets.

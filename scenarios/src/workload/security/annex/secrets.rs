@@ -147,7 +147,7 @@ impl Keyed {
         let token = |name: &str, role: &str| {
             format!(
                 "Bearer {}",
-                mint.good(name, &[role], 600, super::super::sockets::now())
+                mint.good(name, &[role], 600, super::super::entrance::now())
             )
         };
         Self {
