@@ -8,6 +8,10 @@ use rusqlite::{Connection, ErrorCode};
 /// Between two tries to turn a fresh file into one with a write-ahead log.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// Pages of the file that a connection keeps in memory at most, KiB. The operating system keeps
+/// them as well, so four times as much, SQLite's own choice, would be held twice.
+const CACHE_KIB: i32 = 512;
+
 /// Opens or creates a file in WAL mode with `synchronous = FULL`; what is deleted is overwritten.
 ///
 /// # Errors
@@ -25,6 +29,8 @@ pub(crate) fn open(path: &Path, busy: Duration) -> rusqlite::Result<Connection> 
         std::thread::sleep(PAUSE);
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Negative for KiB, positive for pages.
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "secure_delete", "ON")?;
     Ok(connection)
@@ -55,6 +61,15 @@ mod tests {
             other.execute_batch("COMMIT").unwrap();
             opener.join().unwrap()
         })
+    }
+
+    #[test]
+    fn a_connection_keeps_no_more_pages_in_memory_than_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let busy = Duration::from_secs(1);
+        let connection = open(&folder.path().join("one.sqlite"), busy).unwrap();
+        let read = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        assert_eq!(read("cache_size").unwrap(), -i64::from(CACHE_KIB));
     }
 
     #[test]

@@ -80,11 +80,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A journal of at most so many calls.
+    /// A journal of at most so many calls, with room for all of them from the start.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
-            entries: Arc::default(),
+            entries: Arc::new(Mutex::new(room(most))),
             most,
             log: None,
         }
@@ -109,11 +109,15 @@ impl Journal {
             // JSON escapes what could end a line.
             log.add(serde_json::to_string(&entry).unwrap_or_default());
         }
+        if self.most == 0 {
+            return;
+        }
         let mut entries = self.lock();
-        entries.push_back(entry);
-        while entries.len() > self.most {
+        // Before the push: one more than there is room for would double the room.
+        while entries.len() >= self.most {
             entries.pop_front();
         }
+        entries.push_back(entry);
     }
 
     /// The last `most` calls that the caller may see and `is_wanted` takes, oldest first: its own,
@@ -141,5 +145,59 @@ impl Journal {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Room for so many calls, each page of it written once: a server that has seen few calls is not
+/// smaller than one that has seen many.
+fn room(most: usize) -> VecDeque<Entry> {
+    let mut room: VecDeque<Entry> = std::iter::repeat_n(blank(), most).collect();
+    room.clear();
+    room
+}
+
+fn blank() -> Entry {
+    let nobody: Arc<str> = Arc::default();
+    Entry {
+        at: Timestamp::UNIX_EPOCH,
+        tool: "",
+        status: "",
+        category: None,
+        code: None,
+        severity: None,
+        retryable: None,
+        elapsed_ms: 0,
+        model: String::new(),
+        transport: "",
+        correlation_id: Arc::clone(&nobody),
+        principal: nobody,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_calls_are_kept_in_the_room_taken_at_the_start() {
+        let journal = Journal::new(1000);
+        let room = journal.lock().capacity();
+        for elapsed_ms in 0..3000 {
+            journal.add(Entry {
+                elapsed_ms,
+                ..blank()
+            });
+        }
+        let entries = journal.lock();
+        assert_eq!((entries.len(), entries.capacity()), (1000, room));
+        assert_eq!(entries.front().unwrap().elapsed_ms, 2000);
+        assert_eq!(entries.back().unwrap().elapsed_ms, 2999);
+    }
+
+    #[test]
+    fn a_journal_of_none_keeps_none() {
+        let journal = Journal::new(0);
+        journal.add(blank());
+        assert!(journal.lock().is_empty());
     }
 }

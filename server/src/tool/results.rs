@@ -23,8 +23,9 @@ use super::claim;
 use super::run::Run;
 use crate::config::Tools;
 
-/// Bytes that a kept reply counts for besides its text: its trace and its place.
-const OVERHEAD: usize = 2048;
+/// Bytes that a kept reply counts for besides its JSON, its key and its spelling: a slot in each of
+/// the two tables, which double as they grow, and what the allocator adds.
+const PLACE: usize = 512;
 
 /// A call that may be answered together with others.
 #[derive(Debug)]
@@ -84,6 +85,9 @@ fn reads_paths(run: &Run<'_>) -> bool {
     files.iter().any(has_path)
 }
 
+/// Where an answer comes from, and its JSON.
+type Kept = (Shared, Arc<[u8]>);
+
 #[derive(Debug)]
 struct Entry {
     given: Instant,
@@ -91,7 +95,9 @@ struct Entry {
     spelling: String,
     /// Whether it answers later calls, not only those that wait for it.
     is_kept: bool,
-    reply: Reply,
+    /// The reply as JSON, in one piece. As a value it takes some thirty small ones, several times
+    /// the bytes, and lets the allocator give none of the pages between them back.
+    json: Arc<[u8]>,
 }
 
 #[derive(Debug, Default)]
@@ -126,6 +132,16 @@ impl Results {
     /// The answer to an equal question that was given since `asked`, or lately, at `now`.
     #[must_use]
     pub fn find(&self, question: &Question, asked: Instant, now: Instant) -> Option<Reply> {
+        let (shared, json) = self.kept(question, asked, now)?;
+        // Outside the lock, since an answer may be long.
+        let reply: Reply = serde_json::from_slice(&json).ok()?;
+        Some(Reply {
+            shared: Some(shared),
+            ..reply
+        })
+    }
+
+    fn kept(&self, question: &Question, asked: Instant, now: Instant) -> Option<Kept> {
         let shelf = self.lock();
         let entry = shelf.entries.get(&question.key)?;
         let age = now.saturating_duration_since(entry.given);
@@ -140,10 +156,7 @@ impl Results {
         } else {
             return None;
         };
-        Some(Reply {
-            shared: Some(shared),
-            ..entry.reply.clone()
-        })
+        Some((shared, Arc::clone(&entry.json)))
     }
 
     /// Whether calls are compared by what they mean.
@@ -159,7 +172,10 @@ impl Results {
 
     /// Keeps a whole answer; the oldest go.
     pub fn keep(&self, question: Question, reply: &Reply, now: Instant) {
-        let bytes = bytes_of(reply);
+        let Ok(json) = serde_json::to_vec(reply) else {
+            return;
+        };
+        let bytes = json.len() + 2 * question.key.len() + question.spelling.len() + PLACE;
         if bytes > self.most_bytes || is_cut(reply) {
             return;
         }
@@ -177,7 +193,7 @@ impl Results {
             bytes,
             spelling: question.spelling,
             is_kept: !is_second_choice(reply),
-            reply: reply.clone(),
+            json: json.into(),
         };
         shelf.entries.insert(question.key, entry);
     }
@@ -210,12 +226,6 @@ impl Shelf {
             }
         }
     }
-}
-
-/// The text is held twice, once in what a replay would need.
-fn bytes_of(reply: &Reply) -> usize {
-    let structured = reply.structured.as_ref().map(Value::to_string);
-    2 * reply.text.len() + structured.map_or(0, |text| 2 * text.len()) + OVERHEAD
 }
 
 /// Whether the provider ended before the answer did, as a trace or the provider's own word tells.
@@ -253,6 +263,23 @@ mod tests {
 
     fn reply(text: &str) -> Reply {
         Reply::of_text(text.to_owned())
+    }
+
+    fn second_choice(text: &str) -> Reply {
+        let mut kept = crate::tool::call::Kept::default();
+        kept.trace.insert("failover".to_owned(), true.into());
+        let mut second = reply(text);
+        second.about = Some(crate::tool::call::About {
+            receipt: crate::thread::Receipt {
+                thread: crate::store::ThreadId::fresh(),
+                turn: 1,
+                turns_left: 9,
+                ttl_seconds: 60,
+            },
+            replayed: false,
+            kept,
+        });
+        second
     }
 
     #[test]
@@ -310,22 +337,32 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_answer_comes_back_whole_and_takes_no_more_than_it_counts_for() {
+        let results = results(1 << 20);
+        let start = Instant::now();
+        let kept = second_choice("text \"quoted\"\n");
+        let whole = Reply {
+            structured: Some(serde_json::json!({"b": [1, 0.1], "a": {"cost": 0.000_123}})),
+            page: 2,
+            page_call: Some(serde_json::json!({"page": 3})),
+            ..kept
+        };
+        results.keep(question("a"), &whole, start + Duration::from_secs(1));
+        let found = results.find(&question("a"), start, start).unwrap();
+        let shared = Some(Shared::Inflight);
+        assert_eq!(found, Reply { shared, ..whole });
+        let shelf = results.lock();
+        let entry = &shelf.entries["a"];
+        let slots = 2 * (size_of::<(String, Entry)>() + size_of::<(Instant, String)>());
+        let held = entry.json.len() + 2 * "a".len() + entry.spelling.len() + slots;
+        assert!(held <= entry.bytes, "{held} in {}", entry.bytes);
+    }
+
+    #[test]
     fn an_answer_after_a_failover_is_for_those_who_wait_and_not_for_later() {
         let results = results(1 << 20);
         let start = Instant::now();
-        let mut kept = crate::tool::call::Kept::default();
-        kept.trace.insert("failover".to_owned(), true.into());
-        let mut second = reply("from the second");
-        second.about = Some(crate::tool::call::About {
-            receipt: crate::thread::Receipt {
-                thread: crate::store::ThreadId::fresh(),
-                turn: 1,
-                turns_left: 9,
-                ttl_seconds: 60,
-            },
-            replayed: false,
-            kept,
-        });
+        let second = second_choice("from the second");
         let given = start + Duration::from_secs(1);
         results.keep(question("a"), &second, given);
         assert!(results.find(&question("a"), start, given).is_some());
@@ -335,7 +372,8 @@ mod tests {
 
     #[test]
     fn the_oldest_answers_go_first_and_no_more_bytes_are_held_than_allowed() {
-        let most = 3 * (OVERHEAD + 2);
+        let one = serde_json::to_vec(&reply("x")).unwrap().len() + 3 + PLACE;
+        let most = 3 * one;
         let results = results(most);
         let start = Instant::now();
         for (n, key) in ["a", "b", "c", "a", "d"].into_iter().enumerate() {
