@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::alerts::{at_once, firing, wait_until_fires};
 use super::dialect::greet;
-use super::process::{Server, call, call_headers, serve_by, wait_for};
+use super::process::{Server, call, call_headers, serve, serve_by, wait_for};
 use super::provider::serve_asking;
 use super::providers::{said, started_with};
 use super::socket::open_at;
@@ -193,4 +193,31 @@ fn a_cache_without_a_bound_is_told_as_growing_memory() {
 #[test]
 fn the_same_load_on_a_cache_with_its_bound_levels_off() {
     settles("tools.result_bytes=4194304", false);
+}
+
+/// The C library's heaps beside its first begin where so many bytes begin.
+const HEAP: u64 = 64 << 20;
+
+#[test]
+fn the_allocator_opens_no_more_heaps_than_there_are_cores() {
+    let server = serve(&["--demo"], &[]);
+    // Threads that wait for the store's file, each of which would open a heap of its own.
+    std::thread::scope(|scope| {
+        for caller in 0..16 {
+            let server = &server;
+            scope.spawn(move || {
+                for n in 0..10 {
+                    let asked = call("chat", json!({"prompt": format!("{caller} asks {n}")}));
+                    let reply = server.post(&asked, &call_headers("chat")).json();
+                    assert_ne!(reply["result"]["isError"], Value::Bool(true), "{reply}");
+                }
+            });
+        }
+    });
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.child.id())).unwrap();
+    let begins = maps.lines().filter_map(|line| line.split_once('-'));
+    let begins = begins.filter_map(|(begin, _)| u64::from_str_radix(begin, 16).ok());
+    let heaps = 1 + begins.filter(|begin| begin % HEAP == 0).count();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert!(heaps <= cores, "{heaps} heaps on {cores} cores:\n{maps}");
 }
