@@ -300,10 +300,17 @@ pub fn at_most(
         Some(seen) if seen <= limit => Verdict::Pass,
         Some(_) => Verdict::Fail,
     };
+    let said = |seen: f64| {
+        let text = format!("{seen:.2}");
+        format!(
+            "{} {unit}",
+            text.trim_end_matches('0').trim_end_matches('.')
+        )
+    };
     finding.checks.push(Check {
         id: id.to_owned(),
         name: name.to_owned(),
-        measured: seen.map_or_else(|| "not seen".to_owned(), |seen| format!("{seen:.2} {unit}")),
+        measured: seen.map_or_else(|| "not seen".to_owned(), said),
         limit: format!("≤ {limit} {unit}"),
         verdict,
         reason: (verdict == Verdict::Inconclusive).then_some(Reason::ZeroSamples),

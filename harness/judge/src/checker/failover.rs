@@ -384,13 +384,14 @@ impl Checker for Failover<'_> {
             .iter()
             .filter(|floor| floor.id.starts_with("kill."));
         let kills: u64 = kills.map(|floor| floor.seen).sum();
+        let plural = if kills == 1 { "" } else { "s" };
         let lost = report
             .anomalies
             .iter()
             .filter(|anomaly| anomaly.name == "lost")
             .count();
         finding.headline = format!(
-            "{kills} kills, {lost} of {} acknowledged turns lost",
+            "{kills} kill{plural}, {lost} of {} acknowledged turns lost",
             bounds::grouped(report.acknowledged)
         );
         finding.conclude();
