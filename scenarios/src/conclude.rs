@@ -2,11 +2,12 @@
 //! what is remembered.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use exai_harness::evidence::Evidence;
 use exai_harness::history::History;
 use exai_harness::report::build;
-use exai_harness::report::facts::{ClaimAsked, CriterionText, Identity, RunFacts, Signature};
+use exai_harness::report::facts::{ClaimAsked, CriterionText, RunFacts, Signature};
 use exai_harness::report::model::{Figure, NotTested};
 use exai_harness::report::plots::Plots;
 use exai_harness::report::secrets::Secrets;
@@ -83,7 +84,7 @@ impl Conclusion<'_> {
         let history = History::in_folder(self.evidence.folder());
         let judged = judge(self.criteria, self.facts.profile, self.key, &history)?;
         let findings = self.with_trouble(self.selected(judged));
-        let mut report = self.report(findings.clone(), sidelines(&history), None);
+        let mut report = self.report(findings.clone(), sidelines(&history))?;
         let texts = criteria_texts(self.criteria, self.facts.profile)?;
         let root = self
             .evidence
@@ -121,7 +122,7 @@ impl Conclusion<'_> {
         findings
     }
 
-    fn report(&self, mut findings: Vec<Finding>, aside: Sidelines, root: Option<String>) -> Report {
+    fn report(&self, mut findings: Vec<Finding>, aside: Sidelines) -> Result<Report, Ending> {
         let texts = self
             .criteria
             .of_profile(self.facts.profile)
@@ -129,19 +130,18 @@ impl Conclusion<'_> {
         aside.plots.add_to(&mut findings, &texts);
         let run = self.run_facts();
         let judged: Vec<String> = findings.iter().map(|one| one.criterion.clone()).collect();
-        let previous = self.evidence.folder().parent();
-        let previous = previous.and_then(|runs| earlier::like(runs, &run, &judged));
+        let runs = self.evidence.folder().parent().unwrap_or(Path::new("."));
+        let previous = earlier::like(runs, &run, &judged);
+        let before = earlier::trend(runs, &run);
+        let before = before.map_err(|error| Ending::Harness(error.to_string()))?;
         let claim = narrowed(self.claim, self.criteria, self.arguments);
         let printed = format!("{} ({})", claim.id, self.facts.conditions());
         let asked = ClaimAsked::answered(&claim, &claim.judge(&findings), printed);
         let mut not_tested = aside.not_tested;
         not_tested.extend(left_out(self.claim, &claim));
-        Report::build(build::Evidence {
+        Ok(Report::build(build::Evidence {
             run,
-            identity: Identity {
-                merkle_root: root,
-                ..self.facts.identity(aside.observations)
-            },
+            identity: self.facts.identity(aside.observations),
             claim: asked,
             texts: texts
                 .into_iter()
@@ -158,7 +158,8 @@ impl Conclusion<'_> {
             figures: aside.figures,
             signature: Signature::Unsigned,
             previous,
-        })
+            before,
+        }))
     }
 
     fn run_facts(&self) -> RunFacts {

@@ -1,8 +1,12 @@
-//! The newest earlier run like this one, so that a report can say what changed since.
+//! The runs before this one: the newest like it, so that a report can say what changed since, and
+//! what the ledger tells of the last ones.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use exai_harness::evidence::EvidenceError;
+use exai_harness::evidence::ledger::Ledger;
+use exai_harness::evidence::ledger::trend::{Kind, Trend};
 use exai_harness::report::Report;
 use exai_harness::report::facts::RunFacts;
 use exai_harness::report::model::Previous;
@@ -25,6 +29,26 @@ pub fn like(runs: &Path, now: &RunFacts, criteria: &[String]) -> Option<Previous
         let report: Report = serde_json::from_slice(&text).ok()?;
         is_alike(&report, now, criteria).then(|| previous(&report))
     })
+}
+
+/// Runs in a report's trend, this one among them.
+const IN_TREND: usize = 20;
+
+/// What the ledger beside `runs` tells of the runs of this kind, for the report of one more. A run
+/// with a spoiler is of no kind.
+///
+/// # Errors
+/// A ledger that is refused.
+pub fn trend(runs: &Path, now: &RunFacts) -> Result<Trend, EvidenceError> {
+    let Some(reports) = runs.parent().filter(|_| now.spoiler.is_none()) else {
+        return Ok(Trend::default());
+    };
+    let entries = Ledger::at(&reports.join("ledger")).entries()?;
+    let kind = Kind {
+        profile: Some(&now.profile),
+        store: Some(&now.store),
+    };
+    Ok(Trend::of(entries.values(), kind, IN_TREND - 1))
 }
 
 /// The same profile, store and criteria, a good server and a whole run in both.
@@ -62,10 +86,14 @@ fn previous(report: &Report) -> Previous {
 
 #[cfg(test)]
 mod tests {
+    use exai_harness::evidence::ledger::Told;
     use exai_harness::report::facts::CutShort;
+    use exai_harness::report::model::Figure;
     use exai_judge::Verdict;
+    use serde_json::json;
 
     use super::*;
+    use crate::conclude;
 
     /// A whole report of V.4 on Redis.
     const SAMPLE: &str = include_str!("earlier/report.json");
@@ -104,5 +132,34 @@ mod tests {
         now.cut_short = None;
         let more = ["V.4".to_owned(), "V.5".to_owned()];
         assert_eq!(like(runs, &now, &more), None);
+    }
+
+    #[test]
+    fn what_a_report_draws_is_what_the_ledger_tells_once_the_run_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join("runs");
+        let ledger = Ledger::at(&folder.path().join("ledger"));
+        let mut report: Report = serde_json::from_str(SAMPLE).unwrap();
+        let mut drawn = None;
+        for (second, value) in [(1, 4.25), (2, 3.5), (3, 8.125)] {
+            report.run.run_id = format!("20261121T10000{second}Z-0000000-1");
+            let (name, unit) = ("p50".to_owned(), "ms".to_owned());
+            report.figures = vec![Figure { name, value, unit }];
+            drawn = report.after(trend(&runs, &report.run).unwrap());
+            let outcome = json!({
+                "profile": report.run.profile, "store": report.run.store, "spoiler": null,
+                "verdicts": conclude::verdicts(&report), "figures": report.figures,
+            });
+            let at = format!("2026-11-21T10:00:0{second}Z");
+            ledger
+                .append(Told::Outcome, &report.run.run_id, &at, outcome)
+                .unwrap();
+        }
+        let entries = ledger.entries().unwrap();
+        let told = Trend::of(entries.values(), Kind::default(), IN_TREND);
+        assert_eq!(told.figures[0].values, [Some(4.25), Some(3.5), Some(8.125)]);
+        assert_eq!(drawn, Some(told));
+        report.run.spoiler = Some("canned@kimi".to_owned());
+        assert_eq!(trend(&runs, &report.run).unwrap(), Trend::default());
     }
 }

@@ -3,6 +3,7 @@
 //! Entries of two machines can be put into one folder; the next entry joins their chains.
 
 pub mod checkpoint;
+pub mod trend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -16,6 +17,7 @@ use super::EvidenceError;
 use crate::canonical::canonical;
 
 pub use checkpoint::Checkpoint;
+pub use trend::Trend;
 
 /// What an entry tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,11 +2,12 @@
 //! criterion of the claim without a finding is Inconclusive, a Pass against its own floors is
 //! Inconclusive, a claim is carried only if all of it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exai_judge::verdict::Exit;
 use exai_judge::{Finding, Reason, Verdict};
 
+use crate::evidence::ledger::Trend;
 use crate::report::facts::{ClaimAsked, CriterionText, CutShort, Identity, RunFacts, Signature};
 use crate::report::model::{
     ClaimAnswer, Comparison, Counts, Figure, FigureChange, Judged, NotTested, Previous, Report,
@@ -37,6 +38,8 @@ pub struct Evidence {
     pub signature: Signature,
     /// A run to compare with.
     pub previous: Option<Previous>,
+    /// The runs of this kind before this one.
+    pub before: Trend,
 }
 
 impl Report {
@@ -78,6 +81,7 @@ impl Report {
             },
             blockers: blocker::blockers(&claim, &criteria),
             comparison: None,
+            trend: None,
             claim,
             not_tested,
             not_applicable: evidence.not_applicable,
@@ -91,8 +95,25 @@ impl Report {
         report.comparison = evidence
             .previous
             .map(|previous| compare(&previous, &report));
+        report.trend = report.after(evidence.before);
         report.opening = opening::opening(&report);
         report
+    }
+
+    /// The runs before with this one as the newest; None when there are none before.
+    #[must_use]
+    pub fn after(&self, mut before: Trend) -> Option<Trend> {
+        if before.runs.is_empty() {
+            return None;
+        }
+        let verdicts = self.judged().map(|judged| {
+            let finding = &judged.finding;
+            (finding.criterion.as_str(), finding.verdict)
+        });
+        let figures = self.figures.iter();
+        let figures = figures.map(|one| ((one.name.as_str(), one.unit.as_str()), one.value));
+        before.push(&self.run.run_id, verdicts, figures);
+        Some(before)
     }
 }
 
@@ -191,6 +212,8 @@ fn settle(mut finding: Finding) -> Finding {
         points.retain(|(x, y)| x.is_finite() && y.is_finite());
     }
     finding.series.retain(|_, points| !points.is_empty());
+    let mut said = BTreeSet::new();
+    finding.not_tested.retain(|what| said.insert(what.clone()));
     let mut concluded = finding.clone();
     concluded.conclude();
     if finding.verdict == Verdict::Pass && concluded.verdict != Verdict::Pass {

@@ -9,6 +9,7 @@ pub mod frame;
 pub mod recovery;
 pub mod samples;
 pub mod scale;
+pub mod spark;
 pub mod timeline;
 
 use maud::Markup;

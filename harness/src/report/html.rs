@@ -10,7 +10,7 @@ mod provenance;
 use exai_judge::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::report::model::Report;
+use crate::report::model::{Judged, Report};
 
 const STYLE: &str = include_str!("html/page.css");
 
@@ -49,14 +49,19 @@ pub fn render(report: &Report) -> String {
 }
 
 fn cards(report: &Report) -> Markup {
+    let card = |judged: &Judged| {
+        let past = report.trend.as_ref();
+        let past = past.and_then(|trend| trend.verdicts.get(&judged.finding.criterion));
+        criterion::card(judged, past.map(Vec::as_slice))
+    };
     html! {
-        @for judged in &report.criteria { (criterion::card(judged)) }
+        @for judged in &report.criteria { (card(judged)) }
         @if !report.outside_claim.is_empty() {
             h2.part { "Outside the claim" }
             p.soft {
                 "Judged all the same. These inform; they do not decide " (report.claim.name) "."
             }
-            @for judged in &report.outside_claim { (criterion::card(judged)) }
+            @for judged in &report.outside_claim { (card(judged)) }
         }
     }
 }

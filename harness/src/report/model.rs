@@ -9,6 +9,7 @@ use exai_judge::{Finding, Reason, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::ledger::Trend;
 use crate::report::facts::{Identity, RunFacts, Signature};
 
 /// The name and major version of the JSON form (`harness/schema/report.schema.json`).
@@ -40,6 +41,9 @@ pub struct Report {
     pub figures: Vec<Figure>,
     /// What differs from the run compared with, if there is one.
     pub comparison: Option<Comparison>,
+    /// The last runs of this kind, this one the newest; None before there are two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trend: Option<Trend>,
     /// The run.
     pub run: RunFacts,
     /// What exactly was judged, and by what.

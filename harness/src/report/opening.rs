@@ -2,6 +2,7 @@
 
 use exai_judge::Verdict;
 
+use crate::evidence::ledger::Trend;
 use crate::report::facts::Signature;
 use crate::report::model::{Line, Opening, Report};
 use crate::report::wording;
@@ -41,6 +42,9 @@ pub(super) fn opening(report: &Report) -> Opening {
         ));
     }
     lines.push(line("Changed", changes(report)));
+    if let Some(trend) = &report.trend {
+        lines.push(line("Trend", steadiness(trend)));
+    }
     if !report.run.overrides.is_empty() {
         lines.push(line("Overrides", overrides(report)));
     }
@@ -102,6 +106,22 @@ fn changes(report: &Report) -> String {
         return format!("no verdict since {}", comparison.with);
     }
     format!("{}, since {}", said.join(", "), comparison.with)
+}
+
+/// Which criteria ended otherwise in some of the last runs; the others are not named.
+fn steadiness(trend: &Trend) -> String {
+    let mut said = Vec::new();
+    for (criterion, row) in &trend.verdicts {
+        let judged: Vec<Verdict> = row.iter().copied().flatten().collect();
+        if judged.iter().any(|verdict| Some(verdict) != judged.first()) {
+            said.push(format!("{} ({criterion})", wording::past(row)));
+        }
+    }
+    let runs = format!("the last {} runs of this kind", trend.runs.len());
+    if said.is_empty() {
+        return format!("{runs}: every criterion ended alike in each");
+    }
+    format!("{runs}: {}", said.join("; "))
 }
 
 fn overrides(report: &Report) -> String {

@@ -7,3 +7,4 @@ mod honesty;
 mod page;
 mod plots;
 pub(crate) mod samples;
+mod trend;

@@ -57,14 +57,37 @@ pub fn moment(at_ns: u64) -> String {
     format!("{}.{:03} s", count(ms / 1000), ms % 1000)
 }
 
-/// A length of time in seconds: `48 s`, `4 min 03 s`, `4 h 00 min`.
+/// A length of time in seconds: `48 s`, `4 min 03 s`, `4 h`.
 #[must_use]
 pub fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        _ if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
         60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// What the runs before ended with, and how often: `Pass in 7 of 8, Fail in 1`.
+#[must_use]
+pub fn past(row: &[Option<Verdict>]) -> String {
+    let judged = row.iter().flatten().count();
+    let mut of = format!(" of {judged}");
+    let mut said = Vec::new();
+    for verdict in [
+        Verdict::Pass,
+        Verdict::Inconclusive,
+        Verdict::HarnessError,
+        Verdict::Fail,
+    ] {
+        let times = row.iter().flatten().filter(|one| **one == verdict).count();
+        if times > 0 {
+            said.push(format!("{} in {times}{of}", verdict.word()));
+            of.clear();
+        }
+    }
+    said.join(", ")
 }
 
 /// A date with its zone: `2026-01-12 09:41 UTC`.
@@ -252,8 +275,17 @@ mod tests {
     fn times_are_said_in_the_unit_people_use() {
         assert_eq!(span(48), "48 s");
         assert_eq!(span(243), "4 min 03 s");
-        assert_eq!(span(14_400), "4 h 00 min");
+        assert_eq!(span(300), "5 min");
+        assert_eq!(span(14_400), "4 h");
+        assert_eq!(span(14_520), "4 h 02 min");
         assert_eq!(moment(41_203_000_000), "41.203 s");
+    }
+
+    #[test]
+    fn the_past_is_counted_among_the_runs_that_judged() {
+        let (pass, fail) = (Some(Verdict::Pass), Some(Verdict::Fail));
+        assert_eq!(past(&[pass, None, fail, pass]), "Pass in 2 of 3, Fail in 1");
+        assert_eq!(past(&[pass]), "Pass in 1 of 1");
     }
 
     #[test]

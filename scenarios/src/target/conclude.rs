@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use exai_harness::evidence::Evidence;
+use exai_harness::evidence::ledger::Trend;
 use exai_harness::history::History;
 use exai_harness::report::facts::{
     ClaimAsked, CriterionText, CutShort, Identity, RunFacts, Signature,
@@ -118,6 +119,8 @@ impl Conclusion<'_> {
             figures: aside.figures,
             signature: Signature::Unsigned,
             previous,
+            // The ledger does not tell one foreign server from another.
+            before: Trend::default(),
         }))
     }
 

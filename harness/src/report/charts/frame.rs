@@ -7,6 +7,9 @@ use crate::report::charts::scale::Scale;
 /// Units of the drawing in each direction; the drawing is stretched to the room there is.
 pub const UNITS: f64 = 1000.0;
 
+/// Moments below which a line over time says nothing that words do not.
+pub const FEWEST: usize = 3;
+
 /// A named place on an axis, from 0 to 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {

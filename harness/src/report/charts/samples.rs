@@ -19,7 +19,9 @@ pub fn samples(series: &SeriesMap) -> Vec<Markup> {
     let flying = "Operations in flight, as the simulators count";
     let rate = "Operations a second";
     for (chart, title) in [(series::INFLIGHT, flying), (series::THROUGHPUT, rate)] {
-        let points = series.get(chart).filter(|points| !points.is_empty());
+        let points = series
+            .get(chart)
+            .filter(|points| points.len() >= frame::FEWEST);
         drawn.extend(points.map(|points| {
             draw(&Sampled {
                 title: title.to_owned(),
@@ -34,7 +36,8 @@ pub fn samples(series: &SeriesMap) -> Vec<Markup> {
         (series::DESCRIPTORS, "Open descriptors", Unit::Count),
     ] {
         let mark = Mark::of(series, prefix.trim_end_matches('.'));
-        for (process, points) in series::under(series, prefix) {
+        let sampled = series::under(series, prefix);
+        for (process, points) in sampled.filter(|(_, points)| points.len() >= frame::FEWEST) {
             let title = format!("{what}, {process}");
             drawn.push(draw(&Sampled {
                 title,

@@ -8,6 +8,7 @@ pub struct Scale {
     low: f64,
     high: f64,
     is_log: bool,
+    is_whole: bool,
 }
 
 /// What the values of an axis are.
@@ -52,6 +53,7 @@ impl Scale {
             low,
             high,
             is_log: false,
+            is_whole: false,
         }
     }
 
@@ -66,7 +68,11 @@ impl Scale {
         let step = round_step(span / 4.0).max(if is_whole { 1.0 } else { 0.0 });
         let bottom = (low / step).floor() * step;
         let top = (high / step).ceil() * step;
-        Self::linear(bottom, if top > bottom { top } else { bottom + step })
+        let top = if top > bottom { top } else { bottom + step };
+        Self {
+            is_whole,
+            ..Self::linear(bottom, top)
+        }
     }
 
     /// A logarithmic axis that ends on 1, 2 or 5 times a power of ten around these values; None
@@ -88,6 +94,7 @@ impl Scale {
             low: bottom,
             high: top,
             is_log: true,
+            is_whole: false,
         })
     }
 
@@ -120,7 +127,8 @@ impl Scale {
         if self.is_log {
             self.log_ticks()
         } else {
-            self.linear_ticks(round_step)
+            let least = if self.is_whole { 1.0 } else { 0.0 };
+            self.linear_ticks(|step| round_step(step).max(least))
         }
     }
 
@@ -226,6 +234,11 @@ mod tests {
         assert!(axis.share(10.0).abs() < 1e-9);
         assert!((axis.share(9e9) - 1.0).abs() < 1e-9);
         assert_eq!(Scale::logarithmic([0.0].into_iter()), None);
+    }
+
+    #[test]
+    fn an_axis_of_counts_names_no_halves() {
+        assert_eq!(Scale::rounded(0.0, 3.0, true).ticks(), [0.0, 1.0, 2.0, 3.0]);
     }
 
     #[test]

@@ -87,7 +87,9 @@ fn lines(series: &SeriesMap) -> Vec<Line> {
     named
         .into_iter()
         .filter_map(|(key, name, class)| {
-            let whole = series.get(key).filter(|points| !points.is_empty())?;
+            let whole = series
+                .get(key)
+                .filter(|points| points.len() >= frame::FEWEST)?;
             let points = series::thin(whole);
             Some(Line {
                 name,

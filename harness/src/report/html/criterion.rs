@@ -5,7 +5,7 @@ use exai_judge::Verdict;
 use exai_judge::finding::{Check, Floor, Violation};
 use maud::{Markup, html};
 
-use crate::report::charts;
+use crate::report::charts::{self, spark};
 use crate::report::html::{class, command, sign, word};
 use crate::report::model::Judged;
 use crate::report::wording;
@@ -13,14 +13,16 @@ use crate::report::wording;
 /// Violations shown before the rest is folded.
 const SHOWN: usize = 5;
 /// Lines of a table of floors before what was reached is folded.
-const LINES: usize = 12;
+const LINES: usize = 8;
 
-pub(super) fn card(judged: &Judged) -> Markup {
+/// `past` is what the last runs ended with, this one the newest.
+pub(super) fn card(judged: &Judged, past: Option<&[Option<Verdict>]>) -> Markup {
     let finding = &judged.finding;
     html! {
         section class={ "card " (class(finding.verdict)) } id=(judged.anchor)
             aria-labelledby={ (judged.anchor) "-title" } {
             (head(judged))
+            @if let Some(past) = past { (spark::judged(past)) }
             @if !finding.reasons.is_empty() {
                 p.why {
                     "Why: " (wording::reasons(&finding.reasons)) "."
@@ -29,7 +31,7 @@ pub(super) fn card(judged: &Judged) -> Markup {
             }
             (violations(judged))
             div.pair {
-                @if !finding.floors.is_empty() { (floors(&finding.floors)) }
+                @if finding.floors.iter().any(is_needed) { (floors(&finding.floors)) }
                 @if !finding.checks.is_empty() { (checks(&finding.checks)) }
             }
             @if finding.floors.is_empty() && finding.checks.is_empty() {
@@ -61,10 +63,15 @@ fn head(judged: &Judged) -> Markup {
     }
 }
 
+/// Of an event that may stay away, a count says nothing.
+const fn is_needed(floor: &Floor) -> bool {
+    floor.needed > 0
+}
+
 /// What was not reached comes first; a long tail of what was reached is folded.
 fn floors(floors: &[Floor]) -> Markup {
-    let (met, mut shown): (Vec<&Floor>, Vec<&Floor>) =
-        floors.iter().partition(|floor| floor.is_met());
+    let needed = floors.iter().filter(|floor| is_needed(floor));
+    let (met, mut shown): (Vec<&Floor>, Vec<&Floor>) = needed.partition(|floor| floor.is_met());
     let room = LINES.saturating_sub(shown.len()).min(met.len());
     let (first, rest) = met.split_at(if met.len() <= room + 1 {
         met.len()
@@ -125,9 +132,15 @@ fn floor_row(floor: &Floor) -> Markup {
 }
 
 fn checks(checks: &[Check]) -> Markup {
+    let is_share = |check: &Check| check.measured.contains(" of ") && check.measured.contains('%');
     html! {
         table.checks {
-            caption { "Found" }
+            caption {
+                "Found"
+                @if checks.iter().any(is_share) {
+                    span.soft { " · k of n, and what the share is below with 95 % confidence" }
+                }
+            }
             thead {
                 tr {
                     th scope="col" { "Check" }
@@ -137,16 +150,37 @@ fn checks(checks: &[Check]) -> Markup {
                     th scope="col" { span.unseen { "Verdict" } }
                 }
             }
-            tbody { @for check in checks { (check_row(check)) } }
+            tbody { @for alike in alike(checks) { (check_row(&alike)) } }
         }
     }
 }
 
-fn check_row(check: &Check) -> Markup {
+/// Checks that passed with the same figures share a row, at the place of the first of them.
+fn alike(checks: &[Check]) -> Vec<Vec<&Check>> {
+    let key = |check: &Check| (check.measured.clone(), check.limit.clone(), check.n);
+    let mut rows: Vec<Vec<&Check>> = Vec::new();
+    for check in checks {
+        let passed = check.verdict == Verdict::Pass;
+        let row = rows
+            .iter_mut()
+            .find(|row| passed && row[0].verdict == Verdict::Pass && key(row[0]) == key(check));
+        match row {
+            Some(row) => row.push(check),
+            None => rows.push(vec![check]),
+        }
+    }
+    rows
+}
+
+fn check_row(alike: &[&Check]) -> Markup {
+    let check = alike[0];
     html! {
         tr class=(class(check.verdict)) {
-            th scope="row" { (check.name) }
-            td.number data-label="measured" { (wording::glued(&check.measured)) }
+            th scope="row" { @for check in alike { div { (check.name) } } }
+            td.number data-label="measured" {
+                (wording::glued(&check.measured))
+                @if alike.len() > 1 { span.soft { " each" } }
+            }
             td.number data-label="limit" { (wording::glued(&check.limit)) }
             td.number.n data-label="n" { (wording::count(check.n)) }
             td class={ "state " (class(check.verdict)) } {

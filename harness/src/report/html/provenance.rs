@@ -3,6 +3,7 @@
 use exai_judge::Verdict;
 use maud::{Markup, html};
 
+use crate::report::charts::spark;
 use crate::report::facts::Signature;
 use crate::report::html::{command, word};
 use crate::report::model::{Comparison, Figure, Report};
@@ -10,8 +11,8 @@ use crate::report::wording;
 
 pub(super) fn provenance(report: &Report) -> Markup {
     html! {
-        @if !report.figures.is_empty() { (figures(&report.figures)) }
         @if let Some(comparison) = &report.comparison { (compared(comparison)) }
+        @if !report.figures.is_empty() { (figures(report)) }
         section.card #provenance aria-labelledby="provenance-title" {
             div.head { h2 #provenance-title { "Provenance" } }
             dl.provenance {
@@ -32,21 +33,50 @@ pub(super) fn provenance(report: &Report) -> Markup {
     }
 }
 
-fn figures(figures: &[Figure]) -> Markup {
+/// Each figure now, in the run compared with, and over the last runs.
+fn figures(report: &Report) -> Markup {
+    let then = |figure: &Figure| {
+        let figures = &report.comparison.as_ref()?.figures;
+        let found = figures.iter().find(|one| one.name == figure.name)?;
+        Some(value(found.was, &figure.unit))
+    };
+    let past = |figure: &Figure| {
+        let mut rows = report.trend.as_ref()?.figures.iter();
+        rows.find(|row| row.name == figure.name && row.unit == figure.unit)
+    };
+    let runs = report.trend.as_ref().map_or(0, |trend| trend.runs.len());
     html! {
         section.card #figures aria-labelledby="figures-title" {
             div.head { h2 #figures-title { "Figures" } }
-            p.asks { "Measured beside the criteria. They inform; no verdict rests on them." }
+            p.asks {
+                "Measured beside the criteria. They inform; no verdict rests on them."
+                @if let Some(comparison) = &report.comparison { " Then: " (comparison.with) "." }
+            }
             table.figures {
                 caption.unseen { "Figures" }
                 thead {
-                    tr { th scope="col" { "Figure" } th.number scope="col" { "value" } }
+                    tr {
+                        th scope="col" { "Figure" }
+                        @if report.comparison.is_some() { th.number scope="col" { "then" } }
+                        th.number scope="col" { "now" }
+                        @if runs > 0 { th.past scope="col" { "the last " (runs) " runs" } }
+                    }
                 }
                 tbody {
-                    @for figure in figures {
+                    @for figure in &report.figures {
                         tr {
                             th scope="row" { (figure.name) }
-                            td.number data-label="value" { (value(figure.value, &figure.unit)) }
+                            @if report.comparison.is_some() {
+                                td.number data-label="then" {
+                                    (then(figure).unwrap_or_else(|| "not measured".to_owned()))
+                                }
+                            }
+                            td.number data-label="now" { (value(figure.value, &figure.unit)) }
+                            @if runs > 0 {
+                                td.past {
+                                    @if let Some(row) = past(figure) { (spark::measured(row)) }
+                                }
+                            }
                         }
                     }
                 }
@@ -57,10 +87,10 @@ fn figures(figures: &[Figure]) -> Markup {
 
 fn value(value: f64, unit: &str) -> String {
     let said = wording::measure(value);
-    if unit == "ratio" {
-        format!("{said} ×")
-    } else {
-        format!("{said} {unit}")
+    match unit {
+        "ratio" => format!("{said} ×"),
+        "count" => said,
+        _ => format!("{said}\u{a0}{unit}"),
     }
 }
 
@@ -74,27 +104,6 @@ fn compared(comparison: &Comparison) -> Markup {
                         li {
                             b { (change.criterion) } ": "
                             (then(change.was)) " → " (then(change.is))
-                        }
-                    }
-                }
-            }
-            @if !comparison.figures.is_empty() {
-                table.figures {
-                    caption { "Figures then and now" }
-                    thead {
-                        tr {
-                            th scope="col" { "Figure" }
-                            th.number scope="col" { "then" }
-                            th.number scope="col" { "now" }
-                        }
-                    }
-                    tbody {
-                        @for figure in &comparison.figures {
-                            tr {
-                                th scope="row" { (figure.name) }
-                                td.number data-label="then" { (value(figure.was, &figure.unit)) }
-                                td.number data-label="now" { (value(figure.is, &figure.unit)) }
-                            }
                         }
                     }
                 }

@@ -1,9 +1,11 @@
 //! `verify ledger trend`: what the last runs of one kind found, criterion by criterion and figure
 //! by figure, and whether the newest figure is further from those before than is borne.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use exai_harness::evidence::ledger::{Entry, Told};
+use exai_harness::evidence::ledger::trend::{Kind, Trend};
+use exai_harness::report::wording;
+use exai_judge::Verdict;
 use exai_judge::shift::{LEAST, Threshold, Unit};
 use exai_judge::units::middle;
 use exai_judge::verdict::Exit;
@@ -16,13 +18,6 @@ use crate::cli::arguments::evidence::TrendArguments;
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// What stands where a run measured nothing.
 const NOTHING: char = '·';
-
-/// The runs looked at, oldest first, and what each found.
-struct Trend {
-    runs: Vec<String>,
-    verdicts: BTreeMap<String, Vec<Option<String>>>,
-    figures: BTreeMap<(String, String), Vec<Option<f64>>>,
-}
 
 /// A figure further from those before than is borne.
 struct Beyond {
@@ -39,16 +34,20 @@ struct Beyond {
 pub fn trend(arguments: &TrendArguments) -> Result<Exit, Ending> {
     let entries = own(&arguments.trust).entries();
     let entries = entries.map_err(|error| refused(&error))?;
-    let trend = Trend::of(entries.values(), arguments);
+    let kind = Kind {
+        profile: arguments.profile.as_deref(),
+        store: arguments.store.as_deref(),
+    };
+    let trend = Trend::of(entries.values(), kind, arguments.last);
     if trend.runs.is_empty() {
         print("no run of this kind is on record: cargo verify makes one");
         return Ok(Exit::NothingRan);
     }
-    let beyond = trend.beyond(arguments)?;
+    let beyond = beyond(&trend, arguments)?;
     if arguments.trust.json {
-        print(&trend.as_json(&beyond).to_string());
+        print(&as_json(&trend, &beyond).to_string());
     } else {
-        trend.told(&beyond);
+        told(&trend, &beyond);
     }
     Ok(if beyond.is_empty() {
         Exit::Pass
@@ -57,135 +56,100 @@ pub fn trend(arguments: &TrendArguments) -> Result<Exit, Ending> {
     })
 }
 
-impl Trend {
-    fn of<'a>(entries: impl Iterator<Item = &'a Entry>, arguments: &TrendArguments) -> Self {
-        let is_asked = |entry: &&Entry| {
-            let body = &entry.body;
-            let is_of = |key: &str, word: &Option<String>| {
-                word.as_deref().is_none_or(|word| body[key] == word)
-            };
-            entry.told == Told::Outcome
-                && body["spoiler"].is_null()
-                && is_of("profile", &arguments.profile)
-                && is_of("store", &arguments.store)
+/// The thresholds asked for, held against the newest run and the middle of those before it.
+fn beyond(trend: &Trend, arguments: &TrendArguments) -> Result<Vec<Beyond>, Ending> {
+    let mut found = Vec::new();
+    for word in &arguments.threshold {
+        let mut rows = trend.figures.iter();
+        let Some(row) = rows.find(|row| row.name == word.figure) else {
+            let known: BTreeSet<&str> = trend.figures.iter().map(|row| row.name.as_str()).collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            return Err(Ending::Usage(format!(
+                "no run measured {:?}. Known: {}.",
+                word.figure,
+                known.join("; ")
+            )));
         };
-        let mut found: Vec<&Entry> = entries.filter(is_asked).collect();
-        found.sort_by_key(|entry| (&entry.at, &entry.run));
-        let found = found.split_off(found.len().saturating_sub(arguments.last));
-        let mut trend = Self {
-            runs: found.iter().map(|entry| entry.run.clone()).collect(),
-            verdicts: BTreeMap::new(),
-            figures: BTreeMap::new(),
+        let unit = word.threshold.unit;
+        if unit != Unit::Percent && (unit != Unit::Millis || row.unit != "ms") {
+            return Err(Ending::Usage(format!(
+                "{}={}: {} is no unit of a figure in {}; say the change in %.",
+                word.figure,
+                word.threshold,
+                unit.word(),
+                row.unit
+            )));
+        }
+        let Some((Some(newest), before)) = row.values.split_last() else {
+            let says = format!("the newest run did not measure {:?}", word.figure);
+            return Err(Ending::Open(says));
         };
-        for (place, entry) in found.iter().enumerate() {
-            trend.take(place, &entry.body);
+        let mut before: Vec<f64> = before.iter().copied().flatten().collect();
+        if before.len() < LEAST {
+            let says = format!(
+                "{:?}: {} runs before the newest measured it, at least {LEAST} are needed",
+                word.figure,
+                before.len()
+            );
+            return Err(Ending::Open(says));
         }
-        trend
+        before.sort_unstable_by(f64::total_cmp);
+        let usual = middle(&before).unwrap_or_default();
+        if is_beyond(*newest, usual, word.threshold) {
+            found.push(Beyond {
+                figure: word.figure.clone(),
+                newest: *newest,
+                before: usual,
+                threshold: word.threshold,
+            });
+        }
     }
+    Ok(found)
+}
 
-    fn take(&mut self, place: usize, body: &Value) {
-        let count = self.runs.len();
-        for (criterion, told) in body["verdicts"].as_object().into_iter().flatten() {
-            let row = self.verdicts.entry(criterion.clone());
-            let row = row.or_insert_with(|| vec![None; count]);
-            row[place] = told["verdict"].as_str().map(str::to_owned);
-        }
-        for figure in body["figures"].as_array().into_iter().flatten() {
-            let text = |key: &str| figure[key].as_str().unwrap_or_default().to_owned();
-            let row = self.figures.entry((text("name"), text("unit")));
-            row.or_insert_with(|| vec![None; count])[place] = figure["value"].as_f64();
-        }
+fn told(trend: &Trend, beyond: &[Beyond]) {
+    let (first, last) = (trend.runs.first(), trend.runs.last());
+    let named = |run: Option<&String>| run.cloned().unwrap_or_default();
+    let count = match trend.runs.len() {
+        1 => "1 run".to_owned(),
+        count => format!("{count} runs"),
+    };
+    print(&format!("{count}, {} to {}", named(first), named(last)));
+    print("P Pass  I Inconclusive  H HarnessError  F Fail  · not judged");
+    for (criterion, row) in &trend.verdicts {
+        let letters: String = row.iter().map(|told| letter(*told)).collect();
+        print(&format!("{criterion:<8} {letters}"));
     }
-
-    /// The thresholds asked for, held against the newest run and the middle of those before it.
-    fn beyond(&self, arguments: &TrendArguments) -> Result<Vec<Beyond>, Ending> {
-        let mut found = Vec::new();
-        for word in &arguments.threshold {
-            let row = self
-                .figures
-                .iter()
-                .find(|((name, _), _)| *name == word.figure);
-            let Some((_, values)) = row else {
-                let known: BTreeSet<&str> =
-                    self.figures.keys().map(|(name, _)| name.as_str()).collect();
-                let known: Vec<&str> = known.into_iter().collect();
-                return Err(Ending::Usage(format!(
-                    "no run measured {:?}. Known: {}.",
-                    word.figure,
-                    known.join("; ")
-                )));
-            };
-            let Some((Some(newest), before)) = values.split_last() else {
-                let says = format!("the newest run did not measure {:?}", word.figure);
-                return Err(Ending::Open(says));
-            };
-            let mut before: Vec<f64> = before.iter().copied().flatten().collect();
-            if before.len() < LEAST {
-                let says = format!(
-                    "{:?}: {} runs before the newest measured it, at least {LEAST} are needed",
-                    word.figure,
-                    before.len()
-                );
-                return Err(Ending::Open(says));
-            }
-            before.sort_unstable_by(f64::total_cmp);
-            let usual = middle(&before).unwrap_or_default();
-            if is_beyond(*newest, usual, word.threshold) {
-                found.push(Beyond {
-                    figure: word.figure.clone(),
-                    newest: *newest,
-                    before: usual,
-                    threshold: word.threshold,
-                });
-            }
-        }
-        Ok(found)
-    }
-
-    fn told(&self, beyond: &[Beyond]) {
-        let (first, last) = (self.runs.first(), self.runs.last());
-        let named = |run: Option<&String>| run.cloned().unwrap_or_default();
-        let count = self.runs.len();
+    for row in &trend.figures {
+        let newest = row.values.last().copied().flatten();
+        let newest = newest.map_or_else(
+            || "not measured".to_owned(),
+            |one| format!("{} {}", wording::measure(one), row.unit),
+        );
         print(&format!(
-            "{count} runs, {} to {}",
-            named(first),
-            named(last)
+            "{} {newest:>14}  {}",
+            drawn(&row.values),
+            row.name
         ));
-        print("P Pass  I Inconclusive  H HarnessError  F Fail  · not judged");
-        for (criterion, row) in &self.verdicts {
-            let letters: String = row.iter().map(|told| letter(told.as_deref())).collect();
-            print(&format!("{criterion:<8} {letters}"));
-        }
-        for ((name, unit), row) in &self.figures {
-            let newest = row.last().copied().flatten();
-            let newest =
-                newest.map_or_else(|| "not measured".to_owned(), |one| format!("{one:.2}"));
-            print(&format!("{} {newest} {unit}  {name}", drawn(row)));
-        }
-        for one in beyond {
-            print(&format!(
-                "beyond {}: {} is {:.2}, {:.2} before",
-                one.threshold, one.figure, one.newest, one.before
-            ));
-        }
     }
+    for one in beyond {
+        print(&format!(
+            "beyond {}: {} is {:.2}, {:.2} before",
+            one.threshold, one.figure, one.newest, one.before
+        ));
+    }
+}
 
-    fn as_json(&self, beyond: &[Beyond]) -> Value {
-        let figures: Vec<Value> = self
-            .figures
-            .iter()
-            .map(|((name, unit), values)| json!({"name": name, "unit": unit, "values": values}))
-            .collect();
-        let beyond: Vec<Value> = beyond
-            .iter()
-            .map(|one| {
-                json!({"figure": one.figure, "newest": one.newest, "before": one.before,
-                    "threshold": one.threshold.to_string()})
-            })
-            .collect();
-        json!({"schema": "exai-verify-trend/1", "runs": self.runs, "verdicts": self.verdicts,
-            "figures": figures, "beyond": beyond})
-    }
+fn as_json(trend: &Trend, beyond: &[Beyond]) -> Value {
+    let beyond: Vec<Value> = beyond
+        .iter()
+        .map(|one| {
+            json!({"figure": one.figure, "newest": one.newest, "before": one.before,
+                "threshold": one.threshold.to_string()})
+        })
+        .collect();
+    json!({"schema": "exai-verify-trend/1", "runs": trend.runs, "verdicts": trend.verdicts,
+        "figures": trend.figures, "beyond": beyond})
 }
 
 fn is_beyond(newest: f64, usual: f64, threshold: Threshold) -> bool {
@@ -200,13 +164,13 @@ fn is_beyond(newest: f64, usual: f64, threshold: Threshold) -> bool {
     }
 }
 
-fn letter(told: Option<&str>) -> char {
+const fn letter(told: Option<Verdict>) -> char {
     match told {
-        Some("PASS") => 'P',
-        Some("INCONCLUSIVE") => 'I',
-        Some("HARNESS_ERROR") => 'H',
-        Some("FAIL") => 'F',
-        _ => NOTHING,
+        Some(Verdict::Pass) => 'P',
+        Some(Verdict::Inconclusive) => 'I',
+        Some(Verdict::HarnessError) => 'H',
+        Some(Verdict::Fail) => 'F',
+        None => NOTHING,
     }
 }
 
