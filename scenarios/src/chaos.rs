@@ -11,8 +11,10 @@ pub mod steady;
 use std::path::{Path, PathBuf};
 
 use exai_harness::topology::{Binaries, Launcher, Spoil, StoreKind};
+use exai_judge::Finding;
 use exai_judge::criterion::Criteria;
 use exai_judge::verdict::{Exit, Verdict};
+use serde_json::{Value, json};
 
 use crate::binaries;
 use crate::cli::arguments::{ChaosArguments, Driver};
@@ -74,12 +76,79 @@ pub fn chaos(arguments: &ChaosArguments) -> Result<Exit, Ending> {
     let first = range.attempt(&schedule, "first")?;
     let written = journal::write(&range.folder, &schedule, &first);
     let journal = written.map_err(|error| Ending::Harness(error.to_string()))?;
-    print(&first.summary());
-    print(&format!("journal  {}", binaries::shown(&journal)));
-    if first.finding.verdict == Verdict::Fail && !arguments.no_shrink && !first.interrupted {
-        range.shrink(&schedule, &first)?;
+    if !arguments.json {
+        print(&first.summary());
+        print(&format!("journal  {}", binaries::shown(&journal)));
+    }
+    let may_shrink = !arguments.no_shrink && !first.interrupted;
+    let smallest = if first.finding.verdict == Verdict::Fail && may_shrink {
+        range.shrink(&schedule, &first)?
+    } else {
+        None
+    };
+    if arguments.json {
+        let numbers = schedule.numbers();
+        let ground = Ran {
+            conditions: range.conditions(),
+            repeat: range.command(&numbers),
+            journal: binaries::shown(&journal),
+            faults: numbers,
+        };
+        print(
+            &ground
+                .as_json(&first.finding, first.interrupted, smallest.as_ref())
+                .to_string(),
+        );
+    } else if let Some(smallest) = smallest {
+        print(&smallest.told(schedule.numbers().len()));
     }
     Ok(exit(&first))
+}
+
+/// What ran, for those who read JSON.
+struct Ran {
+    conditions: String,
+    faults: Vec<u32>,
+    repeat: String,
+    journal: String,
+}
+
+impl Ran {
+    fn as_json(&self, finding: &Finding, interrupted: bool, smallest: Option<&Smallest>) -> Value {
+        json!({
+            "schema": "exai-verify-chaos/1", "conditions": self.conditions,
+            "verdict": finding.verdict, "finding": finding, "interrupted": interrupted,
+            "journal": self.journal, "faults": self.faults, "repeat": self.repeat,
+            "smallest": smallest.map(Smallest::as_json),
+        })
+    }
+}
+
+/// The smallest part of a schedule that still fails in the same way.
+struct Smallest {
+    faults: Vec<u32>,
+    check: String,
+    failed: usize,
+    repeat: String,
+}
+
+impl Smallest {
+    fn told(&self, of: usize) -> String {
+        format!(
+            "smallest  {} of {of} faults: {}\n          {} in {} of {REPEATS} runs\n\
+             repeat    {}",
+            self.faults.len(),
+            words(&self.faults),
+            self.check,
+            self.failed,
+            self.repeat
+        )
+    }
+
+    fn as_json(&self) -> Value {
+        json!({"faults": self.faults, "check": self.check, "failed": self.failed,
+            "runs": REPEATS, "repeat": self.repeat})
+    }
 }
 
 fn exit(attempt: &Attempt) -> Exit {
@@ -139,9 +208,9 @@ impl Range<'_> {
     }
 
     /// Finds the smallest part of the schedule that fails in the same way, and how often it does.
-    fn shrink(&self, schedule: &Schedule, first: &Attempt) -> Result<(), Ending> {
-        let Some(id) = first.failed().next().map(str::to_owned) else {
-            return Ok(());
+    fn shrink(&self, schedule: &Schedule, first: &Attempt) -> Result<Option<Smallest>, Ending> {
+        let Some(check) = first.failed().next().map(str::to_owned) else {
+            return Ok(None);
         };
         let mut shrinker = Shrinker::new(schedule.numbers());
         for number in 1..=TRIES {
@@ -149,29 +218,26 @@ impl Range<'_> {
                 break;
             };
             let again = self.part(schedule, &part, &format!("shrink-{number}"))?;
-            let is_same = again.failed().any(|one| one == id);
+            let is_same = again.failed().any(|one| one == check);
             let says = if is_same { "fails" } else { "holds" };
             eprintln!("  shrinking: faults {} {says}", words(&part));
             if again.interrupted {
-                return Ok(());
+                return Ok(None);
             }
             shrinker.answer(is_same);
         }
-        let smallest = shrinker.smallest().to_vec();
+        let faults = shrinker.smallest().to_vec();
         let mut failed = 0;
         for number in 1..=REPEATS {
-            let again = self.part(schedule, &smallest, &format!("repeat-{number}"))?;
-            failed += usize::from(again.failed().any(|one| one == id));
+            let again = self.part(schedule, &faults, &format!("repeat-{number}"))?;
+            failed += usize::from(again.failed().any(|one| one == check));
         }
-        print(&format!(
-            "smallest  {} of {} faults: {}\n          {id} in {failed} of {REPEATS} runs\n\
-             repeat    {}",
-            smallest.len(),
-            schedule.numbers().len(),
-            words(&smallest),
-            self.command(&smallest)
-        ));
-        Ok(())
+        Ok(Some(Smallest {
+            repeat: self.command(&faults),
+            faults,
+            check,
+            failed,
+        }))
     }
 
     fn part(&self, schedule: &Schedule, part: &[u32], name: &str) -> Result<Attempt, Ending> {
@@ -205,4 +271,45 @@ fn words(numbers: &[u32]) -> String {
     }
     let words: Vec<String> = numbers.iter().map(u32::to_string).collect();
     words.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMANDS: &str = include_str!("../schema/commands.schema.json");
+
+    #[test]
+    fn what_a_schedule_came_to_is_of_its_schema_whether_it_was_shrunk_or_not() {
+        let mut schema: Value = serde_json::from_str(COMMANDS).unwrap();
+        schema["$ref"] = json!("#/$defs/exai-verify-chaos~11");
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let finding: Finding = serde_json::from_value(json!({
+            "criterion": "chaos", "verdict": "FAIL", "reasons": [], "headline": "1 turn lost",
+            "floors": [], "checks": [], "violations": [], "not_tested": [], "series": {},
+        }))
+        .unwrap();
+        let ran = Ran {
+            conditions: "chaos seed 7, 60 s, driver local, redis store".to_owned(),
+            faults: vec![1, 2],
+            repeat: "cargo verify chaos --seed 7 --only 1,2".to_owned(),
+            journal: "reports/chaos/a/journal.json".to_owned(),
+        };
+        let smallest = Smallest {
+            faults: vec![2],
+            check: "lost".to_owned(),
+            failed: 5,
+            repeat: "cargo verify chaos --seed 7 --only 2".to_owned(),
+        };
+        for smallest in [None, Some(&smallest)] {
+            let mut value = ran.as_json(&finding, false, smallest);
+            let errors: Vec<String> = validator
+                .iter_errors(&value)
+                .map(|e| e.to_string())
+                .collect();
+            assert!(errors.is_empty(), "{errors:?}");
+            value.as_object_mut().unwrap().remove("verdict");
+            assert!(!validator.is_valid(&value));
+        }
+    }
 }

@@ -104,7 +104,7 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
         Command::Pack(arguments) => pack::pack(&arguments),
         Command::Open(arguments) => pack::open(&arguments),
         Command::List(arguments) => list::list(&arguments),
-        Command::Explain { criterion } => explain::explain(&criterion),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Clients(arguments) => clients::clients(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Target(command) => crate::target::target(&command),

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use exai_harness::evidence::Record;
 use exai_judge::Finding;
+use exai_judge::claim::Claim;
 use exai_judge::criterion::Criteria;
 
 use crate::cli::Ending;
+use crate::target::book;
 use crate::{catalogue, conclude};
 
 /// Criteria whose names promise a duration, and the profile that holds its limit.
@@ -14,6 +16,7 @@ const SOAKS: [(&str, &str); 2] = [("V.7", "full"), ("V.7m", "full")];
 
 /// The catalogue, read once.
 pub struct Catalogue {
+    text: &'static str,
     criteria: Criteria,
 }
 
@@ -24,20 +27,44 @@ impl Catalogue {
     /// [`Ending::Bug`]: the embedded text is ours.
     pub fn read() -> Result<Self, Ending> {
         Ok(Self {
+            text: catalogue::CRITERIA,
             criteria: catalogue::criteria()?,
         })
     }
 
+    /// A claim and the catalogue it rests on: of claims.toml, or that of `verify target`.
+    ///
+    /// # Errors
+    /// [`Ending::Usage`] for an unknown claim, [`Ending::Bug`]: the embedded texts are ours.
+    pub fn under(claim: &str) -> Result<(Self, Claim), Ending> {
+        if claim != book::CLAIM {
+            return Ok((Self::read()?, catalogue::named(claim)?));
+        }
+        let of_targets = Self {
+            text: book::CRITERIA,
+            criteria: book::criteria()?,
+        };
+        Ok((of_targets, book::claim()?))
+    }
+
     /// SHA-256 (hex) of the criteria text.
     #[must_use]
-    pub fn sha256() -> String {
-        exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes())
+    pub fn sha256(&self) -> String {
+        exai_judge::hex::sha256(self.text.as_bytes())
+    }
+
+    /// The profile whose numbers count for records that name this one.
+    fn inside<'a>(&self, profile: &'a str) -> &'a str {
+        if self.text == book::CRITERIA && profile == book::PROFILE {
+            return book::NUMBERS;
+        }
+        profile
     }
 
     /// Criterion to SHA-256 (hex) of its text in a profile; empty for a profile that there is not.
     #[must_use]
     pub fn texts(&self, profile: &str) -> BTreeMap<String, String> {
-        conclude::criteria_texts(&self.criteria, profile).unwrap_or_default()
+        conclude::criteria_texts(&self.criteria, self.inside(profile)).unwrap_or_default()
     }
 
     /// Criterion to the seconds it must have lasted.
@@ -57,6 +84,7 @@ impl Catalogue {
     /// # Errors
     /// In words, when the record cannot be judged.
     pub fn judge(&self, record: &Record, profile: &str) -> Result<Vec<Finding>, String> {
+        let profile = self.inside(profile);
         conclude::judge(&self.criteria, profile, &record.key, &record.history)
             .map_err(|error| error.to_string())
     }

@@ -41,7 +41,7 @@ use reach::Reach;
 use stand::Stand;
 
 /// Where a run's record goes, when nobody says.
-const REPORTS: &str = "reports/target";
+pub const REPORTS: &str = "reports/target";
 /// What a run may take, the load included; what is left then is not tested.
 const BUDGET: Duration = Duration::from_secs(170);
 

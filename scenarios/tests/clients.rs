@@ -2,12 +2,16 @@
 
 #![expect(clippy::expect_used, reason = "a test without its ground has failed")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+
+#[path = "served/post.rs"]
+mod post;
+use post::Post;
 
 fn verify(words: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_verify"));
@@ -104,19 +108,7 @@ fn serve(stream: TcpStream, answer: fn(&str) -> Value) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut writer = stream;
     loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if reader.read_line(&mut head).ok()? == 0 {
-                return None;
-            }
-        }
-        let head = head.to_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"))?;
-        let mut body = vec![0; length.trim().parse().ok()?];
-        reader.read_exact(&mut body).ok()?;
-        let request: Value = serde_json::from_slice(&body).ok()?;
+        let request = Post::read(&mut reader)?.body;
         let result = answer(request["method"].as_str()?);
         let said = json!({"jsonrpc": "2.0", "id": request["id"], "result": result}).to_string();
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json";

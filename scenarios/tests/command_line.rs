@@ -241,6 +241,10 @@ fn an_explanation_shows_floors_and_limits() {
     let output = verify(&["explain", "V.4"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(code(&output), 0);
-    assert!(text.contains("store_p95_ms"), "{text}");
     assert!(text.contains("must happen"), "{text}");
+    assert!(text.contains("smoke    quick     full selftest"), "{text}");
+    let rows = text.lines().filter(|line| line.contains("store_p95_ms"));
+    let rows: Vec<&str> = rows.collect();
+    assert_eq!(rows.len(), 1, "a column for each profile: {text}");
+    assert_eq!(rows[0].matches(" 100").count(), 4, "{text}");
 }

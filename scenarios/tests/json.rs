@@ -56,9 +56,11 @@ fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (name, inner) in fields {
-                let is_data = ["budgets", "verdicts", "figures", "series"]
-                    .iter()
-                    .any(|map| at.ends_with(map));
+                let is_data = [
+                    "budgets", "verdicts", "figures", "series", "profiles", "floors", "limits",
+                ]
+                .iter()
+                .any(|map| at.ends_with(map));
                 let name = if is_data { "*" } else { name };
                 paths(inner, &format!("{at}.{name}"), found);
             }
@@ -101,6 +103,27 @@ fn document(words: &[&str], output: &Output) -> Value {
     value
 }
 
+/// The commands that write files, about a record of the little server.
+fn writing<'a>(folder: &Path, record: &'a str) -> Vec<Vec<&'a str>> {
+    let name = Path::new(record).file_name().expect("a name");
+    let signed = folder.join("reports/target/signed").join(name);
+    std::fs::create_dir_all(&signed).expect("a folder");
+    std::fs::write(signed.join("statement.json"), "{}").expect("a file");
+    let reports = ["--reports", "reports/target", "--json"];
+    let (packed, ledger) = ("run.verify.tar.gz", "reports/target/ledger");
+    let init = ["target", "init", "--json", "--out", "made.toml", "--stdio"];
+    vec![
+        vec!["explain", "V.4", "--json"],
+        vec!["pack", record, "--out", packed, "--json"],
+        vec!["open", packed, "--into", "opened", "--json"],
+        vec!["attest", "keygen", "key.pem", "--json"],
+        [&["ledger", "publish", record], &reports[..]].concat(),
+        [&["ledger", "checkpoint", "kept.json"], &reports[..]].concat(),
+        [&["ledger", "merge", ledger], &reports[..]].concat(),
+        [&init[..], &[PLANTED]].concat(),
+    ]
+}
+
 #[test]
 fn each_document_names_its_schema_is_of_it_and_has_lost_no_field() {
     let (world, run) = judged(&["target", "run", "--json", "--quiet"]);
@@ -132,7 +155,7 @@ fn each_document_names_its_schema_is_of_it_and_has_lost_no_field() {
         paths(&value, &name, &mut found);
     };
     take(&["target", "run"], &run);
-    for words in commands {
+    for words in commands.into_iter().chain(writing(folder, record)) {
         take(&words, &verify(folder, &words, &[]));
     }
     let found: Vec<String> = found.into_iter().collect();

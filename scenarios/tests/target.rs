@@ -10,6 +10,8 @@ use serde_json::Value;
 
 #[path = "target/foreign.rs"]
 mod foreign;
+#[path = "served/post.rs"]
+mod post;
 #[path = "target/web.rs"]
 mod web;
 
@@ -199,4 +201,30 @@ fn a_file_that_is_not_there_or_names_nobody_is_the_users_mistake() {
     );
     assert_eq!(kept.status.code(), Some(64), "{}", says(&kept));
     assert!(says(&kept).contains("--force"), "{}", says(&kept));
+}
+
+#[test]
+fn the_gate_weighs_a_targets_record_under_its_own_claim_and_under_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (run, _) = judged(folder, &["--stdio", PLANTED], plain);
+    assert_eq!(run.status.code(), Some(0), "{}", says(&run));
+    let asked = |words: &[&str], code: i32, word: &str| {
+        let answer = verify(folder, &[&["gate", "--claim"], words].concat());
+        assert_eq!(answer.status.code(), Some(code), "{}", says(&answer));
+        assert!(says(&answer).contains(word), "{}", says(&answer));
+    };
+    asked(&["target-merge-ready"], 0, "target-merge-ready is carried");
+    let foreign = ["target-merge-ready", "--server", PLANTED];
+    asked(&foreign, 64, "leave out --server");
+    let runs = folder.join("reports/target/runs");
+    let mut runs = std::fs::read_dir(&runs).expect("runs").flatten();
+    let record = runs.next().expect("a record").path();
+    let named = record.to_str().expect("a path");
+    let other = ["merge-ready", "--reports", "reports/target", "--run", named];
+    asked(&other, 5, "target is no profile of the catalogue");
+    let findings = record.join("findings.json");
+    let text = std::fs::read_to_string(&findings).expect("findings");
+    std::fs::write(&findings, text.replacen("PASS", "FAIL", 1)).expect("written");
+    asked(&["target-merge-ready"], 5, "evidence refused");
 }

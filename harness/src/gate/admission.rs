@@ -148,6 +148,11 @@ fn check_times(record: &Record, report: &Report, now: Timestamp) -> Result<(), R
 
 fn check_texts(record: &Record, report: &Report, rules: &Rules<'_>) -> Result<(), Refusal> {
     let texts = (rules.texts)(&report.run.profile);
+    if texts.is_empty() {
+        let profile = &report.run.profile;
+        let says = format!("{profile} is no profile of the catalogue that this claim rests on");
+        return Err(Refusal::new(Why::CriterionText, says));
+    }
     for (criterion, digest) in &record.digests.criteria {
         if texts.get(criterion) != Some(digest) {
             let says = format!("{criterion} was judged by another text than the one known here");

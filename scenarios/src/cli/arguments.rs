@@ -62,10 +62,7 @@ pub enum Command {
     /// Lists the criteria and what each profile may take.
     List(ListArguments),
     /// Says what a criterion asks for, with every number.
-    Explain {
-        /// Such as V.4.
-        criterion: String,
-    },
+    Explain(ExplainArguments),
     /// Holds a running server's lists against what MCP clients can bear.
     Clients(ClientsArguments),
     /// Judges any MCP server, not only exai, with a claim of its own.
@@ -162,6 +159,9 @@ pub struct PackArguments {
     /// The file to write, instead of RUN.verify.tar.gz in this folder. An existing one is kept.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A packed record and where it goes.
@@ -172,6 +172,9 @@ pub struct OpenArguments {
     /// The folder the record and report.html go into, instead of one named after the run here.
     #[arg(long, value_name = "DIR")]
     pub into: Option<PathBuf>,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How to list.
@@ -180,6 +183,16 @@ pub struct ListArguments {
     /// Add the seconds every profile plans and may take.
     #[arg(long)]
     pub budget: bool,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which criterion.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArguments {
+    /// Such as V.4.
+    pub criterion: String,
     /// Print JSON on standard output.
     #[arg(long)]
     pub json: bool,

@@ -28,7 +28,7 @@ const SUMMARY_FILE: &str = ".summary.json";
 /// The user's mistakes, and evidence that is refused.
 pub fn attest(command: &AttestCommand) -> Result<Exit, Ending> {
     match command {
-        AttestCommand::Keygen { out } => keygen(out),
+        AttestCommand::Keygen { out, json } => keygen(out, *json),
         AttestCommand::Sign {
             run,
             claim,
@@ -52,7 +52,7 @@ pub fn attest(command: &AttestCommand) -> Result<Exit, Ending> {
     }
 }
 
-fn keygen(out: &Path) -> Result<Exit, Ending> {
+fn keygen(out: &Path, is_json: bool) -> Result<Exit, Ending> {
     let public_path = with_ending(out, ".pub");
     if public_path.exists() {
         return Err(Ending::Usage(format!(
@@ -64,6 +64,12 @@ fn keygen(out: &Path) -> Result<Exit, Ending> {
     key.write(out)?;
     let public: PublicKey = key.public();
     public.write(&public_path)?;
+    if is_json {
+        let value = json!({"schema": "exai-verify-keygen/1", "private_key": out,
+            "public_key": public_path, "key_id": public.id()});
+        print(&value.to_string());
+        return Ok(Exit::Pass);
+    }
     print(&format!(
         "private key  {} (keep it off machines that run the code it vouches for)\n\
          public key   {}\nkey id       {}",
@@ -232,7 +238,7 @@ fn check_file(file: &Path, asked: &Asked<'_>, arguments: &TrustArguments) -> Res
         trust: &trusted,
         server: server.as_deref(),
         policy: None,
-        criteria: &Catalogue::sha256(),
+        criteria: &catalogue.sha256(),
         least_seconds: &catalogue.least_seconds(),
         now,
     };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use exai_harness::evidence::Record;
 use exai_judge::bounds;
-use exai_judge::shift::{LEAST, Shift, Threshold, Unit};
+use exai_judge::shift::{LEAST, Shift, Threshold};
 use exai_judge::verdict::{Exit, Verdict};
 use exai_judge::{Event, Observation, Outcome};
 use jiff::Timestamp;
@@ -56,6 +56,7 @@ pub fn compare(arguments: &CompareArguments) -> Result<Exit, Ending> {
         let says = format!("--runs {}: at least {LEAST} of each side", arguments.runs);
         return Err(Ending::Usage(says));
     }
+    let thresholds = arguments.thresholds().map_err(Ending::Usage)?;
     let sides = [&arguments.first, &arguments.second];
     let folders: Vec<&PathBuf> = sides.into_iter().filter(|side| side.is_dir()).collect();
     let taken = match folders.as_slice() {
@@ -67,7 +68,6 @@ pub fn compare(arguments: &CompareArguments) -> Result<Exit, Ending> {
         }
     };
     check(&taken).map_err(Ending::Open)?;
-    let thresholds = thresholds(arguments)?;
     let rows: Vec<Row> = thresholds.iter().map(|word| row(&taken, word)).collect();
     let verdict = Verdict::worst(rows.iter().map(|row| row.verdict));
     if arguments.json {
@@ -76,28 +76,6 @@ pub fn compare(arguments: &CompareArguments) -> Result<Exit, Ending> {
         told(&taken, &rows, verdict);
     }
     Ok(verdict.exit())
-}
-
-/// What is compared when nobody says.
-fn thresholds(arguments: &CompareArguments) -> Result<Vec<ThresholdWord>, Ending> {
-    let known = ["p50", "p95", "p99", "errors", "memory"];
-    let mut asked = arguments.threshold.clone();
-    if asked.is_empty() {
-        let usual = ["p50=+20%", "p95=+20%", "errors=+2pp", "memory=+20%"];
-        let usual = usual.iter().map(|word| word.parse());
-        asked = usual.collect::<Result<_, _>>().map_err(Ending::Bug)?;
-    }
-    match asked
-        .iter()
-        .find(|word| !known.contains(&word.figure.as_str()))
-    {
-        Some(word) => Err(Ending::Usage(format!(
-            "there is no figure {:?}. Known: {}.",
-            word.figure,
-            known.join(", ")
-        ))),
-        None => Ok(asked),
-    }
 }
 
 /// Runs A, B, B, A, A, B …: what drifts in the sitting falls on both alike.
@@ -242,8 +220,7 @@ fn row(taken: &[Taken], word: &ThresholdWord) -> Row {
     };
     let (first, second) = (of(0), of(1));
     let is_whole = first.len() + second.len() == taken.len();
-    let is_fit = word.threshold.unit == Unit::Percent
-        || (word.threshold.unit == Unit::Points) == (word.figure == "errors");
+    let is_fit = word.is_fit();
     let shift = Shift::between(&first, &second, word.threshold.unit).filter(|_| is_whole && is_fit);
     Row {
         figure: word.figure.clone(),
@@ -365,7 +342,7 @@ mod tests {
         let points: ThresholdWord = "errors=+2pp".parse().unwrap();
         assert_eq!(row(&sitting(10.0), &points).verdict, Verdict::Pass);
         // Milliseconds of a share, and points of a time, are no figures.
-        for odd in ["errors=+2ms", "p95=+2pp"] {
+        for odd in ["errors=+2ms", "p95=+2pp", "memory=+2ms"] {
             let odd: ThresholdWord = odd.parse().unwrap();
             assert_eq!(row(&sitting(0.0), &odd).verdict, Verdict::Inconclusive);
         }
@@ -390,5 +367,25 @@ mod tests {
         sitting[4].figures.clear();
         let word: ThresholdWord = "p95=+20%".parse().unwrap();
         assert_eq!(row(&sitting, &word).verdict, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_comparison_as_json_is_of_its_schema_whether_it_has_an_interval_or_not() {
+        let commands = include_str!("../../schema/commands.schema.json");
+        let mut schema: Value = serde_json::from_str(commands).unwrap();
+        schema["$ref"] = json!("#/$defs/exai-verify-compare~11");
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let taken = sitting(4.0);
+        let words = ["p95=+20%", "memory=+20%"].map(|word| word.parse().unwrap());
+        let rows = words.map(|word| row(&taken, &word));
+        assert!(rows[0].shift.is_some() && rows[1].shift.is_none());
+        let mut value = as_json(&taken, &rows, Verdict::Inconclusive);
+        let errors: Vec<_> = validator.iter_errors(&value).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        value["figures"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove("change");
+        assert!(!validator.is_valid(&value));
     }
 }

@@ -1,5 +1,6 @@
 //! `verify gate`: does the evidence on record carry a claim about this build, here and now?
 
+mod about;
 mod screen;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use super::{Ending, print, trust};
 use crate::catalogue;
 use crate::facts::sha256_of;
 use crate::rules::Catalogue;
+use crate::target::book;
 
 /// Everything the screen shows beside the answer itself.
 pub struct Told {
@@ -38,13 +40,12 @@ pub struct Told {
 /// # Errors
 /// The user's mistakes, and evidence that is refused.
 pub fn gate(arguments: &GateArguments) -> Result<Exit, Ending> {
-    let claim = catalogue::named(&arguments.claim)?;
+    let (catalogue, claim) = Catalogue::under(&arguments.claim)?;
     let trusted = trust::trust(&arguments.trust)?;
     let now = trust::now(&arguments.trust)?;
-    let reports = trust::reports(&arguments.trust);
+    let reports = about::reports(arguments)?;
     let register = Register::read(&reports).map_err(Ending::Usage)?;
-    let instances = instances(arguments)?;
-    let catalogue = Catalogue::read()?;
+    let instances = about::instances(arguments)?;
     let (answer, told) = trust::with_rules(&catalogue, |rules| {
         let shelf = Shelf::at(&reports, rules, &trusted, now);
         Gate {
@@ -67,27 +68,6 @@ pub fn gate(arguments: &GateArguments) -> Result<Exit, Ending> {
     Ok(answer.exit)
 }
 
-/// The instances behind the URLs asked about.
-fn instances(arguments: &GateArguments) -> Result<BTreeMap<String, Instance>, Ending> {
-    if arguments.url.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    for url in &arguments.url {
-        runtime::address(url).map_err(Ending::Usage)?;
-    }
-    let token = arguments.token_env.as_deref().map(|name| {
-        let unset = |_| Ending::Usage(format!("--token-env {name}: the variable is not set."));
-        std::env::var(name).map_err(unset)
-    });
-    let token = token.transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Ending::Harness(format!("could not start a runtime: {error}")))?;
-    let asked = runtime::ask(&arguments.url, token.as_deref(), arguments.replicas);
-    runtime.block_on(asked).map_err(Ending::Open)
-}
-
 struct Gate<'a> {
     arguments: &'a GateArguments,
     claim: &'a Claim,
@@ -103,6 +83,11 @@ impl Gate<'_> {
         let mut shown = self.shelf.by_ledger(&entries);
         let only = self.only_run(&entries, &mut shown)?;
         let server = self.server(&shown, only.as_deref())?;
+        if self.claim.id == book::CLAIM && server.is_empty() && !shown.exhibits.is_empty() {
+            let says = "nothing on record names the build that ran; a server behind a URL cannot \
+                        be identified, one that target.toml starts over stdio can";
+            return Err(Refusal::new(Why::ForeignIdentity, says).into());
+        }
         let identity = self.identity(&server)?;
         let mut policies: BTreeSet<&str> = BTreeSet::new();
         policies.extend(

@@ -145,10 +145,21 @@ fn publish(run: &Path, arguments: &TrustArguments) -> Result<Exit, Ending> {
     let published = reports.join("published").join(name);
     let disk = |error: std::io::Error| Ending::Harness(format!("could not publish: {error}"));
     std::fs::create_dir_all(&published).map_err(disk)?;
+    let mut written = Vec::new();
     for file in files {
         let to = published.join(file.file_name().unwrap_or_default());
         std::fs::copy(&file, &to).map_err(disk)?;
-        print(&to.display().to_string());
+        written.push(to);
+    }
+    if arguments.json {
+        let run = name.to_string_lossy();
+        print(
+            &json!({"schema": "exai-verify-publish/1", "run": run, "files": written}).to_string(),
+        );
+    } else {
+        written
+            .iter()
+            .for_each(|file| print(&file.display().to_string()));
     }
     Ok(Exit::Pass)
 }
@@ -162,7 +173,17 @@ fn checkpoint(out: &Path, arguments: &TrustArguments) -> Result<Exit, Ending> {
     }
     let now = ledger.checkpoint().map_err(|error| refused(&error))?;
     now.write(out).map_err(|error| refused(&error))?;
-    print(&format!("{} entries kept in {}", now.size, out.display()));
+    if arguments.json {
+        let value = json!({"schema": "exai-verify-checkpoint/1", "file": out,
+            "entries": now.size, "heads": now.heads});
+        print(&value.to_string());
+    } else {
+        print(&format!(
+            "{} kept in {}",
+            entries_in_words(now.size),
+            out.display()
+        ));
+    }
     Ok(Exit::Pass)
 }
 
@@ -176,6 +197,17 @@ fn merge(from: &Path, arguments: &TrustArguments) -> Result<Exit, Ending> {
     let at = Timestamp::now().to_string();
     let merged = own(arguments).merge(&Ledger::at(from), &at);
     let new = merged.map_err(|error| refused(&error))?;
-    print(&format!("{new} entries taken"));
+    if arguments.json {
+        print(&json!({"schema": "exai-verify-merge/1", "from": from, "taken": new}).to_string());
+    } else {
+        print(&format!("{} taken", entries_in_words(new)));
+    }
     Ok(Exit::Pass)
+}
+
+fn entries_in_words(count: usize) -> String {
+    match count {
+        1 => "1 entry".to_owned(),
+        count => format!("{count} entries"),
+    }
 }

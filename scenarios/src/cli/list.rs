@@ -39,8 +39,13 @@ pub fn list(arguments: &ListArguments) -> Result<Exit, Ending> {
         print(&value.to_string());
         return Ok(Exit::Pass);
     }
+    let width = quick.iter().map(|row| row.scenario.len()).max();
+    let width = width.unwrap_or_default();
     for row in &quick {
-        print(&format!("{:<5} {:<4} {}", row.id, row.scenario, row.title));
+        print(&format!(
+            "{:<5} {:<width$} {}",
+            row.id, row.scenario, row.title
+        ));
     }
     if arguments.budget {
         print("");

@@ -12,6 +12,7 @@ use exai_judge::verdict::Exit;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use serde_json::json;
 use tar::{Archive, Builder, Entry, EntryType, Header};
 
 use super::arguments::{OpenArguments, PackArguments};
@@ -52,7 +53,12 @@ pub fn pack(arguments: &PackArguments) -> Result<Exit, Ending> {
     ended
         .and_then(|file| file.sync_all())
         .map_err(disk(&file))?;
-    print(&format!("{}", file.display()));
+    if arguments.json {
+        let value = json!({"schema": "exai-verify-pack/1", "run": name, "file": file});
+        print(&value.to_string());
+    } else {
+        print(&file.display().to_string());
+    }
     Ok(Exit::Pass)
 }
 
@@ -121,9 +127,17 @@ pub fn open(arguments: &OpenArguments) -> Result<Exit, Ending> {
     // Beside the record's files, not one of them: digests cover what was sealed.
     let path = PathBuf::from(format!("{}.html", place.display()));
     fs::write(&path, page).map_err(disk(&path))?;
-    record::tell(&findings, &record);
-    print(&format!("report  {}", path.display()));
-    print(&format!("record  {}", place.display()));
+    if arguments.json {
+        let mut value = record::as_json(&findings, &record);
+        value["schema"] = json!("exai-verify-open/1");
+        value["record"] = json!(place);
+        value["report"] = json!(path);
+        print(&value.to_string());
+    } else {
+        record::tell(&findings, &record);
+        print(&format!("report  {}", path.display()));
+        print(&format!("record  {}", place.display()));
+    }
     Ok(record::exit(&findings))
 }
 

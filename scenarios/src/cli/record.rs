@@ -7,7 +7,7 @@ use exai_harness::report::files::Format;
 use exai_harness::report::{Report, terminal};
 use exai_judge::verdict::{Exit, Verdict};
 use exai_judge::{Finding, Reason, Refusal, Why};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::arguments::{RecordArguments, ReportArguments};
 use super::{Ending, print};
@@ -38,15 +38,18 @@ pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
     let record = open(&arguments.run)?;
     let stored = found_again(&record)?;
     if arguments.json {
-        let value = json!({
-            "schema": "exai-verify-judgement/1", "run": record.intent.run,
-            "root": record.digests.root, "findings": stored,
-        });
-        print(&value.to_string());
+        print(&as_json(&stored, &record).to_string());
     } else {
         tell(&stored, &record);
     }
     Ok(exit(&stored))
+}
+
+/// What a record gave when it was judged again.
+#[must_use]
+pub fn as_json(findings: &[Finding], record: &Record) -> Value {
+    json!({"schema": "exai-verify-judgement/1", "run": record.intent.run,
+        "root": record.digests.root, "findings": findings})
 }
 
 /// The verdicts of a record, a line each, and its root.

@@ -118,7 +118,7 @@ pub fn with_rules<T>(
     let judge =
         |record: &exai_harness::evidence::Record, profile: &str| catalogue.judge(record, profile);
     work(Rules {
-        criteria_sha256: Catalogue::sha256(),
+        criteria_sha256: catalogue.sha256(),
         texts: &texts,
         least_seconds: catalogue.least_seconds(),
         judge: &judge,

@@ -4,7 +4,7 @@ use exai_harness::clock::RunClock;
 use exai_harness::history::Recorder;
 use exai_harness::target::example;
 use exai_judge::verdict::Exit;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::file::{Server, TargetFile};
@@ -65,11 +65,18 @@ pub async fn init(arguments: &TargetInitArguments) -> Result<Exit, Ending> {
         .lines()
         .filter(|line| line.starts_with("call = true"))
         .count();
+    let name = shown.name.trim();
+    if arguments.json {
+        let value = json!({"schema": "exai-verify-target-init/1", "file": out, "server": name,
+            "tools": shown.lists.tools.len(), "called": called});
+        print(&value.to_string());
+        return Ok(Exit::Pass);
+    }
     print(&format!(
         "{}: {} tools of {}, {called} of them to be called; next: verify target run {}",
         out.display(),
         shown.lists.tools.len(),
-        shown.name.trim(),
+        name,
         out.display()
     ));
     Ok(Exit::Pass)

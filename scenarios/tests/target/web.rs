@@ -1,10 +1,11 @@
 //! A server at an address, with and without a guard at its door.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use serde_json::{Value, json};
 
+use super::post::Post;
 use super::{failed, judged, plain, says};
 
 const SESSION: &str = "3f0c9a4e-1111-4222-8333-abcdefabcdef";
@@ -25,21 +26,12 @@ fn serve(stream: TcpStream, is_guarded: bool) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut writer = stream;
     loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if reader.read_line(&mut head).ok()? == 0 {
-                return None;
-            }
-        }
-        let head = head.to_lowercase();
-        let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
-        let mut body = vec![0; header("content-length:")?.trim().parse().ok()?];
-        reader.read_exact(&mut body).ok()?;
-        let request: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let is_foreign = header("origin:").is_some();
-        let session = header("mcp-session-id:").map(str::trim);
+        let post = Post::read(&mut reader)?;
+        let is_foreign = post.header("origin:").is_some();
+        let session = post.header("mcp-session-id:");
+        let request = &post.body;
         let is_greeting = request["method"] == "initialize";
-        let (status, said) = match answer(&request) {
+        let (status, said) = match answer(request) {
             _ if is_guarded && is_foreign => ("403 Forbidden", String::new()),
             _ if is_guarded && !is_greeting && session != Some(SESSION) => {
                 ("404 Not Found", String::new())

@@ -10,6 +10,9 @@ use crate::finding::Finding;
 use crate::refusal::{Refusal, Why};
 use crate::verdict::Verdict;
 
+/// The profile of `verify target`.
+const TARGET: &str = "target";
+
 /// Passes with fresh seeds that outweigh a Fail on the same build.
 const FRESH: usize = 3;
 
@@ -141,11 +144,20 @@ fn attempts<'a>(
         })
         .filter(|(one, finding)| {
             // A failure counts whatever its size; anything else only from a run of full size.
-            finding.verdict == Verdict::Fail || rank(&one.profile) >= rank(&question.claim.profile)
+            finding.verdict == Verdict::Fail || is_full(&one.profile, &question.claim.profile)
         })
         .collect();
     attempts.sort_by_key(|(one, _)| one.ended_at);
     attempts
+}
+
+/// Whether a run of a profile tries what a claim of another needs. The run of a server that is not
+/// exai is of a kind of its own.
+fn is_full(profile: &str, needed: &str) -> bool {
+    if [profile, needed].contains(&TARGET) {
+        return profile == needed;
+    }
+    rank(profile) >= rank(needed)
 }
 
 /// How much a profile tries; a self-test's row carries nothing.

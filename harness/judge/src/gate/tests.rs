@@ -166,6 +166,21 @@ fn expired_partial_and_foreign_evidence_is_refused_with_the_reason() {
 }
 
 #[test]
+fn the_run_of_a_foreign_server_carries_the_claim_of_its_own_profile_and_no_other() {
+    let of = |profile: &str| Exhibit {
+        profile: profile.to_owned(),
+        ..run("1", 1, PASS)
+    };
+    let mut asked = asked();
+    assert_eq!(asked.of(&[of("target")]).exit, Exit::Refused);
+    asked.claim.profile = "target".to_owned();
+    assert_eq!(asked.of(&[of("target")]).exit, Exit::Pass);
+    for other in ["full", "quick", "selftest"] {
+        assert_eq!(asked.of(&[of(other)]).exit, Exit::Refused, "{other}");
+    }
+}
+
+#[test]
 fn a_small_run_that_fails_speaks_against_the_claim() {
     let small = Exhibit {
         profile: "smoke".to_owned(),

@@ -32,6 +32,9 @@ pub struct ChaosArguments {
     /// Where the record goes, instead of the workspace's reports/.
     #[arg(long, value_name = "DIR")]
     pub reports: Option<PathBuf>,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
     /// Put a saboteur on an edge: NAME@EDGE, or NAME@EDGE:EVERY+OFFSET.
     #[arg(long, value_name = "NAME@EDGE", hide = true)]
     pub spoil: Option<SpoilWord>,

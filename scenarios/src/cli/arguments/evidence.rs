@@ -95,6 +95,9 @@ pub enum AttestCommand {
         /// Where the private half goes; its owner alone may read it.
         #[arg(value_name = "FILE")]
         out: PathBuf,
+        /// Print JSON on standard output.
+        #[arg(long)]
+        json: bool,
     },
     /// Judges a record again and signs what it says of a claim.
     Sign {

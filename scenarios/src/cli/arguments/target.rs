@@ -37,6 +37,9 @@ pub struct TargetInitArguments {
     /// Replace a file that is there.
     #[arg(long)]
     pub force: bool,
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to judge, and where the record goes.

@@ -78,6 +78,7 @@ fn note(row: &ProviderStatus) -> String {
     match (&row.last_error, quota) {
         (_, Some((model, wait))) => format!("quota of {model} used up for {wait} s"),
         (Some(error), None) => format!("last: {error}"),
+        (None, None) if row.models.len() == 1 => "1 model".to_owned(),
         (None, None) => format!("{} models", row.models.len()),
     }
 }
