@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::guard::Guard;
 use super::reload::Reloading;
 use super::signals::Signals;
-use super::{App, AppError, manifest, probes};
+use super::{App, AppError, heap, manifest, probes};
 use crate::auth::audit::Audit;
 use crate::auth::daemon_key::DaemonKey;
 use crate::cli::BUG;
@@ -327,6 +327,7 @@ fn spawn_background(app: &App, reloading: Reloading, running: &Running) {
         running.background.spawn(exporting);
     }
     running.background.spawn(watching);
+    running.background.spawn(heap::trim(running.ending.clone()));
     let cleaning = app.files.clone().watch(running.ending.clone());
     running.background.spawn(cleaning);
     if let Some(keeper) = app.keeper.clone() {
