@@ -41,7 +41,7 @@ if [ -n "${HARNESS:-}" ]; then
   mkdir -p "$work/$judge"
   for one in verify mock-provider impostor; do cp -L "$HARNESS/$one" "$work/$judge/$one"; done
   chmod 755 "$work/$judge"/*
-  cp "$here/docs/guide/gate.md" "$work/$judge/README.md"
+  cp "$here/docs/guide/gate.md" "$work/$judge/GATE.md"
   pack "$judge"
   "$here/deploy/sbom.py" exai-scenarios ${SBOM_FROM:+"$SBOM_FROM"} >"$folder/verify-$version.cdx.json"
 fi

@@ -177,14 +177,17 @@ impl Facts {
 /// The one command that repeats this run.
 #[must_use]
 pub fn replay(arguments: &RunArguments, store: &str) -> String {
-    let mut words = Vec::new();
+    let own = if is_installed() {
+        "./verify"
+    } else {
+        "cargo verify"
+    };
+    let mut words = vec![own.to_owned()];
     if let Some(soak) = &arguments.soak {
         let (seconds, users) = (soak.before() + soak.seconds, soak.users);
-        words.push(format!(
-            "cargo verify soak --duration {seconds}s --users {users}"
-        ));
+        words.push(format!("soak --duration {seconds}s --users {users}"));
     } else {
-        words.push("cargo verify run".to_owned());
+        words.push("run".to_owned());
         words.extend(arguments.criteria.iter().cloned());
         words.push(format!("--profile {}", arguments.profile.name()));
     }

@@ -196,9 +196,9 @@ fn anchor(criterion: &str) -> String {
 /// The run's own command, narrowed to the criterion; a tier such as `V.8g` repeats as a whole.
 fn repeat(replay: &str, criterion: &str) -> String {
     let whole = criterion.trim_end_matches(|last: char| last.is_ascii_lowercase());
-    match replay.strip_prefix("cargo verify run") {
-        Some(flags) if flags.is_empty() || flags.starts_with(" --") => {
-            format!("cargo verify run {whole}{flags}")
+    match replay.split_once("verify run") {
+        Some((before, flags)) if flags.is_empty() || flags.starts_with(" --") => {
+            format!("{before}verify run {whole}{flags}")
         }
         _ => replay.to_owned(),
     }
