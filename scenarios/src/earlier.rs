@@ -46,6 +46,7 @@ pub fn trend(runs: &Path, now: &RunFacts) -> Result<Trend, EvidenceError> {
     let entries = Ledger::at(&reports.join("ledger")).entries()?;
     let kind = Kind {
         profile: Some(&now.profile),
+        driver: Some(&now.driver),
         store: Some(&now.store),
     };
     Ok(Trend::of(entries.values(), kind, IN_TREND - 1))
@@ -147,7 +148,8 @@ mod tests {
             report.figures = vec![Figure { name, value, unit }];
             drawn = report.after(trend(&runs, &report.run).unwrap());
             let outcome = json!({
-                "profile": report.run.profile, "store": report.run.store, "spoiler": null,
+                "profile": report.run.profile, "driver": report.run.driver,
+                "store": report.run.store, "spoiler": null,
                 "verdicts": conclude::verdicts(&report), "figures": report.figures,
             });
             let at = format!("2026-11-21T10:00:0{second}Z");

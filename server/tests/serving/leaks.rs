@@ -195,8 +195,28 @@ fn the_same_load_on_a_cache_with_its_bound_levels_off() {
     settles("tools.result_bytes=4194304", false);
 }
 
-/// The C library's heaps beside its first begin where so many bytes begin.
+/// The room that the C library sets aside for each heap beside its first.
 const HEAP: u64 = 64 << 20;
+
+/// How many of those heaps a process has: memory without a file at a multiple of the room, and
+/// behind it the rest of the room, not yet to be touched.
+fn heaps(maps: &str) -> usize {
+    let row = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (begin, end) = words.next()?.split_once('-')?;
+        let rights = words.next()?.to_owned();
+        let has_file = words.nth(2)? != "0";
+        let at = |text| u64::from_str_radix(text, 16).ok();
+        Some((at(begin)?, at(end)?, rights, has_file))
+    };
+    let rows: Vec<_> = maps.lines().filter_map(row).collect();
+    let is_heap = |pair: &&[(u64, u64, String, bool)]| {
+        let (used, rest) = (&pair[0], &pair[1]);
+        let is_room = rest.0 == used.1 && rest.1 >= used.0 + HEAP && rest.2 == "---p";
+        used.0 % HEAP == 0 && used.2 == "rw-p" && !used.3 && is_room
+    };
+    rows.windows(2).filter(is_heap).count()
+}
 
 #[test]
 fn the_allocator_opens_no_more_heaps_than_there_are_cores() {
@@ -215,9 +235,8 @@ fn the_allocator_opens_no_more_heaps_than_there_are_cores() {
         }
     });
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.child.id())).unwrap();
-    let begins = maps.lines().filter_map(|line| line.split_once('-'));
-    let begins = begins.filter_map(|(begin, _)| u64::from_str_radix(begin, 16).ok());
-    let heaps = 1 + begins.filter(|begin| begin % HEAP == 0).count();
+    let heaps = 1 + heaps(&maps);
     let cores = std::thread::available_parallelism().unwrap().get();
     assert!(heaps <= cores, "{heaps} heaps on {cores} cores:\n{maps}");
+    assert!(cores == 1 || heaps > 1, "no heap is recognized in:\n{maps}");
 }

@@ -13,6 +13,8 @@ use super::{Entry, Told};
 pub struct Kind<'a> {
     /// Such as `quick`.
     pub profile: Option<&'a str>,
+    /// Such as `local`.
+    pub driver: Option<&'a str>,
     /// Such as `redis`.
     pub store: Option<&'a str>,
 }
@@ -24,6 +26,7 @@ impl Kind<'_> {
         entry.told == Told::Outcome
             && body["spoiler"].is_null()
             && is("profile", self.profile)
+            && is("driver", self.driver)
             && is("store", self.store)
     }
 }
@@ -142,7 +145,7 @@ mod tests {
             at: run.to_owned(),
             parents: BTreeSet::new(),
             body: json!({
-                "profile": profile, "store": "redis", "spoiler": spoiler,
+                "profile": profile, "driver": "local", "store": "redis", "spoiler": spoiler,
                 "verdicts": {"V.1": {"verdict": "PASS", "reasons": []}},
                 "figures": [{"name": "p50", "unit": "ms", "value": p50}],
             }),
@@ -158,15 +161,19 @@ mod tests {
             entry("3", "smoke", Value::Null, 3.0),
             entry("5", "smoke", json!("canned@kimi"), 9.0),
         ];
+        let mut contained = entry("6", "smoke", Value::Null, 9.0);
+        contained.body["driver"] = json!("container");
+        let entries: Vec<Entry> = entries.into_iter().chain([contained]).collect();
         let kind = Kind {
             profile: Some("smoke"),
+            driver: Some("local"),
             store: Some("redis"),
         };
         let trend = Trend::of(entries.iter(), kind, 2);
         assert_eq!(trend.runs, ["3", "4"]);
         assert_eq!(trend.figures[0].values, [Some(3.0), Some(4.0)]);
         let all = Trend::of(entries.iter(), Kind::default(), 9);
-        assert_eq!(all.runs, ["1", "2", "3", "4"]);
+        assert_eq!(all.runs, ["1", "2", "3", "4", "6"]);
     }
 
     #[test]

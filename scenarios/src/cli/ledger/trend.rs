@@ -36,6 +36,7 @@ pub fn trend(arguments: &TrendArguments) -> Result<Exit, Ending> {
     let entries = entries.map_err(|error| refused(&error))?;
     let kind = Kind {
         profile: arguments.profile.as_deref(),
+        driver: None,
         store: arguments.store.as_deref(),
     };
     let trend = Trend::of(entries.values(), kind, arguments.last);
