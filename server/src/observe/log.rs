@@ -65,7 +65,8 @@ pub fn start(filter: &str) -> Result<(), String> {
 /// The last `most` lines that `is_wanted` takes, oldest first.
 #[must_use]
 pub fn tail(most: usize, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let text = LAST.lock().unwrap_or_else(PoisonError::into_inner).text();
+    let bytes = LAST.lock().unwrap_or_else(PoisonError::into_inner).bytes();
+    let text = String::from_utf8_lossy(&bytes);
     let wanted = text.lines().rev().filter(|line| is_wanted(line));
     let mut lines: Vec<String> = wanted.take(most).map(str::to_owned).collect();
     lines.reverse();
@@ -98,9 +99,9 @@ impl Last {
         self.0.push_back(b'\n');
     }
 
-    fn text(&self) -> String {
+    fn bytes(&self) -> Vec<u8> {
         let (front, back) = self.0.as_slices();
-        String::from_utf8_lossy(&[front, back].concat()).into_owned()
+        [front, back].concat()
     }
 }
 

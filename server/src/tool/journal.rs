@@ -80,11 +80,11 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A journal of at most so many calls, with room for all of them from the start.
+    /// A journal of at most so many calls, with room for them, or the first 10 000, from the start.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
-            entries: Arc::new(Mutex::new(room(most))),
+            entries: Arc::new(Mutex::new(room(most.min(ROOM)))),
             most,
             log: None,
         }
@@ -147,6 +147,9 @@ impl Journal {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Calls whose room is taken at the start; a longer journal grows.
+const ROOM: usize = 10_000;
 
 /// Room for so many calls, each page of it written once: a server that has seen few calls is not
 /// smaller than one that has seen many.

@@ -36,14 +36,15 @@ const HOSTILE: [&str; 6] = [
 /// What is sent beside healthy traffic, each by somebody of their own.
 ///
 /// # Errors
-/// When the catalogue lacks a bound.
+/// When the catalogue lacks a bound or one of them.
 pub fn hostile(stage: &Stage) -> Result<Vec<Abuse>, Trouble> {
     let body_bytes = stage.row(CRITERION)?.limit("body_bytes")? as usize;
-    let abuses = (0..).zip(HOSTILE).filter_map(|(number, id)| {
+    let abuses = (0..).zip(HOSTILE).map(|(number, id)| {
         let all = Post::by(stage, 570 + number).abuses(body_bytes);
-        all.into_iter().find(|abuse| abuse.id == id)
+        let found = all.into_iter().find(|abuse| abuse.id == id);
+        found.ok_or_else(|| Trouble::Rig(format!("the catalogue has no abuse {id}")))
     });
-    Ok(abuses.collect())
+    abuses.collect()
 }
 
 /// Tries every row beside its good case.

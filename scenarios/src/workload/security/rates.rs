@@ -133,7 +133,7 @@ pub async fn calm_and_hostile(stage: &Stage, samples: u64) -> Result<(), Trouble
     Ok(())
 }
 
-/// Attacks without a pause until the healthy traffic is through: a forged token, then a message
+/// One attack after the other until the healthy traffic is through: a forged token, then a message
 /// that cannot be taken. Each is a case like any other, so that its denial is looked for in the
 /// audit log.
 async fn beside_attacks<T>(
