@@ -10,8 +10,9 @@ use serde::Serialize;
 const QUIET_EVERY: u64 = 1_800;
 /// The first of them in a soak that is long enough, s: where V.7m's warm-up ends.
 const FIRST_QUIET: u64 = 300;
-/// How long each lasts in a soak that is long enough, s.
-const QUIET: u64 = 10;
+/// How long each lasts in a soak that is long enough, s: longer than the server keeps an idle
+/// connection to a provider (30 s), so that what is open at its end is what is in use.
+const QUIET: u64 = 40;
 /// A share of the soak that neither may take more than.
 const SHARE: u64 = 6;
 
@@ -106,9 +107,9 @@ mod tests {
 
     #[test]
     fn quiet_points_come_after_the_warm_up_every_half_hour_and_at_the_end() {
-        assert_eq!(quiet_points(1_800), [(300, 10), (1_790, 10)]);
+        assert_eq!(quiet_points(1_800), [(300, 40), (1_760, 40)]);
         assert_eq!(quiet_points(14_400).len(), 9);
-        assert_eq!(quiet_points(14_400)[8], (14_390, 10));
+        assert_eq!(quiet_points(14_400)[8], (14_360, 40));
         assert_eq!(quiet_points(60), [(10, 10), (50, 10)]);
         assert_eq!(quiet_points(6), [(1, 1), (5, 1)]);
     }

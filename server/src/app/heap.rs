@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Between two times at which what is free goes back to the kernel.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_secs(15);
 
 /// As many heaps as cores. Left alone the allocator opens up to eight times as many, one for each
 /// thread that happens to be blocked in a file, and each keeps what it had at its own worst moment.
@@ -28,7 +28,7 @@ pub(super) fn settle() {
     }
 }
 
-/// Gives free memory back once a minute until told to stop.
+/// Gives free memory back, four times a minute, until told to stop.
 pub(super) async fn trim(stop: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
