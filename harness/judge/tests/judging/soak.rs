@@ -90,6 +90,15 @@ fn a_descriptor_left_open_fails() {
 }
 
 #[test]
+fn what_closes_while_a_quiet_point_settles_is_no_leak() {
+    let mut world = half_hour();
+    resample(&mut world, 310, |second, sample| {
+        sample.descriptors -= u64::from(second == 310);
+    });
+    assert_eq!(check(&v7m(&world), "descriptors").verdict, Verdict::Pass);
+}
+
+#[test]
 fn a_gap_or_another_process_ends_the_piece_and_is_told() {
     let mut gap = half_hour();
     gap.out.retain(|seen| {

@@ -20,6 +20,8 @@ use crate::stage::{Stage, Trouble};
 const RATE: f64 = 8.0;
 /// Operations a second at quiet points.
 const QUIET_RATE: f64 = 1.0;
+/// Who makes them: one client, and so one connection, that all quiet points have in common.
+const QUIET_CLIENT: u64 = 1;
 /// Operations in flight at most: a minute of them.
 const IN_FLIGHT: usize = 512;
 /// Tokens live an hour; in a stretch longer than this the crowd comes back with fresh ones.
@@ -94,7 +96,7 @@ async fn one(
     };
     let account = load::run(&load, &now, over, |k, due| {
         let errand = if stretch.is_quiet {
-            lanes.light(crowd, k)
+            lanes.light(crowd, QUIET_CLIENT)
         } else {
             lanes.next(crowd, k)
         };
