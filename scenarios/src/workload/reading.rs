@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 /// The least time between two reads of one owner: below the limit of one principal.
-const PACE: Duration = Duration::from_millis(25);
+const PACE: Duration = Duration::from_millis(21);
 
 /// Conversations and whose they are.
 pub type Threads = Vec<(Person, Conversation)>;

@@ -48,25 +48,33 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let (chat, landings): (Vec<_>, Vec<_>) = landings
         .into_iter()
         .partition(|landing| landing.slot.row.route.is_some());
-    let silence = Silence::planned(row.list("categories")?, &mut builder);
+    let categories = row.list("categories")?;
+    let silence = Silence::planned(categories, &mut builder);
+    let standing = silence.as_ref().map(|silence| silence.rule.clone());
+    let standing = standing.as_slice();
     stage.begin(CRITERION, PHASE);
-    install(stage, &landings, silence.as_ref()).await?;
+    let mut later = stage.builder(2_060);
+    let sessions = async {
+        install(stage, standing, &landings).await?;
+        let missed = land(stage, landings).await?;
+        again(stage, standing, missed, &mut later).await?;
+        if row.floor("breaker_cycles")? > 0 {
+            breaker_life(stage, standing).await?;
+        }
+        categories::provoke(stage, standing, categories).await
+    };
+    // Takes as long as a call may take, so all that needs no restart goes on beside it.
     let timed_out = async {
         match silence {
             Some(silence) => silence.wait(stage, stage.builder(2_050)).await,
             None => Ok(()),
         }
     };
-    let (missed, ()) = tokio::try_join!(land(stage, landings), timed_out)?;
-    let mut later = stage.builder(2_060);
-    again(stage, missed, &mut later).await?;
+    tokio::try_join!(sessions, timed_out)?;
     over_chat(stage, chat, &mut later).await?;
-    clear(stage).await?;
+    install(stage, &[], &[]).await?;
     stage.end(CRITERION, PHASE);
-    if row.floor("breaker_cycles")? > 0 {
-        breaker_life(stage).await?;
-    }
-    categories::provoke(stage, row.list("categories")?).await
+    Ok(())
 }
 
 /// Lands faults in sessions side by side; gives back those that met none of the requests.
@@ -91,6 +99,7 @@ async fn land(stage: &Stage, landings: Vec<Landing>) -> Result<Vec<Landing>, Tro
 /// Tries what did not land once more on other operations.
 async fn again(
     stage: &Stage,
+    standing: &[Rule],
     mut missed: Vec<Landing>,
     builder: &mut Builder,
 ) -> Result<(), Trouble> {
@@ -103,7 +112,7 @@ async fn again(
             .into_iter()
             .map(|landing| landing.again(stage, builder))
             .collect::<Vec<_>>();
-        install(stage, &landings, None).await?;
+        install(stage, standing, &landings).await?;
         missed = land(stage, landings).await?;
     }
     Ok(())
@@ -118,24 +127,18 @@ async fn over_chat(
     if landings.is_empty() {
         return Ok(());
     }
-    install(stage, &landings, None).await?;
+    install(stage, &[], &landings).await?;
     stage.ground.serve_chat_route().await?;
     let missed = land(stage, landings).await?;
-    again(stage, missed, builder).await?;
+    again(stage, &[], missed, builder).await?;
     stage.ground.restart_server().await
 }
 
-async fn install(
-    stage: &Stage,
-    landings: &[Landing],
-    silence: Option<&Silence>,
-) -> Result<(), Trouble> {
+/// What each simulator does: the standing rules, then those of its landings.
+async fn install(stage: &Stage, standing: &[Rule], landings: &[Landing]) -> Result<(), Trouble> {
     let mut plans: BTreeMap<&str, Plan> = BTreeMap::new();
     for (provider, _) in &stage.site.labels {
-        let plan = plans.entry(provider).or_default();
-        plan.seed = stage.seed;
-        plan.rules
-            .extend(silence.map(|silence| silence.rule.clone()));
+        plans.insert(provider, plan(stage, standing));
     }
     for landing in landings {
         let plan = plans.entry(&landing.provider).or_default();
@@ -147,8 +150,12 @@ async fn install(
     Ok(())
 }
 
-async fn clear(stage: &Stage) -> Result<(), Trouble> {
-    install(stage, &[], None).await
+fn plan(stage: &Stage, rules: &[Rule]) -> Plan {
+    Plan {
+        seed: stage.seed,
+        rules: rules.to_vec(),
+        ..Plan::default()
+    }
 }
 
 /// One session: a fault, then a turn of its conversation that must be good, and so on to the end.
@@ -188,7 +195,7 @@ async fn session(
 
 /// Fails one provider until its breaker opens, heals it, and goes on calling until the provider is
 /// used again: Closed, Open, HalfOpen, Closed as the simulator's arrivals show it.
-async fn breaker_life(stage: &Stage) -> Result<(), Trouble> {
+async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
     let phase = "breaker.glm";
     let provider = "glm";
     let client = stage
@@ -213,16 +220,9 @@ async fn breaker_life(stage: &Stage) -> Result<(), Trouble> {
         when: When::default(),
         delay_ms: None,
     };
-    stage
-        .ground
-        .plan(
-            provider,
-            &Plan {
-                rules: vec![down],
-                ..Plan::default()
-            },
-        )
-        .await?;
+    let mut broken = plan(stage, standing);
+    broken.rules.push(down);
+    stage.ground.plan(provider, &broken).await?;
     stage.ground.scrape(stage, "tick").await;
     for _ in 0..BREAKER_FAILURES {
         stage
@@ -230,7 +230,7 @@ async fn breaker_life(stage: &Stage) -> Result<(), Trouble> {
             .await;
     }
     stage.ground.scrape(stage, "tick").await;
-    stage.ground.plan(provider, &Plan::default()).await?;
+    stage.ground.plan(provider, &plan(stage, standing)).await?;
     let until = stage.recorder.now() + 12_000_000_000;
     while stage.recorder.now() < until {
         stage.check_stop()?;

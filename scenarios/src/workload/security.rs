@@ -56,18 +56,15 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let row = stage.row(CRITERION)?;
     let is_small = row.floor("cases")? < SMALL;
     stage.begin(CRITERION, "battery");
-    if !is_small && stage.ground.is_contained() {
-        let what = "rows that need servers beside the judged one, which containers do not have";
-        stage.not_tested(CRITERION, what);
-    }
-    if is_small || stage.ground.is_contained() {
+    if is_small {
         battery(stage, &row).await?;
     } else {
-        // What needs servers of its own goes on beside the rest; both are through before anything
+        // What needs servers of its own goes on beside the rest; all are through before anything
         // is timed.
         let judged = Box::pin(battery(stage, &row));
-        let (judged, beside) = tokio::join!(judged, Box::pin(annex::try_all(stage)));
-        judged.and(beside)?;
+        let starts = Box::pin(starts::try_all(stage));
+        let (judged, starts, annex) = tokio::join!(judged, starts, Box::pin(beside(stage)));
+        judged.and(starts).and(annex)?;
     }
     stage.end(CRITERION, "battery");
     rates::try_scopes(
@@ -90,6 +87,16 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// The rows that are tried on servers beside it.
+async fn beside(stage: &Stage) -> Result<(), Trouble> {
+    if stage.ground.is_contained() {
+        let what = "rows that need servers beside the judged one, which containers do not have";
+        stage.not_tested(CRITERION, what);
+        return Ok(());
+    }
+    annex::try_all(stage).await
+}
+
 /// The rows that are tried on the server under judgement.
 async fn battery(stage: &Stage, row: &Criterion) -> Result<(), Trouble> {
     let cases = row.floor("cases")?;
@@ -108,7 +115,6 @@ async fn battery(stage: &Stage, row: &Criterion) -> Result<(), Trouble> {
         owners::try_all(stage).await?;
         frames::try_all(stage).await?;
         messages::try_all(stage).await?;
-        starts::try_all(stage).await?;
         // Each restarts the server; the last one leaves it as the run began.
         matrix::try_all(stage).await?;
         belongings::try_all(stage).await?;

@@ -23,7 +23,7 @@ const READS: usize = 2;
 /// Exchanges a thread may hold (CRITERIA, Definitions).
 const EXCHANGES: usize = 10;
 /// Calm before, between and after the faults.
-const CALM: Duration = Duration::from_millis(4_500);
+const CALM: Duration = Duration::from_millis(4_000);
 /// Pairs of calls with and without a thread, at the least.
 const PAIRS: usize = 240;
 /// People who make them.

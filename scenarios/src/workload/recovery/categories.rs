@@ -5,11 +5,11 @@ use exai_harness::operation::builder::{Builder, Shape};
 use exai_harness::operation::{Ask, OperationPlan};
 use exai_judge::Transport;
 use exai_judge::operation::ProofKind;
-use exai_mocks::plan::{Plan, Rule};
+use exai_mocks::plan::Rule;
 use serde_json::json;
 
 use super::landing::rule;
-use super::{CRITERION, clear};
+use super::{CRITERION, install, plan as plan_of};
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 const PHASE: &str = "categories";
@@ -72,7 +72,11 @@ impl Silence {
 ///
 /// # Errors
 /// When the rig cannot carry it.
-pub(super) async fn provoke(stage: &Stage, wanted: &[String]) -> Result<(), Trouble> {
+pub(super) async fn provoke(
+    stage: &Stage,
+    standing: &[Rule],
+    wanted: &[String],
+) -> Result<(), Trouble> {
     let person = Person {
         role: "patient",
         number: 71,
@@ -95,7 +99,8 @@ pub(super) async fn provoke(stage: &Stage, wanted: &[String]) -> Result<(), Trou
     for (category, fault) in BROKEN {
         if is_wanted(category) {
             stage.check_stop()?;
-            everywhere(stage, (category, fault), &client, &mut builder).await?;
+            let broken = (category, fault);
+            everywhere(stage, standing, broken, &client, &mut builder).await?;
         }
     }
     stage.end(CRITERION, PHASE);
@@ -171,6 +176,7 @@ fn refusals() -> [(&'static str, Ask); 3] {
 /// Breaks every provider for one operation.
 async fn everywhere(
     stage: &Stage,
+    standing: &[Rule],
     (category, fault): (&str, &str),
     client: &Client,
     builder: &mut Builder,
@@ -180,10 +186,8 @@ async fn everywhere(
         .within(CRITERION, PHASE);
     let mut rule = rule(&plan, fault, false, None);
     rule.id = format!("everywhere.{category}");
-    let broken = Plan {
-        rules: vec![rule],
-        ..Plan::default()
-    };
+    let mut broken = plan_of(stage, standing);
+    broken.rules.push(rule);
     for (provider, _) in &stage.site.labels {
         stage.ground.plan(provider, &broken).await?;
     }
@@ -191,7 +195,7 @@ async fn everywhere(
         category: category.to_owned(),
     };
     stage.perform(client, &plan).await;
-    clear(stage).await?;
+    install(stage, standing, &[]).await?;
     go_on(stage, client, builder).await;
     Ok(())
 }

@@ -6,6 +6,7 @@ use exai_harness::client::Client;
 use exai_harness::load::{self, LoadPlan};
 use exai_harness::operation::builder::Shape;
 use exai_judge::{Event, Transport};
+use futures::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::messages::{self, Abuse};
@@ -24,41 +25,51 @@ const HOSTILE: &str = "hostile";
 /// How long each goes on before it is the other's turn, s: as the bins that the judge draws from.
 const TURN_S: f64 = 1.0;
 /// Turns of each at least: a quantile of five seconds is at the mercy of one of them.
-const LEAST_TURNS: u64 = 10;
+const LEAST_TURNS: u64 = 8;
 
+/// The scope that is the whole server.
+const WHOLE: &str = "global";
 /// What is offered, as a multiple of the limit.
 const PRESS: f64 = 2.2;
 /// Seconds more than the floor asks for.
 const SPARE_S: f64 = 0.5;
 
-/// Offers each scope more than twice what it may take, for `seconds` after its burst is used up.
+/// Offers each scope more than twice what it may take, for `seconds` after its burst is used up: the
+/// whole server alone, since that refuses everybody, and the others side by side.
 ///
 /// # Errors
 /// When the rig cannot carry it.
 pub async fn try_scopes(stage: &Stage, scopes: &[String], seconds: u64) -> Result<(), Trouble> {
-    let row = stage.row(CRITERION)?;
-    for scope in scopes {
-        stage.check_stop()?;
-        let limit = row.limit(&format!("rate_{scope}"))?;
-        let burst = row.limit(&format!("burst_{scope}"))?;
-        let clients = people_of(stage, scope).await?;
-        let phase = format!("rate.{scope}");
-        let mut builder = stage.builder(6_000);
-        let needles = stage.site.needles("version");
-        let until_empty = burst / (limit * (PRESS - 1.0));
-        let seconds = until_empty + seconds as f64 + SPARE_S;
-        stage.begin(CRITERION, &phase);
-        let plan = LoadPlan {
-            count: (limit * PRESS * seconds) as u64,
-            ..LoadPlan::steady(CRITERION, &phase, limit * PRESS, 0)
-        };
-        let account = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
-            builder.site("version", needles.clone(), PATIENCE)
-        })
-        .await;
-        stage.recorder.record(Event::Load(account));
-        stage.end(CRITERION, &phase);
+    let (whole, parts): (Vec<_>, Vec<_>) = scopes.iter().partition(|scope| *scope == WHOLE);
+    try_join_all(parts.into_iter().map(|scope| press(stage, scope, seconds))).await?;
+    for scope in whole {
+        press(stage, scope, seconds).await?;
     }
+    Ok(())
+}
+
+async fn press(stage: &Stage, scope: &str, seconds: u64) -> Result<(), Trouble> {
+    stage.check_stop()?;
+    let row = stage.row(CRITERION)?;
+    let limit = row.limit(&format!("rate_{scope}"))?;
+    let burst = row.limit(&format!("burst_{scope}"))?;
+    let clients = people_of(stage, scope).await?;
+    let phase = format!("rate.{scope}");
+    let mut builder = stage.builder(6_000);
+    let needles = stage.site.needles("version");
+    let until_empty = burst / (limit * (PRESS - 1.0));
+    let seconds = until_empty + seconds as f64 + SPARE_S;
+    stage.begin(CRITERION, &phase);
+    let plan = LoadPlan {
+        count: (limit * PRESS * seconds) as u64,
+        ..LoadPlan::steady(CRITERION, &phase, limit * PRESS, 0)
+    };
+    let account = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
+        builder.site("version", needles.clone(), PATIENCE)
+    })
+    .await;
+    stage.recorder.record(Event::Load(account));
+    stage.end(CRITERION, &phase);
     Ok(())
 }
 
