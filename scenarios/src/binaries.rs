@@ -48,10 +48,7 @@ pub fn shown(path: &Path) -> String {
 /// [`Ending::Usage`] when `server` is no file; [`Ending::Harness`] when the build fails, with
 /// cargo's own messages already on standard error, or when a released executable is missing.
 pub fn build(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> {
-    if let Some(path) = server.filter(|path| !path.is_file()) {
-        let says = format!("--server {}: there is no such file.", path.display());
-        return Err(Ending::Usage(says));
-    }
+    check("--server", server)?;
     if is_installed() {
         return released(server, driver);
     }
@@ -95,6 +92,20 @@ pub fn build(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> 
     })
 }
 
+/// Whether what an option names, if anything, is a file.
+///
+/// # Errors
+/// [`Ending::Usage`] when it is none.
+pub fn check(option: &str, path: Option<&Path>) -> Result<(), Ending> {
+    match path.filter(|path| !path.is_file()) {
+        None => Ok(()),
+        Some(path) => Err(Ending::Usage(format!(
+            "{option} {}: there is no such file.",
+            path.display()
+        ))),
+    }
+}
+
 /// What was released with this executable.
 fn released(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> {
     let containers = (driver == Driver::Container).then(|| beside("containers"));
@@ -118,10 +129,11 @@ fn released(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> {
     }
 }
 
-/// Builds what speaks to a container engine, which no other driver needs.
+/// Builds what speaks to a container engine, which no other driver needs. Named by its binary in the
+/// whole workspace: with `-p` cargo would settle other features, and compile again what is there.
 fn build_containers() -> Result<PathBuf, Ending> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--locked", "-p", "exai-containers"]);
+    command.args(["build", "--locked", "--workspace", "--bin", "containers"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
@@ -138,12 +150,17 @@ fn build_containers() -> Result<PathBuf, Ending> {
     }
 }
 
-/// Builds the server with the conformance suite's fixtures, which only a debug build may have.
+/// Builds the server with the conformance suite's fixtures, which only a debug build may have, or
+/// takes `given`.
 ///
 /// # Errors
-/// [`Ending::Usage`] without the sources; [`Ending::Harness`] when the build fails, with cargo's
-/// own messages already on standard error.
-pub fn build_fixtures() -> Result<PathBuf, Ending> {
+/// [`Ending::Usage`] without the sources, or when `given` is no file; [`Ending::Harness`] when the
+/// build fails, with cargo's own messages already on standard error.
+pub fn build_fixtures(given: Option<&Path>) -> Result<PathBuf, Ending> {
+    if let Some(path) = given {
+        check("--fixtures", given)?;
+        return Ok(path.to_path_buf());
+    }
     if is_installed() {
         let says = "the conformance fixtures are never released: run this from the sources.";
         return Err(Ending::Usage(says.to_owned()));

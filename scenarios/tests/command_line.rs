@@ -120,6 +120,13 @@ fn a_conformance_suite_that_is_missing_or_another_is_said_before_anything_is_bui
     let other = verify(&["conformance", "--suite", path]);
     assert_eq!(code(&other), 64, "{}", says(&other));
     assert!(says(&other).contains("0.1.16"), "{}", says(&other));
+    let absent = verify(&["conformance", "--fixtures", "/no/such/build"]);
+    assert_eq!(code(&absent), 64, "{}", says(&absent));
+    assert!(
+        says(&absent).contains("/no/such/build"),
+        "{}",
+        says(&absent)
+    );
 }
 
 #[test]

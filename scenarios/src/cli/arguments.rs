@@ -120,6 +120,9 @@ pub struct ConformanceArguments {
     /// Judge this binary as the product instead of the one built here.
     #[arg(long, value_name = "PATH")]
     pub server: Option<PathBuf>,
+    /// Take this debug build with the fixtures instead of building one.
+    #[arg(long, value_name = "PATH")]
+    pub fixtures: Option<PathBuf>,
     /// Keep the suite's own records in this folder.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,

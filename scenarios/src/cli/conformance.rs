@@ -42,11 +42,12 @@ pub fn conformance(arguments: &ConformanceArguments) -> Result<Exit, Ending> {
         false => binaries::workspace().join(&arguments.suite),
     };
     // Before the builds, which take minutes.
+    binaries::check("--fixtures", arguments.fixtures.as_deref())?;
     let suite = runtime.block_on(Suite::find(&folder));
     let suite = suite.map_err(|error| Ending::Usage(error.to_string()))?;
     let baseline = Baseline::load().map_err(|error| Ending::Bug(format!("baseline: {error}")))?;
     let product = binaries::build(arguments.server.as_deref(), Driver::Local)?.exai;
-    let fixtures = binaries::build_fixtures()?;
+    let fixtures = binaries::build_fixtures(arguments.fixtures.as_deref())?;
     let kept = tempfile::tempdir().map_err(harness)?;
     let out = arguments
         .keep
