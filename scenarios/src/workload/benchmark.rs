@@ -36,7 +36,10 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let (gate, target) = (stage.row("V.8g")?, stage.row("V.8t")?);
     let repetitions = gate.floor("repetitions")?.max(target.floor("repetitions")?);
     warm_up(stage, &clients).await;
-    bare::compare(stage, &clients).await?;
+    let bare = gate.nanos("bare_s")?;
+    if bare > 0 {
+        bare::compare(stage, &clients, Duration::from_nanos(bare)).await?;
+    }
     stage.ground.scrape(stage, "before V.8").await;
     for repetition in 1..=u32::try_from(repetitions).unwrap_or(u32::MAX) {
         stage.check_stop()?;

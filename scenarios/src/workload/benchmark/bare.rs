@@ -18,22 +18,24 @@ use crate::stage::{PATIENCE, Stage, Trouble};
 
 /// Connections that are busy all the time.
 pub const CONNECTIONS: usize = 8;
-/// How long each of the two is asked, tool by tool.
-const EACH: Duration = Duration::from_secs(1);
 const PHASE: &str = "beside a bare handler";
 
-/// Asks the server and then the bare handler for `version` and for `chat`.
+/// Asks the server and then the bare handler for `version` and for `chat`, each for `time`.
 ///
 /// # Errors
 /// When the bare handler cannot listen, or the server gives no answer to copy.
-pub async fn compare(stage: &Stage, clients: &[Arc<Client>]) -> Result<(), Trouble> {
+pub async fn compare(
+    stage: &Stage,
+    clients: &[Arc<Client>],
+    time: Duration,
+) -> Result<(), Trouble> {
     stage.begin(CRITERION, PHASE);
     for (salt, tool) in [(8_010, "version"), (8_030, "chat")] {
         stage.check_stop()?;
         let sample = ask(stage, &mut stage.builder(salt), tool);
         let result = result_of(stage, clients, &sample).await?;
-        let server = all_busy(stage, clients, (salt + 1, tool)).await;
-        let bare = beside(stage, &sample, &result, EACH).await?;
+        let server = all_busy(stage, clients, (salt + 1, tool), time).await;
+        let bare = beside(stage, &sample, &result, time).await?;
         let of = format!("{tool}, {CONNECTIONS} connections");
         publish(stage, &of, &server);
         publish(stage, &format!("bare handler, same bytes as {of}"), &bare);
@@ -109,10 +111,15 @@ fn nanos(time: Duration) -> u64 {
 }
 
 /// The server with all connections busy; each call goes into the record.
-async fn all_busy(stage: &Stage, clients: &[Arc<Client>], (salt, tool): (u64, &str)) -> Ceiling {
+async fn all_busy(
+    stage: &Stage,
+    clients: &[Arc<Client>],
+    (salt, tool): (u64, &str),
+    time: Duration,
+) -> Ceiling {
     let now = || stage.recorder.now();
     let from = now();
-    let until = from + nanos(EACH);
+    let until = from + nanos(time);
     let of_2026 = clients.iter().filter(|client| is_2026(client));
     let workers = of_2026
         .take(CONNECTIONS)
