@@ -220,6 +220,9 @@ async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
         when: When::default(),
         delay_ms: None,
     };
+    // A good answer first: what failed in the sessions before is no part of this life.
+    let good = builder.chat(&shape).within(CRITERION, phase);
+    stage.perform(&client, &good).await;
     let mut broken = plan(stage, standing);
     broken.rules.push(down);
     stage.ground.plan(provider, &broken).await?;
