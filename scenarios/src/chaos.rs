@@ -42,13 +42,14 @@ struct Range<'a> {
     criteria: Criteria,
     folder: PathBuf,
     runtime: tokio::runtime::Runtime,
+    quiet: bool,
 }
 
 /// Runs the schedule of a seed, or a part of it, and shrinks it when it fails.
 ///
 /// # Errors
 /// The user's mistakes, a rig that could not work, or a bug of ours.
-pub fn chaos(arguments: &ChaosArguments) -> Result<Exit, Ending> {
+pub fn chaos(arguments: &ChaosArguments, quiet: bool) -> Result<Exit, Ending> {
     let store = ground::choose_store(arguments.store)?;
     let spoiled = ground::spoiled(arguments.spoil.as_ref())?;
     let whole = Schedule::draw(arguments.seed, arguments.duration, store);
@@ -71,8 +72,11 @@ pub fn chaos(arguments: &ChaosArguments) -> Result<Exit, Ending> {
         spoiled,
         criteria,
         runtime,
+        quiet,
     };
-    eprint!("{}", schedule.table(&range.conditions()));
+    if !quiet {
+        eprint!("{}", schedule.table(&range.conditions()));
+    }
     let first = range.attempt(&schedule, "first")?;
     let written = journal::write(&range.folder, &schedule, &first);
     let journal = written.map_err(|error| Ending::Harness(error.to_string()))?;
@@ -220,7 +224,9 @@ impl Range<'_> {
             let again = self.part(schedule, &part, &format!("shrink-{number}"))?;
             let is_same = again.failed().any(|one| one == check);
             let says = if is_same { "fails" } else { "holds" };
-            eprintln!("  shrinking: faults {} {says}", words(&part));
+            if !self.quiet {
+                eprintln!("  shrinking: faults {} {says}", words(&part));
+            }
             if again.interrupted {
                 return Ok(None);
             }

@@ -90,15 +90,16 @@ fn finish(result: Result<Exit, Ending>) -> Exit {
 }
 
 fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
+    let quiet = arguments.quiet;
     let command = arguments
         .command
         .unwrap_or_else(|| Command::Run(RunArguments::default()));
     match command {
-        Command::Run(arguments) => crate::run::run(&arguments),
-        Command::Selftest(arguments) => crate::selftest::selftest(&arguments),
-        Command::Soak(arguments) => soak::soak(&arguments),
-        Command::Chaos(arguments) => crate::chaos::chaos(&arguments),
-        Command::Conformance(arguments) => conformance::conformance(&arguments),
+        Command::Run(arguments) => crate::run::run(&RunArguments { quiet, ..arguments }),
+        Command::Selftest(arguments) => crate::selftest::selftest(&arguments, quiet),
+        Command::Soak(arguments) => soak::soak(&arguments, quiet),
+        Command::Chaos(arguments) => crate::chaos::chaos(&arguments, quiet),
+        Command::Conformance(arguments) => conformance::conformance(&arguments, quiet),
         Command::Judge(arguments) => record::judge(&arguments),
         Command::Report(arguments) => record::report(&arguments),
         Command::Pack(arguments) => pack::pack(&arguments),
@@ -106,14 +107,14 @@ fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
         Command::List(arguments) => list::list(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Clients(arguments) => clients::clients(&arguments),
-        Command::Compare(arguments) => compare::compare(&arguments),
-        Command::Target(command) => crate::target::target(&command),
+        Command::Compare(arguments) => compare::compare(&arguments, quiet),
+        Command::Target(command) => crate::target::target(&command, quiet),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Gate(arguments) => gate::gate(&arguments),
         Command::Attest(command) => attest::attest(&command),
         Command::Ledger(command) => ledger::ledger(&command),
         Command::Decide(arguments) => decide::decide(&arguments),
-        Command::Claims(command) => lint::claims(&command),
+        Command::Claims(command) => lint::claims(&command, quiet),
         Command::HoldLock(arguments) => crate::hold_lock::hold(&arguments),
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use exai_harness::evidence::Evidence;
 use exai_judge::Finding;
 use exai_judge::verdict::Exit;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::binaries;
 use crate::cli::arguments::{Driver, SelftestArguments};
@@ -42,7 +42,7 @@ struct Outcome {
 ///
 /// # Errors
 /// [`Ending::Usage`] for an unknown row, [`Ending::Harness`] when a row could not run.
-pub fn selftest(arguments: &SelftestArguments) -> Result<Exit, Ending> {
+pub fn selftest(arguments: &SelftestArguments, quiet: bool) -> Result<Exit, Ending> {
     let rows = saboteur::all().map_err(|error| Ending::Bug(error.to_string()))?;
     let rows = chosen(&rows, &arguments.rows)?;
     binaries::build(None, Driver::Local)?;
@@ -53,10 +53,10 @@ pub fn selftest(arguments: &SelftestArguments) -> Result<Exit, Ending> {
     }
     let honest = vector::honest().map_err(|error| Ending::Bug(error.to_string()))?;
     let mut outcomes = vec![control(&honest, folder.path(), arguments.seed)];
-    tell(&outcomes[0]);
+    tell(&outcomes[0], quiet);
     let attempt = |row: &Saboteur| {
         let outcome = try_row(row, &honest, folder.path(), arguments.seed);
-        tell(&outcome);
+        tell(&outcome, quiet);
         outcome
     };
     let (beside, alone): (Vec<_>, Vec<_>) = rows.iter().partition(|row| is_clockless(row));
@@ -193,7 +193,10 @@ fn record_honest(path: &Path, folder: &Path, seed: u64) -> Result<Exit, Ending> 
     Ok(Exit::Pass)
 }
 
-fn tell(outcome: &Outcome) {
+fn tell(outcome: &Outcome, quiet: bool) {
+    if quiet {
+        return;
+    }
     let Outcome {
         id,
         name,
@@ -215,14 +218,7 @@ fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, En
     let rows = &outcomes[1..];
     let caught = rows.iter().filter(|row| row.misses.is_empty()).count();
     if as_json {
-        let rows: Vec<_> = outcomes
-            .iter()
-            .map(|row| {
-                json!({"id": row.id, "name": row.name, "demanded": row.demanded,
-                    "misses": row.misses, "seconds": row.seconds})
-            })
-            .collect();
-        print(&json!({"schema": "exai-verify-selftest/1", "rows": rows}).to_string());
+        print(&document(outcomes).to_string());
     } else {
         let honest = if control_holds {
             "as committed"
@@ -243,4 +239,44 @@ fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, En
             Exit::Fail
         },
     )
+}
+
+/// The table for those who read JSON.
+fn document(outcomes: &[Outcome]) -> Value {
+    let rows = outcomes.iter().map(|row| {
+        json!({"id": row.id, "name": row.name, "demanded": row.demanded,
+            "misses": row.misses, "seconds": row.seconds})
+    });
+    json!({"schema": "exai-verify-selftest/1", "rows": rows.collect::<Vec<_>>()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_as_json_is_of_its_schema_whether_a_row_was_caught_or_not() {
+        let commands = include_str!("../schema/commands.schema.json");
+        let mut schema: Value = serde_json::from_str(commands).unwrap();
+        schema["$ref"] = json!("#/$defs/exai-verify-selftest~11");
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let row = |id: &str, misses: &[&str]| Outcome {
+            id: id.to_owned(),
+            name: "a saboteur".to_owned(),
+            demanded: "V.1 Fail".to_owned(),
+            misses: misses.iter().map(|miss| (*miss).to_owned()).collect(),
+            seconds: 7,
+        };
+        let mut value = document(&[row("", &[]), row("2b", &["V.1 is Pass"])]);
+        let errors: Vec<_> = validator.iter_errors(&value).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        value["not_run"] = json!(["24"]);
+        assert!(
+            validator.is_valid(&value),
+            "rows that were left out may be told"
+        );
+        let second = value["rows"][1].as_object_mut().unwrap();
+        assert!(second.remove("misses").is_some());
+        assert!(!validator.is_valid(&value));
+    }
 }

@@ -49,7 +49,7 @@ const BUDGET: Duration = Duration::from_secs(170);
 ///
 /// # Errors
 /// The user's mistakes, a rig that could not work, or a bug of ours.
-pub fn target(command: &TargetCommand) -> Result<Exit, Ending> {
+pub fn target(command: &TargetCommand, quiet: bool) -> Result<Exit, Ending> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -57,14 +57,14 @@ pub fn target(command: &TargetCommand) -> Result<Exit, Ending> {
         .map_err(|error| Ending::Harness(format!("could not start a runtime: {error}")))?;
     match command {
         TargetCommand::Init(arguments) => runtime.block_on(init::init(arguments)),
-        TargetCommand::Run(arguments) => runtime.block_on(run(arguments)),
+        TargetCommand::Run(arguments) => runtime.block_on(run(arguments, quiet)),
     }
 }
 
-async fn run(arguments: &TargetRunArguments) -> Result<Exit, Ending> {
+async fn run(arguments: &TargetRunArguments, quiet: bool) -> Result<Exit, Ending> {
     let file = TargetFile::read(&arguments.file)?;
     let reach = Reach::of(&file, arguments.file.parent()).await?;
-    let begun = Begun::open(arguments, &file, reach)?;
+    let begun = Begun::open((arguments, quiet), &file, reach)?;
     let stop = CancellationToken::new();
     let watcher = signal::watch(stop.clone());
     let judged = begun.families(&file, &stop).await;
@@ -97,7 +97,7 @@ struct Begun {
 
 impl Begun {
     fn open(
-        arguments: &TargetRunArguments,
+        (arguments, quiet): (&TargetRunArguments, bool),
         file: &TargetFile,
         mut reach: Reach,
     ) -> Result<Self, Ending> {
@@ -143,7 +143,7 @@ impl Begun {
             clock,
             started_at,
             secrets: secrets(&canary, file)?,
-            quiet: arguments.quiet,
+            quiet,
         })
     }
 

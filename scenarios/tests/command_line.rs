@@ -58,6 +58,23 @@ fn help_and_version_are_no_mistakes() {
 }
 
 #[test]
+fn every_command_takes_quiet() {
+    let help = String::from_utf8(verify(&["--help"]).stdout).expect("text");
+    let (_, commands) = help.split_once("Commands:\n").expect("commands");
+    let lines = commands.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names: Vec<&str> = names.filter(|name| !["", "help"].contains(name)).collect();
+    assert!(
+        names.contains(&"selftest") && names.contains(&"ledger"),
+        "{names:?}"
+    );
+    for name in names {
+        let output = verify(&[name, "--quiet", "--help"]);
+        assert_eq!(code(&output), 0, "{name}: {}", says(&output));
+    }
+}
+
+#[test]
 fn a_machine_without_an_engine_is_told_what_to_install_before_anything_starts() {
     let reports = tempfile::tempdir().expect("a folder");
     let output = Command::new(env!("CARGO_BIN_EXE_verify"))

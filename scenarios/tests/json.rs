@@ -7,10 +7,14 @@
     reason = "a test without its ground has failed"
 )]
 
+#[path = "evidence/desk.rs"]
+mod desk;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use desk::Desk;
 use serde_json::{Value, json};
 
 const COMMANDS: &str = include_str!("../schema/commands.schema.json");
@@ -36,6 +40,9 @@ fn says(output: &Output) -> String {
 
 /// The little server of `verify target`'s own tests, honest.
 const PLANTED: &str = env!("CARGO_BIN_EXE_planted");
+
+/// An environment in which words are coloured.
+const FORCED: [(&str, &str); 1] = [("CLICOLOR_FORCE", "1")];
 
 /// A folder with one judged run of the little server, and what that run printed.
 fn judged(words: &[&str]) -> (tempfile::TempDir, Output) {
@@ -78,7 +85,7 @@ fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The document a command printed, held against the schema that it names.
+/// The document a command printed, alone on standard output, held against the schema that it names.
 fn document(words: &[&str], output: &Output) -> Value {
     let value: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{words:?}: {error}: {}", says(output)));
@@ -124,6 +131,33 @@ fn writing<'a>(folder: &Path, record: &'a str) -> Vec<Vec<&'a str>> {
     ]
 }
 
+/// What the commands about signed evidence print, on a run in which nothing was observed.
+fn signing(take: &mut impl FnMut(&[&str], &Output)) {
+    let desk = Desk::new();
+    let run = desk.record();
+    let (key, public) = desk.keys();
+    let name = Path::new(&run).file_name().expect("a name");
+    let signed = format!("reports/signed/{}", name.display());
+    let envelope = desk.path(&format!("{signed}/merge-ready.test-result.json"));
+    let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(48);
+    let until = until.to_string();
+    let about = ["--claim", "merge-ready", "--run", &run, "--json"];
+    let by = ["--by", "ann", "--reason", "a reason", "--until", &until];
+    let signer = ["--signing-key", key.as_str()];
+    let commands = [
+        [&["attest", "sign", &run, "--json"], &signer[..]].concat(),
+        [
+            &["attest", "check", &envelope, "--key", &public],
+            &about[..],
+        ]
+        .concat(),
+        [&["decide", "go"], &about[..], &by[..], &signer[..]].concat(),
+    ];
+    for words in commands {
+        take(&words, &desk.verify(&words));
+    }
+}
+
 #[test]
 fn each_document_names_its_schema_is_of_it_and_has_lost_no_field() {
     let (world, run) = judged(&["target", "run", "--json", "--quiet"]);
@@ -156,8 +190,12 @@ fn each_document_names_its_schema_is_of_it_and_has_lost_no_field() {
     };
     take(&["target", "run"], &run);
     for words in commands.into_iter().chain(writing(folder, record)) {
-        take(&words, &verify(folder, &words, &[]));
+        let words = [&["--quiet"], &words[..]].concat();
+        let output = verify(folder, &words, &FORCED);
+        assert!(output.stderr.is_empty(), "{words:?}: {}", says(&output));
+        take(&words, &output);
     }
+    signing(&mut take);
     let found: Vec<String> = found.into_iter().collect();
     if std::env::var_os("EXAI_WRITE_DOCS").is_some() {
         let text = found.join("\n") + "\n";

@@ -28,6 +28,9 @@ use target::TargetCommand;
 #[derive(Debug, Parser)]
 #[command(name = "verify", version, after_help = EXIT_CODES)]
 pub struct Arguments {
+    /// Only the final screen, no progress. A build still tells its own.
+    #[arg(long, global = true)]
+    pub quiet: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -260,8 +263,8 @@ pub struct RunArguments {
     /// Print the result model as JSON on standard output.
     #[arg(long)]
     pub json: bool,
-    /// Only the final screen, no progress.
-    #[arg(long)]
+    /// Only the final screen, as the flag of all commands says.
+    #[arg(skip)]
     pub quiet: bool,
     /// Where runs, the ledger and the latest report go, instead of the workspace's reports/.
     #[arg(long, value_name = "DIR")]

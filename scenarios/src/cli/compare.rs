@@ -51,7 +51,7 @@ struct Row {
 ///
 /// # Errors
 /// The user's mistakes, a run that could not be made, records that are refused.
-pub fn compare(arguments: &CompareArguments) -> Result<Exit, Ending> {
+pub fn compare(arguments: &CompareArguments, quiet: bool) -> Result<Exit, Ending> {
     if arguments.runs < LEAST {
         let says = format!("--runs {}: at least {LEAST} of each side", arguments.runs);
         return Err(Ending::Usage(says));
@@ -60,7 +60,7 @@ pub fn compare(arguments: &CompareArguments) -> Result<Exit, Ending> {
     let sides = [&arguments.first, &arguments.second];
     let folders: Vec<&PathBuf> = sides.into_iter().filter(|side| side.is_dir()).collect();
     let taken = match folders.as_slice() {
-        [] => run_both(arguments, sides)?,
+        [] => run_both(arguments, sides, quiet)?,
         [first, second] => read_both(arguments, [first, second])?,
         _ => {
             let says = "A and B must both be binaries, or both folders of records";
@@ -79,7 +79,11 @@ pub fn compare(arguments: &CompareArguments) -> Result<Exit, Ending> {
 }
 
 /// Runs A, B, B, A, A, B …: what drifts in the sitting falls on both alike.
-fn run_both(arguments: &CompareArguments, sides: [&PathBuf; 2]) -> Result<Vec<Taken>, Ending> {
+fn run_both(
+    arguments: &CompareArguments,
+    sides: [&PathBuf; 2],
+    quiet: bool,
+) -> Result<Vec<Taken>, Ending> {
     for side in sides {
         if !side.is_file() {
             let says = format!("{}: there is no such binary or folder", side.display());
@@ -93,7 +97,9 @@ fn run_both(arguments: &CompareArguments, sides: [&PathBuf; 2]) -> Result<Vec<Ta
         let order = if number % 2 == 0 { [0, 1] } else { [1, 0] };
         for side in order {
             let name = SIDES[side];
-            eprintln!("verify: run {} of {} of {name}", number + 1, arguments.runs);
+            if !quiet {
+                eprintln!("verify: run {} of {} of {name}", number + 1, arguments.runs);
+            }
             let folder = reports.join(name.to_lowercase());
             let report = crate::run::once(&RunArguments {
                 criteria: vec![arguments.criterion.clone()],

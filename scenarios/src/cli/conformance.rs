@@ -31,7 +31,7 @@ fn harness(error: impl std::fmt::Display) -> Ending {
 /// [`Ending::Usage`] when node or the suite is not here in the pinned version, with the command
 /// that installs it; [`Ending::Harness`] when a build fails, a server does not start or the suite
 /// does not run.
-pub fn conformance(arguments: &ConformanceArguments) -> Result<Exit, Ending> {
+pub fn conformance(arguments: &ConformanceArguments, quiet: bool) -> Result<Exit, Ending> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -57,6 +57,7 @@ pub fn conformance(arguments: &ConformanceArguments) -> Result<Exit, Ending> {
         suite,
         baseline,
         out,
+        quiet,
     };
     let judged = runtime.block_on(async {
         let protocol = desk.job(Job::Protocol, &fixtures).await?;
@@ -65,7 +66,7 @@ pub fn conformance(arguments: &ConformanceArguments) -> Result<Exit, Ending> {
     })?;
     let outcomes = || judged.iter().flat_map(|judged| &judged.outcomes);
     if arguments.json {
-        print(&desk.json(&judged).to_string());
+        print(&as_json(&desk.suite, &judged).to_string());
     } else {
         print(&desk.table(&judged));
     }
@@ -77,6 +78,7 @@ struct Desk {
     suite: Suite,
     baseline: Baseline,
     out: PathBuf,
+    quiet: bool,
 }
 
 impl Desk {
@@ -103,7 +105,9 @@ impl Desk {
             }
             _ => {}
         }
-        eprintln!("{}, {} …", word(job), revision.name());
+        if !self.quiet {
+            eprintln!("{}, {} …", word(job), revision.name());
+        }
         let ran = self.suite.run(server.public, revision, &out).await;
         ran.map_err(|error| harness(format!("{error}\n{}", server.tail())))
     }
@@ -113,17 +117,6 @@ impl Desk {
             Job::Protocol => judge::protocol(record),
             Job::Product => judge::product(record, &self.baseline, served),
         }
-    }
-
-    fn json(&self, judged: &[Judged]) -> Value {
-        let jobs = judged
-            .iter()
-            .map(|one| json!({"server_sha256": one.sha256, "outcomes": one.outcomes}));
-        json!({
-            "schema": "exai-verify-conformance/1",
-            "suite": self.suite,
-            "jobs": jobs.collect::<Vec<_>>(),
-        })
     }
 
     fn table(&self, judged: &[Judged]) -> String {
@@ -144,6 +137,17 @@ impl Desk {
         lines.push(closing(judged, &self.suite));
         lines.join("\n")
     }
+}
+
+fn as_json(suite: &Suite, judged: &[Judged]) -> Value {
+    let jobs = judged
+        .iter()
+        .map(|one| json!({"server_sha256": one.sha256, "outcomes": one.outcomes}));
+    json!({
+        "schema": "exai-verify-conformance/1",
+        "suite": suite,
+        "jobs": jobs.collect::<Vec<_>>(),
+    })
 }
 
 /// The fixtures' build must say that it is one, and the product that it is not.
@@ -197,4 +201,72 @@ fn closing(judged: &[Judged], suite: &Suite) -> String {
          Baseline: failures of the product that are proven to be an absent fixture.",
         suite.version, suite.node_version
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::process::Command;
+
+    use exai_harness::conformance::suite::VERSION;
+
+    use super::*;
+
+    /// A suite that is found and never run: a bundle of nothing, and a node that says its version.
+    async fn suite() -> Suite {
+        let folder = tempfile::tempdir().unwrap();
+        let modules = folder.path().join("node_modules");
+        let own = modules.join("@modelcontextprotocol/conformance");
+        std::fs::create_dir_all(own.join("dist")).unwrap();
+        std::fs::create_dir_all(modules.join("node/bin")).unwrap();
+        let package = json!({"version": VERSION}).to_string();
+        std::fs::write(own.join("package.json"), package).unwrap();
+        std::fs::write(own.join("dist/index.js"), "").unwrap();
+        let node = modules.join("node/bin/node");
+        // Written by another process: a test beside this one may fork while we hold it open.
+        let script = "printf '#!/bin/sh\\necho v22.0.0\\n' >\"$0\" && chmod +x \"$0\"";
+        let written = Command::new("sh").args(["-c", script]).arg(&node).status();
+        assert!(written.unwrap().success());
+        Suite::find(folder.path()).await.unwrap()
+    }
+
+    /// Both jobs of a server on which a scenario did not run.
+    fn judged() -> [Judged; 2] {
+        let record = Record {
+            revision: Revision::V2026,
+            required: vec!["server-initialize".to_owned()],
+            scenarios: BTreeMap::new(),
+        };
+        let baseline = Baseline::load().unwrap();
+        let outcomes = [
+            judge::protocol(&record),
+            judge::product(&record, &baseline, &Served::default()),
+        ];
+        outcomes.map(|outcome| Judged {
+            sha256: exai_judge::hex::sha256(b"exai"),
+            outcomes: vec![outcome],
+        })
+    }
+
+    #[tokio::test]
+    async fn the_outcome_of_both_jobs_as_json_is_of_its_schema() {
+        let commands = include_str!("../../schema/commands.schema.json");
+        let mut schema: Value = serde_json::from_str(commands).unwrap();
+        schema["$ref"] = json!("#/$defs/exai-verify-conformance~11");
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let value = as_json(&suite().await, &judged());
+        let errors: Vec<_> = validator.iter_errors(&value).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        for lost in [
+            "/suite/version",
+            "/jobs/0/outcomes/0/verdict",
+            "/jobs/1/outcomes/0/baseline",
+        ] {
+            let mut less = value.clone();
+            let (place, field) = lost.rsplit_once('/').unwrap();
+            let holder = less.pointer_mut(place).unwrap().as_object_mut().unwrap();
+            assert!(holder.remove(field).is_some(), "{lost}");
+            assert!(!validator.is_valid(&less), "{lost}");
+        }
+    }
 }

@@ -49,13 +49,13 @@ impl Found {
 ///
 /// # Errors
 /// The user's mistakes, and a ledger that is refused.
-pub fn claims(command: &ClaimsCommand) -> Result<Exit, Ending> {
+pub fn claims(command: &ClaimsCommand, quiet: bool) -> Result<Exit, Ending> {
     match command {
-        ClaimsCommand::Lint(arguments) => lint(arguments),
+        ClaimsCommand::Lint(arguments) => lint(arguments, quiet),
     }
 }
 
-fn lint(arguments: &LintArguments) -> Result<Exit, Ending> {
+fn lint(arguments: &LintArguments, quiet: bool) -> Result<Exit, Ending> {
     let mut files = Vec::new();
     for path in &arguments.paths {
         collect(path, &mut files)?;
@@ -80,7 +80,12 @@ fn lint(arguments: &LintArguments) -> Result<Exit, Ending> {
         arguments.format
     };
     match format {
-        LintFormat::Text => text(&found, files.len()),
+        LintFormat::Text => {
+            text(&found);
+            if !quiet {
+                eprintln!("{}", summary(&found, files.len()));
+            }
+        }
         LintFormat::Json => print(&as_json(&found, files.len()).to_string()),
         LintFormat::Sarif => print(&sarif::render(&found).to_string()),
     }
@@ -221,7 +226,7 @@ fn newest_stands(
     stands
 }
 
-fn text(found: &[Found], files: usize) {
+fn text(found: &[Found]) {
     for one in found.iter().filter(|one| one.is_marked()) {
         let Weighed {
             statement,
@@ -239,16 +244,19 @@ fn text(found: &[Found], files: usize) {
             statement.text
         ));
     }
+}
+
+fn summary(found: &[Found], files: usize) -> String {
     let marked = found.iter().filter(|one| one.is_marked()).count();
     let quoted = found
         .iter()
         .filter(|one| one.weighed.statement.quoted)
         .count();
-    eprintln!(
+    format!(
         "{files} files, {} statements: {marked} marked, {quoted} quoted, {} carried",
         found.len(),
         found.len() - marked - quoted
-    );
+    )
 }
 
 fn as_json(found: &[Found], files: usize) -> Value {

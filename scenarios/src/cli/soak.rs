@@ -23,7 +23,7 @@ const SEED: u64 = 7;
 ///
 /// # Errors
 /// The user's mistakes, a rig that could not work, or a bug of ours.
-pub fn soak(arguments: &SoakArguments) -> Result<Exit, Ending> {
+pub fn soak(arguments: &SoakArguments, quiet: bool) -> Result<Exit, Ending> {
     let fresh = RunArguments {
         criteria: vec!["V.7".to_owned(), "V.7m".to_owned()],
         profile: Profile::Full,
@@ -31,7 +31,7 @@ pub fn soak(arguments: &SoakArguments) -> Result<Exit, Ending> {
         seed: arguments.seed.unwrap_or(SEED),
         server: arguments.server.clone(),
         json: arguments.json,
-        quiet: arguments.quiet,
+        quiet,
         reports: arguments.reports.clone(),
         ..RunArguments::default()
     };

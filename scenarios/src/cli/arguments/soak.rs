@@ -39,9 +39,6 @@ pub struct SoakArguments {
     /// Print the result model as JSON on standard output.
     #[arg(long)]
     pub json: bool,
-    /// Only the final screen, no progress.
-    #[arg(long)]
-    pub quiet: bool,
     /// Where runs, the ledger and the latest report go, instead of the workspace's reports/.
     #[arg(long, value_name = "DIR")]
     pub reports: Option<PathBuf>,

@@ -54,7 +54,4 @@ pub struct TargetRunArguments {
     /// Print the result model as JSON on standard output.
     #[arg(long)]
     pub json: bool,
-    /// Only the final screen, no progress.
-    #[arg(long)]
-    pub quiet: bool,
 }

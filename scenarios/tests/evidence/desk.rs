@@ -1,0 +1,121 @@
+//! A reports folder of its own, keys, and the record of a run in which nothing was observed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use exai_harness::evidence::ledger::{Ledger, Told};
+use exai_harness::evidence::{Evidence, RunName};
+use exai_harness::history::History;
+use exai_harness::report::Report;
+use exai_harness::runkey;
+use exai_scenarios::{catalogue, conclude};
+use serde_json::json;
+
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    own.canonicalize().expect("the workspace")
+}
+
+/// A folder with a reports folder in it.
+pub struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// Runs `verify` with this desk's reports.
+    pub fn verify(&self, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_verify"))
+            .args(words)
+            .arg("--reports")
+            .arg(self.folder.path().join("reports"))
+            .current_dir(root())
+            .output()
+            .expect("verify starts")
+    }
+
+    /// A pair of keys, private and public.
+    pub fn keys(&self) -> (String, String) {
+        let (key, public) = (self.path("ci.pem"), self.path("ci.pem.pub"));
+        let made = Command::new(env!("CARGO_BIN_EXE_verify"))
+            .args(["attest", "keygen", &key])
+            .output()
+            .expect("verify starts");
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        (key, public)
+    }
+
+    /// A record of a run in which nothing was observed, on the ledger.
+    pub fn record(&self) -> String {
+        let reports = self.folder.path().join("reports");
+        let mut report: Report =
+            serde_json::from_str(include_str!("../../src/earlier/report.json")).expect("a report");
+        let digest = exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes());
+        let begin: jiff::Timestamp = "2026-11-21T08:00:00Z".parse().expect("a time");
+        let begin = begin.min(jiff::Timestamp::now());
+        report.run.run_id = begin.strftime("%Y%m%dT%H%M%SZ-0000000-7").to_string();
+        report.run.profile = "quick".to_owned();
+        (report.run.started_at, report.run.ended_at) = (begin, begin);
+        (report.run.measured_seconds, report.run.seed) = (0, 7);
+        report.identity.criteria_digest = Some(digest.clone());
+        let server = exai_judge::hex::sha256(b"a server");
+        report.identity.server_sha256 = Some(server.clone());
+        let plan = json!({
+            "profile": "quick", "driver": report.run.driver, "store": report.run.store,
+            "seed": "7", "server_sha256": server, "criteria_sha256": digest, "spoiler": null,
+        });
+        let name = RunName {
+            utc: begin.strftime("%Y%m%dT%H%M%SZ").to_string(),
+            commit7: "0000000".to_owned(),
+            seed: 7,
+        };
+        let key = runkey::draw().expect("a key");
+        let evidence = Evidence::create(&reports.join("runs"), &name, &plan, &key).expect("save 1");
+        evidence.write("history-000.ndjson", "").expect("save 2");
+        evidence.reveal(&key).expect("the key");
+        let criteria = catalogue::criteria().expect("criteria");
+        let history = History::in_folder(evidence.folder());
+        let found = conclude::judge(&criteria, "quick", &key, &history).expect("findings");
+        let template = report.judged().next().expect("a criterion").clone();
+        let judged = found.iter().map(|finding| {
+            let mut judged = template.clone();
+            judged.finding = finding.clone();
+            judged
+        });
+        report.criteria = judged.collect();
+        report.outside_claim.clear();
+        let verdicts = conclude::verdicts(&report);
+        let texts = conclude::criteria_texts(&criteria, "quick").expect("texts");
+        let value = serde_json::to_value(&report).expect("JSON");
+        let root = evidence.seal(&json!(found), &value, texts).expect("save 3");
+        let ledger = Ledger::at(&reports.join("ledger"));
+        let at = begin.to_string();
+        let intent = json!({"intent": evidence.intent(), "plan": plan});
+        ledger
+            .append(Told::Intent, &report.run.run_id, &at, intent)
+            .expect("an intent");
+        let outcome = json!({
+            "root": root, "claim": "merge-ready", "verdicts": verdicts, "server_sha256": server,
+            "policy_digest": report.identity.policy_digest, "profile": "quick",
+            "driver": report.run.driver, "store": report.run.store, "seed": "7",
+            "ended_at": at, "spoiler": null,
+        });
+        ledger
+            .append(Told::Outcome, &report.run.run_id, &at, outcome)
+            .expect("an outcome");
+        evidence.folder().display().to_string()
+    }
+}
