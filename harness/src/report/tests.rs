@@ -8,3 +8,13 @@ mod page;
 mod plots;
 pub(crate) mod samples;
 mod trend;
+
+use super::files::Format;
+
+/// The forms that tell the opening and every criterion's headline in words.
+const OPENED: [Format; 4] = [
+    Format::Terminal,
+    Format::Markdown,
+    Format::Html,
+    Format::Json,
+];

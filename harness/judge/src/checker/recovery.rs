@@ -2,12 +2,14 @@
 
 mod breakers;
 mod limits;
+mod outages;
 mod rows;
 
 use std::collections::BTreeMap;
 
 use self::breakers::Breakers;
 use self::limits::Limits;
+use self::outages::Outages;
 use self::rows::Rows;
 use super::{Brief, Checker, Seen};
 use crate::bounds;
@@ -40,6 +42,7 @@ pub struct Recovery<'a> {
     /// Sessions whose last call was faulted: session to (operation, when it was done).
     pending: BTreeMap<String, (u64, u64)>,
     breakers: Breakers,
+    outages: Outages,
     model: ThreadModel,
     rows: Rows,
 }
@@ -58,6 +61,7 @@ impl<'a> Recovery<'a> {
             categories: BTreeMap::new(),
             pending: BTreeMap::new(),
             breakers: Breakers::default(),
+            outages: Outages::default(),
             model: ThreadModel::default(),
             rows: Rows::new(),
             brief,
@@ -70,6 +74,7 @@ impl<'a> Recovery<'a> {
         let attempts = seen.journal.attempts(call);
         if let Some(provider) = call.phase.strip_prefix(BREAKER) {
             self.breakers.want(provider, call.sent_at);
+            self.outages.note(provider, (seen, call), &attempts, &proof);
         }
         if let Some(provider) = call.phase.strip_prefix(FLAGGED) {
             self.spared(seen, call, &attempts, provider);
@@ -354,12 +359,15 @@ impl Checker for Recovery<'_> {
             Reason::EventNotSeen,
         );
         self.floors(cycles, &mut finding)?;
+        let needed = self.brief.criterion.floor("outage_calls")?;
+        std::mem::take(&mut self.outages).conclude(needed, &mut finding);
         let (wrong, tried) = (self.rows.reaction.count(), self.rows.reaction.trials());
         finding.headline = format!(
             "{wrong} of {tried} faults met otherwise than demanded, {} fault ids landed, \
-             {} failovers",
+             {} failovers{}",
             self.landed.len(),
-            bounds::grouped(self.failovers.len() as u64)
+            bounds::grouped(self.failovers.len() as u64),
+            rows::spread(&self.failovers)
         );
         self.rows.conclude(&mut finding);
         rows::time_failovers(&self.failovers, &mut finding);

@@ -4,7 +4,7 @@ use exai_judge::claim::Claims;
 use exai_judge::{Reason, Verdict};
 use roxmltree::Document;
 
-use super::samples;
+use super::{OPENED, samples};
 use crate::report::facts::{ClaimAsked, CutShort};
 use crate::report::files::{self, Format, WriteError};
 use crate::report::secrets::Secrets;
@@ -18,13 +18,7 @@ fn an_inconclusive_is_green_nowhere() {
         (Verdict::Inconclusive, 2)
     );
     let render = |format: Format| format.render(&report).expect("rendered");
-    for format in [
-        Format::Terminal,
-        Format::Markdown,
-        Format::Html,
-        Format::Junit,
-        Format::Json,
-    ] {
+    for format in OPENED.into_iter().chain([Format::Junit]) {
         let text = render(format);
         assert!(
             text.contains("No-go: merge-ready is not carried"),
@@ -260,12 +254,7 @@ fn what_stands_outside_the_claim_does_not_redden_its_files() {
 fn the_opening_is_word_for_word_the_same_everywhere() {
     let report = Report::build(samples::no_go());
     let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for format in [
-        Format::Terminal,
-        Format::Markdown,
-        Format::Html,
-        Format::Json,
-    ] {
+    for format in OPENED {
         let text = format.render(&report).expect("rendered");
         let unescaped = text
             .replace("\\_", "_")
@@ -281,6 +270,25 @@ fn the_opening_is_word_for_word_the_same_everywhere() {
                 line.text
             );
         }
+    }
+}
+
+#[test]
+fn what_failovers_took_is_told_in_every_form() {
+    let mut evidence = samples::go();
+    let spread = "34 failovers, p50 120 ms, max 1 300 ms";
+    let failovers = &mut evidence.findings[1];
+    spread.clone_into(&mut failovers.headline);
+    failovers.checks[0].measured = format!("0 of {spread}");
+    failovers.checks[0].n = 34;
+    let report = Report::build(evidence);
+    for format in OPENED {
+        let text = format.render(&report).expect("rendered");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let told = words.join(" ").matches(spread).count();
+        // A screen has a line for each criterion and no table of checks.
+        let times = if format == Format::Terminal { 1 } else { 2 };
+        assert!(told >= times, "{}: {told} times", format.name());
     }
 }
 

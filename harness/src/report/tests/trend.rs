@@ -1,19 +1,13 @@
 //! The last runs: drawn in the page, and the same number of them in every form that tells of them.
 
-use super::samples;
-use crate::report::files::Format;
+use super::{OPENED, samples};
 use crate::report::{Report, html};
 
 #[test]
 fn every_form_counts_the_same_runs_and_names_the_criterion_that_changed() {
     let report = Report::build(samples::go());
     let says = "the last 4 runs of this kind: Pass in 3 of 4, Fail in 1 (V.4)";
-    for format in [
-        Format::Terminal,
-        Format::Markdown,
-        Format::Html,
-        Format::Json,
-    ] {
+    for format in OPENED {
         let text = format.render(&report).expect("rendered");
         let words: Vec<&str> = text.split_whitespace().collect();
         assert!(words.join(" ").contains(says), "{}: {text}", format.name());

@@ -38,14 +38,7 @@ impl Breakers {
     }
 
     pub(super) fn deliver(&mut self, at: u64, delivered: &Delivered) {
-        let result = match delivered.outcome.as_str() {
-            "answered" => Arrived::Good,
-            // A fault inside a whole answer, such as an odd chunk, is no failure of the provider.
-            _ if delivered.answer_sha256.is_some() => Arrived::Good,
-            "client_closed" => Arrived::Bad,
-            _ if delivered.status >= SERVER_ERRORS || delivered.status == 0 => Arrived::Bad,
-            _ => Arrived::Neither,
-        };
+        let result = arrived(delivered);
         let Some(provider) = delivered.seq.split('.').next() else {
             return;
         };
@@ -95,5 +88,17 @@ impl Breakers {
             row.trial(is_tainted, place, wrong.map(|(_, says)| says));
         }
         cycles
+    }
+}
+
+/// What a breaker may learn from how a simulator ended a request.
+pub(super) fn arrived(delivered: &Delivered) -> Arrived {
+    match delivered.outcome.as_str() {
+        "answered" => Arrived::Good,
+        // A fault inside a whole answer, such as an odd chunk, is no failure of the provider.
+        _ if delivered.answer_sha256.is_some() => Arrived::Good,
+        "client_closed" => Arrived::Bad,
+        _ if delivered.status >= SERVER_ERRORS || delivered.status == 0 => Arrived::Bad,
+        _ => Arrived::Neither,
     }
 }

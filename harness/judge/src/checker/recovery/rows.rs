@@ -55,18 +55,25 @@ impl Rows {
     }
 }
 
+/// The middle and the longest of what failovers took, ns; nothing where there were none.
+pub(super) fn spread(times: &[u64]) -> String {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    let (Some(middle), Some(longest)) = (units::middle(&sorted), sorted.last()) else {
+        return String::new();
+    };
+    let (middle, longest) = (tally::millis(middle), tally::millis(*longest));
+    format!(", p50 {middle}, max {longest}")
+}
+
 /// Publishes what each failover took, ns: all of them as a series, middle and longest beside the
 /// count of those that took too long.
 pub(super) fn time_failovers(times: &[u64], finding: &mut Finding) {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
     let row = finding.checks.iter_mut().find(|check| check.id == FAILOVER);
-    let (Some(row), Some(middle), Some(longest)) = (row, units::middle(&sorted), sorted.last())
-    else {
+    let Some(row) = row.filter(|_| !times.is_empty()) else {
         return;
     };
-    let (middle, longest) = (tally::millis(middle), tally::millis(*longest));
-    row.measured = format!("{}, p50 {middle}, max {longest}", row.measured);
+    row.measured.push_str(&spread(times));
     let mut number = 0.0;
     let points = times.iter().map(|time| {
         number += 1.0;
