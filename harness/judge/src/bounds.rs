@@ -154,6 +154,13 @@ pub fn percent_up(share: f64) -> String {
     format!("{} %", text.trim_end_matches('.'))
 }
 
+/// A share as a percentage with one decimal at most, rounded down so that ">" stays true.
+#[must_use]
+pub fn percent_down(share: f64) -> String {
+    let tenths = libm::floor(share * 1000.0 + 1e-9);
+    format!("{} %", tenths / 10.0)
+}
+
 /// A whole number with its thousands apart: `3 000`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
@@ -259,6 +266,18 @@ mod tests {
         assert_eq!(share_text(2, 1_234_567), "2 of 1 234 567");
         assert_eq!(share_text(0, 3), "0 of 3: < 64 %");
         assert_eq!(share_text(0, 0), "0 of 0");
+    }
+
+    #[test]
+    fn a_share_that_is_exceeded_is_rounded_down() {
+        for (share, told) in [
+            (1.0, "100 %"),
+            (0.9209, "92 %"),
+            (0.8579, "85.7 %"),
+            (0.0, "0 %"),
+        ] {
+            assert_eq!(percent_down(share), told);
+        }
     }
 
     #[test]

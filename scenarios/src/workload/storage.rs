@@ -13,6 +13,10 @@ use super::reading::{self, Threads};
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 const CRITERION: &str = "V.4";
+/// The phase of repeated questions; the checker knows it by this name.
+const REPEATS: &str = "repeats";
+/// The wires of writers and of those who ask again.
+const WIRES: [Transport; 2] = [Transport::Http2026, Transport::Http2025];
 /// People at once.
 const LANES: usize = 16;
 /// The least time between two operations of one lane: all lanes together stay below the rate that
@@ -24,6 +28,9 @@ const READS: usize = 2;
 const EXCHANGES: usize = 10;
 /// Calm before, between and after the faults.
 const CALM: Duration = Duration::from_millis(4_000);
+/// People who ask their questions again, and how often each question is.
+const REPEATING: usize = 8;
+const AGAIN: usize = 9;
 /// Pairs of calls with and without a thread, at the least.
 const PAIRS: usize = 240;
 /// People who make them.
@@ -35,6 +42,7 @@ const PAIRED: usize = 3;
 /// When the rig cannot carry it.
 pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let row = stage.row(CRITERION)?;
+    repeats(stage, row.floor("repeats")?).await?;
     stage.begin(CRITERION, "paired");
     let mut settled = paired(stage, row.floor("store_samples")?).await?;
     stage.end(CRITERION, "paired");
@@ -56,6 +64,44 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     settled.extend(threads?.into_iter().flatten());
     stage.end(CRITERION, "load");
     settle(stage, settled, row.floor("restart_reads")? > 0).await
+}
+
+/// Questions that the same person asks again and again. Nothing else runs meanwhile, so that what
+/// the server's counters move by is theirs alone.
+async fn repeats(stage: &Stage, least: u64) -> Result<(), Trouble> {
+    let questions = least.div_ceil((REPEATING * AGAIN) as u64);
+    stage.begin(CRITERION, REPEATS);
+    stage.ground.scrape(stage, "before V.4").await;
+    try_join_all((0..REPEATING).map(|number| ask_again(stage, number, questions))).await?;
+    stage.ground.scrape(stage, "after V.4").await;
+    stage.end(CRITERION, REPEATS);
+    Ok(())
+}
+
+async fn ask_again(stage: &Stage, number: usize, questions: u64) -> Result<(), Trouble> {
+    let person = Person {
+        role: "again",
+        number: 120 + number,
+    };
+    let client = stage.client(person, WIRES[number % WIRES.len()]).await?;
+    let mut builder = stage.builder(4_400 + number as u64);
+    let models = &stage.site.models;
+    let shape = Shape {
+        model: Some(models[number % models.len()].clone()),
+        ..Shape::plain(PATIENCE)
+    };
+    for _ in 0..questions {
+        let first = builder.chat(&shape).within(CRITERION, REPEATS);
+        stage.perform(&client, &first).await;
+        for _ in 0..AGAIN {
+            stage.check_stop()?;
+            tokio::time::sleep(PACE).await;
+            let again = builder.repeat(&first, true, true);
+            stage.perform(&client, &again).await;
+        }
+        tokio::time::sleep(PACE).await;
+    }
+    Ok(())
 }
 
 /// The store's own time: a chat on a thread beside a call that touches neither store nor provider,
@@ -112,12 +158,11 @@ async fn append_and_read(
     operations: u64,
     broken: &CancellationToken,
 ) -> Result<Threads, Trouble> {
-    let wires = [Transport::Http2026, Transport::Http2025];
     let person = Person {
         role: "writer",
         number: 100 + lane,
     };
-    let client = stage.client(person, wires[lane % wires.len()]).await?;
+    let client = stage.client(person, WIRES[lane % WIRES.len()]).await?;
     let mut builder = stage.builder(4_100 + lane as u64);
     let mut threads: Threads = Vec::new();
     let mut done = 0;

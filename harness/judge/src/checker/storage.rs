@@ -1,7 +1,10 @@
 //! V.4: threads keep every turn under load and store faults, and the store answers in time.
 
+mod hits;
+
 use std::collections::BTreeMap;
 
+use self::hits::Hits;
 use super::{Brief, Checker, Seen};
 use crate::bounds;
 use crate::criterion::{Criterion, Missing};
@@ -10,6 +13,7 @@ use crate::ground::FaultLife;
 use crate::observation::{Event, HealthSeen};
 use crate::operation::{Call, Outcome, ThreadAction};
 use crate::proof;
+use crate::series;
 use crate::tally::{self, Latency, Place, Tally};
 use crate::thread_model::{ThreadModel, ThreadReport, ThreadRules};
 use crate::verdict::{Reason, Verdict};
@@ -40,6 +44,7 @@ pub struct Storage<'a> {
     /// When store operations began after an unhealed fault, and whether they were right.
     unhealed: BTreeMap<String, (u64, u64)>,
     store_seen: Option<String>,
+    hits: Hits,
 }
 
 impl<'a> Storage<'a> {
@@ -62,6 +67,7 @@ impl<'a> Storage<'a> {
             reconnects: Vec::new(),
             unhealed: BTreeMap::new(),
             store_seen: None,
+            hits: Hits::start(brief.criterion)?,
             brief,
         })
     }
@@ -74,6 +80,7 @@ impl<'a> Storage<'a> {
         self.model.call(call, seen.journal, seen.is_tainted);
         let ground = self.brief.ground;
         let proof = proof::prove(self.brief.key, seen.journal, call);
+        self.hits.call(seen, call, &proof);
         let is_full = call
             .failure
             .as_ref()
@@ -332,6 +339,12 @@ impl Checker for Storage<'_> {
         match seen.event {
             Event::Call(call) if call.criterion == self.brief.criterion.id => self.call(seen, call),
             Event::Health(health) => self.health(seen.at, health),
+            Event::Metrics { mark, values } => {
+                let (moment, of) = series::mark(mark);
+                if of == Some(self.brief.criterion.id.as_str()) {
+                    self.hits.scrape(seen.at, moment, values);
+                }
+            }
             Event::Figure { name, value, unit }
                 if name.starts_with(RECONNECT)
                     && unit == "s"
@@ -353,6 +366,7 @@ impl Checker for Storage<'_> {
         report.conclude(&mut finding);
         self.timing(&mut finding)?;
         self.named(&mut finding);
+        self.hits.conclude(self.brief.criterion, &mut finding)?;
         finding
             .not_tested
             .push("whether the store's schema is checked at start".to_owned());

@@ -1,5 +1,7 @@
 //! V.4 against good, bad and empty histories.
 
+mod hits;
+
 use exai_judge::fault::{FaultKind, Step};
 use exai_judge::observation::Event;
 use exai_judge::operation::{Outcome, ThreadAction, TurnSeen};
@@ -75,6 +77,7 @@ fn good() -> World {
         let ask = ask(phase, settle + index * 10 * MS, 8 * MS);
         world.read(&ask, &format!("thread {}", index % THREADS));
     }
+    hits::repeats(&mut world, |_, _| false);
     world
 }
 
