@@ -18,7 +18,7 @@ const LIFE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Below the rate of one person.
 const APART: std::time::Duration = std::time::Duration::from_millis(10);
 
-/// The edges on which every cell is tried.
+/// The edges on which every cell is tried: those that carry a token.
 pub const EDGES: [&str; 4] = [
     Transport::Http2025.name(),
     Transport::Http2026.name(),
@@ -105,7 +105,8 @@ impl Caller {
                 calls,
             } => {
                 *calls += 1;
-                let said = ask(socket, (*is_daemon, *calls), tool).await;
+                let call = (*calls, tool, &json!({}));
+                let said = ask(socket, *is_daemon, call).await;
                 stage.search("a reply", &said.to_string());
                 of_message(&said, *is_daemon)
             }
@@ -157,12 +158,16 @@ async fn connect(
 }
 
 /// Calls a tool on a socket; the message that answers it, or null.
-async fn ask(socket: &mut RawSocket, (is_daemon, id): (bool, u64), tool: &str) -> Value {
+pub async fn ask(
+    socket: &mut RawSocket,
+    is_daemon: bool,
+    (id, tool, arguments): (u64, &str, &Value),
+) -> Value {
     let name = if is_daemon { "request_id" } else { "id" };
     let message = if is_daemon {
-        json!({"op": "call_tool", "request_id": id, "name": tool, "arguments": {}})
+        json!({"op": "call_tool", "request_id": id, "name": tool, "arguments": arguments})
     } else {
-        let mut message = tool_message(tool, &json!({}));
+        let mut message = tool_message(tool, arguments);
         message["id"] = id.into();
         message
     };

@@ -5,28 +5,25 @@ use std::time::Duration;
 
 use exai_harness::client::software::Software;
 use exai_harness::client::{Request, Revision};
-use exai_harness::raw::socket::{Heard, RawSocket, upgrade};
+use exai_harness::raw::socket::{RawSocket, upgrade};
 use exai_harness::raw::{RawReply, RawRequest};
 use exai_harness::server::Settings;
 use exai_harness::server::beside::Beside;
+use exai_judge::Transport;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::super::asker::{Asker, either, prompt, tell, tool_message};
+use super::super::asker::{Asker, either, prompt, tell};
 use super::super::boundary::{self, Beyond};
+use super::super::cells;
 use super::super::pipe::Pipe;
+use super::super::sockets::{DAEMON, MCP};
 use super::super::stand_in::{Says, StandIn, VARIABLE};
 use super::{KEY, asking, unhurried};
 use crate::stage::{Stage, Trouble};
 
-/// The transports, in the words of the reports.
-const EDGES: [&str; 5] = [
-    "http-2025-11-25",
-    "http-2026-07-28",
-    "websocket",
-    "daemon",
-    "stdio",
-];
+/// A transport without a token, beside those of [`cells::EDGES`].
+const PIPE: &str = Transport::Stdio.name();
 /// All of a connection's life.
 const LIFE: Duration = Duration::from_secs(120);
 /// Requests at once.
@@ -55,11 +52,11 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     let beside = asking(stage, ("beside-bounds", &served), &served_with).await?;
     let settings = piped.settings().merged(&full).merged(&vendors(&piped));
     let own = ("pipe-bounds", &settings, &[(VARIABLE, KEY)][..]);
-    let mut pipe = Pipe::start(stage, "stdio", own)?;
+    let mut pipe = Pipe::start(stage, PIPE, own)?;
     pipe.greet().await;
-    for edge in EDGES {
+    for edge in cells::EDGES.into_iter().chain([PIPE]) {
         stage.check_stop()?;
-        let provider = if edge == "stdio" { &piped } else { &served };
+        let provider = if edge == PIPE { &piped } else { &served };
         let mut way = Way::open(stage, &beside, (edge, &mut pipe)).await?;
         one_edge(stage, (edge, provider), &mut way).await;
     }
@@ -83,7 +80,7 @@ fn vendors(provider: &StandIn) -> Settings {
 async fn one_edge(stage: &Stage, (edge, provider): (&str, &StandIn), way: &mut Way<'_>) {
     let before = provider.asked();
     // One transport tries every tool in quick; the check behind them all is one.
-    let is_whole = stage.profile == "full" || edge == EDGES[1];
+    let is_whole = stage.profile == "full" || edge == cells::EDGES[1];
     let all = boundary::beyond();
     let chosen = all.iter().filter(|one| is_whole || one.tool == "chat");
     let chosen: Vec<&Beyond> = chosen.collect();
@@ -199,14 +196,9 @@ fn refused(said: &Value, one: &Beyond) -> String {
 /// A way to call tools.
 enum Way<'a> {
     Requests(Asker, Option<String>),
-    Socket(Box<RawSocket>, Dialect),
+    /// The socket, and whether it speaks the daemon's frames.
+    Socket(Box<RawSocket>, bool),
     Pipe(&'a mut Pipe),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Dialect {
-    Mcp,
-    Daemon,
 }
 
 impl<'a> Way<'a> {
@@ -217,10 +209,11 @@ impl<'a> Way<'a> {
     ) -> Result<Self, Trouble> {
         let failed = |reply: RawReply| Trouble::Server(format!("{edge}: {}", reply.word()));
         // Somebody else each time: whoever asks the same again is not asked for it twice.
-        let number = EDGES.iter().position(|one| *one == edge).unwrap_or(0);
+        let number = cells::EDGES.iter().position(|one| *one == edge);
+        let number = number.unwrap_or(cells::EDGES.len());
         let asker = Asker::with(stage, 960 + number, &["admin"]).before(beside);
         Ok(match edge {
-            "http-2025-11-25" => {
+            _ if edge == cells::EDGES[0] => {
                 let begun = asker.send(&asker.greeting()).await;
                 let session = begun.header("mcp-session-id").map(str::to_owned);
                 let Some(session) = session else {
@@ -228,19 +221,19 @@ impl<'a> Way<'a> {
                 };
                 Self::Requests(asker, Some(session))
             }
-            "http-2026-07-28" => Self::Requests(asker, None),
-            "websocket" => {
+            _ if edge == cells::EDGES[1] => Self::Requests(asker, None),
+            MCP => {
                 let socket = asker.socket(LIFE).await.map_err(failed)?;
-                Self::Socket(Box::new(socket), Dialect::Mcp)
+                Self::Socket(Box::new(socket), false)
             }
-            "daemon" => {
+            DAEMON => {
                 let request = upgrade("/ws", &asker.at.to_string(), Some("exai.v1"))
                     .header("Authorization", &asker.authorization);
                 let opened = RawSocket::open(asker.at, asker.source, &request, LIFE).await;
                 let mut socket = opened.map_err(failed)?;
                 socket.say(&json!({"op": "hello"})).await;
                 socket.hear().await;
-                Self::Socket(Box::new(socket), Dialect::Daemon)
+                Self::Socket(Box::new(socket), true)
             }
             _ => Self::Pipe(pipe),
         })
@@ -263,10 +256,10 @@ impl<'a> Way<'a> {
                     answers.extend(said);
                 }
             }
-            Self::Socket(socket, dialect) => {
+            Self::Socket(socket, is_daemon) => {
                 for (tool, arguments) in calls {
-                    let id = answers.len() + 1;
-                    answers.push(say(socket, *dialect, (id, &tool, arguments)).await);
+                    let call = (answers.len() as u64 + 1, tool.as_str(), &arguments);
+                    answers.push(cells::ask(socket, *is_daemon, call).await);
                 }
             }
             Self::Pipe(pipe) => {
@@ -297,29 +290,4 @@ fn request(
         .header("MCP-Protocol-Version", Revision::V2025.name())
         .header("Mcp-Session-Id", session)
         .body(message.to_string())
-}
-
-/// Calls a tool on a socket; the message that answers it, or null.
-async fn say(
-    socket: &mut RawSocket,
-    dialect: Dialect,
-    (id, tool, arguments): (usize, &str, Value),
-) -> Value {
-    let (name, message) = if dialect == Dialect::Daemon {
-        let call = json!({"op": "call_tool", "request_id": id, "name": tool,
-            "arguments": arguments});
-        ("request_id", call)
-    } else {
-        let mut call = tool_message(tool, &arguments);
-        call["id"] = id.into();
-        ("id", call)
-    };
-    socket.say(&message).await;
-    loop {
-        match socket.hear().await {
-            Heard::Message(said) if said[name] == id && said["op"] != "progress" => return said,
-            Heard::Message(_) => {}
-            Heard::Close(_) | Heard::Trouble(_) => return Value::Null,
-        }
-    }
 }
