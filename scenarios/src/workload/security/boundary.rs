@@ -114,7 +114,7 @@ impl Row {
             }));
         }
         for (name, schema) in &self.properties {
-            for (kind, place, value) in values_beyond(schema) {
+            for (kind, place, value) in values_beyond(schema, Some(PROMPT_CHARS)) {
                 let (what, field) = (format!("{name}.{kind}"), format!("/{name}{place}"));
                 all.push(with(what, field, &|arguments| {
                     arguments[name] = value.clone();
@@ -154,42 +154,99 @@ fn filler(schema: &Value) -> Value {
 }
 
 /// Which bound, the place below the argument, and a value beyond it.
-fn values_beyond(schema: &Value) -> Vec<(&'static str, String, Value)> {
-    let at = String::new;
+type Fault = (String, String, Value);
+
+/// Everything beyond a bound of a schema; a text without a bound of its own has `longest`, if any.
+fn values_beyond(schema: &Value, longest: Option<usize>) -> Vec<Fault> {
     let mut all = Vec::new();
-    let other = match schema["type"].as_str() {
-        Some("string") | None => json!(7),
-        Some(_) => json!("seven"),
-    };
-    all.push(("type", at(), other));
+    let mut add = |kind: &str, value: Value| all.push((kind.to_owned(), String::new(), value));
+    add(
+        "type",
+        match schema["type"].as_str() {
+            Some("string") | None => json!(7),
+            Some(_) => json!("seven"),
+        },
+    );
     if schema["enum"].is_array() {
-        all.push(("choice", at(), json!(hex::encode(b"no such word"))));
+        add("choice", json!(hex::encode(b"no such word")));
         return all;
     }
     if let Some(least) = schema["minimum"].as_f64() {
-        all.push(("minimum", at(), number(schema, least, -1.0)));
+        add("minimum", number(schema, least, -1.0));
     }
     if let Some(most) = schema["maximum"].as_f64() {
-        all.push(("maximum", at(), number(schema, most, 1.0)));
+        add("maximum", number(schema, most, 1.0));
     }
     let whole = |name: &str| schema[name].as_u64().map(|bound| bound as usize);
     if schema["type"] == "string" {
         if whole("minLength").is_some_and(|least| least > 0) {
-            all.push(("shortest", at(), json!("")));
+            add("shortest", json!(""));
         }
-        let most = whole("maxLength").unwrap_or(PROMPT_CHARS);
-        all.push(("longest", at(), json!("x".repeat(most + 1))));
+        if let Some(most) = whole("maxLength").or(longest) {
+            add("longest", json!("x".repeat(most + 1)));
+        }
     }
     let item = filler(&schema["items"]);
     if let Some(most) = whole("maxItems") {
-        all.push(("most", at(), Value::Array(vec![item; most + 1])));
+        add("most", Value::Array(vec![item; most + 1]));
     }
     if whole("minItems").is_some_and(|least| least > 0) {
-        all.push(("fewest", at(), json!([])));
+        add("fewest", json!([]));
     }
-    if let Some(most) = schema["items"]["maxLength"].as_u64() {
-        let long = "x".repeat(most as usize + 1);
-        all.push(("longest item", "/0".to_owned(), json!([long])));
+    all.extend(items_beyond(&schema["items"]));
+    all.extend(members_beyond(schema));
+    all
+}
+
+/// Lists of one item that is beyond a bound. Where an item may have several forms, a fault in any
+/// of them is one of the item as a whole.
+fn items_beyond(items: &Value) -> Vec<Fault> {
+    let forms = items["anyOf"].as_array();
+    let has_forms = forms.is_some();
+    let forms = forms.map_or_else(|| std::slice::from_ref(items), Vec::as_slice);
+    let mut all = Vec::new();
+    for (number, form) in forms.iter().filter(|form| form.is_object()).enumerate() {
+        for (kind, place, value) in values_beyond(form, None) {
+            // A text where an object may stand is the other form.
+            if number > 0 && kind == "type" {
+                continue;
+            }
+            let place = if has_forms { "" } else { &place };
+            all.push((format!("item.{kind}"), format!("/0{place}"), json!([value])));
+        }
+    }
+    all
+}
+
+/// Objects of which one member is beyond a bound, missing or unknown.
+fn members_beyond(schema: &Value) -> Vec<Fault> {
+    let Some(properties) = schema["properties"].as_object() else {
+        return Vec::new();
+    };
+    let whole = filler(schema);
+    let with = |name: &str, value: Option<Value>| {
+        let mut members = whole.as_object().cloned().unwrap_or_default();
+        match value {
+            Some(value) => members.insert(name.to_owned(), value),
+            None => members.remove(name),
+        };
+        Value::Object(members)
+    };
+    let mut all = Vec::new();
+    if schema["additionalProperties"] == false {
+        let value = with(UNKNOWN, Some(json!(1)));
+        all.push(("unknown".to_owned(), format!("/{UNKNOWN}"), value));
+    }
+    let required = schema["required"].as_array().into_iter().flatten();
+    for name in required.filter_map(Value::as_str) {
+        let what = format!("{name}.missing");
+        all.push((what, format!("/{name}"), with(name, None)));
+    }
+    for (name, schema) in properties {
+        for (kind, place, value) in values_beyond(schema, None) {
+            let what = format!("{name}.{kind}");
+            all.push((what, format!("/{name}{place}"), with(name, Some(value))));
+        }
     }
     all
 }
@@ -236,6 +293,42 @@ mod tests {
         assert_eq!(of("prompt.missing").arguments, json!({}));
         assert_eq!(of("prompt.missing").field, "/prompt");
         assert_eq!(of("thinking_mode.type").arguments["thinking_mode"], 7);
+    }
+
+    #[test]
+    fn what_lies_inside_a_list_of_objects_is_among_them() {
+        let all = beyond();
+        let of = |tool: &str, what: &str| {
+            let mut found = all.iter().filter(|one| one.tool == tool);
+            let found = found.find(|one| one.what == what);
+            let found = found.unwrap_or_else(|| panic!("no {tool} {what}"));
+            (found.field.as_str(), found.arguments.clone())
+        };
+        let (field, arguments) = of("consensus", "models.item.stance.choice");
+        assert_eq!(field, "/models/0/stance");
+        assert_eq!(arguments["models"][0]["model"], "a");
+        let (field, arguments) = of("consensus", "models.item.model.missing");
+        assert_eq!(
+            (field, &arguments["models"][0]),
+            ("/models/0/model", &json!({}))
+        );
+        let long = of("consensus", "models.item.stance_prompt.longest").1;
+        let text = long["models"][0]["stance_prompt"].as_str().unwrap();
+        assert_eq!(text.len(), 10_001);
+        let (field, arguments) = of("kimi_chat_with_tools", "messages.item.role.choice");
+        assert_eq!(field, "/messages/0/role");
+        assert!(arguments["messages"][0]["role"].is_string());
+        // A file is a path or an object: what is wrong inside is a fault of the item.
+        for what in [
+            "content.missing",
+            "unknown",
+            "name.longest",
+            "shortest",
+            "type",
+        ] {
+            let (field, arguments) = of("chat", &format!("files.item.{what}"));
+            assert_eq!(field, "/files/0", "{what} {arguments}");
+        }
     }
 
     #[test]
