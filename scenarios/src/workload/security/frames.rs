@@ -9,6 +9,9 @@ use super::sockets::{DAEMON, MCP, daemon, greet, hello, hello_of};
 use super::{CRITERION, Came, PACE, Seen, WAIT, note, record};
 use crate::stage::{Person, Stage, Trouble};
 
+/// A header just longer than the server reads before it answers.
+const LONG_HEADER: usize = 430_000;
+
 /// Frames that end a connection, and the code that it ends with.
 struct Bad {
     id: &'static str,
@@ -156,9 +159,13 @@ async fn handshakes(stage: &Stage, token: &str) {
         .header("Sec-WebSocket-Version", "8")
         .header("Sec-WebSocket-Key", key);
     let keyless = head().header("Sec-WebSocket-Version", "13");
-    let rows: [(&str, RawRequest, &[&str]); 3] = [
+    let long = upgrade("/ws", &host, Some("mcp"))
+        .header("Authorization", token)
+        .header("X-Long", "x".repeat(LONG_HEADER));
+    let rows: [(&str, RawRequest, &[&str]); 4] = [
         ("W8.version", old, &["426"]),
         ("W8.key", keyless, &["400"]),
+        ("W8.headers", long, &["431", "400"]),
         (
             "W8.good",
             upgrade("/ws", &host, Some("mcp")).header("Authorization", token),

@@ -243,6 +243,10 @@ async fn claimed(stage: &Stage) {
     };
     let claimed = [
         (
+            "A5.client",
+            json!({"name": "kimi_manage_files", "arguments": {}}),
+        ),
+        (
             "A5.arguments",
             json!({"name": "kimi_manage_files", "arguments": {"roles": ["admin"]}}),
         ),
@@ -261,14 +265,19 @@ async fn claimed(stage: &Stage) {
     }
 }
 
-/// A call whose params are sent as they are, and a header that says what no header may.
+/// A call whose params are sent as they are, and a header and client information that say what
+/// neither may.
 async fn claim(stage: &Stage, authorization: &str, params: Value) -> raw::RawReply {
     let tool = params["name"].as_str().unwrap_or_default().to_owned();
     let mut request = Request::new("tools/call", params.clone());
     if let Some(meta) = params["_meta"].as_object() {
         request.meta.clone_from(meta);
     }
-    let message = request.message(Some(1), Revision::V2026, Software::numbered(1));
+    let mut message = request.message(Some(1), Revision::V2026, Software::numbered(1));
+    let info = "/params/_meta/io.modelcontextprotocol~1clientInfo";
+    if let Some(info) = message.pointer_mut(info) {
+        info["roles"] = json!(["admin"]);
+    }
     let raw = RawRequest::line("POST /mcp HTTP/1.1")
         .header("Host", stage.ground.public().to_string())
         .header("Authorization", authorization)

@@ -100,6 +100,7 @@ impl Post {
         let all = [
             self.bodies(body_bytes),
             self.json(),
+            self.lengths(),
             self.messages(),
             self.arguments(),
             self.paths(),
@@ -149,6 +150,10 @@ impl Post {
         let both = head()
             .header("Transfer-Encoding", "chunked")
             .body(good.clone());
+        // The rest of the message is behind what the head announces.
+        let short = head()
+            .header("Content-Length", (good.len() / 2).to_string())
+            .unmeasured_body(good.clone());
         vec![
             abuse("B1.length", head().body(long()), &["413"]),
             abuse(
@@ -160,6 +165,7 @@ impl Post {
             ),
             abuse("B2.two lengths", two, &["400"]),
             abuse("B2.both", both, &["400"]),
+            abuse("B2.short", short, &["400"]),
             abuse(
                 "B4.compressed",
                 head().header("Content-Encoding", "gzip").body(good),
@@ -208,7 +214,46 @@ impl Post {
         ]
     }
 
+    /// What is long, or says more than its kind holds, below the limit of a body.
+    fn lengths(&self) -> Vec<Abuse> {
+        let arguments = "\"arguments\":{}";
+        let named = |name: &str| format!("\"arguments\":{{\"{name}\":1}}");
+        let keys: Vec<String> = (0..100_000).map(|key| format!("\"k{key}\":1")).collect();
+        let keys = format!("\"arguments\":{{{}}}", keys.join(","));
+        let long = "x".repeat(3_900_000);
+        let refused = &["validation_error"];
+        let own_id = "\"id\":1";
+        vec![
+            abuse("B5.keys", self.text(arguments, keys), refused),
+            abuse(
+                "B5.string",
+                self.call("version", &json!({"model": long})),
+                refused,
+            ),
+            abuse(
+                "B6.beyond 64 bits",
+                self.text(own_id, "\"id\":18446744073709551617"),
+                &["400"],
+            ),
+            abuse("B6.fraction", self.text(own_id, "\"id\":1.5"), &["400"]),
+            abuse(
+                "B7.nul",
+                self.text(arguments, named("mo\\u0000del")),
+                refused,
+            ),
+            abuse(
+                "B7.bidi",
+                self.text(arguments, named("mo\u{202e}del")),
+                refused,
+            ),
+        ]
+    }
+
     fn messages(&self) -> Vec<Abuse> {
+        let response = json!({"jsonrpc": "2.0", "id": 1, "result": {}});
+        let response = self
+            .head("tools/call", "version")
+            .body(response.to_string());
         let batch = Value::from(vec![message("version", &json!({}))]).to_string();
         let batch = self.head("tools/call", "version").body(batch);
         let unknown = Request::new("tools/no-such-method", json!({}));
@@ -241,6 +286,7 @@ impl Post {
                 self.changed(|it| it["method"] = json!(7)),
                 &["400"],
             ),
+            abuse("B8.response", response, &["400"]),
             abuse("B8.unknown method", unknown, &["404"]),
             abuse("B10.name", named, &["400"]),
             abuse("B10.method", method, &["400"]),
@@ -318,6 +364,7 @@ impl Post {
             file("B22.there", "/etc/passwd"),
             file("B22.missing", "/no/such/file"),
             file("B22.folder", "/etc"),
+            file("B22.device", "/dev/zero"),
         ]
     }
 }
