@@ -6,6 +6,8 @@ use super::*;
 use crate::finding::Check;
 use crate::verdict::Reason;
 
+mod lapse;
+
 const NOW: i64 = 1_800_000_000;
 
 fn finding(criterion: &str, verdict: Verdict) -> Finding {
