@@ -1,5 +1,7 @@
 //! V.5 against good, bad and empty histories.
 
+mod edges;
+
 use exai_judge::fault::{FaultKind, Step};
 use exai_judge::observation::{Event, HealthSeen};
 use exai_judge::{Finding, Outcome, Reason, Verdict};

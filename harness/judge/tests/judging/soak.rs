@@ -1,6 +1,8 @@
 //! V.7 and V.7m against good, bad and empty histories.
 
+mod expiry;
 mod four_hours;
+mod memory;
 mod worlds;
 
 use exai_judge::observation::Event;
