@@ -8,11 +8,18 @@
 
 mod answers;
 mod benchmark;
+mod breaker;
 mod catalogue;
 mod chaos;
 mod concurrency;
+mod conservation;
 mod engine;
+mod estimators;
 mod failover;
+mod folding;
+mod generator;
+mod ground;
+mod journal;
 mod mutation;
 mod recovery;
 mod security;

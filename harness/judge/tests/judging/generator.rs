@@ -1,0 +1,103 @@
+//! The generator's limits at their edges: what it could not send is never the server's fault.
+
+use exai_judge::generator::Generator;
+use exai_judge::observation::LoadAccount;
+use exai_judge::tally::blank;
+use exai_judge::{Criterion, Finding, Reason, Verdict};
+
+use crate::catalogue;
+use crate::verdicts::check;
+use crate::world::{MS, S};
+
+fn row() -> Criterion {
+    let row = catalogue::criteria().find("V.3", "full").unwrap();
+    row.unwrap()
+}
+
+/// A step that went as planned, far below every limit.
+fn calm() -> LoadAccount {
+    LoadAccount {
+        criterion: "V.3".to_owned(),
+        phase: "peak".to_owned(),
+        repetition: 1,
+        planned: 1_000,
+        sent: 1_000,
+        dropped: 0,
+        lag_p99: MS,
+        rate: 100.0,
+        ceiling: Some(100_000.0),
+        from: S,
+        until: 11 * S,
+    }
+}
+
+fn concluded(loads: &[LoadAccount]) -> Finding {
+    let mut finding = blank("V.3");
+    let generator = Generator::start(&row()).unwrap();
+    generator.conclude(loads, &mut finding);
+    finding.conclude();
+    finding
+}
+
+/// What the row says of a calm step followed by a changed one.
+fn reason(id: &str, change: impl Fn(&mut LoadAccount)) -> Option<Reason> {
+    let mut changed = calm();
+    change(&mut changed);
+    for loads in [[calm(), changed.clone()], [changed, calm()]] {
+        let finding = concluded(&loads);
+        let check = check(&finding, id);
+        let wanted = if check.reason.is_some() {
+            Verdict::Inconclusive
+        } else {
+            Verdict::Pass
+        };
+        assert_eq!(check.verdict, wanted);
+        assert_eq!(check.n, loads[0].planned + loads[1].planned);
+    }
+    let mut changed = calm();
+    change(&mut changed);
+    check(&concluded(&[calm(), changed]), id).reason
+}
+
+#[test]
+fn one_arrival_of_any_step_that_was_not_sent_is_told_however_it_shows() {
+    let dropped = Some(Reason::DroppedArrivals);
+    assert_eq!(reason("dropped", |_| {}), None);
+    assert_eq!(reason("dropped", |load| load.dropped = 1), dropped);
+    assert_eq!(reason("dropped", |load| load.sent = 999), dropped);
+    assert_eq!(reason("dropped", |load| load.sent = 1_001), None);
+    let mut both = calm();
+    both.dropped = 30;
+    both.sent = 980;
+    let finding = concluded(&[both, calm()]);
+    assert_eq!(check(&finding, "dropped").measured, "30 of 2 000");
+}
+
+#[test]
+fn the_worst_lag_and_the_fullest_step_count_and_their_limits_are_inclusive() {
+    let row = row();
+    let most = row.nanos("lag_p99_ms").unwrap();
+    let rig = Some(Reason::RigLimit);
+    assert_eq!(reason("lag", |load| load.lag_p99 = most), None);
+    assert_eq!(reason("lag", |load| load.lag_p99 = most + 1), rig);
+    let share = row.limit("ceiling_share").unwrap();
+    let used = |rate: f64| {
+        reason("ceiling", |load| {
+            load.rate = rate;
+            load.ceiling = Some(1.0);
+        })
+    };
+    assert_eq!(used(share), None);
+    assert_eq!(used(share + 0.001), rig);
+}
+
+#[test]
+fn without_a_step_nothing_is_said_and_without_a_ceiling_no_share() {
+    assert!(concluded(&[]).checks.is_empty());
+    let mut unknown = calm();
+    unknown.ceiling = None;
+    let finding = concluded(&[unknown.clone()]);
+    let ids: Vec<_> = finding.checks.iter().map(|check| &check.id).collect();
+    assert_eq!(ids, ["dropped", "lag"]);
+    assert_eq!(concluded(&[unknown, calm()]).checks.len(), 3);
+}

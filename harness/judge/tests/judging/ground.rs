@@ -1,0 +1,206 @@
+//! The ground at its edges: whose moment lies in a taint, in a fault's window, in a phase.
+
+use exai_judge::fault::{FaultKind, Step};
+use exai_judge::ground::{Ground, RIG, SAMPLER_GAP, Taint};
+use exai_judge::observation::{Event, PhaseMark, Sample};
+
+use crate::catalogue;
+use crate::world::{Ask, INSTANCE, S, World, proven};
+
+/// Surveyed by the numbers of `full`: a tail of 5 s, gaps of 5 s.
+fn survey(world: &World) -> Ground {
+    let numbers = catalogue::criteria().ground("full").unwrap();
+    assert_eq!(numbers.nanos("window_tail_s").unwrap(), 5 * S);
+    assert_eq!(numbers.nanos("gap_s").unwrap(), 5 * S);
+    Ground::survey(&numbers, world.out.iter().cloned()).unwrap()
+}
+
+fn mark(world: &mut World, at: u64, of: (&str, &str), ended: bool) {
+    let mark = PhaseMark {
+        criterion: of.0.to_owned(),
+        phase: of.1.to_owned(),
+        ended,
+    };
+    world.push(at, Event::Phase(mark));
+}
+
+fn killed(steps: &[(u64, Step)]) -> Ground {
+    let mut world = World::new();
+    world.fault("kimi.kill.1", "kimi", FaultKind::Kill, steps);
+    survey(&world)
+}
+
+#[test]
+fn a_taint_touches_what_shares_a_moment_with_it_and_nothing_else() {
+    let mut world = World::new();
+    let rig = Event::Rig {
+        what: "cpu".to_owned(),
+        until: 20,
+        detail: String::new(),
+    };
+    world.push(10, rig);
+    let ground = survey(&world);
+    let cases = [
+        ((0, 9), false),
+        ((0, 10), true),
+        ((12, 13), true),
+        ((20, 30), true),
+        ((21, 30), false),
+    ];
+    for ((from, until), wanted) in cases {
+        assert_eq!(ground.is_tainted(from, until), wanted, "{from} to {until}");
+    }
+}
+
+#[test]
+fn a_fault_window_runs_from_the_break_to_the_tail_after_the_heal() {
+    let healed = killed(&proven(10 * S, 20 * S));
+    let open = killed(&proven(10 * S, 20 * S)[..3]);
+    let cases = [
+        ((0, 10 * S - 1), false, false),
+        ((0, 10 * S), true, true),
+        ((25 * S, 26 * S), true, true),
+        ((25 * S + 1, 26 * S), false, true),
+        ((900 * S, 901 * S), false, true),
+    ];
+    for ((from, until), wanted, unhealed) in cases {
+        let seen = healed.is_in_fault_window(from, until);
+        assert_eq!(seen, wanted, "{from} to {until}");
+        let seen = open.is_in_fault_window(from, until);
+        assert_eq!(seen, unhealed, "{from} to {until}, never healed");
+    }
+    let planned = killed(&[(10 * S, Step::NotLanded { why: String::new() })]);
+    assert!(!planned.is_in_fault_window(0, 90 * S), "never injected");
+}
+
+#[test]
+fn a_fault_is_proven_by_cause_effect_and_heal_together_and_the_first_of_each_counts() {
+    let steps = proven(10 * S, 20 * S);
+    assert!(killed(&steps).summary.faults[0].is_proven());
+    for missing in 1..4 {
+        let mut some = steps.clone();
+        some.remove(missing);
+        let ground = killed(&some);
+        assert!(!ground.summary.faults[0].is_proven(), "without {missing}");
+    }
+    let mut twice = steps;
+    twice.extend(proven(30 * S, 40 * S));
+    let ground = killed(&twice);
+    let [life] = ground.summary.faults.as_slice() else {
+        panic!("one fault has one life: {:?}", ground.summary.faults)
+    };
+    assert_eq!((life.first, life.injected), (10 * S, Some(10 * S)));
+    assert_eq!(life.healed, Some(20 * S));
+    assert!(life.cause < Some(11 * S) && life.effect < Some(11 * S));
+}
+
+#[test]
+fn a_phase_holds_both_its_ends_and_only_its_own_end_closes_it() {
+    let mut world = World::new();
+    mark(&mut world, 10, ("V.5", "main"), false);
+    mark(&mut world, 12, ("V.5", "other"), true);
+    mark(&mut world, 13, ("V.6", "main"), true);
+    mark(&mut world, 20, ("V.5", "main"), true);
+    mark(&mut world, 30, ("V.5", "main"), false);
+    let ground = survey(&world);
+    let cases = [(9, false), (10, true), (20, true), (21, false), (30, true)];
+    for (at, wanted) in cases {
+        assert_eq!(ground.is_within("V.5", at), wanted, "{at}");
+        assert!(!ground.is_within("V.6", at), "{at}");
+    }
+    assert!(ground.is_within("V.5", u64::MAX), "it never ended");
+    let spans = |criterion, phase| ground.spans(criterion, phase).count();
+    assert_eq!(spans("V.5", "main"), 2);
+    assert_eq!((spans("V.6", "main"), spans("V.5", "other")), (0, 0));
+}
+
+#[test]
+fn the_last_phase_that_is_open_is_the_one_that_ends() {
+    let mut world = World::new();
+    for (at, ended) in [(10, false), (20, false), (30, true)] {
+        mark(&mut world, at, ("V.3", "peak"), ended);
+    }
+    let ground = survey(&world);
+    let ends: Vec<_> = ground.spans("V.3", "peak").map(|span| span.until).collect();
+    assert_eq!(ends, [None, Some(30)]);
+}
+
+#[test]
+fn faults_belong_to_the_criterion_in_whose_phase_they_were_first_spoken_of() {
+    let mut world = World::new();
+    world.phase("V.5", "main", 10 * S, 20 * S);
+    for (id, at) in [("a", 9 * S), ("b", 10 * S), ("c", 20 * S), ("d", 21 * S)] {
+        world.fault(id, "kimi", FaultKind::Kill, &proven(at, at + S));
+    }
+    let ground = survey(&world);
+    let mine: Vec<_> = ground.faults_of("V.5").map(|life| &life.fault.id).collect();
+    assert_eq!(mine, ["b", "c"]);
+    assert_eq!(ground.faults_of("V.4").count(), 0);
+}
+
+#[test]
+fn the_summary_spans_the_history_whatever_its_order() {
+    let mut world = World::new();
+    world.out.clear();
+    world.phase("V.1", "main", 7, 30);
+    world.phase("V.1", "main", 5, 12);
+    let summary = survey(&world).summary;
+    assert_eq!((summary.from, summary.until), (5, 30));
+    assert_eq!((summary.observations, summary.identities), (4, 0));
+    world.identify(40, "start", INSTANCE, 1);
+    assert_eq!(survey(&world).summary.identities, 1);
+}
+
+#[test]
+fn nobody_is_foreign_in_a_run_that_identified_nobody() {
+    let mut world = World::new();
+    world.out.clear();
+    world.chat(&Ask::new("V.1", S));
+    assert_eq!(survey(&world).summary.foreign, Vec::<String>::new());
+    world.identify(2 * S, "end", "another instance", 1);
+    assert_eq!(survey(&world).summary.foreign.len(), 1);
+}
+
+#[test]
+fn the_store_is_the_one_the_whole_run_named() {
+    let mut world = World::new();
+    world.phase("V.4", "store.embedded", 1, 2);
+    assert_eq!(survey(&world).store(), None);
+    world.phase("run", "store.redis", 3, 4);
+    assert_eq!(survey(&world).store(), Some("redis"));
+}
+
+fn rig_samples(world: &mut World, process: &str, seconds: &[u64]) {
+    for second in seconds {
+        let sample = Sample {
+            process: process.to_owned(),
+            pid: 1,
+            resident_bytes: 0,
+            descriptors: 0,
+            threads: 0,
+            cpu_ms: 0,
+        };
+        world.push(second * S, Event::Sample(sample));
+    }
+}
+
+#[test]
+fn the_sampler_may_be_silent_before_the_first_phase_and_after_the_last_alone() {
+    let silent = |beats: &[u64]| {
+        let mut world = World::new();
+        world.phase("run", "store.redis", 0, 90 * S);
+        world.phase("V.3", "main", 30 * S, 40 * S);
+        world.phase("V.1", "main", 10 * S, 20 * S);
+        rig_samples(&mut world, RIG, beats);
+        rig_samples(&mut world, "server", &[15, 17, 25]);
+        let gaps = survey(&world).summary.taints;
+        assert!(gaps.iter().all(|taint| taint.what == SAMPLER_GAP));
+        let seconds = |taint: &Taint| (taint.from / S, taint.until / S);
+        gaps.iter().map(seconds).collect::<Vec<_>>()
+    };
+    assert_eq!(silent(&[10, 15, 20, 25, 30, 35, 40]), []);
+    assert_eq!(silent(&[2, 9, 14, 19, 24, 29, 34, 39, 80]), [(39, 80)]);
+    assert_eq!(silent(&[10, 15, 20, 26, 30, 35]), [(20, 26)]);
+    assert_eq!(silent(&[15, 20, 25, 30, 34]), [(34, 40)]);
+    assert_eq!(silent(&[16, 20, 25, 30, 35]), [(10, 16)]);
+}
