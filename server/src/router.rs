@@ -40,7 +40,7 @@ use crate::observe::health::Report;
 use crate::observe::metrics::Metrics;
 use crate::provider::catalogue::{Catalogue, CatalogueError};
 use crate::provider::dialect::Dialect;
-use crate::provider::model::{Model, ModelClass, ModelStatus};
+use crate::provider::model::{Model, ModelStatus};
 use crate::provider::{Provider, ProviderError, ProviderRow};
 use crate::spending::Spending;
 
@@ -196,8 +196,14 @@ impl Router {
 
     /// The whole call's clock.
     fn total_of(&self, routes: &[Candidate], ask: &Ask) -> Duration {
-        let class = routes.first().map_or(ModelClass::Prompt, Candidate::class);
-        self.settings.clocks.of(class).total_for(ask.kind)
+        let clocks = &self.settings.clocks;
+        match routes.first() {
+            Some(first) => {
+                let clocks = clocks.of(first.class());
+                clocks.total_at(ask.kind, first.model.pace)
+            }
+            None => clocks.prompt.total_for(ask.kind),
+        }
     }
 
     /// Forgets which routes were chosen and what the providers listed.

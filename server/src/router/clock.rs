@@ -30,6 +30,16 @@ impl ClassClocks {
             CallKind::Expert => self.expert,
         }
     }
+
+    /// As [`ClassClocks::total_for`], for a call whose first choice is a model of this pace. A slow
+    /// one stretches the clock, up to the workflow's, the longest that clients are told of. A fast
+    /// one leaves it as it is: another model may have to answer.
+    #[must_use]
+    pub fn total_at(&self, kind: CallKind, pace: f64) -> Duration {
+        let total = self.total_for(kind);
+        let most = self.workflow.max(total);
+        total.mul_f64(pace.max(1.0)).min(most)
+    }
 }
 
 /// The clocks of both classes.
@@ -133,6 +143,23 @@ mod tests {
                     assert!(attempt.total <= left);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_slow_model_stretches_its_call_as_far_as_a_workflow_and_a_fast_one_shortens_none() {
+        let clocks = Clocks::default().prompt;
+        let table = [
+            (CallKind::Chat, 0.5, 30),
+            (CallKind::Chat, 1.0, 30),
+            (CallKind::Chat, 1.3, 39),
+            (CallKind::Chat, 2.0, 45),
+            (CallKind::Expert, 1.3, 45),
+            (CallKind::Workflow, 1.3, 45),
+        ];
+        for (kind, pace, seconds) in table {
+            let total = clocks.total_at(kind, pace);
+            assert_eq!(total, Duration::from_secs(seconds), "{kind:?} {pace}");
         }
     }
 

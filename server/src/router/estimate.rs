@@ -43,7 +43,7 @@ impl Router {
     fn estimate(&self, provider: &str, model: &Model) -> Estimate {
         let (class, kind) = (model.class_for(None), CallKind::Chat);
         let clocks = &self.settings.clocks;
-        let whole = clocks.of(class).total_for(kind);
+        let whole = clocks.of(class).total_at(kind, model.pace);
         let attempt = clocks.attempt((class, model.pace), kind, true, whole);
         Estimate {
             provider: provider.to_owned(),
