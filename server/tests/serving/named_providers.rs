@@ -88,3 +88,51 @@ fn a_private_address_refuses_the_start_until_it_is_allowed() {
         }
     }
 }
+
+#[test]
+fn a_provider_that_lacks_a_method_of_one_of_its_models_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("exai.toml");
+    let own = |models: &str| {
+        let text = own_providers(
+            ["https://api.acme.test/v1", "https://api.zeta.test/v1"],
+            false,
+        );
+        let listed = "models = [\"acme-1\", \"shared\"]";
+        assert!(text.contains(listed));
+        text.replace(listed, &format!("models = {models}"))
+    };
+    let ends = |command: &str| {
+        let state = format!("server.state_dir={}", folder.path().display());
+        let mut started = exai(&[("ACME_KEY", "sk-acme-0123456789")]);
+        started.args([command, "--config"]).arg(&file);
+        let output = started.args(["--set", &state]).output().unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8_lossy(&told).into_owned();
+        (output.status.code(), told)
+    };
+    let cases = [
+        ("[\"acme-1\", \"glm-5.2\"]", "lacks thinking, web_search"),
+        ("[\"MiniMax-M3\"]", "lacks thinking"),
+    ];
+    for (models, says) in cases {
+        std::fs::write(&file, own(models)).unwrap();
+        for command in ["serve", "check"] {
+            let (code, told) = ends(command);
+            assert_eq!(code, Some(64), "{command} {models}: {told}");
+            for word in ["provider.acme.models", "acme cannot be registered", says] {
+                assert!(told.contains(word), "{command} {models}: {told}");
+            }
+            assert!(!told.contains("zeta"), "{told}");
+        }
+    }
+    // As the provider names it, it is another model; and one whose methods are all there may stay.
+    std::fs::write(&file, own("[\"z-ai/glm-5.2\", \"gpt-5.4\"]")).unwrap();
+    let (code, told) = ends("check");
+    assert_eq!(code, Some(0), "{told}");
+    let others = "[provider.kimi]\nmodels = [\"acme-1\"]\n";
+    std::fs::write(&file, others).unwrap();
+    let (code, told) = ends("check");
+    assert_eq!(code, Some(64), "{told}");
+    assert!(told.contains("provider.kimi.models"), "{told}");
+}
