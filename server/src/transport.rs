@@ -19,6 +19,7 @@ pub mod origin;
 mod passage;
 pub mod patience;
 pub mod pipe;
+mod preamble;
 pub mod public;
 pub mod rate;
 pub mod refusal;

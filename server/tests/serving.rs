@@ -115,6 +115,8 @@ mod pipe;
 mod piped;
 #[path = "serving/postgres.rs"]
 mod postgres;
+#[path = "serving/preamble.rs"]
+mod preamble;
 #[path = "serving/process.rs"]
 mod process;
 #[path = "serving/proof.rs"]

@@ -216,7 +216,8 @@ fn open_doors(
     let daemon = daemon(app, (&gate, key), running);
     let pages = admin_routes(app, &daemon, running);
     let desk = gate.desk.clone();
-    let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted));
+    let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted))
+        .with_preamble(config.server.proxy_protocol);
     let public_routes = public::routes(protocol, gate.clone(), issuer)
         .merge(file::routes(gate, app.files.clone()))
         .merge(ws::routes(daemon));
@@ -239,7 +240,8 @@ fn open_doors(
         }
         Some(listener) => {
             // Counts of its own: a flood at the public listener must not blind this one.
-            let own = Threshold::new(&config.limits, threshold.trusted());
+            let own = Threshold::new(&config.limits, threshold.trusted())
+                .with_preamble(config.server.proxy_protocol);
             let router = finish(public_routes);
             vec![
                 door(bound.public, router, threshold, in_public),

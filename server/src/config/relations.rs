@@ -189,6 +189,13 @@ fn listeners(config: &Config, wrong: &mut Vec<Wrong>) {
         "server.admin",
         "may equal server.listen on a loopback address only",
     );
+    let nobody = config.server.proxy_protocol && config.server.trusted_proxies.is_empty();
+    say(
+        wrong,
+        nobody,
+        "server.proxy_protocol",
+        "is for proxies in server.trusted_proxies, which names none",
+    );
     for origin in &config.server.allowed_origins {
         let message = format!("{origin:?} is not an origin such as https://app.example.com");
         let fits = origin.split_once("://").is_some_and(|(scheme, rest)| {

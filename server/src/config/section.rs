@@ -25,6 +25,8 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Whether each of their connections begins with a preamble of PROXY v2.
+    pub proxy_protocol: bool,
     /// The state folder as configured; see [`Server::state_dir`].
     #[serde(rename = "state_dir")]
     pub state_dir_setting: String,

@@ -39,16 +39,8 @@ pub async fn turn_away(
     let key = head.get("sec-websocket-key");
     let message = "Too many connections; close one and try again.";
     let refusal = Refusal::over_count(reason, message);
-    let asked = Asked {
-        correlation_id: crate::protocol::caller::fresh_correlation_id(),
-        principal: "unverified".to_owned(),
-        source: peer.ip().to_string(),
-        action: "connect".to_owned(),
-        resource: String::new(),
-        transport: key.map_or(Transport::Http, |_| Transport::WebSocket),
-        id: Value::Null,
-        challenge: None,
-    };
+    let transport = key.map_or(Transport::Http, |_| Transport::WebSocket);
+    let asked = Asked::to_connect(peer, transport);
     let body = refusal
         .to_json(&Value::Null, &asked.correlation_id)
         .to_string();

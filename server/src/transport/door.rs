@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -20,11 +21,13 @@ use tower::ServiceExt as _;
 use super::away;
 use super::gate::Peer;
 use super::held::Held;
-use super::refusal::Desk;
+use super::preamble;
+use super::refusal::{Asked, Desk, Refusal};
 use super::stream::{Answering, Busy, Clocks, TimedStream};
 use crate::config::{Cidr, Limits};
 use crate::observe::Metrics;
 use crate::observe::metrics::Connected;
+use crate::protocol::caller::Transport;
 
 /// Connections over the limit that are told so at once; more are closed without a word.
 const TOLD: usize = 64;
@@ -125,8 +128,16 @@ pub struct Threshold {
     addresses: Arc<Counts<IpAddr>>,
     told: Arc<Counts<()>>,
     trusted: Arc<[Cidr]>,
+    asks_preamble: bool,
     clocks: Clocks,
     head: usize,
+}
+
+/// A connection that has its places.
+struct Guest {
+    stream: TcpStream,
+    peer: SocketAddr,
+    places: Places,
 }
 
 impl Threshold {
@@ -138,12 +149,22 @@ impl Threshold {
             addresses: Counts::new(limits.connections_per_address),
             told: Counts::new(TOLD),
             trusted,
+            asks_preamble: false,
             clocks: Clocks {
                 head: limits.header_timeout,
                 idle: limits.connection_idle,
                 write: limits.write_timeout,
             },
             head: limits.header_bytes,
+        }
+    }
+
+    /// The same, where trusted proxies begin each connection with a preamble, or do not.
+    #[must_use]
+    pub fn with_preamble(self, asks_preamble: bool) -> Self {
+        Self {
+            asks_preamble,
+            ..self
         }
     }
 
@@ -157,12 +178,46 @@ impl Threshold {
     /// for many clients, so only the total counts for it.
     fn enter(&self, peer: IpAddr, metrics: &Metrics) -> Result<Places, &'static str> {
         let one = self.all.take(()).ok_or("connections")?;
+        Ok((one, self.place_of(peer)?, metrics.connected()))
+    }
+
+    fn place_of(&self, peer: IpAddr) -> Result<Option<Counted<IpAddr>>, &'static str> {
         let peer = peer.to_canonical();
-        if self.trusted.iter().any(|range| range.contains(peer)) {
-            return Ok((one, None, metrics.connected()));
+        if self.is_trusted(peer) {
+            return Ok(None);
         }
-        let address = self.addresses.take(peer).ok_or("connections_per_address")?;
-        Ok((one, Some(address), metrics.connected()))
+        let place = self.addresses.take(peer);
+        place.map(Some).ok_or("connections_per_address")
+    }
+
+    fn is_trusted(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted.iter().any(|range| range.contains(peer))
+    }
+
+    /// Takes a trusted proxy's word for who is behind this one connection, and that one's place;
+    /// `None` when the connection has been ended.
+    async fn introduce(&self, mut guest: Guest, desk: &Desk) -> Option<Guest> {
+        if !self.asks_preamble || !self.is_trusted(guest.peer.ip()) {
+            return Some(guest);
+        }
+        let Ok(source) = preamble::read(&mut guest.stream, self.clocks.head).await else {
+            note_misplaced(desk, guest.peer).await;
+            return None;
+        };
+        let Some(source) = source else {
+            return Some(guest);
+        };
+        guest.peer = source;
+        match self.place_of(source.ip()) {
+            Ok(place) => guest.places.1 = place,
+            Err(reason) => {
+                let told = self.told.take(());
+                away::turn_away(guest.stream, source, desk.clone(), (reason, told)).await;
+                return None;
+            }
+        }
+        Some(guest)
     }
 }
 
@@ -209,7 +264,12 @@ impl Door {
         }
         match self.threshold.enter(peer.ip(), &self.desk.metrics) {
             Ok(places) => {
-                self.connections.spawn(self.serve(stream, peer, places));
+                let guest = Guest {
+                    stream,
+                    peer,
+                    places,
+                };
+                self.connections.spawn(self.receive(guest));
             }
             Err(reason) => {
                 let told = self.threshold.told.take(());
@@ -220,63 +280,87 @@ impl Door {
         }
     }
 
-    fn serve(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        places: Places,
-    ) -> impl Future<Output = ()> + use<> {
-        let busy = Busy::default();
-        let places = Arc::new(places);
-        let lease = Lease {
-            places: Arc::downgrade(&places),
-            busy: busy.clone(),
-        };
-        let io = TokioIo::new(TimedStream::new(
-            stream,
-            self.threshold.clocks,
-            busy.clone(),
-        ));
-        let router = self.router.clone();
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let answering = busy.answering();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer));
-            request.extensions_mut().insert(lease.clone());
-            let answer = router.clone().oneshot(request);
-            async move {
-                answer
-                    .await
-                    .map(|response| response.map(|body| Held::body(body, answering)))
-            }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            // The stream's own clocks tell a slow head from an idle connection; this one cannot.
-            .header_read_timeout(None)
-            .max_buf_size(self.threshold.head)
-            .serve_connection(io, service)
-            .with_upgrades();
-        let (stop, kill) = (self.stop.clone(), self.kill.clone());
+    /// Serves a connection once it is known whose it is.
+    fn receive(&self, guest: Guest) -> impl Future<Output = ()> + use<> {
+        let (threshold, desk) = (self.threshold.clone(), self.desk.clone());
+        let (router, stop, kill) = (self.router.clone(), self.stop.clone(), self.kill.clone());
         async move {
-            let _places = places;
-            let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        ended = connection => ended,
-                        () = kill.cancelled() => return,
-                    }
-                }
-                () = kill.cancelled() => return,
+            let introduced = tokio::select! {
+                introduced = threshold.introduce(guest, &desk) => introduced,
+                () = stop.cancelled() => return,
             };
-            if let Err(error) = ended {
-                tracing::debug!(cause = %error, "connection ended early");
+            let Some(guest) = introduced else { return };
+            let peer = guest.peer;
+            if serve(guest, &threshold, router, (stop, kill)).await {
+                note_misplaced(&desk, peer).await;
             }
         }
     }
+}
+
+/// Speaks HTTP until the connection ends, in order after `stop` and at once after `kill`; true when
+/// it began with a preamble.
+async fn serve(
+    guest: Guest,
+    threshold: &Threshold,
+    router: Router,
+    (stop, kill): (CancellationToken, CancellationToken),
+) -> bool {
+    let Guest {
+        stream,
+        peer,
+        places,
+    } = guest;
+    let busy = Busy::default();
+    let places = Arc::new(places);
+    let lease = Lease {
+        places: Arc::downgrade(&places),
+        busy: busy.clone(),
+    };
+    let stream = TimedStream::new(stream, threshold.clocks, busy.clone());
+    let is_misplaced = stream.is_misplaced();
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let answering = busy.answering();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(lease.clone());
+        let answer = router.clone().oneshot(request);
+        async move {
+            answer
+                .await
+                .map(|response| response.map(|body| Held::body(body, answering)))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // The stream's own clocks tell a slow head from an idle connection; this one cannot.
+        .header_read_timeout(None)
+        .max_buf_size(threshold.head)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection => ended,
+                () = kill.cancelled() => Ok(()),
+            }
+        }
+        () = kill.cancelled() => Ok(()),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(cause = %error, "connection ended early");
+    }
+    is_misplaced.load(Ordering::Acquire)
+}
+
+/// Puts on record a connection that began with a preamble nobody asked for, or without one that is
+/// asked for. It is closed without a word: what it speaks is not known.
+async fn note_misplaced(desk: &Desk, peer: SocketAddr) {
+    let asked = Asked::to_connect(peer, Transport::Http);
+    desk.record(&Refusal::misplaced(), &asked).await;
 }
 
 #[cfg(test)]

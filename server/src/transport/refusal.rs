@@ -1,5 +1,6 @@
 //! Requests refused before the protocol sees them: one shape, one audit line where it is a denial.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::rate::OverRate;
 use crate::auth::audit::{Audit, Deed};
 use crate::failure::{Category, Failure};
 use crate::observe::Metrics;
-use crate::protocol::caller::Transport;
+use crate::protocol::caller::{Transport, fresh_correlation_id};
 use crate::protocol::reply;
 
 /// Why a request goes no further.
@@ -79,6 +80,14 @@ impl Refusal {
         let failure = Failure::new(Category::RateLimitError, code, message)
             .with_retry_after(Duration::from_secs(1));
         Self::new(StatusCode::TOO_MANY_REQUESTS, -32029, failure).denied(code)
+    }
+
+    /// A connection that begins with a preamble and may not, or must and does not.
+    #[must_use]
+    pub fn misplaced() -> Self {
+        let message = "The connection does not begin as server.proxy_protocol asks of its peer.";
+        let failure = Failure::new(Category::ClientError, "preamble", message);
+        Self::new(StatusCode::BAD_REQUEST, -32600, failure).denied("preamble")
     }
 
     /// 503 for a request on a connection that is being drained.
@@ -252,6 +261,23 @@ pub struct Asked {
     pub id: Value,
     /// The `WWW-Authenticate` value for a 401.
     pub challenge: Option<String>,
+}
+
+impl Asked {
+    /// A connection that is refused before any request.
+    #[must_use]
+    pub fn to_connect(peer: SocketAddr, transport: Transport) -> Self {
+        Self {
+            correlation_id: fresh_correlation_id(),
+            principal: "unverified".to_owned(),
+            source: peer.ip().to_string(),
+            action: "connect".to_owned(),
+            resource: String::new(),
+            transport,
+            id: Value::Null,
+            challenge: None,
+        }
+    }
 }
 
 /// Turns refusals into answers, counts them and puts denials on record.

@@ -1,15 +1,18 @@
 //! A connection under clocks: a slow head, an idle keep-alive and a client that will not read each
-//! end it. What happens inside a request is timed elsewhere.
+//! end it, and so does a preamble where HTTP should begin. What happens inside a request is timed
+//! elsewhere.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::preamble::{self, Misplaced};
 
 /// How long each silence may last.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +65,8 @@ pub struct TimedStream<S> {
     clocks: Clocks,
     busy: Busy,
     phase: Phase,
+    has_begun: bool,
+    is_misplaced: Arc<AtomicBool>,
     reading: Pin<Box<Sleep>>,
     writing: Option<Pin<Box<Sleep>>>,
 }
@@ -75,9 +80,17 @@ impl<S> TimedStream<S> {
             clocks,
             busy,
             phase: Phase::Head,
+            has_begun: false,
+            is_misplaced: Arc::default(),
             reading,
             writing: None,
         }
+    }
+
+    /// Set once the connection has begun with a preamble. What reads from here takes that for an
+    /// end like any other.
+    pub fn is_misplaced(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_misplaced)
     }
 
     fn enter(&mut self, phase: Phase, span: Duration) {
@@ -108,6 +121,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
         this.follow();
         let before = buf.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut this.inner).poll_read(cx, buf) {
+            let is_first = !std::mem::replace(&mut this.has_begun, true);
+            if is_first && preamble::is_one(&buf.filled()[before..]) {
+                this.is_misplaced.store(true, Ordering::Release);
+                return Poll::Ready(Err(Misplaced.into()));
+            }
             if this.phase == Phase::Idle && buf.filled().len() > before {
                 this.enter(Phase::Head, this.clocks.head);
             }
