@@ -1,7 +1,8 @@
 #!/bin/sh
 # from-archive.sh PROFILE: releases the build in target/release, unpacks it into a new folder and
 # judges it there as a machine without the sources or a Rust toolchain would: both are hidden from it.
-# Prints the seconds from the archives to the verdict, and ends with the run's exit code, or with 1
+# Checksums, bill of materials and provenance are checked before anything starts. Prints the seconds
+# from the archives to the verdict, and ends with the run's exit code, or with 1
 # when unpacking and starting took a minute on top of the run. The folder stays when it was not 0.
 set -eu
 profile=$1
@@ -9,7 +10,10 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 folder=$(mktemp -d)
 chmod 755 "$folder"
-HARNESS=$here/target/release LEVEL=1 "$here/deploy/release.sh" "$here/target/release/exai" "$folder/dist"
+# A key for this once: who checks trusts its public half alone.
+"$here/target/release/verify" attest keygen "$folder/release.pem" >/dev/null
+HARNESS=$here/target/release KEY=$folder/release.pem LEVEL=1 \
+  "$here/deploy/release.sh" "$here/target/release/exai" "$folder/dist"
 code=0
 # A name space of its own for mounts: nobody else sees what is hidden here.
 root unshare --mount sh -euc '
@@ -24,6 +28,8 @@ root unshare --mount sh -euc '
   mkdir -m 755 "$folder/job"
   for archive in ./*.tar.gz; do tar -xzf "$archive" -C "$folder/job" --strip-components=1; done
   cd "$folder/job"
+  ./verify attest check "$folder"/dist/exai-*.intoto.json --key "$folder/release.pem.pub" \
+    --server ./exai
   ready=$(date +%s)
   code=0
   ./verify run --profile "$profile" --store embedded || code=$?

@@ -6,6 +6,8 @@
 mod desk;
 #[path = "evidence/packing.rs"]
 mod packing;
+#[path = "evidence/provenance.rs"]
+mod provenance;
 
 use std::path::Path;
 use std::process::Output;

@@ -1,4 +1,7 @@
-//! `verify attest`: keys, signing what a record says, and checking it with the public key alone.
+//! `verify attest`: keys, signing what a record says or where a release comes from, and checking
+//! either with the public key alone.
+
+mod provenance;
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +25,7 @@ use crate::rules::Catalogue;
 /// How a file with a summary ends.
 const SUMMARY_FILE: &str = ".summary.json";
 
-/// Runs one of the three.
+/// Runs one of the four.
 ///
 /// # Errors
 /// The user's mistakes, and evidence that is refused.
@@ -35,6 +38,7 @@ pub fn attest(command: &AttestCommand) -> Result<Exit, Ending> {
             signer,
             trust,
         } => sign(run, claim.as_deref(), (signer, trust)),
+        AttestCommand::Provenance { statement, signer } => provenance::sign(statement, signer),
         AttestCommand::Check {
             envelope,
             claim,
@@ -220,6 +224,10 @@ fn check_file(file: &Path, asked: &Asked<'_>, arguments: &TrustArguments) -> Res
         return Err(Ending::Usage(
             "name whom to trust: --key PUBLIC.pem, or --trust BUNDLE.".to_owned(),
         ));
+    }
+    if provenance::is_in(&envelope) {
+        let json = arguments.json;
+        return provenance::check((file, &envelope), &trusted, asked.server, json);
     }
     let name = match asked.claim {
         Some(name) => name.to_owned(),

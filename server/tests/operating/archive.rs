@@ -91,6 +91,37 @@ fn tools_on_an_empty_root(program: &Path) -> Option<Value> {
     answers.into_iter().find(|answer| answer["id"] == 2)
 }
 
+/// The statement of where it comes from names the archive, the program in it and its own commit.
+fn vouched(folder: &Path, archive: &Path, program: &Path) {
+    let name = format!("exai-{}.provenance.json", env!("CARGO_PKG_VERSION"));
+    let text = std::fs::read_to_string(folder.join(&name)).unwrap();
+    let statement: Value = serde_json::from_str(&text).unwrap();
+    let digest = |path: &Path| {
+        let said = Command::new("sha256sum").arg(path).output().unwrap().stdout;
+        String::from_utf8(said[..64].to_vec()).unwrap()
+    };
+    let subjects = statement["subject"].as_array().unwrap();
+    let is_archive = |one: &&Value| one["digest"]["sha256"] == digest(archive);
+    let named = subjects.iter().find(is_archive).unwrap();
+    assert_eq!(
+        named["name"],
+        archive.file_name().unwrap().to_str().unwrap()
+    );
+    let given = &statement["predicate"]["buildDefinition"]["externalParameters"];
+    assert_eq!(given["programs"]["exai"], digest(program), "{statement}");
+    let said = Command::new(program)
+        .args(["version", "--json"])
+        .output()
+        .unwrap();
+    let build: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(
+        (&given["commit"], &given["changed_since"]),
+        (&build["commit"], &build["dirty"])
+    );
+    let sums = std::fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    assert!(sums.contains(&name), "{sums}");
+}
+
 #[test]
 fn the_archive_verifies_and_starts_on_an_empty_root_and_a_changed_byte_is_found() {
     let folder = tempfile::tempdir().unwrap();
@@ -130,6 +161,7 @@ fn the_archive_verifies_and_starts_on_an_empty_root_and_a_changed_byte_is_found(
         let tools = answer["result"]["tools"].as_array().unwrap();
         assert!(tools.len() >= 18, "{} tools", tools.len());
     }
+    vouched(folder.path(), &archive, &program);
     let mut bytes = std::fs::read(&archive).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

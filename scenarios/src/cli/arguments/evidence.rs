@@ -113,7 +113,17 @@ pub enum AttestCommand {
         #[command(flatten)]
         trust: TrustArguments,
     },
-    /// Checks a statement offline, with the public key alone.
+    /// Signs where the files of a release come from, as deploy/release.sh wrote it down, once each
+    /// of them is as written; the envelope stands beside it as NAME.intoto.json.
+    Provenance {
+        /// NAME.provenance.json, beside the files it names.
+        statement: PathBuf,
+        /// Who signs.
+        #[command(flatten)]
+        signer: SignerArguments,
+    },
+    /// Checks a statement offline, with the public key alone; of a release's provenance also every
+    /// file beside it.
     Check {
         /// The envelope.
         envelope: PathBuf,
