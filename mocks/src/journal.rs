@@ -115,7 +115,7 @@ pub struct PlacedTracer {
 pub struct SeenMessage {
     /// The role as sent.
     pub role: String,
-    /// Lower-case hex of the message's text; parts are joined by newlines.
+    /// Lower-case hex of the message's text, thoughts left out; parts are joined by newlines.
     pub sha256: String,
     /// The tracers anywhere in the message, in order.
     pub tracers: Vec<String>,

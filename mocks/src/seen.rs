@@ -75,6 +75,13 @@ impl Seen {
                 tracers.extend(self.place(key, &all_strings(value), &format!("{slot}.{field}")));
             }
         }
+        // A thought that comes back is no part of what was said.
+        let parts = content.as_array().map_or(&[][..], Vec::as_slice);
+        for (at, part) in parts.iter().enumerate() {
+            if let Some(thought) = part.get("thinking").and_then(Value::as_str) {
+                tracers.extend(self.place(key, thought, &format!("{slot}.content[{at}]")));
+            }
+        }
         self.thinking_returned += thinking_blocks(message, content);
         let text = texts.join("\n");
         self.text.push_str(&text);
@@ -133,7 +140,6 @@ fn part_text(part: &Value) -> Option<String> {
     let of = |field: &str| part.get(field).and_then(Value::as_str).map(str::to_owned);
     match part.get("type").and_then(Value::as_str)? {
         "text" => of("text"),
-        "thinking" => of("thinking"),
         "tool_use" => part.get("input").map(all_strings),
         "tool_result" => part.get("content").map(all_strings),
         "document" => part
@@ -263,7 +269,7 @@ mod tests {
         assert_eq!(seen.tracers.len(), 3);
         assert_eq!(seen.tracers[0].slot, "system[0]");
         assert_eq!(seen.thinking_returned, 1);
-        assert_eq!(seen.messages[1].sha256, sha256_hex(b"hm\nyes"));
+        assert_eq!(seen.messages[1].sha256, sha256_hex(b"yes"));
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub enum Deed {
         /// Its number, from 1.
         turn: u32,
         /// What was said.
-        exchange: Exchange,
+        exchange: Box<Exchange>,
     },
     /// Its owner deleted it.
     Deleted,

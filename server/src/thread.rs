@@ -10,11 +10,12 @@ mod title;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::archive::{Archive, Archived, Fault};
 use crate::failure::Failure;
-use crate::router::ask::{Message, Speaker};
+use crate::router::ask::{Message, Speaker, Thoughts};
 use crate::store::{
     Append, Appended, Claim, Exchange, Recalled, Store, StoreError, StoredThread, Target, ThreadId,
     ThreadLimits, ThreadSummary,
@@ -62,6 +63,8 @@ pub struct Turn {
     pub attached: String,
     /// The answer.
     pub assistant: String,
+    /// What the model thought, to be sent back to it with the next turn.
+    pub thoughts: Vec<Value>,
     /// The model that answered, or empty.
     pub model: String,
     /// The provider that answered, or empty.
@@ -293,6 +296,7 @@ impl Threads {
                 user: turn.user,
                 attached: turn.attached,
                 assistant: turn.assistant,
+                thoughts: turn.thoughts,
                 model: turn.model,
                 provider: turn.provider,
                 correlation_id: turn.correlation_id,
@@ -375,15 +379,20 @@ impl Conversation {
 }
 
 fn messages_of(exchange: &Exchange) -> [Message; 2] {
-    let message = |speaker, text| Message {
+    let message = |speaker, text, thoughts| Message {
         speaker,
         text,
         images: Vec::new(),
+        thoughts,
     };
     let asked = format!("{}{}", exchange.user, exchange.attached);
+    let thoughts = (!exchange.thoughts.is_empty()).then(|| Thoughts {
+        model: exchange.model.clone(),
+        blocks: exchange.thoughts.clone(),
+    });
     [
-        message(Speaker::User, asked),
-        message(Speaker::Assistant, exchange.assistant.clone()),
+        message(Speaker::User, asked, None),
+        message(Speaker::Assistant, exchange.assistant.clone(), thoughts),
     ]
 }
 

@@ -159,6 +159,8 @@ mod strangers;
 mod tale;
 #[path = "serving/talk.rs"]
 mod talk;
+#[path = "serving/thoughts.rs"]
+mod thoughts;
 #[path = "serving/tools.rs"]
 mod tools;
 #[path = "serving/tracing.rs"]

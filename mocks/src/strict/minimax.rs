@@ -9,6 +9,7 @@ use super::{Ask, Terms, thinks, tool};
 use crate::model::Model;
 use crate::provider::Provider;
 use crate::refusal::Refusal;
+use crate::wire::minimax::signature;
 
 /// The most prompt-cache break points.
 const MAX_BREAKPOINTS: usize = 4;
@@ -175,10 +176,18 @@ fn conversation(ask: &Ask<'_>, model: &Model, messages: &[Value]) -> Result<(), 
     Ok(())
 }
 
+/// Whether a thinking block comes back as it was sent (`specs/providers.md` section 3.2: whole, with
+/// its signature). One that stays away is no error there: the journal counts those that come.
+fn is_whole(block: &Value) -> bool {
+    let of = |field: &str| block.get(field).and_then(Value::as_str).unwrap_or("");
+    of("signature") == signature(of("thinking"))
+}
+
 fn block_is_legal(ask: &Ask<'_>, model: &Model, block: &Value) -> Result<(), Refusal> {
     let kind = block.get("type").and_then(Value::as_str).unwrap_or("");
     match kind {
         "text" if block.get("text").is_some_and(|text| !is_empty(text)) => Ok(()),
+        "thinking" if !is_whole(block) => ask.refuse("invalid signature in thinking block"),
         "tool_result" | "thinking" | "redacted_thinking" => Ok(()),
         "tool_use" if !block.get("input").is_some_and(Value::is_object) => {
             ask.refuse("invalid function arguments json string")

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::wire::minimax::signature;
 
 fn base(route: Route) -> Value {
     let messages = json!([{"role": "user", "content": "hello"}]);
@@ -66,6 +67,12 @@ fn function(name: &str, property: &Value) -> Value {
 
 fn message(role: &str, content: &Value) -> Value {
     json!({"messages": [{"role": role, "content": content}]})
+}
+
+/// A turn in which the model thought.
+fn thought(thinking: &str, signature: &str) -> Value {
+    let block = json!({"type": "thinking", "thinking": thinking, "signature": signature});
+    message("assistant", &json!([block, {"type": "text", "text": "so"}]))
 }
 
 fn image(url: &str) -> Value {
@@ -284,6 +291,11 @@ fn minimax_refuses_on_the_anthropic_route() {
                 &json!([{"type": "tool_use", "id": "a", "name": "f", "input": "{"}]),
             ),
             blind,
+            thought("a thought", "5e"),
+            message(
+                "assistant",
+                &json!([{"type": "thinking", "thinking": "unsigned"}]),
+            ),
             json!({"thinking": {"type": "maybe"}}),
             json!({"tools": [{"name": "", "input_schema": {}}]}),
             json!({"tools": [{"name": "f"}]}),
@@ -299,6 +311,7 @@ fn minimax_refuses_on_the_anthropic_route() {
             message("user", &picture),
             json!({"temperature": 1.0, "system": "be kind"}),
             json!({"top_k": 3, "stop_sequences": ["x"]}),
+            thought("a thought", &signature("a thought")),
             json!({"tools": [{"name": "f", "input_schema": {}}], "tool_choice": {"type": "auto"}}),
         ],
     );

@@ -7,8 +7,12 @@ use super::{Frame, FrameKind};
 use crate::content::Content;
 use crate::tracer::sha256_hex;
 
-fn signature(content: &Content) -> String {
-    sha256_hex(content.reasoning.as_deref().unwrap_or("").as_bytes())
+/// The signature of a thinking block: 64 hex digits, as in the capture. What they are made of there
+/// is not known; here it is the words, so that a block that comes back changed is told from a whole
+/// one.
+#[must_use]
+pub fn signature(thinking: &str) -> String {
+    sha256_hex(thinking.as_bytes())
 }
 
 /// The content blocks: thinking first, then text, then tool calls.
@@ -20,7 +24,7 @@ pub fn blocks(content: &Content) -> Value {
     let mut blocks = Vec::new();
     if let Some(thinking) = &content.reasoning {
         blocks.push(json!({
-            "type": "thinking", "thinking": thinking, "signature": signature(content)
+            "type": "thinking", "thinking": thinking, "signature": signature(thinking)
         }));
     }
     if !text.is_empty() {
@@ -112,9 +116,9 @@ fn deltas(kind: &str, field: &str, parts: Vec<&str>) -> Vec<Value> {
 #[must_use]
 pub fn stream(content: &Content) -> Vec<Frame> {
     let mut blocks = Vec::new();
-    if content.reasoning.is_some() {
+    if let Some(thinking) = &content.reasoning {
         let mut parts = deltas("thinking_delta", "thinking", content.reasoning_chunks());
-        parts.push(json!({"type": "signature_delta", "signature": signature(content)}));
+        parts.push(json!({"type": "signature_delta", "signature": signature(thinking)}));
         let start = json!({"type": "thinking", "thinking": "", "signature": ""});
         blocks.push((FrameKind::Reasoning, start, parts));
     }

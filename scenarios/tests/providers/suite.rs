@@ -195,7 +195,19 @@ impl<'a> Bench<'a> {
         if seen.answer.text.contains("Weighing the request") {
             return Err("thoughts stand in the answer".to_owned());
         }
-        Ok(())
+        self.thoughts_again(&seen)
+    }
+
+    /// MiniMax wants its thoughts back with the next turn, whole: the simulator refuses a changed one
+    /// and counts those that come. The others are sent none.
+    fn thoughts_again(&self, first: &Seen) -> Outcome {
+        let id = &first.answer.reply["continuation_id"];
+        let next = self.ask(json!({"continuation_id": id, "thinking_mode": "high"}));
+        next.is_proven(&self.row)?;
+        let returned = next.only()?.began.params.get("thinking_returned");
+        let returned = returned.and_then(Value::as_u64).unwrap_or(0);
+        let due = u64::from(self.row.vendor == Provider::MiniMax);
+        wanted("thoughts sent back", &returned, &due)
     }
 
     /// A key that the vendor does not know is the operator's to mend: one request, no other try.

@@ -36,6 +36,7 @@ pub fn reply(request: &Request<'_>) -> Reply {
         usage: Usage::default(),
         model: Some(request.model.name.clone()),
         searched: false,
+        thoughts: Vec::new(),
         warnings: Vec::new(),
     }
 }

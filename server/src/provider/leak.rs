@@ -32,6 +32,7 @@ mod tests {
             speaker: Speaker::User,
             text: text.to_owned(),
             images: Vec::new(),
+            thoughts: None,
         };
         let cases = [
             (Dialect::Minimax, "a </tool_call> b", "hello", true),

@@ -10,6 +10,8 @@ use crate::router::ask::Usage;
 pub struct Blocks {
     /// Text that a block's start carried and that a delta may repeat (fault S13).
     held: String,
+    /// The thinking block under way.
+    thought: Option<Value>,
 }
 
 impl Blocks {
@@ -29,10 +31,17 @@ impl Blocks {
             "content_block_start" => {
                 let block = event.get("content_block");
                 self.held = field(block, "text").to_owned();
+                self.thought = block.filter(|block| is_thought(block)).cloned();
                 note_kind(draft, block, &mut gain);
             }
             "content_block_delta" => self.delta(draft, event.get("delta"), &mut gain),
-            "content_block_stop" => self.release(draft, &mut gain),
+            "content_block_stop" => {
+                self.release(draft, &mut gain);
+                self.thought
+                    .take()
+                    .into_iter()
+                    .for_each(|thought| draft.keep_thought(thought));
+            }
             "message_delta" => {
                 self.release(draft, &mut gain);
                 let delta = event.get("delta");
@@ -56,6 +65,11 @@ impl Blocks {
             self.release(draft, gain);
             gain.text.push_str(&draft.add_text(text));
             gain.is_progress = true;
+        }
+        if let Some(thought) = &mut self.thought {
+            for part in ["thinking", "signature"] {
+                grow(thought, part, field(delta, part));
+            }
         }
         if !field(delta, "thinking").is_empty() {
             draft.note_thought();
@@ -82,6 +96,14 @@ pub fn whole(draft: &mut Draft, body: &Value) -> Gain {
     note_usage(draft, Some(body));
     let blocks = body.get("content").and_then(Value::as_array);
     let mut text = String::new();
+    let thoughts = blocks
+        .into_iter()
+        .flatten()
+        .filter(|block| is_thought(block));
+    let thoughts: Vec<Value> = thoughts.cloned().collect();
+    if !thoughts.is_empty() {
+        draft.keep_thoughts(thoughts);
+    }
     for block in blocks.into_iter().flatten() {
         note_kind(draft, Some(block), &mut gain);
         text.push_str(field(Some(block), "text"));
@@ -95,6 +117,18 @@ pub fn whole(draft: &mut Draft, body: &Value) -> Gain {
     }
     draft.note_finish(body.get("stop_reason"));
     gain
+}
+
+/// Whether a block is one of those that are to come back with the next turn (fault C10).
+fn is_thought(block: &Value) -> bool {
+    matches!(field(Some(block), "type"), "thinking" | "redacted_thinking")
+}
+
+fn grow(block: &mut Value, name: &str, more: &str) {
+    if !more.is_empty() {
+        let held = field(Some(block), name);
+        block[name] = Value::from(format!("{held}{more}"));
+    }
 }
 
 fn note_kind(draft: &mut Draft, block: Option<&Value>, gain: &mut Gain) {

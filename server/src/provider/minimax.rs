@@ -15,7 +15,7 @@ pub fn body(request: &Request<'_>) -> Value {
     let mut body = json!({
         "model": request.model.name,
         "max_tokens": request.max_output,
-        "messages": request.messages.iter().map(message).collect::<Vec<_>>(),
+        "messages": messages(request),
         "stream": request.stream,
     });
     if !request.system.is_empty() {
@@ -37,20 +37,28 @@ pub fn body(request: &Request<'_>) -> Value {
     body
 }
 
-fn message(message: &Message) -> Value {
+fn messages(request: &Request<'_>) -> Vec<Value> {
+    let model = request.model.name.as_str();
+    let one = |said: &Message| message(said, model);
+    request.messages.iter().map(one).collect()
+}
+
+/// What the model thought stands before what it said, whole and signed: without it the model loses
+/// the thread (fault C10). To another model the signature means nothing.
+fn message(message: &Message, model: &str) -> Value {
     let role = message.speaker.role();
-    if message.images.is_empty() {
+    let thoughts = message.thoughts.iter();
+    let own = thoughts.filter(|thoughts| thoughts.model == model);
+    let thoughts = own.flat_map(|thoughts| thoughts.blocks.iter().cloned());
+    let images = message.images.iter().map(|image| {
+        let data = base64::engine::general_purpose::STANDARD.encode(&image.bytes);
+        let source = json!({"type": "base64", "media_type": image.media_type, "data": data});
+        json!({"type": "image", "source": source})
+    });
+    let mut blocks: Vec<Value> = thoughts.chain(images).collect();
+    if blocks.is_empty() {
         return json!({"role": role, "content": message.text});
     }
-    let mut blocks: Vec<Value> = message
-        .images
-        .iter()
-        .map(|image| {
-            let data = base64::engine::general_purpose::STANDARD.encode(&image.bytes);
-            let source = json!({"type": "base64", "media_type": image.media_type, "data": data});
-            json!({"type": "image", "source": source})
-        })
-        .collect();
     blocks.push(json!({"type": "text", "text": message.text}));
     json!({"role": role, "content": blocks})
 }

@@ -6,6 +6,9 @@ use super::fault::{FaultClass, ProviderFailure, Reaction, Repair};
 use super::think::ThinkFilter;
 use crate::router::ask::Usage;
 
+/// Largest thoughts of one answer that are kept, in bytes as JSON; larger ones are dropped whole,
+/// for half of them would be refused.
+const THOUGHT_BYTES: usize = 256 * 1024;
 /// Broken frames of one stream that are passed over before the stream is given up.
 const BROKEN_FRAMES: u32 = 8;
 
@@ -31,6 +34,9 @@ pub struct Reply {
     pub model: Option<String>,
     /// Whether the provider searched the web.
     pub searched: bool,
+    /// What the model thought, as blocks that its provider wants back with the next turn; empty
+    /// where it wants none.
+    pub thoughts: Vec<Value>,
     /// Oddities that were put up with.
     pub warnings: Vec<String>,
 }
@@ -61,6 +67,7 @@ pub struct Draft {
     text: String,
     filter: ThinkFilter,
     thought: bool,
+    thoughts: Vec<Value>,
     usage: Usage,
     model: Option<String>,
     searched: bool,
@@ -85,7 +92,17 @@ impl Draft {
         whole.strip_prefix(self.text.as_str())
     }
 
-    /// Notes that the model thought aloud; the thought itself is not kept.
+    /// Keeps the blocks in which the model thought, in place of what was kept before.
+    pub fn keep_thoughts(&mut self, blocks: Vec<Value>) {
+        self.thoughts = blocks;
+    }
+
+    /// Keeps one more block in which the model thought.
+    pub fn keep_thought(&mut self, block: Value) {
+        self.thoughts.push(block);
+    }
+
+    /// Notes that the model thought aloud.
     pub fn note_thought(&mut self) {
         self.thought = true;
     }
@@ -188,6 +205,7 @@ impl Draft {
             usage: self.usage,
             model: self.model,
             searched: self.searched,
+            thoughts: worth_keeping(self.thoughts),
             warnings,
         })
     }
@@ -253,5 +271,20 @@ impl Draft {
             (Reaction::Retry, "the reply was empty")
         };
         Err(ProviderFailure::new(FaultClass::Empty, reaction, said))
+    }
+}
+
+/// The blocks, if their provider will take them back: each signed or sealed, and not too many.
+fn worth_keeping(blocks: Vec<Value>) -> Vec<Value> {
+    let holds = |block: &Value, field: &str| {
+        let text = block.get(field).and_then(Value::as_str);
+        text.is_some_and(|text| !text.is_empty())
+    };
+    let is_whole = |block: &Value| holds(block, "signature") || holds(block, "data");
+    let size: usize = blocks.iter().map(|block| block.to_string().len()).sum();
+    if size <= THOUGHT_BYTES && blocks.iter().all(is_whole) {
+        blocks
+    } else {
+        Vec::new()
     }
 }

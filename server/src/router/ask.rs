@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +50,17 @@ pub struct Message {
     pub text: String,
     /// Images that belong to the text.
     pub images: Vec<Image>,
+    /// What the model thought before it said this, where its provider wants it back.
+    pub thoughts: Option<Thoughts>,
+}
+
+/// What a model thought, as its provider wrote it down: worth something to that model alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thoughts {
+    /// The model, by its name in the catalogue.
+    pub model: String,
+    /// The blocks, each with its signature.
+    pub blocks: Vec<Value>,
 }
 
 /// How much a model should think, as tools spell it.
@@ -198,4 +210,6 @@ pub struct Answer {
     pub text: String,
     /// How it came about.
     pub trace: Trace,
+    /// What the model thought, to be sent back with the next turn; empty where nothing is.
+    pub thoughts: Vec<Value>,
 }

@@ -315,6 +315,7 @@ impl<'a> Call<'a> {
             .map(|price: Price| price.of(reply.usage));
         Answer {
             text: reply.text,
+            thoughts: reply.thoughts,
             trace: Trace {
                 model_asked: self.ask.model.clone().unwrap_or_else(|| "auto".to_owned()),
                 model_used: candidate.model.name.clone(),

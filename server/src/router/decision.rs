@@ -264,6 +264,7 @@ impl Router {
             speaker: Speaker::User,
             text: shown,
             images: Vec::new(),
+            thoughts: None,
         }];
         let request = Request {
             id: format!("{}-d", context.correlation_id),

@@ -136,6 +136,7 @@ pub(super) fn exchange(user: &str) -> Exchange {
         user: user.into(),
         attached: String::new(),
         assistant: format!("answer to {user}"),
+        thoughts: Vec::new(),
         model: "m".into(),
         provider: "p".into(),
         correlation_id: "c".into(),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// The handle of a thread: 122 random bits, never derived from time or owner, never reused.
@@ -57,6 +58,9 @@ pub struct Exchange {
     pub attached: String,
     /// The answer, exactly as returned.
     pub assistant: String,
+    /// What the model thought, as its provider wants it back; empty where it wants nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thoughts: Vec<Value>,
     /// The model that answered; empty where none was asked.
     pub model: String,
     /// The provider that answered; empty where none was asked.

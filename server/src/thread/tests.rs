@@ -26,6 +26,7 @@ fn turn(user: &str) -> Turn {
         user: user.into(),
         attached: String::new(),
         assistant: format!("re {user}"),
+        thoughts: Vec::new(),
         model: "m".into(),
         provider: "p".into(),
         state: None,

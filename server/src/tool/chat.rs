@@ -37,6 +37,7 @@ pub async fn run(run: Run<'_>) -> Result<Reply, Failure> {
         user: prompt.to_owned(),
         attached,
         assistant: answer.text,
+        thoughts: answer.thoughts,
         model: answer.trace.model_used,
         provider: answer.trace.provider,
         state: None,

@@ -104,6 +104,7 @@ pub async fn run(run: Run<'_>) -> Result<Reply, Failure> {
         user: arguments.text("step").unwrap_or_default().to_owned(),
         attached: format!("{}{attached}", panel.findings()),
         assistant: text,
+        thoughts: Vec::new(),
         model: names.join(", "),
         provider: "several".to_owned(),
         state: None,

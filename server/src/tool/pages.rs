@@ -148,6 +148,7 @@ pub async fn kept(run: &Run<'_>, reply: Reply) -> Reply {
         user: format!("A long answer of {}", run.tool.name),
         attached: String::new(),
         assistant: reply.text.clone(),
+        thoughts: Vec::new(),
         model: String::new(),
         provider: run.tool.row.provider.clone().unwrap_or_default(),
         state: None,

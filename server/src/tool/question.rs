@@ -54,5 +54,6 @@ pub fn user(text: String, images: Vec<Image>) -> Message {
         speaker: Speaker::User,
         text,
         images,
+        thoughts: None,
     }
 }

@@ -156,7 +156,11 @@ pub(crate) fn answer(ask: &Ask, text: String) -> Answer {
         incomplete: None,
         warnings: vec![],
     };
-    Answer { text, trace }
+    Answer {
+        text,
+        trace,
+        thoughts: Vec::new(),
+    }
 }
 
 /// A provider that hands back what it was sent, as a message or as a result.

@@ -219,6 +219,7 @@ fn turn_of(
         user,
         attached: state.last_attached(),
         assistant: text.to_owned(),
+        thoughts: Vec::new(),
         model,
         provider,
         state: Some(stored),

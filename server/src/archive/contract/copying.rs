@@ -11,6 +11,7 @@ pub fn exchange(user: &str) -> Exchange {
         user: user.into(),
         attached: String::new(),
         assistant: format!("answer to {user}"),
+        thoughts: Vec::new(),
         model: "m".into(),
         provider: "p".into(),
         created_ms: 1_000,
@@ -25,7 +26,7 @@ pub fn entry(owner: &str, thread: ThreadId, turn: u32, user: &str) -> Entry {
         title: "a title".into(),
         deed: Deed::Appended {
             turn,
-            exchange: exchange(user),
+            exchange: Box::new(exchange(user)),
         },
     }
 }

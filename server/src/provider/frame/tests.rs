@@ -1,4 +1,5 @@
 use http::{HeaderMap, HeaderValue};
+use serde_json::json;
 
 use super::*;
 use crate::provider::fault::Repair;
@@ -237,6 +238,8 @@ fn minimax_s_events_give_text_usage_and_end() {
         "\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\"}}\n\n",
         "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"thinking_delta\",",
         "\"thinking\":\"hm\"}}\n\n",
+        "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"signature_delta\",",
+        "\"signature\":\"5e\"}}\n\n",
         "data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
         "data: {\"type\":\"content_block_start\",\"index\":1,",
         "\"content_block\":{\"type\":\"text\",\"text\":\"Hello \"}}\n\n",
@@ -252,6 +255,12 @@ fn minimax_s_events_give_text_usage_and_end() {
     assert_eq!(
         (reply.usage.input, reply.usage.output, reply.usage.cached),
         (5, 7, 2)
+    );
+    let thought = json!({"type": "thinking", "thinking": "hm", "signature": "5e"});
+    assert_eq!(
+        reply.thoughts,
+        [thought],
+        "what goes back with the next turn"
     );
     assert!(reply.warnings.is_empty(), "{:?}", reply.warnings);
     let error = r#"data: {"type":"error","error":{"type":"overloaded_error","message":"x"}}"#;

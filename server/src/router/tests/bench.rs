@@ -58,6 +58,7 @@ pub fn ask(model: &str, stream: bool) -> Ask {
             speaker: Speaker::User,
             text,
             images: Vec::new(),
+            thoughts: None,
         }],
         temperature: Some(0.3),
         thinking: None,
