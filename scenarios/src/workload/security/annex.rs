@@ -10,6 +10,7 @@ mod frames;
 mod hostile;
 mod pipes;
 mod policies;
+mod preambles;
 mod proxies;
 mod secrets;
 mod slow;

@@ -14,14 +14,14 @@ use futures::future::join_all;
 use serde_json::json;
 
 use super::super::asker::{Asker, count, either, pair, volley};
-use super::{start, unhurried};
+use super::{preambles, start, unhurried};
 use crate::stage::{Stage, Trouble};
 
-const EDGE: &str = "proxies";
+pub(super) const EDGE: &str = "proxies";
 /// The one peer that may speak for others.
-const PROXY: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
+pub(super) const PROXY: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
 /// Another, that may not.
-const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 2);
+pub(super) const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 2);
 /// As shipped: of an address and of a principal, and what may come at once.
 const ADDRESS: f64 = 100.0;
 const PRINCIPAL: f64 = 50.0;
@@ -54,6 +54,8 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     many_sessions(stage, &beside).await;
     many_ways(stage, &beside).await;
     drop(beside);
+    preambles::try_all(stage).await?;
+    stage.check_stop()?;
     let settings = unhurried()
         .with("server.trusted_proxies", trusted)
         .with("limits.rate.table", 500);
@@ -62,7 +64,11 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn version(asker: &Asker, forwarded: Option<&str>) -> (Asker, exai_harness::raw::RawRequest) {
+/// A call of `version`, and what the proxies say of whom it comes from.
+pub(super) fn version(
+    asker: &Asker,
+    forwarded: Option<&str>,
+) -> (Asker, exai_harness::raw::RawRequest) {
     let message = super::super::asker::tool_message("version", &json!({}));
     let head = asker.message_head("tools/call", "version");
     let head = match forwarded {
@@ -72,7 +78,8 @@ fn version(asker: &Asker, forwarded: Option<&str>) -> (Asker, exai_harness::raw:
     (asker.clone(), head.body(message.to_string()))
 }
 
-fn client(number: usize) -> String {
+/// One of many addresses behind a proxy.
+pub(super) fn client(number: usize) -> String {
     format!("198.51.{}.{}", number / 200, number % 200 + 1)
 }
 
@@ -315,9 +322,7 @@ async fn bounded(stage: &Stage, beside: &Beside) {
 /// D14: a PROXY v2 preamble, and forwarding headers that no proxy writes.
 async fn preambles(stage: &Stage, beside: &Beside) {
     let before = beside.resident_bytes();
-    // Signature, version and command, family, length, then a source that would be believed.
-    let mut bytes = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
-    bytes.extend([198, 51, 100, 7, 127, 0, 0, 1, 0x30, 0x39, 0x1f, 0x8f]);
+    let bytes = preambles::of_client(7);
     for (id, source) in [("D14.proxy", STRANGER), ("D14.trusted proxy", PROXY)] {
         let asker = Asker::user(stage, 4_300).before(beside).from(source);
         let (_, request) = version(&asker, None);
