@@ -129,8 +129,8 @@ fn released(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> {
     }
 }
 
-/// Builds what speaks to a container engine, which no other driver needs. Named by its binary in the
-/// whole workspace: with `-p` cargo would settle other features, and compile again what is there.
+/// Builds what speaks to a container engine, which no other driver needs. Named by its binary in
+/// the whole workspace: with `-p` cargo would settle other features and compile all again.
 fn build_containers() -> Result<PathBuf, Ending> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--locked", "--workspace", "--bin", "containers"]);

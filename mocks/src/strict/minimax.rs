@@ -176,8 +176,8 @@ fn conversation(ask: &Ask<'_>, model: &Model, messages: &[Value]) -> Result<(), 
     Ok(())
 }
 
-/// Whether a thinking block comes back as it was sent (`specs/providers.md` section 3.2: whole, with
-/// its signature). One that stays away is no error there: the journal counts those that come.
+/// Whether a thinking block comes back as it was sent (`specs/providers.md` section 3.2: whole,
+/// with its signature). One that stays away is no error there: the journal counts those that come.
 fn is_whole(block: &Value) -> bool {
     let of = |field: &str| block.get(field).and_then(Value::as_str).unwrap_or("");
     of("signature") == signature(of("thinking"))

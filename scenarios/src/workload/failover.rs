@@ -12,8 +12,8 @@ use super::reading;
 use crate::stage::{Stage, Trouble};
 
 const CRITERION: &str = "V.5";
-/// Lanes of traffic: each acknowledges a turn about every 190 ms, and the floor asks for twenty in the
-/// 200 ms before each kill.
+/// Lanes of traffic: each acknowledges a turn about every 190 ms, and the floor asks for twenty in
+/// the 200 ms before each kill.
 const LANES: usize = 32;
 /// What the providers take to answer, ms.
 const ANSWER_MS: u64 = 150;

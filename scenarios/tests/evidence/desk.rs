@@ -11,7 +11,8 @@ use exai_harness::runkey;
 use exai_scenarios::{catalogue, conclude};
 use serde_json::json;
 
-fn root() -> PathBuf {
+/// The workspace.
+pub fn root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     own.canonicalize().expect("the workspace")
 }

@@ -1,12 +1,12 @@
 //! Where a release comes from: written by the recipe, signed, and held against each file beside it.
 
-use std::path::Path;
 use std::process::{Command, Output};
 
 use exai_judge::hex::sha256;
 use serde_json::Value;
 
-use super::{Desk, ends, root};
+use super::desk::root;
+use super::{Desk, ends};
 
 const ARCHIVE: &str = "exai-9.9.9-linux.tar.gz";
 const BILL: &str = "exai-9.9.9.cdx.json";
@@ -28,7 +28,7 @@ fn released(desk: &Desk) {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&program, mode).expect("a mode");
     let written = Command::new(root().join("deploy/provenance.py"))
-        .args([desk.folder.path(), Path::new(&program)])
+        .args([desk.path(""), program])
         .env("BUILDER", "https://builder.test/1")
         .output()
         .expect("python3 starts");

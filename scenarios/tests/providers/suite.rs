@@ -198,8 +198,8 @@ impl<'a> Bench<'a> {
         self.thoughts_again(&seen)
     }
 
-    /// MiniMax wants its thoughts back with the next turn, whole: the simulator refuses a changed one
-    /// and counts those that come. The others are sent none.
+    /// MiniMax wants its thoughts back with the next turn, whole: the simulator refuses a changed
+    /// one and counts those that come. The others are sent none.
     fn thoughts_again(&self, first: &Seen) -> Outcome {
         let id = &first.answer.reply["continuation_id"];
         let next = self.ask(json!({"continuation_id": id, "thinking_mode": "high"}));

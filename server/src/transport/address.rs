@@ -1,7 +1,7 @@
 //! Whom a request counts for: the peer, or, behind a proxy that is trusted by configuration, the
 //! right-most address in `X-Forwarded-For` that is not itself trusted. `Forwarded` is not read: it
-//! is ignored, never believed. Behind a proxy of connections the peer is whom its preamble names, so
-//! a header that says otherwise counts only where that one is trusted as well.
+//! is ignored, never believed. Behind a proxy of connections the peer is whom its preamble names,
+//! so a header that says otherwise counts only where that one is trusted as well.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -34,8 +34,8 @@ const PRESS: f64 = 2.2;
 /// Seconds more than the floor asks for.
 const SPARE_S: f64 = 0.5;
 
-/// Offers each scope more than twice what it may take, for `seconds` after its burst is used up: the
-/// whole server alone, since that refuses everybody, and the others side by side.
+/// Offers each scope more than twice what it may take, for `seconds` after its burst is used up:
+/// the whole server alone, since that refuses everybody, and the others side by side.
 ///
 /// # Errors
 /// When the rig cannot carry it.

@@ -85,7 +85,8 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     stage.ground.restart_server().await
 }
 
-/// The set of keys changes under the server: the key that left it opens nothing, the run's own does.
+/// The set of keys changes under the server: the key that left it opens nothing, the run's own
+/// does.
 async fn new_keys(stage: &Stage, retiring: &Mint, coming: &Mint) -> Result<(), Trouble> {
     let all = &entrance::ALL[..];
     everywhere(stage, ("J37", all), (&signed_by(retiring), true)).await;

@@ -137,9 +137,17 @@ impl Memory<'_> {
 
     fn descriptors(&self, finding: &mut Finding) -> Result<(), Missing> {
         let quiet = self.quiet()?;
-        // By their last quarter: connections of the traffic before are closed one after the other.
+        // By their end: connections of the traffic before are closed one after the other.
+        let share = 1.0 - self.rows.limit("settled_share")?;
         let least = |points: &Vec<Point>| {
-            let settled = points.iter().skip(points.len() / 4 * 3);
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of a count of seconds"
+            )]
+            let before = (points.len() as f64 * share) as usize;
+            let settled = points.iter().skip(before);
             settled.map(|point| point.descriptors).min()
         };
         let levels: Vec<u64> = quiet.iter().filter_map(least).collect();
