@@ -114,7 +114,7 @@ fn bisect(holds: impl Fn(f64) -> bool) -> f64 {
 pub fn rate_verdict(bad: u64, n: u64, line: f64) -> Verdict {
     if n == 0 {
         Verdict::Inconclusive
-    } else if binomial::at_most(n, line, bad) < 1.0 - CONFIDENCE && bad < n {
+    } else if binomial::at_most(n, line, bad) < 1.0 - CONFIDENCE {
         Verdict::Pass
     } else if bad > 0 && 1.0 - binomial::at_most(n, line, bad - 1) < 1.0 - CONFIDENCE {
         Verdict::Fail

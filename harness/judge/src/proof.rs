@@ -313,15 +313,6 @@ pub fn is_cut(proof: &Proof) -> bool {
         .any(|(check, _)| ["text", "keyed"].contains(check))
 }
 
-/// The SHA-256 of the one answer a call carries; None with none or several.
-#[must_use]
-pub fn answer_sha256(call: &Call) -> Option<&str> {
-    match call.answers.as_slice() {
-        [AnswerSeen { text_sha256, .. }] => Some(text_sha256),
-        _ => None,
-    }
-}
-
 /// One tally for each check a reply can fail.
 #[derive(Debug)]
 pub struct ProofTallies(BTreeMap<&'static str, Tally>);

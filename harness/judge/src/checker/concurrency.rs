@@ -1,6 +1,6 @@
 //! V.3: a hundred and more operations in flight at once, and one hot identity past its limit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Brief, Checker, Seen};
 use crate::conservation::Conservation;
@@ -233,14 +233,9 @@ impl<'a> Concurrency<'a> {
             Reason::BelowFloor,
         );
         self.transports(finding, (begin, end))?;
-        let mut providers: BTreeMap<&str, u64> = BTreeMap::new();
-        for stay in self
-            .stays
-            .iter()
-            .filter(|stay| stay.from < end && begin < stay.until)
-        {
-            *providers.entry(stay.provider.as_str()).or_default() += 1;
-        }
+        let meanwhile = |stay: &&Stay| stay.from < end && begin < stay.until;
+        let stays = self.stays.iter().filter(meanwhile);
+        let providers: BTreeSet<&str> = stays.map(|stay| stay.provider.as_str()).collect();
         let count = (
             rows.floor("providers")?,
             u64::try_from(providers.len()).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 mod hits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::hits::Hits;
 use super::{Brief, Checker, Seen};
@@ -39,7 +39,8 @@ pub struct Storage<'a> {
     without: Vec<(u64, u64)>,
     in_window: Vec<(u64, u64)>,
     calm: Tally,
-    degraded: BTreeMap<String, u64>,
+    /// Faults during which health said so.
+    degraded: BTreeSet<String>,
     reconnects: Vec<(u64, f64)>,
     /// When store operations began after an unhealed fault, and whether they were right.
     unhealed: BTreeMap<String, (u64, u64)>,
@@ -63,7 +64,7 @@ impl<'a> Storage<'a> {
             without: Vec::new(),
             in_window: Vec::new(),
             calm: Tally::new("calm", "errors outside fault windows"),
-            degraded: BTreeMap::new(),
+            degraded: BTreeSet::new(),
             reconnects: Vec::new(),
             unhealed: BTreeMap::new(),
             store_seen: None,
@@ -136,7 +137,7 @@ impl<'a> Storage<'a> {
             return;
         }
         for life in self.mine().filter(|life| life.overlaps(at, at)) {
-            *self.degraded.entry(life.fault.id.clone()).or_default() += 1;
+            self.degraded.insert(life.fault.id.clone());
         }
     }
 
