@@ -155,3 +155,15 @@ fn chaos_without_a_landed_fault_is_never_a_pass() {
     world.out.retain(|one| !is_cause(&one.event));
     assert_eq!(judged(&world).verdict, Verdict::Inconclusive);
 }
+
+#[test]
+fn a_probe_that_another_provider_answered_is_no_recovery_of_its_own() {
+    let (mut world, _) = good();
+    for op in world.ops("chaos") {
+        if world.call(op).phase == "probe.glm" {
+            world.call(op).phase = "probe.kimi".to_owned();
+        }
+    }
+    let finding = judged(&world);
+    assert_eq!(failed(&finding), ["recovered.kimi"]);
+}

@@ -187,3 +187,29 @@ fn what_the_harness_could_not_try_is_told() {
             .contains(&what)
     );
 }
+
+/// A call of V.1 from 5 s to 8 s whose answer is missing, beside a fault of the rig.
+fn beside(from: u64, until: u64) -> Verdict {
+    let mut world = run();
+    let op = world.chat(&Ask {
+        takes: 3 * S,
+        ..Ask::new("V.1", 5 * S)
+    });
+    world.call(op).answers.clear();
+    let rig = Event::Rig {
+        what: "cpu".to_owned(),
+        until,
+        detail: String::new(),
+    };
+    world.push(from, rig);
+    finding(&with(&Handicap::default(), &world), "V.1").verdict
+}
+
+#[test]
+fn a_fault_of_the_rig_anywhere_in_a_call_keeps_it_from_carrying_a_fail() {
+    assert_eq!(beside(4 * S, 5 * S - 1), Verdict::Fail, "before it");
+    assert_eq!(beside(4 * S, 5 * S), Verdict::HarnessError);
+    assert_eq!(beside(6 * S, 7 * S), Verdict::HarnessError, "in its midst");
+    assert_eq!(beside(8 * S, 9 * S), Verdict::HarnessError);
+    assert_eq!(beside(8 * S + 1, 9 * S), Verdict::Fail, "after it");
+}

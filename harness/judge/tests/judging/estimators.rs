@@ -2,6 +2,7 @@
 //! hand come out.
 
 use exai_judge::Verdict;
+use exai_judge::bounds::bootstrap::{quantile_bounds, ratio_bounds};
 use exai_judge::rate_window::{Accepted, excess, stretches};
 use exai_judge::recovery_time::{Probe, Window, sustained};
 use exai_judge::shift::{LEAST, Shift, Threshold, Unit};
@@ -261,4 +262,70 @@ fn a_share_is_told_in_two_digits_that_are_never_too_small() {
     }
     let grouped = [0, 999, 1_000, 12_345, 1_000_000].map(bounds::grouped);
     assert_eq!(grouped, ["0", "999", "1 000", "12 345", "1 000 000"]);
+}
+
+#[test]
+fn the_gap_of_two_quantiles_is_bounded_in_time_beside_their_ratio() {
+    let calm: Vec<(u64, u64)> = (0..3_000).map(|at| (at * 3_000_000, 1_000)).collect();
+    let slow: Vec<(u64, u64)> = calm.iter().map(|(at, took)| (*at, took + 500)).collect();
+    let ratio = ratio_bounds(&slow, &calm, bounds::P95).unwrap();
+    assert_eq!((ratio.gap_lower, ratio.gap_upper), (500.0, 500.0));
+    assert_eq!((ratio.lower, ratio.upper), (1.5, 1.5));
+    let ratio = ratio_bounds(&calm, &slow, bounds::P95).unwrap();
+    assert_eq!((ratio.gap_lower, ratio.gap_upper), (-500.0, -500.0));
+}
+
+/// The draws are seeded: another machine, and a later build, must come to the same numbers. These
+/// were worked out by another program from the same rules.
+#[test]
+fn the_bootstrap_draws_the_same_blocks_for_ever() {
+    let took = |index: u64| 1_000_000 + index * 7_919 % 9_973 * 1_000 + index / 500 * 40_000;
+    let samples: Vec<_> = (0..6_000).map(|at| (at * 7_000_000, took(at))).collect();
+    let seen = [0.5, 0.95, 0.99].map(|share| quantile_bounds(&samples, share).unwrap());
+    let wanted = [
+        (6_167_000, 6_248_000),
+        (10_648_000, 10_732_000),
+        (11_068_000, 11_171_000),
+    ];
+    assert_eq!(seen, wanted);
+    let ratio = ratio_bounds(&samples[3_000..], &samples[..3_000], 0.95).unwrap();
+    assert_eq!((ratio.gap_lower, ratio.gap_upper), (165_000.0, 290_000.0));
+}
+
+#[test]
+fn bounds_of_a_rate_have_their_closed_form_where_there_is_one() {
+    let root = |share: f64| share.powf(1.0 / 20.0);
+    let cases = [
+        (bounds::rate_lower(1, 20), 1.0 - root(0.95)),
+        (bounds::rate_lower(20, 20), root(0.05)),
+        (bounds::rate_upper(0, 20), 1.0 - root(0.05)),
+        (bounds::rate_upper(19, 20), root(0.95)),
+        (bounds::rate_lower(0, 20), 0.0),
+        (bounds::rate_lower(0, 0), 0.0),
+        (bounds::rate_upper(20, 20), 1.0),
+    ];
+    for (index, (seen, wanted)) in cases.into_iter().enumerate() {
+        assert!((seen - wanted).abs() < 1e-9, "{index}: {seen}, {wanted}");
+    }
+}
+
+#[test]
+fn a_rate_fails_from_the_first_count_that_luck_would_not_bring() {
+    let cases = [
+        (10, 0.5, 9),
+        (299, 0.01, 7),
+        (3_000, 0.01, 40),
+        (10_000, 0.001, 16),
+    ];
+    for (n, line, bad) in cases {
+        assert_eq!(
+            bounds::rate_verdict(bad, n, line),
+            Verdict::Fail,
+            "{bad} of {n}"
+        );
+        let fewer = bounds::rate_verdict(bad - 1, n, line);
+        assert_eq!(fewer, Verdict::Inconclusive, "one fewer of {n}");
+    }
+    assert_eq!(bounds::rate_verdict(10, 10, 0.5), Verdict::Fail);
+    assert_eq!(bounds::rate_verdict(0, 0, 0.5), Verdict::Inconclusive);
 }

@@ -102,6 +102,8 @@ fn a_phase_holds_both_its_ends_and_only_its_own_end_closes_it() {
     mark(&mut world, 13, ("V.6", "main"), true);
     mark(&mut world, 20, ("V.5", "main"), true);
     mark(&mut world, 30, ("V.5", "main"), false);
+    mark(&mut world, 40, ("V.6", "main"), true);
+    mark(&mut world, 50, ("V.5", "other"), true);
     let ground = survey(&world);
     let cases = [(9, false), (10, true), (20, true), (21, false), (30, true)];
     for (at, wanted) in cases {

@@ -1,5 +1,7 @@
 //! V.2 against good, bad and empty histories.
 
+mod silence;
+
 use exai_judge::observation::Event;
 use exai_judge::operation::{Outcome, ProofKind};
 use exai_judge::{Finding, Reason, tracer};

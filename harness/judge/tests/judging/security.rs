@@ -273,3 +273,39 @@ fn a_row_counts_for_a_place_only_where_its_attack_and_its_good_case_were_both_se
         .for_each(|case| case.seen = "401".to_owned());
     assert_eq!(floor(&alone).seen, 9);
 }
+
+#[test]
+fn a_good_case_under_a_fault_of_the_rig_is_no_control() {
+    let mut world = good();
+    let is_good = |event: &Event| matches!(event, Event::Case(case) if case.good);
+    let at = world.out.iter().find(|seen| is_good(&seen.event));
+    let at = at.unwrap().at;
+    let rig = Event::Rig {
+        what: "cpu".to_owned(),
+        until: at,
+        detail: String::new(),
+    };
+    world.push(at, rig);
+    assert_inconclusive(&judged(&world), Reason::ControlNotFired);
+}
+
+#[test]
+fn twice_as_slow_beside_hostile_input_is_borne_where_it_is_a_few_milliseconds() {
+    let slowed = |by: u64, divide: u64| {
+        let mut world = good();
+        for op in world.ops("V.6") {
+            let call = world.call(op);
+            if ["calm", "hostile"].contains(&call.phase.as_str()) {
+                call.done_at = call.sent_at + (call.done_at - call.sent_at) / divide;
+            }
+            if call.phase == "hostile" {
+                call.done_at += by;
+            }
+        }
+        check(&judged(&world), "p99_ratio").verdict
+    };
+    use exai_judge::Verdict::{Fail, Pass};
+    assert_eq!(slowed(8 * MS, 4), Pass, "thrice, and by 8 ms");
+    assert_eq!(slowed(14 * MS, 4), Fail, "thrice and more, and by 14 ms");
+    assert_eq!(slowed(14 * MS, 1), Pass, "by 14 ms of 20");
+}

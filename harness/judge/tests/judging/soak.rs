@@ -1,5 +1,6 @@
 //! V.7 and V.7m against good, bad and empty histories.
 
+mod critical;
 mod expiry;
 mod four_hours;
 mod memory;

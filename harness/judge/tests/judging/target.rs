@@ -153,3 +153,29 @@ fn arrivals_that_the_generator_dropped_and_too_few_requests_leave_the_load_open(
     few.record(call);
     assert_inconclusive(&judged(&few, "load"), Reason::BelowFloor);
 }
+
+#[test]
+fn a_client_s_limit_is_judged_by_its_own_cases_and_a_tainted_reply_is_timed_nowhere() {
+    let mut world = World::new();
+    world.phase("clients", "target", S, 2 * S);
+    world.push(S, case("clients.one", "within", "within"));
+    world.push(S, case("panic.alive.x", "answered", "closed"));
+    assert_pass(&judged(&world, "clients"));
+    world.push(S, case("clients.two", "within", "beyond"));
+    let finding = judged(&world, "clients");
+    assert_eq!(failed(&finding), ["limits"]);
+    assert_eq!(finding.headline, "1 of 2 clients find nothing amiss");
+    let mut world = load();
+    let rig = Event::Rig {
+        what: "cpu".to_owned(),
+        until: 3 * S,
+        detail: String::new(),
+    };
+    world.push(2 * S, rig);
+    let op = world.ops("load")[180];
+    world.call(op).outcome = exai_judge::Outcome::Unknown;
+    let finding = judged(&world, "load");
+    let p95 = finding.checks.iter().find(|row| row.id == "p95").unwrap();
+    // Twenty and one begin in that second or touch it; one more was not answered.
+    assert_eq!(p95.n, 178);
+}
