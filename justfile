@@ -38,6 +38,10 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
 
+# Mutants of the judge that its tests should kill: `just mutants --shard 1/300`; all take days here.
+mutants *ARGS:
+    cargo mutants -p exai-judge {{ARGS}}
+
 bench *ARGS:
     cargo bench -p exai-benches {{ARGS}}
 
