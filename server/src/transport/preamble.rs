@@ -86,6 +86,8 @@ where
 mod tests {
     use super::*;
 
+    type Told = Result<Option<&'static str>, Misplaced>;
+
     #[test]
     fn only_a_whole_address_of_a_connection_is_taken() {
         let four = [198, 51, 100, 7, 127, 0, 0, 1, 0x30, 0x39, 0x1f, 0x8f];
@@ -96,7 +98,7 @@ mod tests {
             let told = source(command, family, rest);
             told.map(|source| source.map(|source| source.to_string()))
         };
-        let table: [(u8, u8, &[u8], Result<Option<&str>, Misplaced>); 9] = [
+        let table: [(u8, u8, &[u8], Told); 9] = [
             (0x21, 0x11, &four, Ok(Some("198.51.100.7:12345"))),
             (0x21, 0x21, &six, Ok(Some("[2001::9]:0"))),
             (0x20, 0x00, &[], Ok(None)),
