@@ -226,6 +226,10 @@ fn check_file(file: &Path, asked: &Asked<'_>, arguments: &TrustArguments) -> Res
         ));
     }
     if provenance::is_in(&envelope) {
+        if asked.claim.is_some() || asked.run.is_some() {
+            let says = "a release's provenance carries no claim and tells of no run";
+            return Err(Refusal::new(Why::StatementType, says).into());
+        }
         let json = arguments.json;
         return provenance::check((file, &envelope), &trusted, asked.server, json);
     }

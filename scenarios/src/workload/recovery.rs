@@ -54,8 +54,8 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let standing = standing.as_slice();
     stage.begin(CRITERION, PHASE);
     let mut later = stage.builder(2_060);
+    install(stage, standing, &landings).await?;
     let sessions = async {
-        install(stage, standing, &landings).await?;
         let missed = land(stage, landings).await?;
         again(stage, standing, missed, &mut later).await?;
         if row.floor("breaker_cycles")? > 0 {

@@ -91,6 +91,8 @@ fn a_release_is_checked_offline_and_each_change_to_it_is_refused_by_its_name() {
     };
     ends(&check(&[]), 0, COMMIT);
     ends(&check(&["--json"]), 0, "exai-verify-provenance/1");
+    ends(&check(&["--claim", "merge-ready"]), 5, "carries no claim");
+    ends(&check(&["--run", "reports"]), 5, "tells of no run");
     ends(&check(&["--server", &desk.path("exai")]), 0, "built by");
     let other = desk.write("other", "another program");
     ends(

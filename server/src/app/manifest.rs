@@ -37,6 +37,5 @@ pub(super) async fn draw(app: &App) -> Value {
         "private_providers": private.map(|row| &row.name).collect::<Vec<_>>(),
         "tools": app.toolbox.registry().loadings(),
         "tools_sha256": protocol::tools_sha256(&app.toolbox),
-        "not_built": ["PROXY v2"],
     })
 }
