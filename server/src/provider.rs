@@ -17,7 +17,6 @@ pub mod kimi;
 pub mod leak;
 pub mod list;
 pub mod messages;
-pub mod method;
 pub mod minimax;
 pub mod model;
 pub mod openai;

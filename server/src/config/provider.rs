@@ -6,10 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::relations::{Wrong, say};
 use super::{Reader, address};
-use crate::provider::catalogue::Catalogue;
-use crate::provider::{self, method};
 
 /// The wire form a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -126,57 +123,4 @@ pub(super) fn read(
         rows.insert(name, row);
     }
     rows
-}
-
-/// Every broken relation within a row, as key and sentence.
-pub(super) fn broken(row: &ProviderRow) -> Vec<Wrong> {
-    let mut wrong = Vec::new();
-    let key = format!("provider.{}.base_url", row.name);
-    let web = matches!(row.base_url.scheme(), "http" | "https") && row.base_url.has_host();
-    say(&mut wrong, !web, &key, "must be an http or https URL");
-    let open = !row.base_url.username().is_empty() || row.base_url.password().is_some();
-    say(
-        &mut wrong,
-        open,
-        &key,
-        "must not hold a user name or password",
-    );
-    if let Some(why) = address::why_private(&row.base_url).filter(|_| web && !row.allow_private) {
-        let message = format!(
-            "is {why}; set allow_private = true on [provider.{}] if that is meant",
-            row.name
-        );
-        wrong.push((key, message));
-    }
-    models(row, &mut wrong);
-    wrong
-}
-
-/// A provider is registered with models that its dialect can ask for all of what they do.
-fn models(row: &ProviderRow, wrong: &mut Vec<Wrong>) {
-    let key = format!("provider.{}.models", row.name);
-    if row.dialect != Dialect::Openai {
-        let message = format!(
-            "is for dialect \"openai\"; a provider of dialect \"{}\" serves the catalogue's",
-            row.dialect.name()
-        );
-        say(wrong, !row.models.is_empty(), &key, &message);
-        return;
-    }
-    let Ok(catalogue) = Catalogue::embedded() else {
-        return;
-    };
-    let own = |name: &String| catalogue.models().iter().find(|model| &model.name == name);
-    for model in row.models.iter().filter_map(own) {
-        let lacking = provider::dialect::Dialect::Openai.lacks(model);
-        let message = format!(
-            "{} cannot be registered with {}: the dialect \"openai\" lacks {}; name the provider's \
-             models as the provider does, or take the dialect \"{}\"",
-            row.name,
-            model.name,
-            method::names(&lacking),
-            model.dialect.name()
-        );
-        say(wrong, !lacking.is_empty(), &key, &message);
-    }
 }

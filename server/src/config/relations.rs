@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::auth::DISCOVER;
-use super::{Algorithm, ArchiveKind, AuthMode, Config, KeySource, files, ladder};
+use super::{
+    Algorithm, ArchiveKind, AuthMode, Config, KeySource, ProviderRow, address, files, ladder,
+};
 use crate::observe::alert;
 
 /// Outer clocks exceed inner ones by at least this, so that the inner one fires first.
@@ -40,12 +42,12 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
         say(&mut wrong, true, key, message);
     }
     for row in config.providers.values() {
-        wrong.extend(super::provider::broken(row));
+        provider(row, &mut wrong);
     }
     wrong
 }
 
-pub(super) fn say(wrong: &mut Vec<Wrong>, is_broken: bool, key: &str, message: &str) {
+fn say(wrong: &mut Vec<Wrong>, is_broken: bool, key: &str, message: &str) {
     if is_broken {
         wrong.push((key.to_owned(), message.to_owned()));
     }
@@ -351,4 +353,19 @@ fn archive(config: &Config, wrong: &mut Vec<Wrong>) {
         "archive.queue",
         "must be at least 1",
     );
+}
+
+fn provider(row: &ProviderRow, wrong: &mut Vec<Wrong>) {
+    let key = format!("provider.{}.base_url", row.name);
+    let web = matches!(row.base_url.scheme(), "http" | "https") && row.base_url.has_host();
+    say(wrong, !web, &key, "must be an http or https URL");
+    let open = !row.base_url.username().is_empty() || row.base_url.password().is_some();
+    say(wrong, open, &key, "must not hold a user name or password");
+    if let Some(why) = address::why_private(&row.base_url).filter(|_| web && !row.allow_private) {
+        let message = format!(
+            "is {why}; set allow_private = true on [provider.{}] if that is meant",
+            row.name
+        );
+        wrong.push((key, message));
+    }
 }

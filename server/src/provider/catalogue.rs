@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::dialect::Dialect;
-use super::method;
 use super::model::{Model, ModelClass, ModelStatus};
 
 /// The catalogue this build was made with.
@@ -23,16 +22,6 @@ pub enum CatalogueError {
     /// A pace that would make a clock useless.
     #[error("could not accept the model catalogue: the pace of `{0}` is not 0.5 to 2")]
     Pace(String),
-    /// A model that its own dialect cannot ask for all of what it does.
-    #[error(
-        "could not accept the model catalogue: `{model}` needs {methods}, which its dialect lacks"
-    )]
-    Lacking {
-        /// The model.
-        model: String,
-        /// The methods, by name.
-        methods: String,
-    },
     /// A successor or pick names no current model.
     #[error("could not accept the model catalogue: `{from}` points at `{to}`, not a current model")]
     Dangling {
@@ -78,8 +67,8 @@ impl Catalogue {
         Self::parse(EMBEDDED)
     }
 
-    /// Reads a catalogue and checks that its names are unique, its pointers lead somewhere, its
-    /// paces lie between 0.5 and 2 and each dialect has the methods that its models need.
+    /// Reads a catalogue and checks that its names are unique, its pointers lead somewhere and its
+    /// paces lie between 0.5 and 2.
     ///
     /// # Errors
     /// Names the first fault found.
@@ -88,21 +77,7 @@ impl Catalogue {
         catalogue.check_names()?;
         catalogue.check_pointers()?;
         catalogue.check_paces()?;
-        catalogue.check_methods()?;
         Ok(catalogue)
-    }
-
-    fn check_methods(&self) -> Result<(), CatalogueError> {
-        for model in &self.models {
-            let lacking = model.dialect.lacks(model);
-            if !lacking.is_empty() {
-                return Err(CatalogueError::Lacking {
-                    model: model.name.clone(),
-                    methods: method::names(&lacking),
-                });
-            }
-        }
-        Ok(())
     }
 
     fn check_paces(&self) -> Result<(), CatalogueError> {
@@ -297,16 +272,6 @@ mod tests {
             };
             assert_eq!(model, "glm-4.6");
         }
-    }
-
-    #[test]
-    fn a_model_that_needs_what_its_dialect_lacks_is_refused_with_both_names() {
-        let text = EMBEDDED.replacen("dialect = \"minimax\"", "dialect = \"openai\"", 1);
-        let refused = Catalogue::parse(&text);
-        let Err(CatalogueError::Lacking { model, methods }) = refused else {
-            panic!("it is accepted");
-        };
-        assert_eq!((&*model, &*methods), ("MiniMax-M3", "thinking"));
     }
 
     #[test]
