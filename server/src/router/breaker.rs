@@ -124,6 +124,8 @@ pub enum Event {
     Ask,
     /// An admitted call has ended.
     Done(Ticket, Verdict),
+    /// The dependency was found alive outside of any call: an open interval ends now.
+    Alive,
 }
 
 /// What a step decided.
@@ -178,6 +180,7 @@ pub fn step(state: Breaker, event: Event, now: Instant, settings: &BreakerSettin
         Event::Done(ticket, verdict) => {
             (done(state, ticket, verdict, now, settings), Decision::Noted)
         }
+        Event::Alive => (alive(state, now), Decision::Noted),
     };
     let (from, to) = (state.position(), next.position());
     Step {
@@ -257,6 +260,22 @@ fn done(
         },
         // The result of a call that was admitted before the breaker last opened says nothing new.
         _ => state,
+    }
+}
+
+/// It takes a call to close a breaker; a sign of life only lets one try sooner.
+fn alive(state: Breaker, now: Instant) -> Breaker {
+    match state {
+        Breaker::Open {
+            until,
+            interval,
+            epoch,
+        } => Breaker::Open {
+            until: until.min(now),
+            interval,
+            epoch,
+        },
+        other => other,
     }
 }
 

@@ -155,6 +155,17 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shut: Arc<AtomicBool>) {
     });
 }
 
+/// Longer than the test takes.
+const PATIENT: Duration = Duration::from_secs(20);
+
+/// A breaker that by itself would let nothing try for long.
+fn patient() -> Guarding {
+    let mut guarding = Guarding::default();
+    guarding.settings.first_open = PATIENT;
+    guarding.settings.max_open = PATIENT;
+    guarding
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_link_to_redis_recovers_after_a_spoiled_handshake() {
     let Some(bench) = redis(LIMITS).await else {
@@ -165,7 +176,7 @@ async fn the_link_to_redis_recovers_after_a_spoiled_handshake() {
         url: door.url.clone().into(),
         connect_timeout: Duration::from_secs(1),
         command_timeout: Duration::from_secs(1),
-        guarding: Guarding::default(),
+        guarding: patient(),
     };
     let store = Store::open(home, LIMITS, silent()).await.unwrap();
     let first = opening("ada", "one");
@@ -184,7 +195,13 @@ async fn the_link_to_redis_recovers_after_a_spoiled_handshake() {
     }
     door.is_shut.store(false, Ordering::SeqCst);
     door.is_spoiled.store(false, Ordering::SeqCst);
+    let healed = Instant::now();
     until("the link works again", async || store.probe().await.is_ok()).await;
+    let took = healed.elapsed();
+    assert!(
+        took < PATIENT / 2,
+        "not by the breaker's interval: {took:?}"
+    );
     assert_eq!(
         store
             .read("ada", first.thread, now_ms())

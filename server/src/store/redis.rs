@@ -6,6 +6,7 @@
 mod call;
 pub mod guard;
 mod link;
+mod lookout;
 mod reply;
 mod spending;
 mod waiting;

@@ -86,9 +86,27 @@ fn an_abandoned_probe_frees_its_place() {
     assert!(ticket(drive(&mut state, Event::Ask, now, &settings)).is_probe);
 }
 
+#[test]
+fn a_sign_of_life_lets_one_call_try_and_closes_nothing_by_itself() {
+    let (settings, now) = (BreakerSettings::default(), Instant::now());
+    let mut state = open(settings.first_open, 1, now);
+    let told = drive(&mut state, Event::Alive, now, &settings);
+    assert_eq!((told.decision, told.transition), (Decision::Noted, None));
+    let probe = ticket(drive(&mut state, Event::Ask, now, &settings));
+    assert!(probe.is_probe);
+    drive(&mut state, Event::Alive, now, &settings);
+    let second = drive(&mut state, Event::Ask, now, &settings);
+    assert_eq!(second.decision, Decision::Refuse(Duration::ZERO));
+    let done = Event::Done(probe, Verdict::Failure);
+    drive(&mut state, done, now, &settings);
+    let doubled = settings.first_open * 2;
+    assert_eq!(state, open(doubled, 2, now), "a false alarm costs a probe");
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Move {
     Ask,
+    Alive,
     Finish(u8, Verdict),
     Wait(u16),
 }
@@ -104,6 +122,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         5 => Just(Move::Ask),
         5 => (any::<u8>(), verdict).prop_map(|(index, verdict)| Move::Finish(index, verdict)),
         2 => (0_u16..9000).prop_map(Move::Wait),
+        1 => Just(Move::Alive),
     ];
     proptest::collection::vec(one, 0..80)
 }
@@ -122,6 +141,10 @@ proptest! {
             let before = state;
             match one {
                 Move::Wait(ms) => now += Duration::from_millis(u64::from(ms)),
+                Move::Alive => {
+                    let taken = drive(&mut state, Event::Alive, now, &settings);
+                    prop_assert_eq!(taken.transition, None);
+                }
                 Move::Ask => {
                     let taken = drive(&mut state, Event::Ask, now, &settings);
                     if let Decision::Admit(pass) = taken.decision {
@@ -176,6 +199,10 @@ proptest! {
         for one in moves {
             match one {
                 Move::Wait(ms) => now += Duration::from_millis(u64::from(ms)),
+                Move::Alive => {
+                    let taken = drive(&mut state, Event::Alive, now, &settings);
+                    prop_assert_eq!(taken.transition, None);
+                }
                 Move::Ask => {
                     let taken = drive(&mut state, Event::Ask, now, &settings);
                     if let Decision::Admit(pass) = taken.decision {

@@ -1,7 +1,9 @@
 //! The breaker before Redis. Closed lets every command through and counts the failures in a row;
-//! Open refuses at once; HalfOpen lets one command through, which tries the link before it uses it.
+//! Open refuses at once, while a lookout waits for Redis; HalfOpen lets one command through, which
+//! tries the link before it uses it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,6 +50,8 @@ impl Default for Guarding {
 pub(super) struct Guard {
     guarding: Guarding,
     state: Mutex<Breaker>,
+    /// Whether a lookout is out.
+    is_watched: AtomicBool,
 }
 
 /// The one command that a half-open breaker lets through; given up when dropped.
@@ -75,6 +79,7 @@ impl Guard {
         Self {
             guarding,
             state: Mutex::default(),
+            is_watched: AtomicBool::new(false),
         }
     }
 
@@ -102,6 +107,21 @@ impl Guard {
         if let Decision::Admit(ticket) = self.step(Event::Ask) {
             self.step(Event::Done(ticket, verdict(result)));
         }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().position() == Position::Open
+    }
+
+    /// Whether the breaker is open and nobody looks out; who asks is taken to do so.
+    pub(super) fn wants_lookout(&self) -> bool {
+        self.is_open() && !self.is_watched.swap(true, Ordering::AcqRel)
+    }
+
+    /// Redis answered, or there was nothing left to look out for: the next command may try.
+    pub(super) fn lookout_is_back(&self) {
+        self.is_watched.store(false, Ordering::Release);
+        self.step(Event::Alive);
     }
 
     fn step(&self, event: Event) -> Decision {

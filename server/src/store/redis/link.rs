@@ -5,8 +5,8 @@
 //! command fails at once, after the server is well again. The link then throws it away and builds
 //! another. It also checks the schema version once per manager, before the first command.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -14,6 +14,7 @@ use redis::{Client, RedisResult};
 
 use super::Clocks;
 use super::guard::{Guard, Guarding};
+use super::lookout;
 use super::reply::{leaves_link_usable, redis_error};
 use crate::store::StoreError;
 
@@ -26,7 +27,7 @@ const SCHEMA_KEY: &str = "exai:schema_version";
 pub(super) struct Link {
     client: Client,
     clocks: Clocks,
-    guard: Guard,
+    guard: Arc<Guard>,
     current: Mutex<Option<Current>>,
     generation: AtomicU64,
 }
@@ -46,21 +47,29 @@ impl Link {
         Ok(Self {
             client,
             clocks,
-            guard: Guard::new(guarding),
+            guard: Arc::new(Guard::new(guarding)),
             current: Mutex::new(None),
             generation: AtomicU64::new(0),
         })
     }
 
     /// The manager in use, its schema checked; refused while the breaker is open. The one call that
-    /// a half-open breaker lets through asks for a sign of life first.
+    /// a half-open breaker lets through asks for a sign of life first, over a new connection: the
+    /// old one may hold the failure of its last dial.
     pub(super) async fn manager(&self) -> Result<ConnectionManager, StoreError> {
         if let Some(trial) = self.guard.admit()? {
+            self.rebuild();
             let answer = self.ping().await;
             trial.settle(&answer);
+            lookout::send(&self.guard, &self.client, self.clocks);
             answer?;
         }
         self.checked().await
+    }
+
+    fn rebuild(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        *self.lock() = None;
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -108,12 +117,12 @@ impl Link {
         let result = result.map_err(|error| {
             if !leaves_link_usable(&error) {
                 tracing::warn!(cause = %error, "rebuilding the link to redis");
-                self.generation.fetch_add(1, Ordering::AcqRel);
-                *self.lock() = None;
+                self.rebuild();
             }
             redis_error(&error)
         });
         self.guard.note(&result);
+        lookout::send(&self.guard, &self.client, self.clocks);
         result
     }
 
