@@ -140,12 +140,12 @@ pub(super) async fn serve(config: Config, sources: Sources) -> Result<(), AppErr
     let signal = signals.next().await;
     tracing::info!(signal, "draining");
     let code = tokio::select! {
-        () = drain(&app, running, &audit) => 0,
+        () = drain(&app, running) => 0,
         second = signals.next() => if second == "SIGINT" { 130 } else { 143 },
     };
-    drop(audit);
     if code == 0 {
-        // Connection tasks hold handles on the record; all of them are gone now.
+        // Not by dropping the last handle: what lives as long as the process holds some.
+        audit.end().await;
         let _ = tokio::time::timeout(STREAMS, writer).await;
         tracing::info!("stopped");
         return Ok(());
@@ -353,7 +353,7 @@ fn spawn_background(app: &App, reloading: Reloading, running: &Running) {
     running.background.close();
 }
 
-async fn drain(app: &App, running: Running, audit: &Audit) {
+async fn drain(app: &App, running: Running) {
     app.health.drain();
     running.stop.cancel();
     running.calls.close();
@@ -379,7 +379,6 @@ async fn drain(app: &App, running: Running, audit: &Audit) {
     }
     running.ending.cancel();
     let _ = tokio::time::timeout(STREAMS, running.background.wait()).await;
-    audit.flush().await;
     let journal = app.toolbox.surroundings().journal.clone();
     let _ = tokio::task::spawn_blocking(move || journal.flush()).await;
 }

@@ -13,7 +13,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::digest::hex;
@@ -115,7 +115,7 @@ impl Decision {
 
 enum Order {
     Record(Deed, Decision),
-    Flush(oneshot::Sender<()>),
+    End,
 }
 
 /// The way in; cheap to clone.
@@ -132,8 +132,8 @@ impl std::fmt::Debug for Audit {
 }
 
 impl Audit {
-    /// Opens the file, continues its chain and starts the writer, which ends when the last handle
-    /// is dropped.
+    /// Opens the file, continues its chain and starts the writer, which ends when it is told to or
+    /// the last handle is dropped.
     ///
     /// # Errors
     /// When the file cannot be opened or its last line cannot be read.
@@ -189,12 +189,10 @@ impl Audit {
         }
     }
 
-    /// Waits until everything recorded so far is in the file.
-    pub async fn flush(&self) {
-        let (done, wait) = oneshot::channel();
-        if self.orders.send(Order::Flush(done)).await.is_ok() {
-            let _ = wait.await;
-        }
+    /// Ends the writer once everything recorded so far is in the file. What others try to record
+    /// later is lost, and reported so.
+    pub async fn end(&self) {
+        let _ = self.orders.send(Order::End).await;
     }
 }
 
@@ -212,10 +210,8 @@ impl Writer {
         while let Some(order) = inbox.recv().await {
             match order {
                 Order::Record(deed, decision) => self.write(deed, decision).await,
-                Order::Flush(done) => {
-                    let _ = self.file.sync_data().await;
-                    let _ = done.send(());
-                }
+                // What is in the queue already is still given out.
+                Order::End => inbox.close(),
             }
         }
         let _ = self.file.sync_data().await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::process::{Server, exai, wait_for};
+use super::process::{Server, exai, serve, wait_for};
 use super::provider::{Provider, answer, serve_asking};
 use super::wires::{Asked, Asking, Wire, ask_pipe, code, text};
 
@@ -60,6 +60,20 @@ fn results(asked: Vec<Asked>) -> Vec<(Value, Option<i32>)> {
         (result.unwrap(), exit)
     };
     asked.into_iter().map(one).collect()
+}
+
+#[test]
+fn a_server_without_calls_in_flight_ends_at_once_though_a_connection_is_open() {
+    let mut server = serve(&[], &[]);
+    let mut open = std::net::TcpStream::connect(server.public).unwrap();
+    std::io::Write::write_all(&mut open, b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").unwrap();
+    std::io::Read::read(&mut open, &mut [0; 64]).unwrap();
+    let asked = Instant::now();
+    server.signal(Signal::SIGTERM);
+    wait_for("the exit", || server.child.try_wait().unwrap());
+    // Every bound on a part of the drain is two seconds or more.
+    let took = asked.elapsed();
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
 }
 
 #[test]
