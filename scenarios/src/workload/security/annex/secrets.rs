@@ -294,14 +294,23 @@ async fn password(stage: &Stage) -> Result<(), Trouble> {
         }
     };
     let at = store.address();
-    let with = |password: &str| {
-        unhurried()
-            .with("store.kind", "redis")
-            .with("store.url", format!("redis://:{password}@{at}/0"))
+    let settings = unhurried().with("store.kind", "redis");
+    let with = |name, password: &str| {
+        let (settings, url) = (&settings, format!("redis://:{password}@{at}/0"));
+        async move {
+            // By the variable: on Redis the server under judgement has it too, and it outranks a file.
+            let variables: &[(&str, &str)] = &[("EXAI_STORE__URL", &url)];
+            let other = Other {
+                name,
+                settings,
+                variables,
+            };
+            stage.ground.beside(other).await
+        }
     };
-    let good = start(stage, "beside-redis", &with(store.password())).await?;
+    let good = with("beside-redis", store.password()).await?;
     let wrong = "0f".repeat(24);
-    let bad = start(stage, "beside-wrong", &with(&wrong)).await;
+    let bad = with("beside-wrong", &wrong).await;
     let asker = Asker::user(stage, 993);
     let chat = |beside: &Beside| {
         let asker = asker.clone().before(beside);
