@@ -125,10 +125,10 @@ impl Pattern {
         all: Duration::from_secs(2),
     };
 
-    /// Held past a busy timeout, so that writes are refused.
+    /// Held for longer than a write waits, so that writes are refused.
     #[must_use]
-    pub fn refuse(busy_timeout: Duration) -> Self {
-        let all = busy_timeout + Duration::from_millis(600);
+    pub fn refuse(write_waits: Duration) -> Self {
+        let all = write_waits + Duration::from_millis(600);
         Self {
             kind: FaultKind::Refuse,
             hold: all,

@@ -20,8 +20,9 @@ const SLOW: Slow = Slow {
     each_way: Duration::from_millis(75),
     window: WINDOW,
 };
-/// The server's shipped `store.busy_timeout`.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a write waits at most: the server's shipped `store.busy_timeout` and a second of grace.
+/// A lock held longer refuses every write that comes at its begin, whatever waits before it.
+const WRITE_WAITS: Duration = Duration::from_secs(4);
 
 impl Topology {
     /// Kills a component, `server`, `store` or a provider, and waits until it is whole again. The
@@ -116,7 +117,7 @@ impl Topology {
         let pattern = match kind {
             FaultKind::Pause => Pattern::PAUSE,
             FaultKind::Slow => Pattern::SLOW,
-            FaultKind::Refuse => Pattern::refuse(BUSY_TIMEOUT),
+            FaultKind::Refuse => Pattern::refuse(WRITE_WAITS),
             other => {
                 let why = format!(
                     "{} of an embedded store needs a small file system",

@@ -19,8 +19,9 @@ const LANES: usize = 32;
 const ANSWER_MS: u64 = 150;
 /// Traffic before the first kill.
 const WARM: Duration = Duration::from_millis(600);
-/// From a provider's death to the latest moment at which its breaker lets requests through again.
-const BREAKER: Duration = Duration::from_secs(7);
+/// From a provider's death to the latest moment at which its breaker lets requests through again:
+/// the five seconds of its first interval, and what it takes to open.
+const BREAKER: Duration = Duration::from_secs(6);
 /// Calm before and behind the confirmation window of each kill: after a restart everybody who
 /// probes has to greet the server once more.
 const REST: Duration = Duration::from_millis(1_200);

@@ -26,8 +26,9 @@ const PACE: Duration = Duration::from_millis(55);
 const READS: usize = 2;
 /// Exchanges a thread may hold (CRITERIA, Definitions).
 const EXCHANGES: usize = 10;
-/// Calm before, between and after the faults.
-const CALM: Duration = Duration::from_millis(4_000);
+/// Calm before, between and after the faults: so long at the most, and so much in all.
+const CALM: Duration = Duration::from_millis(4_400);
+const CALM_IN_ALL: Duration = Duration::from_secs(25);
 /// People who ask their questions again, and how often each question is.
 const REPEATING: usize = 8;
 const AGAIN: usize = 9;
@@ -226,13 +227,15 @@ async fn turn(
 
 /// Breaks the store in each named way, with calm before, between and after.
 async fn break_the_store(stage: &Stage, kinds: &[FaultKind]) -> Result<(), Trouble> {
+    let rests = u32::try_from(kinds.len() + 1).unwrap_or(u32::MAX);
+    let calm = CALM.min(CALM_IN_ALL / rests);
     for kind in kinds {
         stage.check_stop()?;
-        stage.rest(CALM).await?;
+        stage.rest(calm).await?;
         stage.ground.break_store(*kind).await?;
         reconnected(stage, *kind).await?;
     }
-    stage.rest(CALM).await?;
+    stage.rest(calm).await?;
     Ok(())
 }
 
