@@ -37,6 +37,8 @@ pub const READY: Duration = Duration::from_secs(15);
 pub const DRAIN: Duration = Duration::from_secs(25);
 /// The embedded store's file in the state folder.
 const STORE: &str = "exai.sqlite";
+/// The variable that names a Redis.
+pub const STORE_URL: &str = "EXAI_STORE__URL";
 /// Its ports in a container: for everybody, and for those who run it.
 const PORTS: (u16, u16) = (8_079, 8_080);
 const POLL: Duration = Duration::from_millis(20);

@@ -12,6 +12,7 @@ mod credentials;
 mod deeds;
 mod error;
 mod impostor;
+mod schema;
 pub mod services;
 mod site;
 mod store;
@@ -43,6 +44,7 @@ use containers::Containers;
 pub use credentials::Credentials;
 pub use error::TopologyError;
 pub use impostor::{Account, Impostor};
+pub use schema::SchemaStarts;
 pub use site::Site;
 pub use store::{Store, StoreKind};
 pub use vendor::Vendor;
@@ -94,6 +96,8 @@ pub enum Launcher {
     NeverOpens,
     /// The newest turns of the embedded store are gone each time the server is started again.
     Forgets,
+    /// A newer schema is taken back before the server can see it, as if it did not look.
+    HidesSchema,
 }
 
 /// How each part comes back: from a death to the next start. Part of every recovery figure.
@@ -168,6 +172,7 @@ pub struct Topology {
     pipes: Option<Vec<String>>,
     scratch: Arc<Scratch>,
     containers: Option<Containers>,
+    launcher: Launcher,
 }
 
 impl Topology {

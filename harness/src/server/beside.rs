@@ -11,10 +11,12 @@ use nix::sys::signal::Signal;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::{POLL, Server, ServerError, Settings};
+use super::{POLL, STORE, Server, ServerError, Settings};
 use crate::port;
 use crate::process::{Nobody, Process, ProcessError, Spec, Stdout};
 
+/// Names the folder of what [`Server::start_beside`] starts.
+const BESIDE: &str = "beside";
 /// A process that was told to go is given this long.
 const GOING: Duration = Duration::from_secs(5);
 
@@ -70,7 +72,7 @@ impl Server {
         limit: Duration,
     ) -> Result<Start, ServerError> {
         let other = Other {
-            name: "beside",
+            name: BESIDE,
             settings: &changes
                 .clone()
                 .with("server.listen", "127.0.0.1:0")
@@ -95,6 +97,22 @@ impl Server {
             process.kill(GOING).await?;
         }
         Ok(start)
+    }
+
+    /// The embedded store of what [`Self::start_beside`] starts.
+    ///
+    /// # Errors
+    /// When its folder cannot be made.
+    pub fn store_beside(&self) -> Result<PathBuf, ServerError> {
+        Ok(self.files.scratch.folder(BESIDE)?.join(STORE))
+    }
+
+    /// A variable of the environment that the server was given.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let is_it = |(given, _): &&(String, String)| given == name;
+        let found = self.files.env.iter().find(is_it);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Starts another server that stays, and waits until it listens on both its addresses.
@@ -172,7 +190,7 @@ impl Server {
         let below = |name: &str| state.join(name).display().to_string();
         let own = Settings::default()
             .with("server.state_dir", state.display().to_string())
-            .with("store.path", below("beside.sqlite"))
+            .with("store.path", below(STORE))
             .with("audit.file", below("audit.jsonl"))
             .merged(other.settings);
         let config = format!("{}.toml", other.name);

@@ -77,6 +77,7 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         .map_err(files("a copy of the impostor"))?,
         scratch: base.scratch,
         containers: base.containers,
+        launcher: setup.launcher,
     };
     topology.server.identify("start").await?;
     topology.watch(setup.clock);
@@ -266,7 +267,8 @@ impl Setup {
             Launcher::Honest
             | Launcher::ForeignBuild
             | Launcher::KillsNothing
-            | Launcher::Forgets => Settings::default(),
+            | Launcher::Forgets
+            | Launcher::HidesSchema => Settings::default(),
         };
         own.merged(&self.settings)
     }

@@ -49,6 +49,9 @@ pub enum TopologyError {
     /// There is no such part.
     #[error("could not find {0} in this topology")]
     NoSuchPart(String),
+    /// The store beside the run's own.
+    #[error("could not use the store beside the run's own: {0}")]
+    Spare(String),
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,

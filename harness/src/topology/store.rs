@@ -12,6 +12,7 @@ use crate::history::Recorder;
 use crate::link::Link;
 use crate::process::Nobody;
 use crate::redis::{self, RedisStore};
+use crate::server::STORE_URL;
 use crate::supervisor::Supervisor;
 
 /// The kinds of store.
@@ -79,7 +80,7 @@ impl Store {
             Self::Embedded => Vec::new(),
             Self::Redis { link, redis } => {
                 let address = front.unwrap_or_else(|| link.address());
-                vec![("EXAI_STORE__URL".to_owned(), redis.url(address))]
+                vec![(STORE_URL.to_owned(), redis.url(address))]
             }
         }
     }

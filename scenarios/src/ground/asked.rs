@@ -8,12 +8,13 @@ use crate::cli::arguments::{Driver, SpoilWord, StoreChoice};
 
 /// The edge of saboteurs that spoil the launch itself, by name.
 const LAUNCHER: &str = "launcher";
-const LAUNCHERS: [(&str, Launcher); 5] = [
+const LAUNCHERS: [(&str, Launcher); 6] = [
     ("foreign-build", Launcher::ForeignBuild),
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),
     ("never-opens", Launcher::NeverOpens),
     ("forgets", Launcher::Forgets),
+    ("hides-schema", Launcher::HidesSchema),
 ];
 
 /// Decides before anything starts; never falls back silently.

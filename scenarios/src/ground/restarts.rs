@@ -7,6 +7,7 @@ use std::time::Duration;
 use exai_harness::process::Process;
 use exai_harness::server::Settings;
 use exai_harness::server::beside::{Beside, Other, Said, Start};
+use exai_harness::topology::SchemaStarts;
 use exai_mocks::provider::Provider;
 
 use super::Ground;
@@ -104,6 +105,15 @@ impl Ground {
         started
             .await
             .map_err(|error| Trouble::Rig(error.to_string()))
+    }
+
+    /// Starts the server's program on a store of a newer schema, and on its own again.
+    ///
+    /// # Errors
+    /// When the rig cannot.
+    pub async fn start_on_a_newer_schema(&self) -> Result<SchemaStarts, Trouble> {
+        let started = self.topology.start_on_a_newer_schema(BESIDE).await;
+        started.map_err(|error| Trouble::Rig(error.to_string()))
     }
 
     /// A server of the same program that stays, beside the one under judgement.

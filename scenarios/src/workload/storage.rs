@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use exai_harness::client::Client;
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
+use exai_harness::server::beside::Start;
 use exai_judge::fault::FaultKind;
 use exai_judge::{Outcome, Transport};
 use futures::future::try_join_all;
@@ -64,7 +65,11 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     done?;
     settled.extend(threads?.into_iter().flatten());
     stage.end(CRITERION, "load");
-    settle(stage, settled, row.floor("restart_reads")? > 0).await
+    settle(stage, settled, row.floor("restart_reads")? > 0).await?;
+    if row.floor("schema_starts")? > 0 {
+        schema(stage).await;
+    }
+    Ok(())
 }
 
 /// Questions that the same person asks again and again. Nothing else runs meanwhile, so that what
@@ -278,6 +283,30 @@ async fn settle(stage: &Stage, threads: Threads, restarts: bool) -> Result<(), T
         read_all(stage, &threads, "restart").await?;
     }
     Ok(())
+}
+
+/// Whether the server's program refuses a store whose schema it does not know.
+async fn schema(stage: &Stage) {
+    stage.begin(CRITERION, "schema");
+    match stage.ground.start_on_a_newer_schema().await {
+        Ok(starts) => {
+            let told = [
+                ("start on a newer schema", starts.newer),
+                ("start on its own schema again", starts.restored),
+            ];
+            for (name, start) in told {
+                let served = match start {
+                    Start::Served => 1.0,
+                    Start::Ended(_) => 0.0,
+                    // It said nothing, so neither can be judged.
+                    Start::Neither => continue,
+                };
+                stage.figure(name, served, "served");
+            }
+        }
+        Err(error) => stage.not_tested(CRITERION, format!("the schema check at start: {error}")),
+    }
+    stage.end(CRITERION, "schema");
 }
 
 async fn read_all(stage: &Stage, threads: &Threads, phase: &str) -> Result<(), Trouble> {

@@ -1,10 +1,12 @@
 //! V.4: threads keep every turn under load and store faults, and the store answers in time.
 
 mod hits;
+mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::hits::Hits;
+use self::schema::Schema;
 use super::{Brief, Checker, Seen};
 use crate::bounds;
 use crate::criterion::{Criterion, Missing};
@@ -46,6 +48,7 @@ pub struct Storage<'a> {
     unhealed: BTreeMap<String, (u64, u64)>,
     store_seen: Option<String>,
     hits: Hits,
+    schema: Schema,
 }
 
 impl<'a> Storage<'a> {
@@ -69,6 +72,7 @@ impl<'a> Storage<'a> {
             unhealed: BTreeMap::new(),
             store_seen: None,
             hits: Hits::start(brief.criterion)?,
+            schema: Schema::start(),
             brief,
         })
     }
@@ -347,14 +351,15 @@ impl Checker for Storage<'_> {
                 }
             }
             Event::Figure { name, value, unit }
-                if name.starts_with(RECONNECT)
-                    && unit == "s"
-                    && self
-                        .brief
-                        .ground
-                        .is_within(&self.brief.criterion.id, seen.at) =>
+                if self
+                    .brief
+                    .ground
+                    .is_within(&self.brief.criterion.id, seen.at) =>
             {
-                self.reconnects.push((seen.at, *value));
+                if name.starts_with(RECONNECT) && unit == "s" {
+                    self.reconnects.push((seen.at, *value));
+                }
+                self.schema.figure(seen, name, *value, unit);
             }
             _ => {}
         }
@@ -368,9 +373,7 @@ impl Checker for Storage<'_> {
         self.timing(&mut finding)?;
         self.named(&mut finding);
         self.hits.conclude(self.brief.criterion, &mut finding)?;
-        finding
-            .not_tested
-            .push("whether the store's schema is checked at start".to_owned());
+        self.schema.conclude(self.brief.criterion, &mut finding)?;
         let wrong = report.anomalies.len();
         let calm = std::mem::replace(&mut self.calm, Tally::new("calm", ""));
         calm.conclude(&mut finding);

@@ -1,6 +1,7 @@
 //! V.4 against good, bad and empty histories.
 
 mod hits;
+mod schema;
 
 use exai_judge::fault::{FaultKind, Step};
 use exai_judge::observation::Event;
@@ -78,6 +79,7 @@ fn good() -> World {
         world.read(&ask, &format!("thread {}", index % THREADS));
     }
     hits::repeats(&mut world, |_, _| false);
+    schema::starts(&mut world, 0.0, 1.0);
     world
 }
 
