@@ -25,6 +25,7 @@ pub mod reply;
 pub mod request;
 pub mod sse;
 pub mod think;
+pub mod thought;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -238,7 +239,7 @@ impl Provider {
         match self.dialect {
             Dialect::Kimi => kimi::body(request),
             Dialect::Glm => glm::body(request),
-            Dialect::Minimax => minimax::body(request),
+            Dialect::Minimax => minimax::body(request, &self.name),
             Dialect::Openai | Dialect::Demo => openai::body(request),
         }
     }

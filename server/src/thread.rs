@@ -378,21 +378,21 @@ impl Conversation {
     }
 }
 
-fn messages_of(exchange: &Exchange) -> [Message; 2] {
+fn messages_of(one: &Exchange) -> [Message; 2] {
     let message = |speaker, text, thoughts| Message {
         speaker,
         text,
         images: Vec::new(),
         thoughts,
     };
-    let asked = format!("{}{}", exchange.user, exchange.attached);
-    let thoughts = (!exchange.thoughts.is_empty()).then(|| Thoughts {
-        model: exchange.model.clone(),
-        blocks: exchange.thoughts.clone(),
+    let thoughts = (!one.thoughts.is_empty()).then(|| Thoughts {
+        provider: one.provider.clone(),
+        model: one.model.clone(),
+        blocks: one.thoughts.clone(),
     });
     [
-        message(Speaker::User, asked, None),
-        message(Speaker::Assistant, exchange.assistant.clone(), thoughts),
+        message(Speaker::User, format!("{}{}", one.user, one.attached), None),
+        message(Speaker::Assistant, one.assistant.clone(), thoughts),
     ]
 }
 

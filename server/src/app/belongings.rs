@@ -60,8 +60,9 @@ fn holder(owner: &str) -> Holder<'_> {
     }
 }
 
-/// Writes everything of `owner` into a new folder: `threads.json`, `calls.json`, each file under
-/// `files/` by its digest, and `manifest.json` with names and counts, which it returns.
+/// Writes everything of `owner` into a new folder: `threads.json` (exchanges with the thoughts that
+/// were kept for them), `calls.json`, each file under `files/` by its digest, and `manifest.json`
+/// with names and counts, which it returns.
 ///
 /// # Errors
 /// A sentence: a part that cannot be read, a folder that is there already.

@@ -11,7 +11,8 @@ use crate::config::Config;
 /// What to do with it.
 #[derive(Debug, Subcommand)]
 pub(super) enum Wish {
-    /// Write threads, kept calls and files of a principal into a new folder
+    /// Write threads (with what models thought, where that is kept), kept calls and files of a
+    /// principal into a new folder
     Export {
         #[command(flatten)]
         of: Of,

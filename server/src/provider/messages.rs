@@ -10,8 +10,6 @@ use crate::router::ask::Usage;
 pub struct Blocks {
     /// Text that a block's start carried and that a delta may repeat (fault S13).
     held: String,
-    /// The thinking block under way.
-    thought: Option<Value>,
 }
 
 impl Blocks {
@@ -31,16 +29,15 @@ impl Blocks {
             "content_block_start" => {
                 let block = event.get("content_block");
                 self.held = field(block, "text").to_owned();
-                self.thought = block.filter(|block| is_thought(block)).cloned();
+                if let Some(block) = block.filter(|block| is_thought(block)) {
+                    draft.thoughts().open(block.clone());
+                }
                 note_kind(draft, block, &mut gain);
             }
             "content_block_delta" => self.delta(draft, event.get("delta"), &mut gain),
             "content_block_stop" => {
                 self.release(draft, &mut gain);
-                self.thought
-                    .take()
-                    .into_iter()
-                    .for_each(|thought| draft.keep_thought(thought));
+                draft.thoughts().close();
             }
             "message_delta" => {
                 self.release(draft, &mut gain);
@@ -66,10 +63,8 @@ impl Blocks {
             gain.text.push_str(&draft.add_text(text));
             gain.is_progress = true;
         }
-        if let Some(thought) = &mut self.thought {
-            for part in ["thinking", "signature"] {
-                grow(thought, part, field(delta, part));
-            }
+        for part in ["thinking", "signature"] {
+            draft.thoughts().grow(part, field(delta, part));
         }
         if !field(delta, "thinking").is_empty() {
             draft.note_thought();
@@ -102,7 +97,7 @@ pub fn whole(draft: &mut Draft, body: &Value) -> Gain {
         .filter(|block| is_thought(block));
     let thoughts: Vec<Value> = thoughts.cloned().collect();
     if !thoughts.is_empty() {
-        draft.keep_thoughts(thoughts);
+        draft.thoughts().replace(thoughts);
     }
     for block in blocks.into_iter().flatten() {
         note_kind(draft, Some(block), &mut gain);
@@ -122,13 +117,6 @@ pub fn whole(draft: &mut Draft, body: &Value) -> Gain {
 /// Whether a block is one of those that are to come back with the next turn (fault C10).
 fn is_thought(block: &Value) -> bool {
     matches!(field(Some(block), "type"), "thinking" | "redacted_thinking")
-}
-
-fn grow(block: &mut Value, name: &str, more: &str) {
-    if !more.is_empty() {
-        let held = field(Some(block), name);
-        block[name] = Value::from(format!("{held}{more}"));
-    }
 }
 
 fn note_kind(draft: &mut Draft, block: Option<&Value>, gain: &mut Gain) {

@@ -9,13 +9,13 @@ use super::refusal::{Refusal, reset_in_words};
 use super::request::Request;
 use crate::router::ask::Message;
 
-/// The request's body.
+/// The request's body, for the provider row of this name.
 #[must_use]
-pub fn body(request: &Request<'_>) -> Value {
+pub fn body(request: &Request<'_>, provider: &str) -> Value {
     let mut body = json!({
         "model": request.model.name,
         "max_tokens": request.max_output,
-        "messages": messages(request),
+        "messages": messages(request, provider),
         "stream": request.stream,
     });
     if !request.system.is_empty() {
@@ -37,19 +37,17 @@ pub fn body(request: &Request<'_>) -> Value {
     body
 }
 
-fn messages(request: &Request<'_>) -> Vec<Value> {
+fn messages(request: &Request<'_>, provider: &str) -> Vec<Value> {
     let model = request.model.name.as_str();
-    let one = |said: &Message| message(said, model);
+    let one = |said: &Message| message(said, said.thoughts_for(provider, model));
     request.messages.iter().map(one).collect()
 }
 
 /// What the model thought stands before what it said, whole and signed: without it the model loses
-/// the thread (fault C10). To another model the signature means nothing.
-fn message(message: &Message, model: &str) -> Value {
+/// the thread (fault C10). To another model, or elsewhere, the signature means nothing.
+fn message(message: &Message, thoughts: &[Value]) -> Value {
     let role = message.speaker.role();
-    let thoughts = message.thoughts.iter();
-    let own = thoughts.filter(|thoughts| thoughts.model == model);
-    let thoughts = own.flat_map(|thoughts| thoughts.blocks.iter().cloned());
+    let thoughts = thoughts.iter().cloned();
     let images = message.images.iter().map(|image| {
         let data = base64::engine::general_purpose::STANDARD.encode(&image.bytes);
         let source = json!({"type": "base64", "media_type": image.media_type, "data": data});

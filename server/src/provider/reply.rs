@@ -4,11 +4,9 @@ use serde_json::Value;
 
 use super::fault::{FaultClass, ProviderFailure, Reaction, Repair};
 use super::think::ThinkFilter;
+use super::thought::ThoughtDraft;
 use crate::router::ask::Usage;
 
-/// Largest thoughts of one answer that are kept, in bytes as JSON; larger ones are dropped whole,
-/// for half of them would be refused.
-const THOUGHT_BYTES: usize = 256 * 1024;
 /// Broken frames of one stream that are passed over before the stream is given up.
 const BROKEN_FRAMES: u32 = 8;
 
@@ -67,7 +65,7 @@ pub struct Draft {
     text: String,
     filter: ThinkFilter,
     thought: bool,
-    thoughts: Vec<Value>,
+    thoughts: ThoughtDraft,
     usage: Usage,
     model: Option<String>,
     searched: bool,
@@ -92,14 +90,9 @@ impl Draft {
         whole.strip_prefix(self.text.as_str())
     }
 
-    /// Keeps the blocks in which the model thought, in place of what was kept before.
-    pub fn keep_thoughts(&mut self, blocks: Vec<Value>) {
-        self.thoughts = blocks;
-    }
-
-    /// Keeps one more block in which the model thought.
-    pub fn keep_thought(&mut self, block: Value) {
-        self.thoughts.push(block);
+    /// The blocks in which the model thinks.
+    pub fn thoughts(&mut self) -> &mut ThoughtDraft {
+        &mut self.thoughts
     }
 
     /// Notes that the model thought aloud.
@@ -205,7 +198,7 @@ impl Draft {
             usage: self.usage,
             model: self.model,
             searched: self.searched,
-            thoughts: worth_keeping(self.thoughts),
+            thoughts: self.thoughts.finish(),
             warnings,
         })
     }
@@ -271,20 +264,5 @@ impl Draft {
             (Reaction::Retry, "the reply was empty")
         };
         Err(ProviderFailure::new(FaultClass::Empty, reaction, said))
-    }
-}
-
-/// The blocks, if their provider will take them back: each signed or sealed, and not too many.
-fn worth_keeping(blocks: Vec<Value>) -> Vec<Value> {
-    let holds = |block: &Value, field: &str| {
-        let text = block.get(field).and_then(Value::as_str);
-        text.is_some_and(|text| !text.is_empty())
-    };
-    let is_whole = |block: &Value| holds(block, "signature") || holds(block, "data");
-    let size: usize = blocks.iter().map(|block| block.to_string().len()).sum();
-    if size <= THOUGHT_BYTES && blocks.iter().all(is_whole) {
-        blocks
-    } else {
-        Vec::new()
     }
 }

@@ -54,9 +54,22 @@ pub struct Message {
     pub thoughts: Option<Thoughts>,
 }
 
-/// What a model thought, as its provider wrote it down: worth something to that model alone.
+impl Message {
+    /// The blocks that go back to this model at this provider; empty for any other.
+    #[must_use]
+    pub fn thoughts_for(&self, provider: &str, model: &str) -> &[Value] {
+        match &self.thoughts {
+            Some(own) if own.provider == provider && own.model == model => &own.blocks,
+            _ => &[],
+        }
+    }
+}
+
+/// What a model thought, as its provider wrote it down: worth something to that model there alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thoughts {
+    /// The provider row whose model thought it.
+    pub provider: String,
     /// The model, by its name in the catalogue.
     pub model: String,
     /// The blocks, each with its signature.

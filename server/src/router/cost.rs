@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Router;
-use super::ask::{Ask, CallContext};
+use super::ask::{Ask, CallContext, Message};
 use super::rank::{self, Candidate};
 use crate::choice::{Blank, Choice, Goal};
 use crate::failure::{Category, Failure};
@@ -35,11 +35,23 @@ fn most(model: &Model, input: u64, max_output: u32) -> Amount {
     }
 }
 
-/// Prompt tokens of a question, images included.
-pub(super) fn estimate(ask: &Ask) -> u64 {
+/// Prompt tokens of a question on a route, images and the thoughts that go back included.
+pub(super) fn estimate(ask: &Ask, route: &Candidate) -> u64 {
     let texts = ask.messages.iter().map(|message| message.text.as_str());
     let images: usize = ask.messages.iter().map(|one| one.images.len()).sum();
-    rank::estimate_tokens(texts.chain([ask.system.as_str()])) + images as u64 * IMAGE_TOKENS
+    rank::estimate_tokens(texts.chain([ask.system.as_str()]))
+        .saturating_add(images as u64 * IMAGE_TOKENS)
+        .saturating_add(thought_tokens(ask, route))
+}
+
+/// Tokens of the thoughts that go back on a route.
+pub(super) fn thought_tokens(ask: &Ask, route: &Candidate) -> u64 {
+    let own = |message: &Message| {
+        let blocks = message.thoughts_for(&route.provider, &route.model.name);
+        let blocks: Vec<String> = blocks.iter().map(ToString::to_string).collect();
+        rank::estimate_tokens(blocks.iter().map(String::as_str))
+    };
+    ask.messages.iter().map(own).sum()
 }
 
 impl Router {
@@ -78,7 +90,7 @@ impl Router {
         let (model, class) = (&candidate.model, candidate.class());
         let catalogue = &self.roster.catalogue;
         let max_output = catalogue.output_bound(model, class, ask.max_output_tokens);
-        let size = (estimate(ask), max_output);
+        let size = (estimate(ask, candidate), max_output);
         self.afford(model, size, context, span).await
     }
 

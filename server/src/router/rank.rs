@@ -280,7 +280,7 @@ fn pick(
     })
 }
 
-fn check_fit(model: &Model, question: &Question<'_>) -> Result<(), Failure> {
+pub(super) fn check_fit(model: &Model, question: &Question<'_>) -> Result<(), Failure> {
     if question.has_images && !model.images {
         let message = format!(
             "model {} sees no images. Leave `model` out, or name one with images in `listmodels`.",
@@ -299,7 +299,7 @@ fn check_fit(model: &Model, question: &Question<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn nothing_fits(question: &Question<'_>) -> Failure {
+pub(super) fn nothing_fits(question: &Question<'_>) -> Failure {
     let what = if question.has_images {
         " with images"
     } else {

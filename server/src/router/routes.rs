@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::ask::{Ask, CallContext};
+use super::cost::thought_tokens;
 use super::rank::{self, Candidate, Question};
 use super::{Router, name};
 use crate::failure::{Category, Failure};
@@ -18,6 +19,7 @@ impl Router {
     ) -> Result<Vec<Candidate>, Failure> {
         let question = self.question(ask);
         let routes = only(ask, self.ranked(&question)?)?;
+        let routes = roomy(ask, &question, routes)?;
         let may = |route: &Candidate| {
             let model = Some(route.model.name.as_str());
             context.may_ask.permits(&route.provider, model)
@@ -33,6 +35,7 @@ impl Router {
         let roster = self.roster.within(&context.may_ask);
         rank::candidates(&question, &roster)
             .and_then(|routes| only(ask, routes))
+            .and_then(|routes| roomy(ask, &question, routes))
             .map_err(|_| not_permitted())
     }
 
@@ -86,6 +89,31 @@ fn only(ask: &Ask, mut routes: Vec<Candidate>) -> Result<Vec<Candidate>, Failure
     if routes.is_empty() {
         let message = format!("{only} serves no model that fits. Leave `model` out.");
         return Err(Failure::validation("/model", message).with_code("model_elsewhere"));
+    }
+    Ok(routes)
+}
+
+/// Those that also hold the thoughts which go back on them, and on no other. A model that was named
+/// is not exchanged for one with more room.
+fn roomy(
+    ask: &Ask,
+    question: &Question<'_>,
+    mut routes: Vec<Candidate>,
+) -> Result<Vec<Candidate>, Failure> {
+    let whole = |route: &Candidate| Question {
+        tokens: question.tokens.saturating_add(thought_tokens(ask, route)),
+        ..question.clone()
+    };
+    let Some(first) = routes.first() else {
+        return Ok(routes);
+    };
+    let (is_named, longest) = (first.reason == "explicit", whole(first));
+    if is_named {
+        rank::check_fit(&first.model, &longest)?;
+    }
+    routes.retain(|route| whole(route).tokens <= route.model.context);
+    if routes.is_empty() {
+        return Err(rank::nothing_fits(&longest));
     }
     Ok(routes)
 }

@@ -2,6 +2,7 @@ mod bench;
 mod faults;
 mod scripted;
 mod sixteen;
+mod thoughts;
 
 use std::time::Instant;
 

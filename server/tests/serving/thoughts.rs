@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::process::{Server, serve};
+use super::process::{Server, exai, serve, wait_for};
 use super::providers::result;
 use super::upstream::{Seen, Upstream};
 
@@ -97,4 +97,58 @@ fn thoughts_without_a_signature_are_not_sent_back() {
     ask(&server, "MiniMax-M3", Some(&thread));
     let sent = minimax.posts()[1].body["messages"].clone();
     assert_eq!(sent[1]["content"], "answered", "{sent}");
+}
+
+#[test]
+fn another_provider_that_serves_a_model_of_the_same_name_is_sent_the_text_alone() {
+    let (first, second) = (Upstream::start(thinking), Upstream::start(thinking));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("exai.toml");
+    let row = format!(
+        "[provider.second]\ndialect = \"minimax\"\nbase_url = \"{}\"\n\
+         allow_private = true\napi_key_env = [\"KIMI_API_KEY\"]\n",
+        second.url
+    );
+    std::fs::write(&file, row).unwrap();
+    let kimi = Upstream::start(|_| super::providers::said("answered"));
+    let server = started(&first, &kimi, &[&format!("--config={}", file.display())]);
+    let thread = ask(&server, "minimax/MiniMax-M3", None);
+    ask(&server, "second/MiniMax-M3", Some(&thread));
+    ask(&server, "second/MiniMax-M3", Some(&thread));
+    let sent = second.posts()[0].body["messages"].clone();
+    assert_eq!(sent[1]["content"], "answered", "{sent}");
+    // Its own come back to it, and the other's still do not.
+    let sent = second.posts()[1].body["messages"].clone();
+    assert_eq!(sent[1]["content"], "answered", "{sent}");
+    assert_eq!(sent[3]["content"][0], thought(3), "{sent}");
+}
+
+#[test]
+fn thoughts_are_kept_with_their_thread_and_exported_with_it() {
+    let minimax = Upstream::start(thinking);
+    let kimi = Upstream::start(|_| super::providers::said("answered"));
+    let server = started(&minimax, &kimi, &[]);
+    ask(&server, "MiniMax-M3", None);
+    let archive = server.state.path().join("archive.sqlite");
+    wait_for("the archived copy", || {
+        let kept = rusqlite::Connection::open(&archive).unwrap();
+        let wanted = "SELECT count(*) FROM messages WHERE body LIKE '%weighing 1%'";
+        let count = kept.query_row(wanted, [], |row| row.get(0));
+        (count == Ok(1)).then_some(())
+    });
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("all");
+    let mut command = exai(&[]);
+    command.args(["data", "export", "--principal", "anonymous", "--out"]);
+    command.arg(&folder).arg("--set");
+    command.arg(format!(
+        "server.state_dir={}",
+        server.state.path().display()
+    ));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let threads = std::fs::read_to_string(folder.join("threads.json")).unwrap();
+    let threads: Value = serde_json::from_str(&threads).unwrap();
+    let wanted = json!([thought(1), sealed(1)]);
+    assert_eq!(threads[0]["exchanges"][0]["thoughts"], wanted, "{threads}");
 }

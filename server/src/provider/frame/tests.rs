@@ -269,6 +269,34 @@ fn minimax_s_events_give_text_usage_and_end() {
 }
 
 #[test]
+fn thoughts_beyond_256_kib_are_dropped_whole_and_the_answer_stays() {
+    let answered = |pieces: usize| {
+        let event = |value: serde_json::Value| format!("data: {value}\n\n");
+        let delta = |delta| event(json!({"type": "content_block_delta", "delta": delta}));
+        let start = |block| event(json!({"type": "content_block_start", "content_block": block}));
+        let stop = event(json!({"type": "content_block_stop"}));
+        let piece = delta(json!({"type": "thinking_delta", "thinking": "x".repeat(16 * 1024)}));
+        let events = [
+            start(json!({"type": "thinking", "thinking": ""})),
+            piece.repeat(pieces),
+            delta(json!({"type": "signature_delta", "signature": "5e"})),
+            stop.clone(),
+            start(json!({"type": "text", "text": ""})),
+            delta(json!({"type": "text_delta", "text": "yes"})),
+            stop,
+            event(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}})),
+            event(json!({"type": "message_stop"})),
+        ];
+        stream(Dialect::Minimax, &events.concat()).unwrap()
+    };
+    let (most, more) = (answered(15), answered(16));
+    assert_eq!((most.text.as_str(), more.text.as_str()), ("yes", "yes"));
+    let kept = most.thoughts[0]["thinking"].as_str().unwrap();
+    assert_eq!(kept.len(), 15 * 16 * 1024);
+    assert_eq!(more.thoughts, Vec::<serde_json::Value>::new());
+}
+
+#[test]
 fn a_whole_body_without_text_or_with_another_model_is_noticed() {
     let read = |dialect, body: &str| {
         let mut reader = FrameReader::new(dialect);
