@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::door::Counted;
+use super::preamble::{self, Misplaced};
 use super::refusal::{Asked, Desk, Refusal};
 use super::ws;
 use crate::protocol::caller::Transport;
@@ -25,16 +26,34 @@ const LISTENING: Duration = Duration::from_millis(200);
 /// Bytes of its head that are looked at.
 const HEAD: usize = 4096;
 
-/// Tells a connection over the limit why, without doing what it wants.
-pub async fn turn_away(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    desk: Desk,
-    (reason, told): (&'static str, Option<Counted<()>>),
-) {
-    let head = match told {
-        Some(_) => head_of(&mut stream).await,
+/// Why a connection is turned away, and how.
+pub struct Away {
+    /// The limit it is over.
+    pub reason: &'static str,
+    /// Its place among those that are told; without one it is closed unheard.
+    pub told: Option<Counted<()>>,
+    /// Whether its peer must begin it with a preamble, which was not read yet.
+    pub asks_preamble: bool,
+}
+
+/// Tells a connection over the limit why, without doing what it wants. One that does not begin as
+/// it must is closed without a word.
+pub async fn turn_away(mut stream: TcpStream, peer: SocketAddr, desk: Desk, away: Away) {
+    let Away { reason, told, .. } = away;
+    let mut peer = peer;
+    let head = match &told {
         None => HeaderMap::new(),
+        Some(_) => match listen(&mut stream, away.asks_preamble).await {
+            Ok((source, head)) => {
+                peer = source.unwrap_or(peer);
+                head
+            }
+            Err(Misplaced) => {
+                let asked = Asked::to_connect(peer, Transport::Http);
+                desk.record(&Refusal::misplaced(), &asked).await;
+                return;
+            }
+        },
     };
     let key = head.get("sec-websocket-key");
     let message = "Too many connections; close one and try again.";
@@ -94,11 +113,19 @@ fn closed(key: &HeaderValue, head: &HeaderMap, correlation_id: &str) -> Vec<u8> 
     answer
 }
 
-/// The headers of the first request, as far as they come in time; only whole lines count.
-async fn head_of(stream: &mut TcpStream) -> HeaderMap {
+/// Whom the preamble names, where there is to be one, and the headers of the first request, as far
+/// as they come in time; only whole lines count.
+async fn listen(
+    stream: &mut (impl AsyncRead + Unpin),
+    asks_preamble: bool,
+) -> Result<(Option<SocketAddr>, HeaderMap), Misplaced> {
+    let source = match asks_preamble {
+        true => preamble::read(stream, LISTENING).await?,
+        false => None,
+    };
     let mut bytes = Vec::with_capacity(HEAD);
     let reading = async {
-        while bytes.len() < HEAD && !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+        while bytes.len() < HEAD && !is_read(&bytes) {
             match stream.read_buf(&mut bytes).await {
                 Ok(length) if length > 0 => {}
                 _ => return,
@@ -106,11 +133,61 @@ async fn head_of(stream: &mut TcpStream) -> HeaderMap {
         }
     };
     let _ = tokio::time::timeout(LISTENING, reading).await;
+    if preamble::is_one(&bytes) {
+        return Err(Misplaced);
+    }
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().filter_map(|line| line.split_once(':'));
     let pairs = lines.filter_map(|(name, value)| {
         let name: HeaderName = name.parse().ok()?;
         Some((name, HeaderValue::from_str(value.trim()).ok()?))
     });
-    pairs.collect()
+    Ok((source, pairs.collect()))
+}
+
+/// Whether the head has ended. A preamble holds the end of a head within its signature.
+fn is_read(bytes: &[u8]) -> bool {
+    let has_end = || bytes.windows(4).any(|end| end == b"\r\n\r\n");
+    !preamble::may_become_one(bytes) && has_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::preamble::tests::OF_CLIENT;
+
+    /// What is heard of a peer that sends these bytes one at a time and waits.
+    async fn heard(bytes: &[u8], asks: bool) -> Result<(Option<SocketAddr>, HeaderMap), Misplaced> {
+        let (mut peer, mut server) = tokio::io::duplex(1);
+        let bytes = bytes.to_vec();
+        let sending = tokio::spawn(async move {
+            let _ = peer.write_all(&bytes).await;
+            std::future::pending::<()>().await;
+        });
+        let heard = listen(&mut server, asks).await;
+        sending.abort();
+        heard
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_preamble_that_nobody_asked_for_is_heard_byte_by_byte() {
+        let signature = b"\r\n\r\n\0\r\nQUIT\n";
+        assert_eq!(heard(signature, false).await, Err(Misplaced));
+        let (_, head) = heard(&signature[..11], false).await.unwrap();
+        assert!(head.is_empty());
+        let upgrade = b"GET /ws HTTP/1.1\r\nsec-websocket-key: k\r\n\r\n";
+        let (_, head) = heard(upgrade, false).await.unwrap();
+        assert_eq!(head["sec-websocket-key"], "k");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn behind_a_preamble_that_is_asked_for_the_head_is_heard_and_without_one_nothing_is() {
+        let upgrade = &b"GET /ws HTTP/1.1\r\nsec-websocket-key: k\r\n\r\n"[..];
+        let (source, head) = heard(&[&OF_CLIENT[..], upgrade].concat(), true)
+            .await
+            .unwrap();
+        assert_eq!(source.unwrap().to_string(), "198.51.100.7:12345");
+        assert_eq!(head["sec-websocket-key"], "k");
+        assert_eq!(heard(upgrade, true).await, Err(Misplaced));
+    }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::away;
+use super::away::{self, Away};
 use super::gate::Peer;
 use super::held::Held;
 use super::preamble;
@@ -195,10 +195,22 @@ impl Threshold {
         self.trusted.iter().any(|range| range.contains(peer))
     }
 
+    fn asks_preamble_of(&self, peer: IpAddr) -> bool {
+        self.asks_preamble && self.is_trusted(peer)
+    }
+
+    fn away(&self, reason: &'static str, asks_preamble: bool) -> Away {
+        Away {
+            reason,
+            told: self.told.take(()),
+            asks_preamble,
+        }
+    }
+
     /// Takes a trusted proxy's word for who is behind this one connection, and that one's place;
     /// `None` when the connection has been ended.
     async fn introduce(&self, mut guest: Guest, desk: &Desk) -> Option<Guest> {
-        if !self.asks_preamble || !self.is_trusted(guest.peer.ip()) {
+        if !self.asks_preamble_of(guest.peer.ip()) {
             return Some(guest);
         }
         let Ok(source) = preamble::read(&mut guest.stream, self.clocks.head).await else {
@@ -212,8 +224,8 @@ impl Threshold {
         match self.place_of(source.ip()) {
             Ok(place) => guest.places.1 = place,
             Err(reason) => {
-                let told = self.told.take(());
-                away::turn_away(guest.stream, source, desk.clone(), (reason, told)).await;
+                let away = self.away(reason, false);
+                away::turn_away(guest.stream, source, desk.clone(), away).await;
                 return None;
             }
         }
@@ -272,10 +284,11 @@ impl Door {
                 self.connections.spawn(self.receive(guest));
             }
             Err(reason) => {
-                let told = self.threshold.told.take(());
+                let asks_preamble = self.threshold.asks_preamble_of(peer.ip());
+                let away = self.threshold.away(reason, asks_preamble);
                 let desk = self.desk.clone();
                 self.connections
-                    .spawn(away::turn_away(stream, peer, desk, (reason, told)));
+                    .spawn(away::turn_away(stream, peer, desk, away));
             }
         }
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::preamble::{self, Misplaced};
+use super::preamble::Opening;
 
 /// How long each silence may last.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ pub struct TimedStream<S> {
     clocks: Clocks,
     busy: Busy,
     phase: Phase,
-    has_begun: bool,
+    opening: Opening,
     is_misplaced: Arc<AtomicBool>,
     reading: Pin<Box<Sleep>>,
     writing: Option<Pin<Box<Sleep>>>,
@@ -80,15 +80,15 @@ impl<S> TimedStream<S> {
             clocks,
             busy,
             phase: Phase::Head,
-            has_begun: false,
+            opening: Opening::default(),
             is_misplaced: Arc::default(),
             reading,
             writing: None,
         }
     }
 
-    /// Set once the connection has begun with a preamble. What reads from here takes that for an
-    /// end like any other.
+    /// Set once the connection has begun with a preamble, in one piece or in many. What reads from
+    /// here takes that for an end like any other.
     pub fn is_misplaced(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_misplaced)
     }
@@ -120,11 +120,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
         let this = &mut *self;
         this.follow();
         let before = buf.filled().len();
-        if let Poll::Ready(result) = Pin::new(&mut this.inner).poll_read(cx, buf) {
-            let is_first = !std::mem::replace(&mut this.has_begun, true);
-            if is_first && preamble::is_one(&buf.filled()[before..]) {
+        let inner = Pin::new(&mut this.inner);
+        if let Poll::Ready(result) = this.opening.poll_read(inner, cx, buf) {
+            if this.opening.is_preamble() {
                 this.is_misplaced.store(true, Ordering::Release);
-                return Poll::Ready(Err(Misplaced.into()));
             }
             if this.phase == Phase::Idle && buf.filled().len() > before {
                 this.enter(Phase::Head, this.clocks.head);
@@ -227,6 +226,19 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(started.elapsed() <= CLOCKS.head + Duration::from_millis(5));
         dripping.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_of_a_preamble_and_then_silence_ends_at_the_head_clock() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let mut stream = TimedStream::new(server, CLOCKS, Busy::default());
+        let is_misplaced = stream.is_misplaced();
+        client.write_all(b"\r\n\r\n\0\r\nQUIT").await.unwrap();
+        let started = Instant::now();
+        let error = read_one(&mut stream).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed().as_secs(), CLOCKS.head.as_secs());
+        assert!(!is_misplaced.load(Ordering::Acquire), "it was not whole");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,12 +3,25 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::process::{PATIENCE, Reply, Server, call, call_headers, exai, parse, serve, wait_for};
 
+/// A server behind a proxy of connections, which is this machine.
+const BEHIND: [&str; 3] = [
+    "--demo",
+    "server.trusted_proxies=127.0.0.1",
+    "server.proxy_protocol=true",
+];
+
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// Starts one with these settings as well.
+fn behind(more: &[&str]) -> Server {
+    serve(&[&BEHIND, more].concat(), &[])
+}
 
 /// A preamble of version 2: command and family, and what follows.
 fn preamble([command, family]: [u8; 2], rest: &[u8]) -> Vec<u8> {
@@ -56,13 +69,7 @@ fn recorded(server: &Server, count: usize) {
 
 #[test]
 fn whom_the_preamble_of_a_trusted_proxy_names_is_who_is_counted_whatever_a_header_says() {
-    let settings = [
-        "--demo",
-        "server.trusted_proxies=127.0.0.1",
-        "server.proxy_protocol=true",
-        "limits.rate.address=3",
-    ];
-    let server = serve(&settings, &[]);
+    let server = behind(&["limits.rate.address=3"]);
     wait_for("a refusal of the hot one", || {
         (ask(&server, &of_client(1), &[]).status == 429).then_some(())
     });
@@ -81,13 +88,7 @@ fn whom_the_preamble_of_a_trusted_proxy_names_is_who_is_counted_whatever_a_heade
 
 #[test]
 fn a_trusted_proxys_connection_without_a_whole_preamble_is_closed_and_on_record() {
-    let settings = [
-        "--demo",
-        "server.trusted_proxies=127.0.0.1",
-        "server.proxy_protocol=true",
-        "limits.header_timeout=2s",
-    ];
-    let server = serve(&settings, &[]);
+    let server = behind(&["limits.header_timeout=2s"]);
     let wrong = [
         Vec::new(),
         b"PROXY TCP4 198.51.100.7 127.0.0.1 12345 8079\r\n".to_vec(),
@@ -113,6 +114,66 @@ fn a_preamble_that_nobody_asked_for_is_never_believed_closes_the_connection_and_
         recorded(&server, 1);
         assert_eq!(ask(&server, &[], &[]).status, 200);
     }
+}
+
+#[test]
+fn a_strangers_preamble_is_noticed_in_whatever_pieces_it_comes() {
+    let server = serve(&["--demo"], &[]);
+    let opening = of_client(1);
+    for cut in 1..SIGNATURE.len() {
+        let mut stream = TcpStream::connect(server.public).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&opening[..cut]).unwrap();
+        let _ = stream.write_all(&opening[cut..]);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert_eq!(answer, Vec::<u8>::new(), "cut at {cut}");
+        recorded(&server, cut);
+    }
+}
+
+#[test]
+fn a_preamble_that_does_not_come_in_time_closes_the_connection_and_is_on_record() {
+    let server = behind(&["limits.header_timeout=1s"]);
+    let mut stream = TcpStream::connect(server.public).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let started = Instant::now();
+    stream.write_all(&of_client(1)[..20]).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let waited = started.elapsed();
+    assert_eq!(answer, Vec::<u8>::new());
+    assert!(
+        waited >= Duration::from_millis(900) && waited < PATIENCE / 2,
+        "{waited:?}"
+    );
+    recorded(&server, 1);
+}
+
+#[test]
+fn an_overloaded_server_closes_on_a_strangers_preamble_too_and_reads_that_of_its_proxy() {
+    let full = "limits.connections=1";
+    let hold = |server: &Server, opening: &[u8]| {
+        let mut held = TcpStream::connect(server.public).unwrap();
+        held.write_all(opening).unwrap();
+        held
+    };
+    let plain = serve(&["--demo", full], &[]);
+    let _held = hold(&plain, b"GET / HTTP/1.1\r\n");
+    wait_for("the server to be full", || {
+        (ask(&plain, &[], &[]).status == 429).then_some(())
+    });
+    assert_eq!(ask(&plain, &of_client(1), &[]).status, 0);
+    recorded(&plain, 1);
+
+    let proxied = behind(&[full]);
+    let _held = hold(&proxied, &of_client(9));
+    wait_for("the server to be full", || {
+        (ask(&proxied, &of_client(1), &[]).status == 429).then_some(())
+    });
+    assert_eq!(ask(&proxied, &[], &[]).status, 0);
+    recorded(&proxied, 1);
 }
 
 #[test]
