@@ -11,6 +11,7 @@ mod check;
 mod connect;
 mod data;
 mod doctor;
+mod document;
 mod export;
 mod layers;
 mod probe;

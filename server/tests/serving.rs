@@ -51,6 +51,8 @@ mod deciding;
 mod dependencies;
 #[path = "serving/dialect.rs"]
 mod dialect;
+#[path = "serving/documents.rs"]
+mod documents;
 #[path = "serving/draining.rs"]
 mod draining;
 #[path = "serving/elicitation.rs"]

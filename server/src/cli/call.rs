@@ -7,6 +7,7 @@ use std::io::Write as _;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::document::say_document;
 use super::wire::Wire;
 use super::{BUG, Failed, Layers, USAGE, say};
 
@@ -69,10 +70,11 @@ pub(super) fn call(request: Request) -> Result<(), Failed> {
         if result["isError"] == true {
             return Err(refused(&result["structuredContent"]["error"]));
         }
-        say(&match is_json {
-            true => result.to_string(),
-            false => text_of(&result),
-        });
+        if is_json {
+            say_document("exai-call/1", &result);
+        } else {
+            say(&text_of(&result));
+        }
         Ok(())
     })
 }
@@ -82,7 +84,7 @@ pub(super) fn tools(to: &Where) -> Result<(), Failed> {
     on(to, async |wire| {
         let listed = wire.ask("tools/list", "", json!({})).await?;
         if to.json {
-            say(&listed["tools"].to_string());
+            say_document("exai-tools/1", &json!({ "tools": listed["tools"] }));
             return Ok(());
         }
         for tool in items(&listed["tools"]) {
@@ -99,7 +101,7 @@ pub(super) fn threads(to: &Where) -> Result<(), Failed> {
     on(to, async |wire| {
         let told = resource(wire, "exai://threads").await?;
         if to.json {
-            say(&told["threads"].to_string());
+            say_document("exai-threads/1", &json!({ "threads": told["threads"] }));
             return Ok(());
         }
         for thread in items(&told["threads"]) {
@@ -128,7 +130,7 @@ pub(super) fn models(request: &Models) -> Result<(), Failed> {
             }
         }
         if request.to.json {
-            say(&told["models"].to_string());
+            say_document("exai-models/1", &json!({ "models": told["models"] }));
             return Ok(());
         }
         for model in items(&told["models"]) {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Failed, Layers, say};
+use super::document::say_document;
+use super::{Failed, Layers};
 use crate::app;
 use crate::config::Config;
 
@@ -38,16 +39,17 @@ pub(super) struct Of {
 }
 
 pub(super) fn run(wish: Wish) -> Result<(), Failed> {
-    let told = match wish {
+    let (schema, told) = match wish {
         Wish::Export { of, out } => {
             let config = Config::load(&of.layers.sources())?;
-            app::export(&config, &of.principal, &out)?
+            let told = app::export(&config, &of.principal, &out)?;
+            ("exai-data-export/1", told)
         }
         Wish::Purge { of } => {
             let config = Config::load(&of.layers.sources())?;
-            app::purge(&config, &of.principal)?
+            ("exai-data-purge/1", app::purge(&config, &of.principal)?)
         }
     };
-    say(&told.to_string());
+    say_document(schema, &told);
     Ok(())
 }

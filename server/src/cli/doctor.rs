@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::document::say_document;
 use super::{Failed, say};
 use crate::app;
 use crate::config::{AuthMode, Config, Sources};
@@ -50,7 +51,8 @@ pub(super) fn run(sources: &Sources, live: bool, json: bool) -> Result<(), Faile
     let findings = findings(sources, live);
     let is_well = findings.iter().all(|finding| finding.ok);
     if json {
-        say(&serde_json::json!({"ok": is_well, "findings": findings}).to_string());
+        let fields = serde_json::json!({"ok": is_well, "findings": findings});
+        say_document("exai-doctor/1", &fields);
     } else {
         for finding in &findings {
             let word = if finding.ok { "ok " } else { "BAD" };

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::bundle::{secrets, without};
+use super::document::document;
 use super::{Failed, Layers, say};
 use crate::config::{self, Config};
 
@@ -37,7 +38,7 @@ pub(super) fn run(Wish::Show(show): Wish) -> Result<(), Failed> {
             .iter()
             .map(|(key, value, from)| json!({"key": key, "value": value, "origin": from}))
             .collect();
-        json!({"schema": "exai-config/1", "settings": settings}).to_string()
+        document("exai-config/1", &json!({ "settings": settings }))
     } else {
         let line = |(key, value, from): &(String, String, String)| match has_origin {
             true => format!("{key} = {value}  # {from}"),

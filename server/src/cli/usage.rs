@@ -3,6 +3,7 @@
 use clap::Args;
 use jiff::Timestamp;
 
+use super::document::say_document;
 use super::{Failed, Layers, say};
 use crate::app;
 use crate::config::Config;
@@ -33,7 +34,7 @@ pub(super) fn run(wish: Wish) -> Result<(), Failed> {
     if wish.json {
         let days = wish.days.min(calendar::MOST_DAYS);
         let told = serde_json::json!({ "days": days, "usage": sums });
-        say(&told.to_string());
+        say_document("exai-usage/1", &told);
     } else {
         say(&table(&sums));
     }

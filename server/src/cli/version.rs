@@ -1,5 +1,6 @@
 //! `exai version`: which build this is.
 
+use super::document::say_document;
 use super::{BUG, Failed, say};
 use crate::app::AppError;
 use crate::observe::manifest::{Build, executable_sha256};
@@ -8,7 +9,7 @@ pub(super) fn run(json: bool) -> Result<(), Failed> {
     let hash = executable_sha256().map_err(|error| AppError::ours("executable", error, BUG))?;
     let build = Build::with_executable(hash);
     if json {
-        say(&serde_json::json!(build).to_string());
+        say_document("exai-version/1", &serde_json::json!(build));
         return Ok(());
     }
     let dirty = match build.dirty {

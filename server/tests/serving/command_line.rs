@@ -67,8 +67,8 @@ fn lists_are_printed_one_a_line() {
     });
     on_both(&["models", "--live", "--json"], |at, (code, out, err)| {
         assert_eq!(code, 0, "{at}: {err}");
-        let models: Value = serde_json::from_str(&out).unwrap();
-        let demo = models
+        let told: Value = serde_json::from_str(&out).unwrap();
+        let demo = told["models"]
             .as_array()
             .unwrap()
             .iter()
