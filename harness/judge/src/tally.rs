@@ -116,18 +116,26 @@ pub enum Place<'a> {
 }
 
 impl Place<'_> {
+    /// Who saw it.
+    #[must_use]
+    pub fn actor(self) -> String {
+        match self {
+            Self::Call(call) => {
+                format!("client {} over {}", call.identity, call.transport.name())
+            }
+            Self::Operation(_, _, actor) | Self::Moment(_, actor) => actor.to_owned(),
+        }
+    }
+
     /// A violation of that check here.
     #[must_use]
     pub fn violation(self, check: &str, says: String) -> Violation {
-        let (op, at, actor) = match self {
-            Self::Call(call) => (
-                Some(call.op),
-                call.done_at,
-                format!("client {} over {}", call.identity, call.transport.name()),
-            ),
-            Self::Operation(op, at, actor) => (Some(op), at, actor.to_owned()),
-            Self::Moment(at, actor) => (None, at, actor.to_owned()),
+        let (op, at) = match self {
+            Self::Call(call) => (Some(call.op), call.done_at),
+            Self::Operation(op, at, _) => (Some(op), at),
+            Self::Moment(at, _) => (None, at),
         };
+        let actor = self.actor();
         let witnesses = vec![Witness {
             at,
             actor,

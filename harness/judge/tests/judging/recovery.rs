@@ -1,5 +1,6 @@
 //! V.2 against good, bad and empty histories.
 
+mod outage;
 mod silence;
 
 use exai_judge::observation::Event;
@@ -301,60 +302,6 @@ fn each_failover_s_time_is_told_with_the_middle_and_the_longest() {
         .map(|(_, time)| *time)
         .collect();
     assert_eq!(times, [0.3, 0.1, 0.2]);
-}
-
-/// The calls for a provider from its first failure to its first answer, in order.
-fn in_the_outage(world: &mut World) -> Vec<u64> {
-    let mut ops = world.ops("V.2");
-    ops.retain(|op| world.call(*op).phase == "breaker.minimax");
-    ops.truncate(20);
-    ops
-}
-
-#[test]
-fn a_call_without_a_right_answer_during_a_providers_outage_fails() {
-    let mut world = good();
-    let finding = judged(&world);
-    let told = &check(&finding, "outage").measured;
-    assert_eq!(told, "0 of 25: < 12 %, outage 8 000 ms");
-    let floor = finding
-        .floors
-        .iter()
-        .find(|floor| floor.id == "outage_calls");
-    assert_eq!(floor.map(|floor| floor.seen), Some(21));
-    let spans = &finding.series["outage.minimax"];
-    assert_eq!(spans, &[(10.001, 18.001)]);
-    // The breaker is open: this call met no fault, and nobody answered it.
-    let op = in_the_outage(&mut world)[12];
-    world.call(op).outcome = Outcome::Unknown;
-    assert_eq!(failed(&judged(&world)), ["outage"]);
-}
-
-#[test]
-fn a_reply_that_names_the_provider_that_is_out_fails() {
-    let mut world = good();
-    let op = in_the_outage(&mut world)[12];
-    world.call(op).meta.as_mut().unwrap().provider = Some("minimax".to_owned());
-    assert_eq!(failed(&judged(&world)), ["outage"]);
-}
-
-#[test]
-fn an_outage_that_the_journal_does_not_show_is_none() {
-    let mut world = good();
-    for observation in &mut world.out {
-        if let Event::Delivered(delivered) = &mut observation.event
-            && delivered.seq.starts_with("minimax.")
-        {
-            delivered.status = 429;
-        }
-    }
-    let finding = judged(&world);
-    let floor = finding
-        .floors
-        .iter()
-        .find(|floor| floor.id == "outage_calls");
-    assert_eq!(floor.map(|floor| floor.seen), Some(0));
-    assert_inconclusive(&finding, Reason::EventNotSeen);
 }
 
 #[test]

@@ -28,8 +28,18 @@ pub(super) struct Outages {
 struct Line {
     /// When a request arrived, and whether it was answered.
     arrivals: Vec<(u64, bool)>,
-    /// Begin and end of each call.
-    calls: Vec<(u64, u64)>,
+    calls: Vec<Wanting>,
+}
+
+/// A call that wanted the provider, until it is known whether that one was away.
+struct Wanting {
+    sent_at: u64,
+    done_at: u64,
+    /// One of its own requests met the trouble.
+    is_hit: bool,
+    is_tainted: bool,
+    /// The operation, its client, and what was wrong with what it got.
+    wrong: Option<(u64, String, String)>,
 }
 
 impl Default for Outages {
@@ -51,8 +61,6 @@ impl Outages {
         attempts: &[&Attempt],
         proof: &Proof,
     ) {
-        let line = self.providers.entry(provider.to_owned()).or_default();
-        line.calls.push((call.sent_at, call.done_at));
         let own = attempts
             .iter()
             .filter(|attempt| attempt.served.provider == provider);
@@ -60,7 +68,7 @@ impl Outages {
             let result = arrived(attempt.delivered()?);
             (result != Arrived::Neither).then_some((attempt.began, result == Arrived::Good))
         });
-        line.arrivals.extend(known);
+        let known: Vec<_> = known.collect();
         let unanswered = (call.outcome != Outcome::Ok).then(|| {
             format!(
                 "operation {} was left without an answer while {provider} was in trouble",
@@ -70,22 +78,26 @@ impl Outages {
         let wrong = unanswered
             .or_else(|| proof.wrong())
             .or_else(|| misnamed(seen, call, proof));
-        self.answered
-            .trial(seen.is_tainted, Place::Call(call), wrong);
+        let line = self.providers.entry(provider.to_owned()).or_default();
+        line.calls.push(Wanting {
+            sent_at: call.sent_at,
+            done_at: call.done_at,
+            is_hit: known.iter().any(|(_, is_answered)| !is_answered),
+            is_tainted: seen.is_tainted,
+            wrong: wrong.map(|says| (call.op, Place::Call(call).actor(), says)),
+        });
+        line.arrivals.extend(known);
     }
 
-    /// Writes the row with the time the outages took, their series, and the floor of calls within.
-    pub(super) fn conclude(self, needed: u64, finding: &mut Finding) {
-        let mut within = 0;
+    /// Judges the calls that were begun within an outage or met its trouble themselves; writes the
+    /// row with the time the outages took, their series, and the floor of those calls.
+    pub(super) fn conclude(mut self, needed: u64, finding: &mut Finding) {
         let mut longest = 0;
         for (provider, mut line) in self.providers {
             let spans = spans(&mut line.arrivals);
-            let is_within = |(sent, done): &&(u64, u64)| {
-                let mut all = spans.iter();
-                all.any(|(from, until)| *from < *done && *sent < *until)
-            };
-            within += u64::try_from(line.calls.iter().filter(is_within).count()).unwrap_or(0);
-            let last = line.calls.iter().map(|(_, done)| *done).max();
+            let within = line.calls.iter().filter(|call| call.is_within(&spans));
+            within.for_each(|call| call.judge(&mut self.answered));
+            let last = line.calls.iter().map(|call| call.done_at).max();
             let ends = spans
                 .iter()
                 .map(|(from, until)| (*from, (*until).min(last.unwrap_or(*from))));
@@ -102,7 +114,7 @@ impl Outages {
             finding,
             "outage_calls",
             event,
-            (needed, within),
+            (needed, self.answered.trials()),
             Reason::FaultNotLanded,
         );
         self.answered.conclude_if_tried(finding);
@@ -114,17 +126,39 @@ impl Outages {
     }
 }
 
+impl Wanting {
+    /// Begun while the provider was away, or refused by it before anybody knew.
+    fn is_within(&self, spans: &[(u64, u64)]) -> bool {
+        let sent = self.sent_at;
+        let mut spans = spans.iter();
+        self.is_hit || spans.any(|(from, until)| *from <= sent && sent < *until)
+    }
+
+    fn judge(&self, row: &mut Tally) {
+        match &self.wrong {
+            Some((op, actor, says)) => {
+                let place = Place::Operation(*op, self.done_at, actor);
+                row.bad(self.is_tainted, place, says.clone());
+            }
+            None => row.good(self.is_tainted),
+        }
+    }
+}
+
 /// The reply must name the provider whose journal has the request that answered it.
 fn misnamed(seen: &Seen<'_>, call: &Call, proof: &Proof) -> Option<String> {
-    let named = call.meta.as_ref()?.provider.as_deref()?;
+    let op = call.op;
     let [seq] = proof.seqs.as_slice() else {
-        return None;
+        return Some(format!("operation {op} was not answered by one request"));
     };
-    let served = &seen.journal.entry(seq)?.served.provider;
-    (served != named).then(|| {
+    let served = seen.journal.entry(seq).map(|entry| &entry.served.provider);
+    let named = call.meta.as_ref().and_then(|meta| meta.provider.as_ref());
+    let says = |name: Option<&String>| name.map_or("no provider", String::as_str).to_owned();
+    (named.is_none() || served != named).then(|| {
         format!(
-            "operation {} names {named}, and {served} answered it",
-            call.op
+            "operation {op} names {}, and {} answered it",
+            says(named),
+            says(served)
         )
     })
 }
