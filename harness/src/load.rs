@@ -170,15 +170,16 @@ async fn is_due(due: u64, now: &Now, stop: &CancellationToken) -> bool {
     }
 }
 
-/// Runs a step of calls spread over `clients` in turn, each recorded when it ends, and the account
-/// with them. `next(k)` plans the k-th operation. Without a client every arrival is dropped.
+/// Runs a step of calls spread over `clients` in turn, each recorded when it ends, and at last the
+/// step's one account. `next(k)` plans the k-th operation. Without a client every arrival is
+/// dropped.
 pub async fn run_calls(
     plan: &LoadPlan,
     clients: &[Arc<Client>],
     recorder: &Recorder,
     stop: &CancellationToken,
     mut next: impl FnMut(u64) -> OperationPlan,
-) -> LoadAccount {
+) {
     let clock = recorder.clone();
     let now: Now = Arc::new(move || clock.now());
     let mut plan = plan.clone();
@@ -198,8 +199,7 @@ pub async fn run_calls(
         }
     })
     .await;
-    recorder.record(Event::Load(account.clone()));
-    account
+    recorder.record(Event::Load(account));
 }
 
 /// Counts and lags; lags in steps of 1/16 of their size, so that memory does not grow with time.

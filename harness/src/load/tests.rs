@@ -108,8 +108,18 @@ async fn operations_are_spread_over_the_clients_and_all_recorded() {
         .collect();
     let plan = LoadPlan::steady("V.8", "gate", 400.0, 1);
     let stop = CancellationToken::new();
-    let account = run_calls(&plan, &clients, &recorder, &stop, |k| version(k + 1)).await;
+    run_calls(&plan, &clients, &recorder, &stop, |k| version(k + 1)).await;
     recorder.close().await.unwrap();
+    let seen = History::in_folder(folder.path()).observations();
+    let loads: Vec<_> = seen
+        .filter_map(|seen| match seen.event {
+            Event::Load(account) => Some(account),
+            _ => None,
+        })
+        .collect();
+    let [account] = loads.as_slice() else {
+        panic!("one load has one account: {loads:?}");
+    };
     assert_eq!(
         (account.planned, account.sent + account.dropped),
         (400, 400)

@@ -8,7 +8,7 @@ use exai_harness::load::ceiling::Ceiling;
 use exai_harness::load::{self, LoadPlan};
 use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Shape};
-use exai_judge::{Event, Transport};
+use exai_judge::Transport;
 use serde_json::json;
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
@@ -138,9 +138,7 @@ impl Step<'_> {
         };
         stage.begin(CRITERION, &phase);
         let next = |number| mixed(stage, &mut builder, number, answer_ms);
-        let account =
-            load::run_calls(&plan, self.clients, &stage.recorder, &stage.stop, next).await;
-        stage.recorder.record(Event::Load(account));
+        load::run_calls(&plan, self.clients, &stage.recorder, &stage.stop, next).await;
         stage.end(CRITERION, &phase);
     }
 }

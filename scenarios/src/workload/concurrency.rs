@@ -7,7 +7,7 @@ use exai_harness::client::Client;
 use exai_harness::load::{self, Arrivals, LoadPlan};
 use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Shape};
-use exai_judge::{Event, Transport};
+use exai_judge::Transport;
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
@@ -45,8 +45,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     };
     let mut builder = stage.builder(3_000);
     let next = |number: u64| mixed(stage, &mut builder, number);
-    let account = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, next).await;
-    stage.recorder.record(Event::Load(account));
+    load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, next).await;
     stage.end(CRITERION, "peak");
     stage.pace(0).await?;
     stage.ground.scrape(stage, "after V.3").await;
@@ -123,7 +122,7 @@ async fn hot(stage: &Stage, clients: &[Arc<Client>]) -> Result<(), Trouble> {
         .cloned()
         .collect();
     let hot_clients = [hot];
-    let (of_hot, of_calm) = tokio::join!(
+    tokio::join!(
         load::run_calls(
             &hot_plan,
             &hot_clients,
@@ -139,8 +138,6 @@ async fn hot(stage: &Stage, clients: &[Arc<Client>]) -> Result<(), Trouble> {
             |number| { mixed(stage, &mut calm, number) }
         ),
     );
-    stage.recorder.record(Event::Load(of_hot));
-    stage.recorder.record(Event::Load(of_calm));
     stage.end(CRITERION, "hot");
     Ok(())
 }

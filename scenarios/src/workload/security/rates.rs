@@ -5,7 +5,7 @@ use std::sync::Arc;
 use exai_harness::client::Client;
 use exai_harness::load::{self, LoadPlan};
 use exai_harness::operation::builder::Shape;
-use exai_judge::{Event, Transport};
+use exai_judge::Transport;
 use futures::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
@@ -64,11 +64,10 @@ async fn press(stage: &Stage, scope: &str, seconds: u64) -> Result<(), Trouble> 
         count: (limit * PRESS * seconds) as u64,
         ..LoadPlan::steady(CRITERION, &phase, limit * PRESS, 0)
     };
-    let account = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
+    load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
         builder.site("version", needles.clone(), PATIENCE)
     })
     .await;
-    stage.recorder.record(Event::Load(account));
     stage.end(CRITERION, &phase);
     Ok(())
 }
@@ -132,12 +131,11 @@ pub async fn calm_and_hostile(stage: &Stage, samples: u64) -> Result<(), Trouble
             let healthy = load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
                 builder.chat(&Shape::plain(PATIENCE))
             });
-            let account = if phase == HOSTILE {
-                beside_attacks(stage, &hostile, healthy).await
+            if phase == HOSTILE {
+                beside_attacks(stage, &hostile, healthy).await;
             } else {
-                healthy.await
-            };
-            stage.recorder.record(Event::Load(account));
+                healthy.await;
+            }
             stage.end(CRITERION, phase);
         }
     }
@@ -147,11 +145,7 @@ pub async fn calm_and_hostile(stage: &Stage, samples: u64) -> Result<(), Trouble
 /// One attack after the other until the healthy traffic is through: a forged token, then a message
 /// that cannot be taken. Each is a case like any other, so that its denial is looked for in the
 /// audit log.
-async fn beside_attacks<T>(
-    stage: &Stage,
-    hostile: &[Abuse],
-    healthy: impl Future<Output = T>,
-) -> T {
+async fn beside_attacks(stage: &Stage, hostile: &[Abuse], healthy: impl Future<Output = ()>) {
     let wire = Transport::Http2026;
     let seen = |id, allowed| Seen {
         id,
@@ -161,9 +155,8 @@ async fn beside_attacks<T>(
     };
     let through = CancellationToken::new();
     let healthy = async {
-        let done = healthy.await;
+        healthy.await;
         through.cancel();
-        done
     };
     let attacks = async {
         for abuse in hostile.iter().cycle() {
@@ -176,5 +169,5 @@ async fn beside_attacks<T>(
             record(stage, &seen(abuse.id, abuse.refused_by), &reply);
         }
     };
-    tokio::join!(healthy, attacks).0
+    tokio::join!(healthy, attacks);
 }
