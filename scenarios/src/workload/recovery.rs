@@ -30,6 +30,8 @@ const WIRES: [Transport; 4] = [
 ];
 /// Exchanges a thread may hold (CRITERIA, Definitions).
 const EXCHANGES: usize = 10;
+/// The provider whose breaker is watched through its whole life.
+const WATCHED: &str = "glm";
 /// Calls to a provider that is down: tried twice each, more failures in a row than a breaker that
 /// opens may let through.
 const BREAKER_FAILURES: u64 = 10;
@@ -196,8 +198,7 @@ async fn session(
 /// Fails one provider until its breaker opens, heals it, and goes on calling until the provider is
 /// used again: Closed, Open, HalfOpen, Closed as the simulator's arrivals show it.
 async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
-    let phase = "breaker.glm";
-    let provider = "glm";
+    let phase = &format!("breaker.{WATCHED}");
     let client = stage
         .client(
             Person {
@@ -208,9 +209,8 @@ async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
         )
         .await?;
     let mut builder = stage.builder(2_200);
-    let model = stage.site.model_of(provider);
     let shape = Shape {
-        model,
+        model: stage.site.model_of(WATCHED),
         ..Shape::plain(PATIENCE)
     };
     stage.begin(CRITERION, phase);
@@ -225,7 +225,7 @@ async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
     stage.perform(&client, &good).await;
     let mut broken = plan(stage, standing);
     broken.rules.push(down);
-    stage.ground.plan(provider, &broken).await?;
+    stage.ground.plan(WATCHED, &broken).await?;
     stage.ground.scrape(stage, "tick").await;
     for _ in 0..BREAKER_FAILURES {
         stage
@@ -233,7 +233,7 @@ async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
             .await;
     }
     stage.ground.scrape(stage, "tick").await;
-    stage.ground.plan(provider, &plan(stage, standing)).await?;
+    stage.ground.plan(WATCHED, &plan(stage, standing)).await?;
     let until = stage.recorder.now() + 12_000_000_000;
     while stage.recorder.now() < until {
         stage.check_stop()?;
@@ -242,7 +242,7 @@ async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
         stage.ground.scrape(stage, "tick").await;
         if call
             .meta
-            .is_some_and(|meta| meta.provider.as_deref() == Some(provider))
+            .is_some_and(|meta| meta.provider.as_deref() == Some(WATCHED))
         {
             break;
         }

@@ -24,11 +24,15 @@ const BROKEN: [(&str, &str); 3] = [
     ("unknown_error", "G06:undocumented"),
 ];
 
-/// The category of a call that every provider leaves without an answer. It takes as long as a call
-/// may take, so it goes beside the sessions.
-const TIMEOUT: (&str, &str) = ("timeout_error", "G04");
+/// The category of a call that is left without an answer. It takes as long as a call may take, so
+/// it goes beside the sessions.
+const TIMEOUT: (&str, &str) = ("timeout_error", "G04:silent");
 
-/// The operation that must time out and the rule that makes every provider silent to it.
+/// The provider that leaves it. The tool that is called hands on this provider's own interface and
+/// asks no other, so that nobody else's breaker learns of the silence.
+const SILENT: &str = "kimi";
+
+/// The operation that must time out and the rule that makes its provider silent to it.
 pub(super) struct Silence {
     plan: OperationPlan,
     /// Silent for this operation alone.
@@ -42,10 +46,9 @@ impl Silence {
         if !wanted.iter().any(|entry| entry == category) {
             return None;
         }
-        let plan = builder.chat(&Shape::plain(PATIENCE));
-        let mut plan = plan.within(CRITERION, PHASE);
+        let mut plan = builder.tool_chat(PATIENCE).within(CRITERION, PHASE);
         let mut rule = rule(&plan, fault, false, None);
-        rule.id = format!("everywhere.{category}");
+        rule.id = format!("silence.{category}");
         plan.proof = ProofKind::Refusal {
             category: category.to_owned(),
         };
@@ -63,7 +66,12 @@ impl Silence {
         };
         let client = stage.client(person, Transport::Http2026).await?;
         stage.perform(&client, &self.plan).await;
-        go_on(stage, &client, &mut builder).await;
+        let shape = Shape {
+            model: stage.site.model_of(SILENT),
+            ..Shape::plain(PATIENCE)
+        };
+        let next = builder.chat(&shape).within(CRITERION, PHASE);
+        stage.perform(&client, &next).await;
         Ok(())
     }
 }
@@ -204,4 +212,45 @@ async fn everywhere(
 async fn go_on(stage: &Stage, client: &Client, builder: &mut Builder) {
     let next = builder.chat(&Shape::plain(PATIENCE));
     stage.perform(client, &next.within(CRITERION, PHASE)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use exai_harness::operation::builder::Numbering;
+    use exai_harness::runkey::{self, Tracers};
+    use exai_mocks::plan::Plan;
+
+    use super::super::WATCHED;
+    use super::*;
+
+    fn planned(wanted: &str) -> Option<Silence> {
+        let tracers = Arc::new(Tracers::new(runkey::draw().unwrap()).unwrap());
+        let mut builder = Builder::new(tracers, Numbering::default(), 7);
+        Silence::planned(&[wanted.to_owned()], &mut builder)
+    }
+
+    #[test]
+    fn the_silence_asks_one_provider_and_not_the_one_whose_breaker_is_watched_meanwhile() {
+        let silence = planned("timeout_error").unwrap();
+        let Ask::Tool { name, arguments } = &silence.plan.ask else {
+            panic!("not a tool: {:?}", silence.plan.ask);
+        };
+        let criteria = crate::catalogue::criteria().unwrap();
+        assert_eq!(criteria.tools[name].providers, [SILENT]);
+        assert_ne!(SILENT, WATCHED);
+        let tracer = silence.rule.when.contains.clone().unwrap();
+        assert!(arguments.to_string().contains(&tracer));
+        let plan = Plan {
+            rules: vec![silence.rule],
+            ..Plan::default()
+        };
+        assert_eq!(plan.check(SILENT.parse().unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn a_profile_that_does_not_ask_for_a_timeout_waits_for_none() {
+        assert!(planned("provider_error").is_none());
+    }
 }
