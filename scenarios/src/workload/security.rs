@@ -22,6 +22,7 @@ pub mod sockets;
 pub mod stand_in;
 pub mod starts;
 pub mod tokens;
+pub mod untried;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -35,6 +36,7 @@ use exai_judge::observation::Case;
 use exai_judge::{Event, Transport};
 use serde_json::{Value, json};
 
+use self::untried::UNTRIED;
 use crate::stage::{Stage, Trouble};
 
 /// The criterion.
@@ -81,8 +83,8 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         stage.search(place, text);
     }
     stage.figure("canaries: places searched", shown.len() as f64, "count");
-    for what in NOT_BUILT {
-        stage.not_tested(CRITERION, what);
+    for (row, what) in UNTRIED {
+        stage.not_tested(CRITERION, format!("{row}: {what}"));
     }
     Ok(())
 }
@@ -122,12 +124,6 @@ async fn battery(stage: &Stage, row: &Criterion) -> Result<(), Trouble> {
     }
     Ok(())
 }
-
-/// What the battery asks for and this catalogue does not do.
-const NOT_BUILT: [&str; 2] = [
-    "D11: a full disk and memory near its limit; X6: the limits of running containers",
-    "X8: advisories against the dependencies and the digest of the base image",
-];
 
 /// One raw attempt at a wire.
 pub struct Attempt<'a> {
