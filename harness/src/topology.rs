@@ -94,6 +94,8 @@ pub enum Launcher {
     Unregistered,
     /// Breakers are configured to open after more failures than there are.
     NeverOpens,
+    /// No answer is kept for an equal question.
+    KeepsNone,
     /// The newest turns of the embedded store are gone each time the server is started again.
     Forgets,
     /// A newer schema is taken back before the server can see it, as if it did not look.

@@ -264,6 +264,7 @@ impl Setup {
                 Settings::default().with(&key, false)
             }
             Launcher::NeverOpens => Settings::default().with("breaker.failures", NEVER),
+            Launcher::KeepsNone => Settings::default().with("tools.result_bytes", 0),
             Launcher::Honest
             | Launcher::ForeignBuild
             | Launcher::KillsNothing

@@ -1,4 +1,5 @@
-//! The admin edge: saboteurs 15 and 26, endpoints that repeat their first good answer for ever.
+//! The admin edge: saboteurs 15, 26 and 26c, endpoints that repeat their first good answer for
+//! ever, whole or in one family of figures.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,9 @@ use serde_json::{Value, json};
 use crate::impostor::message::MAX_BYTES;
 use crate::impostor::proxy::{Body, Failure, Link, collect, set_length, streamed, whole};
 use crate::impostor::spoiler::Stage;
+
+/// The family of counters that saboteur 26c repeats.
+const HITS: &str = "exai_cache_hits_total";
 
 /// The admin edge.
 pub struct AdminEdge {
@@ -27,7 +31,7 @@ impl AdminEdge {
     pub fn new(stage: Arc<Stage>) -> Self {
         let prefix = match stage.name() {
             "constant-health" => "/health",
-            "metrics-frozen" => "/metrics",
+            "metrics-frozen" | "hits-uncounted" => "/metrics",
             _ => "",
         };
         Self {
@@ -53,17 +57,27 @@ impl AdminEdge {
         if !eligible {
             return link.pass(request.map(streamed)).await;
         }
-        if let Some((parts, body)) = self.remembered(&path)
+        let is_whole = self.stage.name() != "hits-uncounted";
+        if is_whole
+            && let Some((parts, body)) = self.remembered(&path)
             && self.stage.trigger.due().is_some()
         {
             self.stage.record(&Value::Null, json!({"path": path}));
             return Ok(Response::from_parts(parts, whole(body)));
         }
         let (mut parts, body) = link.send(request.map(streamed)).await?.into_parts();
-        let body = match collect(body, MAX_BYTES).await {
+        let mut body = match collect(body, MAX_BYTES).await {
             Ok(body) => body,
             Err(body) => return Ok(Response::from_parts(parts, body)),
         };
+        if !is_whole
+            && let Some((_, first)) = self.remembered(&path)
+            && let Some(changed) = frozen(&first, &body)
+            && self.stage.trigger.due().is_some()
+        {
+            self.stage.record(&Value::Null, json!({"path": path}));
+            body = changed;
+        }
         set_length(&mut parts.headers, body.len());
         if parts.status.is_success() {
             let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,5 +94,51 @@ impl AdminEdge {
             .unwrap_or_else(PoisonError::into_inner)
             .get(path)
             .cloned()
+    }
+}
+
+/// The later figures with the family's first ones in the place of its own; None when nothing in it
+/// has moved.
+fn frozen(first: &[u8], later: &[u8]) -> Option<Bytes> {
+    let (first, later) = (str::from_utf8(first).ok()?, str::from_utf8(later).ok()?);
+    let is_own = |line: &&str| line.starts_with(HITS);
+    let value_of = |series: &str| {
+        let mut own = first.lines().filter(is_own);
+        own.find(|line| series_of(line) == series)
+    };
+    let lines = later.lines().filter_map(|line| match is_own(&line) {
+        true => value_of(series_of(line)),
+        false => Some(line),
+    });
+    let changed: String = lines.flat_map(|line| [line, "\n"]).collect();
+    (changed != later).then(|| changed.into())
+}
+
+/// A line of the exposition without its value.
+fn series_of(line: &str) -> &str {
+    line.rsplit_once(' ').map_or(line, |(series, _)| series)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frozen;
+
+    const FIRST: &str = "# TYPE exai_cache_hits_total counter\n\
+        exai_cache_hits_total{cache=\"result\"} 3\nexai_cache_misses_total{cache=\"result\"} 4\n";
+
+    #[test]
+    fn one_family_stays_as_it_was_and_the_rest_goes_on() {
+        let later = "# TYPE exai_cache_hits_total counter\n\
+            exai_cache_hits_total{cache=\"review\"} 1\n\
+            exai_cache_hits_total{cache=\"result\"} 9\n\
+            exai_cache_misses_total{cache=\"result\"} 5\n";
+        let changed = frozen(FIRST.as_bytes(), later.as_bytes()).unwrap();
+        let expected = FIRST.replace("} 4", "} 5");
+        assert_eq!(str::from_utf8(&changed).unwrap(), expected);
+    }
+
+    #[test]
+    fn figures_that_have_not_moved_are_left_as_they_are() {
+        assert_eq!(frozen(FIRST.as_bytes(), FIRST.as_bytes()), None);
     }
 }

@@ -202,6 +202,22 @@ async fn admin_endpoints_repeat_their_first_answer() {
     }
 }
 
+#[tokio::test]
+async fn one_family_of_figures_repeats_what_it_was_first() {
+    let (upstream, _) = upstream().await;
+    let impostor = Impostor::start("admin", "hits-uncounted", &upstream, None);
+    for expected in [
+        "exai_cache_hits_total 1\nlook 1\n",
+        "exai_cache_hits_total 1\nlook 2\n",
+        "exai_cache_hits_total 1\nlook 3\n",
+    ] {
+        let looked = client().get(format!("{}/metrics?hits", impostor.url));
+        let text = looked.send().await.unwrap().text().await.unwrap();
+        assert_eq!(text, expected);
+    }
+    assert_eq!(impostor.end().len(), 2);
+}
+
 #[test]
 fn what_cannot_be_done_is_refused_with_a_sentence() {
     for arguments in [

@@ -47,6 +47,9 @@ async fn answer(
         received.len()
     };
     match parts.uri.path() {
+        "/metrics" if parts.uri.query() == Some("hits") => {
+            format!("exai_cache_hits_total {number}\nlook {number}\n").into_response()
+        }
         "/health" | "/metrics" => format!("look {number}").into_response(),
         "/teapot" => (StatusCode::IM_A_TEAPOT, "short").into_response(),
         "/slow" => slow(released).into_response(),

@@ -13,6 +13,7 @@ const LAUNCHERS: [(&str, Launcher); 6] = [
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),
     ("never-opens", Launcher::NeverOpens),
+    ("keeps-none", Launcher::KeepsNone),
     ("forgets", Launcher::Forgets),
     ("hides-schema", Launcher::HidesSchema),
 ];

@@ -291,6 +291,13 @@ pub const ROWS: &[Row] = &[
         "repeats the first metrics for ever",
     ),
     row(
+        "hits-uncounted",
+        ADMIN,
+        "26c",
+        &["V.4"],
+        "repeats the first counts of answers a cache had",
+    ),
+    row(
         "retry-storm",
         PROVIDER,
         "28",
@@ -303,6 +310,13 @@ pub const ROWS: &[Row] = &[
         "27b",
         &["V.2"],
         "answers for a provider that once failed five times",
+    ),
+    row(
+        "unnamed-failover",
+        CALLS,
+        "27c",
+        &["V.2"],
+        "takes away who answered in the place of another",
     ),
     row(
         "truncated-as-whole",

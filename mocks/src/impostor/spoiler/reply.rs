@@ -1,4 +1,4 @@
-//! Saboteurs 2, 3, 3b, 6, 6b, 20, 30b, S31 and S41: one reply changed by itself.
+//! Saboteurs 2, 3, 3b, 6, 6b, 20, 27c, 30b, S31 and S41: one reply changed by itself.
 
 use serde_json::{Value, json};
 
@@ -128,6 +128,21 @@ pub fn hollow(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
         return false;
     }
     *content = json!({"note": "the answer is in the text"});
+    stage.spoiled(call);
+    true
+}
+
+/// Saboteur 27c: an answer that another provider gave than was asked names nobody.
+pub fn unnamed(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
+    let meta = reply.pointer_mut("/result/_meta/dev.exai~1reply");
+    let meta = meta.and_then(Value::as_object_mut);
+    let Some(meta) = meta.filter(|meta| meta.get("failover") == Some(&true.into())) else {
+        return false;
+    };
+    if !meta.contains_key("provider") || stage.trigger.due().is_none() {
+        return false;
+    }
+    meta.shift_remove("provider");
     stage.spoiled(call);
     true
 }

@@ -183,3 +183,22 @@ fn every_second_denial_goes_under_an_id_of_its_own() {
     assert_eq!(reply(StatusCode::FORBIDDEN), "own");
     assert_eq!(reply(StatusCode::FORBIDDEN), "unaudited-1");
 }
+
+#[tokio::test]
+async fn an_answer_in_the_place_of_another_names_nobody_and_any_other_is_left() {
+    let rig = rig("unnamed-failover", 1, Params::default());
+    let about = |is_failover: bool| {
+        let mut reply = good(1, "answer glm.1.1 aa");
+        reply["result"]["_meta"]["dev.exai/reply"] =
+            json!({"model_used": "m", "provider": "glm", "failover": is_failover});
+        reply
+    };
+    let own = rig.after(&call(1, "chat", "x"), &about(false)).await;
+    assert_eq!(own, about(false));
+    let other = rig.after(&call(2, "chat", "x"), &about(true)).await;
+    let meta = &other["result"]["_meta"]["dev.exai/reply"];
+    assert_eq!(*meta, json!({"model_used": "m", "failover": true}));
+    let bare = good(3, "answer glm.1.2 aa");
+    assert_eq!(rig.after(&call(3, "chat", "x"), &bare).await, bare);
+    assert_eq!(rig.spoiled(), [json!(2)]);
+}
