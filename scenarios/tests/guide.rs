@@ -1,7 +1,8 @@
-//! The guide's page of examples: every tool called on the real server with the simulated providers
-//! behind it, its answer as it came. What varies from run to run is masked, in one place.
+//! The pages of the site. The guide's page of examples: every tool called on the real server with
+//! the simulated providers behind it, its answer as it came; what varies from run to run is masked,
+//! in one place. And the commands of all pages, tried.
 //!
-//! Written by `EXAI_WRITE_DOCS=1 cargo test -p exai-scenarios --test guide`.
+//! `EXAI_WRITE_DOCS=1 cargo test -p exai-scenarios --test guide` writes the page of examples.
 
 #![expect(
     clippy::expect_used,
@@ -9,12 +10,28 @@
     reason = "a test without its ground has failed"
 )]
 
+#[path = "guide/commands.rs"]
+mod commands;
+#[expect(
+    dead_code,
+    reason = "shared with the tests of evidence, which use all of it"
+)]
+#[path = "evidence/desk.rs"]
+mod desk;
 #[path = "guide/example.rs"]
 mod example;
 #[path = "guide/ground.rs"]
 mod ground;
+#[path = "guide/hold.rs"]
+mod hold;
 #[path = "guide/mask.rs"]
 mod mask;
+#[path = "guide/page.rs"]
+mod page;
+#[path = "guide/served.rs"]
+mod served;
+#[path = "guide/workplace.rs"]
+mod workplace;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

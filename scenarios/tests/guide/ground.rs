@@ -2,33 +2,28 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::served::{Served, build, built, find};
+
 /// How long one answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Ground {
-    server: Child,
+    server: Served,
     providers: Vec<Child>,
-    address: String,
-    _state: tempfile::TempDir,
 }
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        for child in std::iter::once(&mut self.server).chain(&mut self.providers) {
+        for child in &mut self.providers {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
-}
-
-fn built(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_verify")).with_file_name(name)
 }
 
 /// A key of the form that the provider hands out.
@@ -65,39 +60,15 @@ fn simulator(provider: &str) -> (Child, String) {
     (child, url)
 }
 
-fn find<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    let members = value.as_object()?;
-    let own = members.get(name).and_then(Value::as_str);
-    own.or_else(|| members.values().find_map(|inner| find(inner, name)))
-}
-
-/// Builds what is started here, in the profile of this test.
-fn build() {
-    let status = Command::new(env!("CARGO"))
-        .args("build --quiet --bin exai --bin mock-provider --bin impostor".split(' '))
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .status()
-        .expect("cargo runs");
-    assert!(
-        status.success(),
-        "the server or the simulators do not build"
-    );
-}
-
 impl Ground {
     pub fn start() -> Self {
         build();
-        let state = tempfile::tempdir().expect("a folder");
-        let mut command = Command::new(built("exai"));
-        command
-            .env_clear()
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         let mut set = vec![
-            format!("server.state_dir={}", state.path().display()),
             "tools.profile=full".to_owned(),
             // A choice by the state of the providers would not be the same each time.
             "models.default=kimi-k2.6".to_owned(),
         ];
+        let mut variables = Vec::new();
         let mut providers = Vec::new();
         let rows = [
             ("kimi", "KIMI_API_KEY"),
@@ -109,28 +80,10 @@ impl Ground {
             providers.push(child);
             set.push(format!("provider.{provider}.base_url={url}"));
             set.push(format!("provider.{provider}.allow_private=true"));
-            command.env(variable, key(provider));
+            variables.push((variable, key(provider)));
         }
-        for pair in &set {
-            command.args(["--set", pair]);
-        }
-        let mut server = command
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let log = BufReader::new(server.stderr.take().expect("a pipe"));
-        let mut lines = log.lines().map_while(Result::ok);
-        let listening = lines.by_ref().find_map(|line| {
-            let line: Value = serde_json::from_str(&line).ok()?;
-            find(&line, "public").map(str::to_owned)
-        });
-        std::thread::spawn(move || lines.for_each(drop));
-        Self {
-            server,
-            providers,
-            address: listening.expect("a line that says where"),
-            _state: state,
-        }
+        let server = Served::start(&variables, &[], &set);
+        Self { server, providers }
     }
 
     /// One request of 2026-07-28 over HTTP: its result.
@@ -145,14 +98,14 @@ impl Ground {
         let name = name.unwrap_or_default();
         let body =
             json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let mut stream = TcpStream::connect(&self.address).expect("the server listens");
+        let mut stream = TcpStream::connect(&self.server.public).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         write!(
             stream,
             "POST /mcp HTTP/1.1\r\nhost: {}\r\naccept: application/json, text/event-stream\r\n\
              content-type: application/json\r\nconnection: close\r\nmcp-method: {method}\r\n{name}\
              mcp-protocol-version: 2026-07-28\r\ncontent-length: {}\r\n\r\n{body}",
-            self.address,
+            self.server.public,
             body.len()
         )
         .expect("the request is taken");
