@@ -8,7 +8,7 @@ use crate::cli::arguments::{Driver, SpoilWord, StoreChoice};
 
 /// The edge of saboteurs that spoil the launch itself, by name.
 const LAUNCHER: &str = "launcher";
-const LAUNCHERS: [(&str, Launcher); 6] = [
+const LAUNCHERS: [(&str, Launcher); 7] = [
     ("foreign-build", Launcher::ForeignBuild),
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),
