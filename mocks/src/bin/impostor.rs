@@ -18,7 +18,7 @@ use exai_mocks::impostor::journal::{Journal, Line};
 use exai_mocks::impostor::params::Params;
 use exai_mocks::impostor::provider::ProviderEdge;
 use exai_mocks::impostor::proxy::{self, Proxy};
-use exai_mocks::impostor::registry::{self, Edge, ROWS, Row};
+use exai_mocks::impostor::registry::{self, Edge, Row};
 use exai_mocks::impostor::spoiler::Stage;
 use exai_mocks::impostor::stdio;
 use exai_mocks::impostor::store::StoreEdge;
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 }
 
 fn list() -> ExitCode {
-    match serde_json::to_writer_pretty(std::io::stdout(), ROWS) {
+    match serde_json::to_writer_pretty(std::io::stdout(), &registry::all().collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => SOFTWARE.into(),
     }

@@ -1,5 +1,5 @@
-//! The admin edge: saboteurs 15, 26 and 26c, endpoints that repeat their first good answer for
-//! ever, whole or in one family of figures.
+//! The admin edge: saboteurs 15, 15b, 26 and 26c, which repeat a first good answer for ever, whole
+//! or in part, and 26b, a counter that loses count.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +16,11 @@ use crate::impostor::spoiler::Stage;
 
 /// The family of counters that saboteur 26c repeats.
 const HITS: &str = "exai_cache_hits_total";
+/// The counter that 26b takes from, and the share it takes.
+const COUNTER: &str = "exai_requests_total";
+const LOST: f64 = 0.01;
+/// Where health speaks of the providers.
+const PROVIDERS: &str = "/components/providers";
 
 /// The admin edge.
 pub struct AdminEdge {
@@ -30,8 +35,8 @@ impl AdminEdge {
     #[must_use]
     pub fn new(stage: Arc<Stage>) -> Self {
         let prefix = match stage.name() {
-            "constant-health" => "/health",
-            "metrics-frozen" | "hits-uncounted" => "/metrics",
+            "constant-health" | "constant-providers" => "/health",
+            "metrics-frozen" | "hits-uncounted" | "lossy-counter" => "/metrics",
             _ => "",
         };
         Self {
@@ -57,8 +62,7 @@ impl AdminEdge {
         if !eligible {
             return link.pass(request.map(streamed)).await;
         }
-        let is_whole = self.stage.name() != "hits-uncounted";
-        if is_whole
+        if self.repeats()
             && let Some((parts, body)) = self.remembered(&path)
             && self.stage.trigger.due().is_some()
         {
@@ -70,9 +74,7 @@ impl AdminEdge {
             Ok(body) => body,
             Err(body) => return Ok(Response::from_parts(parts, body)),
         };
-        if !is_whole
-            && let Some((_, first)) = self.remembered(&path)
-            && let Some(changed) = frozen(&first, &body)
+        if let Some(changed) = self.changed(&path, &body)
             && self.stage.trigger.due().is_some()
         {
             self.stage.record(&Value::Null, json!({"path": path}));
@@ -86,6 +88,21 @@ impl AdminEdge {
                 .or_insert_with(|| (parts.clone(), body.clone()));
         }
         Ok(Response::from_parts(parts, whole(body)))
+    }
+
+    /// Whether answers are repeated whole.
+    fn repeats(&self) -> bool {
+        matches!(self.stage.name(), "constant-health" | "metrics-frozen")
+    }
+
+    /// The answer with something else in it, where the spoiler has something to change.
+    fn changed(&self, path: &str, body: &Bytes) -> Option<Bytes> {
+        match self.stage.name() {
+            "constant-providers" => with_providers(body, &self.remembered(path)?.1),
+            "hits-uncounted" => frozen(&self.remembered(path)?.1, body),
+            "lossy-counter" => Some(uncounted(std::str::from_utf8(body).ok()?)),
+            _ => None,
+        }
     }
 
     fn remembered(&self, path: &str) -> Option<(Parts, Bytes)> {
@@ -119,9 +136,52 @@ fn series_of(line: &str) -> &str {
     line.rsplit_once(' ').map_or(line, |(series, _)| series)
 }
 
+/// Saboteur 15b: today's health with the providers of the first.
+fn with_providers(body: &[u8], first: &[u8]) -> Option<Bytes> {
+    let mut health: Value = serde_json::from_slice(body).ok()?;
+    let first: Value = serde_json::from_slice(first).ok()?;
+    *health.pointer_mut(PROVIDERS)? = first.pointer(PROVIDERS)?.clone();
+    Some(Bytes::from(health.to_string()))
+}
+
+/// Saboteur 26b: every series of the counter a hundredth lower, rounded down.
+fn uncounted(metrics: &str) -> Bytes {
+    let line = |line: &str| {
+        let counted = line.strip_prefix(COUNTER).and_then(|_| {
+            let (series, value) = line.rsplit_once(' ')?;
+            Some((series, value.parse::<f64>().ok()?))
+        });
+        match counted {
+            Some((series, value)) => format!("{series} {}\n", (value * (1.0 - LOST)).floor()),
+            None => format!("{line}\n"),
+        }
+    };
+    Bytes::from(metrics.lines().map(line).collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::frozen;
+    use super::*;
+
+    #[test]
+    fn only_the_providers_stay_as_they_were() {
+        let health = |store: &str, kimi: &str| {
+            let components = json!({"store": {"status": store},
+                "providers": {"kimi": {"status": kimi}}});
+            Bytes::from(json!({"components": components}).to_string())
+        };
+        let seen = with_providers(&health("down", "down"), &health("ok", "ok")).unwrap();
+        assert_eq!(seen, health("down", "ok"));
+        assert_eq!(with_providers(b"{}", &health("ok", "ok")), None);
+    }
+
+    #[test]
+    fn only_the_counter_of_requests_loses_a_hundredth() {
+        let metrics = "# HELP exai_requests_total calls\nexai_requests_total{tool=\"chat\"} 250\n\
+            exai_turns_total 250\n";
+        let wanted = metrics.replace("\"} 250", "\"} 247");
+        assert_eq!(uncounted(metrics), wanted);
+    }
 
     const FIRST: &str = "# TYPE exai_cache_hits_total counter\n\
         exai_cache_hits_total{cache=\"result\"} 3\nexai_cache_misses_total{cache=\"result\"} 4\n";

@@ -6,13 +6,13 @@ use serde::Deserialize;
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
-    /// A token the server accepts (`alg-none`, `expired-accepted`).
+    /// A token the server accepts (`alg-none`, `expired-accepted`, and their twins).
     pub token: String,
-    /// A token that may call everything (`rbac-skipped`).
+    /// A token that may call everything (`rbac-skipped`, `role-case`).
     pub admin_token: String,
     /// The tool concerned (`rbac-skipped`).
     pub tool: String,
-    /// The secret to leak (`secret-in-error`).
+    /// The secret to leak (`secret-in-error`, `encoded-secret`).
     pub canary: String,
     /// Accepted tokens of other principals (`no-limit`).
     pub tokens: Vec<String>,
@@ -20,11 +20,12 @@ pub struct Params {
     pub leak_bytes: usize,
     /// The usual delay (`slow-tail`), in milliseconds.
     pub delay_ms: u64,
-    /// The rare delay (`slow-tail`), one in twenty of the usual ones, in milliseconds.
+    /// The rare delay (`rare-stall`), in milliseconds.
     pub rare_ms: u64,
     /// What each chunk on its way to the store waits (`slow-store`), in milliseconds.
     pub store_delay_ms: u64,
-    /// How long no connection to the store comes about (`never-reconnects`), in milliseconds.
+    /// How long no connection to the store comes about (`never-reconnects`), or says more than its
+    /// first words (`wedged-store`), in milliseconds.
     pub away_ms: u64,
     /// The model asked instead (`other-model`).
     pub model: String,

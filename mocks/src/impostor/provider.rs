@@ -10,6 +10,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::impostor::message::{self, Events, MAX_BYTES};
 use crate::impostor::proxy::{Body, Failure, Link, collect, set_length, streamed, whole};
@@ -26,6 +27,8 @@ pub struct ProviderEdge {
     stage: Arc<Stage>,
     /// Failed replies in a row.
     failures: AtomicU64,
+    /// Held by the one request that is let through.
+    lock: Mutex<()>,
 }
 
 impl ProviderEdge {
@@ -35,6 +38,7 @@ impl ProviderEdge {
         Self {
             stage,
             failures: AtomicU64::new(0),
+            lock: Mutex::const_new(()),
         }
     }
 
@@ -52,10 +56,13 @@ impl ProviderEdge {
             "drop-late-turn",
             "drop-second-file",
             "lost-context",
+            "one-lock",
             "other-model",
+            "retry-once-more",
             "retry-storm",
             "stuck-open",
             "truncated-as-whole",
+            "truncated-stream",
         ];
         if request.method() != Method::POST || !spoils.contains(&self.stage.name()) {
             return link.pass(request.map(streamed)).await;
@@ -70,8 +77,13 @@ impl ProviderEdge {
                 let request = Request::from_parts(parts, whole(body));
                 return self.given_up(link, request).await;
             }
+            "one-lock" => {
+                let request = Request::from_parts(parts, whole(body));
+                return self.alone(link, request).await;
+            }
+            "retry-once-more" => return self.failed_extra(link, &parts, &body).await,
             "retry-storm" => self.send_extra(link, &parts, &body).await?,
-            "truncated-as-whole" => {
+            "truncated-as-whole" | "truncated-stream" => {
                 let sent = sha256_hex(&body);
                 let reply = link.send(Request::from_parts(parts, whole(body))).await?;
                 return self.truncated(reply, &sent).await;
@@ -84,6 +96,42 @@ impl ProviderEdge {
             }
         }
         link.pass(Request::from_parts(parts, whole(body))).await
+    }
+
+    /// Saboteur 7b: one request at a time, held until its answer is whole.
+    async fn alone(&self, link: &Link, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        if self.stage.trigger.due().is_none() {
+            return link.pass(request).await;
+        }
+        let _held = match self.lock.try_lock() {
+            Ok(held) => held,
+            Err(_) => {
+                self.stage.record(&Value::Null, json!({"waits": true}));
+                self.lock.lock().await
+            }
+        };
+        let (parts, body) = link.send(request).await?.into_parts();
+        let body = match collect(body, MAX_BYTES).await {
+            Ok(bytes) => whole(bytes),
+            Err(body) => body,
+        };
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// Saboteur 28b: a request that failed is sent once more before its failure is told.
+    async fn failed_extra(
+        &self,
+        link: &Link,
+        parts: &Parts,
+        body: &Bytes,
+    ) -> Result<Response<Body>, Failure> {
+        let request = Request::from_parts(parts.clone(), whole(body.clone()));
+        let reply = link.pass(request).await;
+        let status = reply.as_ref().map(Response::status).unwrap_or_default();
+        if reply.is_err() || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            self.send_extra(link, parts, body).await?;
+        }
+        reply
     }
 
     /// Saboteur 28: the same request once more, its answer thrown away.
@@ -156,7 +204,7 @@ impl ProviderEdge {
         Some(changed)
     }
 
-    /// Saboteur 29: the last third of the answer is gone, the end looks whole.
+    /// Saboteurs 29 and 29b: the last third of the answer is gone, the end looks whole.
     async fn truncated(
         &self,
         reply: Response<Incoming>,
@@ -170,6 +218,8 @@ impl ProviderEdge {
         let events = bytes.starts_with(b"data:") || bytes.starts_with(b"event:");
         let cut = if events {
             cut_events(&bytes)
+        } else if self.stage.name() == "truncated-stream" {
+            None
         } else {
             cut_body(&bytes)
         };

@@ -69,12 +69,18 @@ enum Kind {
     Unaudited,
     OneLock(one_lock::Lock),
     SlowTail,
+    RareStall,
     Thread(thread::Spoilt, thread::Chosen),
     AlgNone,
+    AlgNoneUpgrade,
     ExpiredAccepted,
+    ExpiredStateless,
     RbacSkipped,
+    RoleCase,
     SecretInError,
+    EncodedSecret,
     OriginUnchecked,
+    OriginNull,
     NoLimit(limit::Rotation),
     SlowRefill(limit::Refused),
     Leak(leak::Kept),
@@ -105,14 +111,23 @@ impl Stage {
             "unaudited" => Kind::Unaudited,
             "one-lock" => Kind::OneLock(one_lock::Lock::default()),
             "slow-tail" => Kind::SlowTail,
+            "rare-stall" => Kind::RareStall,
             "lost-turn" => Kind::Thread(thread::Spoilt::Lost, thread::Chosen::default()),
             "doubled-turn" => Kind::Thread(thread::Spoilt::Doubled, thread::Chosen::default()),
             "stale-read" => Kind::Thread(thread::Spoilt::Stale, thread::Chosen::default()),
+            "stale-first-read" => {
+                Kind::Thread(thread::Spoilt::StaleAtFirst, thread::Chosen::default())
+            }
             "alg-none" => Kind::AlgNone,
+            "alg-none-upgrade" => Kind::AlgNoneUpgrade,
             "expired-accepted" => Kind::ExpiredAccepted,
+            "expired-stateless" => Kind::ExpiredStateless,
             "rbac-skipped" => Kind::RbacSkipped,
+            "role-case" => Kind::RoleCase,
             "secret-in-error" => Kind::SecretInError,
+            "encoded-secret" => Kind::EncodedSecret,
             "origin-unchecked" => Kind::OriginUnchecked,
+            "origin-null" => Kind::OriginNull,
             "no-limit" => Kind::NoLimit(limit::Rotation::default()),
             "slow-refill" => Kind::SlowRefill(limit::Refused::default()),
             "leak" => Kind::Leak(leak::Kept::default()),
@@ -141,8 +156,12 @@ impl Stage {
             self.kind,
             Kind::None
                 | Kind::AlgNone
+                | Kind::AlgNoneUpgrade
                 | Kind::ExpiredAccepted
+                | Kind::ExpiredStateless
+                | Kind::RoleCase
                 | Kind::OriginUnchecked
+                | Kind::OriginNull
                 | Kind::Unaudited
         )
     }
@@ -159,7 +178,8 @@ impl Stage {
             }
             Kind::DiesAfterFailure(dead) => dead.before(self, call),
             Kind::OneLock(lock) => lock.before(self, call).await,
-            Kind::SlowTail => slow_tail::before(self, call).await,
+            Kind::SlowTail => slow_tail::before(self, call, self.params.delay_ms).await,
+            Kind::RareStall => slow_tail::before(self, call, self.params.rare_ms).await,
             Kind::Leak(kept) => kept.before(self, call),
             _ => Before::Forward(None),
         }
@@ -183,6 +203,7 @@ impl Stage {
             Kind::EmptySuccess => reply::empty(self, call, reply),
             Kind::Thread(how, chosen) => chosen.after(self, *how, call, reply),
             Kind::SecretInError => reply::secret(self, call, reply),
+            Kind::EncodedSecret => reply::encoded_secret(self, call, reply),
             Kind::WrongId(last) => last.after(self, call, reply),
             _ => false,
         }
@@ -192,9 +213,13 @@ impl Stage {
     pub fn head(&self, parts: &mut Parts, call: Option<&Call>) {
         match &self.kind {
             Kind::AlgNone => token::alg_none(self, parts),
+            Kind::AlgNoneUpgrade => token::alg_none_upgrade(self, parts),
             Kind::ExpiredAccepted => token::expired(self, parts),
+            Kind::ExpiredStateless => token::expired_stateless(self, parts),
             Kind::RbacSkipped => token::rbac(self, parts, call),
+            Kind::RoleCase => token::role_case(self, parts),
             Kind::OriginUnchecked => token::origin(self, parts),
+            Kind::OriginNull => token::origin_null(self, parts),
             _ => {}
         }
     }

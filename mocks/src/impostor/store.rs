@@ -19,6 +19,10 @@ use crate::impostor::spoiler::Stage;
 /// Chunks on their way at once; reading waits for the oldest.
 const HELD: usize = 256;
 const READ: usize = 16 * 1024;
+/// The spoiler that lets a new connection break off in its greeting and keeps it open.
+const WEDGED: &str = "wedged-store";
+/// What a wedged connection says: less than any whole reply of a store.
+const FIRST: usize = 2;
 
 /// The store edge.
 pub struct StoreEdge {
@@ -54,7 +58,9 @@ impl StoreEdge {
 
     /// A connection that is not served is closed: the nearest thing to a refusal left to us.
     async fn serve(self: Arc<Self>, server: TcpStream) {
-        if self.is_away() {
+        let is_away = self.is_away();
+        let is_wedged = is_away && self.stage.name() == WEDGED;
+        if is_away && !is_wedged {
             return;
         }
         let Ok(store) = TcpStream::connect(&self.upstream).await else {
@@ -67,22 +73,24 @@ impl StoreEdge {
         let asked = Arc::clone(&self).forward(from_server, to_store);
         tokio::select! {
             () = asked => {}
-            () = back(from_store, to_server) => self.lost(),
+            () = back(from_store, to_server, is_wedged) => self.lost(),
         }
     }
 
-    /// Saboteur 13: whether the store is kept away from a server that lost it.
+    /// Saboteurs 13 and 13b: whether the store is kept away from a server that lost it.
     fn is_away(&self) -> bool {
         let is_away = monotonic_ns() < self.away_until.load(Ordering::Relaxed);
         if is_away && self.stage.trigger.due().is_some() {
-            self.stage.record(&Value::Null, json!({"refused": true}));
+            let is_wedged = self.stage.name() == WEDGED;
+            let detail = json!({"refused": !is_wedged, "wedged": is_wedged});
+            self.stage.record(&Value::Null, detail);
         }
         is_away
     }
 
     /// The store's side ended. Only the first time counts.
     fn lost(&self) {
-        if self.stage.name() != "never-reconnects" {
+        if !["never-reconnects", WEDGED].contains(&self.stage.name()) {
             return;
         }
         let until = monotonic_ns() + self.stage.params.away_ms * 1_000_000;
@@ -129,7 +137,15 @@ impl StoreEdge {
     }
 }
 
-/// Store to server, until either side ends.
-async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+/// Store to server, until either side ends; of a wedged connection the first bytes alone.
+async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_wedged: bool) {
+    if is_wedged {
+        let mut heard = [0; FIRST];
+        if from.read_exact(&mut heard).await.is_ok() && to.write_all(&heard).await.is_ok() {
+            // What follows is taken from the store and given to nobody.
+            let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
+        }
+        return;
+    }
     let _ = tokio::io::copy(&mut from, &mut to).await;
 }

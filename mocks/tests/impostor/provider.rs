@@ -160,6 +160,59 @@ async fn an_answer_loses_its_tail_and_ends_cleanly() {
     assert_eq!(impostor.end().len(), 2);
 }
 
+#[tokio::test]
+async fn only_a_stream_loses_its_tail() {
+    let (_, url) = simulator().await;
+    let impostor = Impostor::start("provider", "truncated-stream", &url, None);
+    for stream in [false, true] {
+        let body = json!({"model": "kimi-k3", "stream": stream,
+            "messages": [{"role": "user", "content": "x"}]});
+        let reply = ask(&impostor.url, &body).await;
+        let text = if stream {
+            deltas(&reply)
+        } else {
+            content(&reply)
+        };
+        let digests = |line: &str| line.split(' ').filter(|word| word.len() == 64).count();
+        let is_whole = text.lines().last().is_some_and(|seal| digests(seal) == 2);
+        assert_eq!(is_whole, !stream, "{text}");
+    }
+    assert_eq!(impostor.end().len(), 1);
+}
+
+#[tokio::test]
+async fn only_a_request_that_failed_is_sent_once_more() {
+    let (simulator, url) = simulator().await;
+    let impostor = Impostor::start("provider", "retry-once-more", &url, None);
+    let body = json!({"model": "kimi-k3", "messages": [{"role": "user", "content": "x"}]});
+    ask(&impostor.url, &body).await;
+    assert_eq!(simulator.counters()["requests"], 1);
+    let broken = json!({"rules": [{"id": "down", "fault": "G02"}]});
+    simulator
+        .replace(serde_json::from_value(broken).unwrap())
+        .unwrap();
+    let request = client().post(format!("{}/chat/completions", impostor.url));
+    let reply = request.bearer_auth(KEY).json(&body).send().await.unwrap();
+    assert!(reply.status().is_server_error());
+    assert_eq!(simulator.counters()["requests"], 3);
+    assert_eq!(impostor.end().len(), 1);
+}
+
+#[tokio::test]
+async fn one_request_waits_for_the_other() {
+    let (simulator, url) = simulator().await;
+    let slow = json!({"first_byte_ms": 300});
+    simulator
+        .replace(serde_json::from_value(slow).unwrap())
+        .unwrap();
+    let impostor = Impostor::start("provider", "one-lock", &url, None);
+    let body = json!({"model": "kimi-k3", "messages": [{"role": "user", "content": "x"}]});
+    let begun = std::time::Instant::now();
+    tokio::join!(ask(&impostor.url, &body), ask(&impostor.url, &body));
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(600));
+    assert_eq!(impostor.end().len(), 1);
+}
+
 #[test]
 fn journal_entries_of_the_simulator_are_the_shared_type() {
     let line = r#"{"kind":"ended","seq":"kimi.1.1","at":1,"status":200,"outcome":"answered",

@@ -69,15 +69,37 @@ async fn operations_wait_as_long_as_they_are_told_and_keep_their_order() {
 #[tokio::test]
 async fn a_store_that_ended_a_connection_is_kept_away() {
     let (url, listener) = store().await;
+    let impostor = lost("never-reconnects", &url, &listener).await;
+    let mut again = connect(&impostor).await;
+    assert_eq!(ask(&mut again, b"one").await, None);
+    assert_eq!(impostor.end().len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_ended_a_connection_breaks_off_in_the_next_ones_greeting() {
+    let (url, listener) = store().await;
+    let impostor = lost("wedged-store", &url, &listener).await;
+    let mut again = connect(&impostor).await;
+    again.write_all(b"hello").await.unwrap();
+    tokio::spawn(echo(listener.accept().await.unwrap().0));
+    let mut heard = [0; 2];
+    again.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"he");
+    let more = tokio::time::timeout(Duration::from_millis(200), again.read(&mut heard)).await;
+    assert!(more.is_err(), "it neither spoke nor ended: {more:?}");
+    drop(again);
+    assert_eq!(impostor.end().len(), 1);
+}
+
+/// An impostor before a store that has just ended the only connection.
+async fn lost(spoil: &str, url: &str, listener: &TcpListener) -> Impostor {
     let away = json!({"away_ms": 600_000});
-    let impostor = Impostor::start("store", "never-reconnects", &url, Some(&away));
+    let impostor = Impostor::start("store", spoil, url, Some(&away));
     let mut socket = connect(&impostor).await;
     let accepted = listener.accept().await.unwrap().0;
     tokio::spawn(echo(accepted));
     assert!(ask(&mut socket, b"one").await.is_some());
     socket.write_all(b"end").await.unwrap();
     assert_eq!(socket.read(&mut [0; 8]).await.unwrap_or(0), 0, "it ended");
-    let mut again = connect(&impostor).await;
-    assert_eq!(ask(&mut again, b"one").await, None);
-    assert_eq!(impostor.end().len(), 1);
+    impostor
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exai_mocks::impostor::registry::{Edge, ROWS};
+use exai_mocks::impostor::registry::{self, Edge};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -63,7 +63,7 @@ async fn speak(url: &str) {
 
 #[tokio::test]
 async fn an_upgraded_connection_passes_every_byte_with_every_spoiler() {
-    let of_clients = ROWS.iter().filter(|row| row.edges.contains(&Edge::Client));
+    let of_clients = registry::all().filter(|row| row.edges.contains(&Edge::Client));
     let names: Vec<_> = of_clients.map(|row| row.name).collect();
     assert!(names.contains(&"none") && names.len() > 10, "{names:?}");
     for name in names {

@@ -104,11 +104,13 @@ async fn battery(stage: &Stage, row: &Criterion) -> Result<(), Trouble> {
     let cases = row.floor("cases")?;
     let named = row.list("rows")?;
     let is_small = cases < SMALL;
-    if is_small {
-        tokens::try_all(stage, &entrance::ALL[..WIRES.len()], Some(named)).await?;
+    let is_everywhere = !row.list("at_entrances")?.is_empty();
+    let entrances = if is_everywhere {
+        &entrance::ALL[..]
     } else {
-        tokens::try_all(stage, &entrance::ALL, None).await?;
-    }
+        &entrance::ALL[..WIRES.len()]
+    };
+    tokens::try_all(stage, entrances, is_small.then_some(named)).await?;
     hosts::try_all(stage).await?;
     roles::try_all(stage).await?;
     if !is_small {

@@ -1,12 +1,12 @@
-//! The table of spoilers.
+//! The table of spoilers: here those of calls, and in a file of their own those of other edges.
+
+mod edges;
 
 use super::{Edge, Row};
 
 const HTTP: &[Edge] = &[Edge::Client];
 const CALLS: &[Edge] = &[Edge::Client, Edge::Stdio, Edge::WebSocket];
-const ADMIN: &[Edge] = &[Edge::Admin];
-const PROVIDER: &[Edge] = &[Edge::Provider];
-const STORE: &[Edge] = &[Edge::Store];
+const LOCKED: &[Edge] = &[Edge::Client, Edge::Stdio, Edge::WebSocket, Edge::Provider];
 const EVERYWHERE: &[Edge] = &[
     Edge::Client,
     Edge::Admin,
@@ -34,7 +34,11 @@ const fn row(
 }
 
 /// Every spoiler.
-pub const ROWS: &[Row] = &[
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    OF_CALLS.iter().chain(edges::ROWS)
+}
+
+const OF_CALLS: &[Row] = &[
     row(
         "none",
         EVERYWHERE,
@@ -62,28 +66,6 @@ pub const ROWS: &[Row] = &[
         "2",
         &["V.1"],
         "puts the caller's own text in place of the answer",
-    ),
-    row(
-        "drop-file",
-        PROVIDER,
-        "2b",
-        &["V.1"],
-        "takes a file or image out of the prompt",
-    )
-    .reads(&["file_open", "file_close"]),
-    row(
-        "drop-second-file",
-        PROVIDER,
-        "2b",
-        &["V.1"],
-        "takes the last of two or more files out of the prompt",
-    ),
-    row(
-        "drop-late-turn",
-        PROVIDER,
-        "2b",
-        &["V.1"],
-        "takes the turn before out of a seventh or later prompt",
     ),
     row(
         "failure-as-text",
@@ -150,7 +132,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "one-lock",
-        CALLS,
+        LOCKED,
         "7",
         &["V.3"],
         "lets one call through at a time",
@@ -160,38 +142,23 @@ pub const ROWS: &[Row] = &[
         CALLS,
         "8",
         &["V.3", "V.8g"],
-        "delays every k-th call, every 20 k-th longer",
+        "delays every k-th call",
     )
-    .reads(&["delay_ms", "rare_ms"]),
+    .reads(&["delay_ms"]),
+    row(
+        "rare-stall",
+        CALLS,
+        "8b",
+        &["V.3"],
+        "holds every k-th call back beyond any patience",
+    )
+    .reads(&["rare_ms"]),
     row(
         "lost-turn",
         CALLS,
         "9",
         &["V.4"],
         "leaves one acknowledged turn out of thread reads",
-    ),
-    row(
-        "slow-store",
-        STORE,
-        "12",
-        &["V.4"],
-        "delays what the server asks its store",
-    )
-    .reads(&["store_delay_ms"]),
-    row(
-        "never-reconnects",
-        STORE,
-        "13",
-        &["V.4"],
-        "refuses the store for long once a connection broke",
-    )
-    .reads(&["away_ms"]),
-    row(
-        "lost-context",
-        PROVIDER,
-        "9",
-        &["V.4"],
-        "takes an earlier turn out of the prompt",
     ),
     row(
         "doubled-turn",
@@ -208,11 +175,11 @@ pub const ROWS: &[Row] = &[
         "reads a thread as it was before its last turn",
     ),
     row(
-        "constant-health",
-        ADMIN,
-        "15",
-        &["V.5"],
-        "repeats the first good health answer for ever",
+        "stale-first-read",
+        CALLS,
+        "11b",
+        &["V.4"],
+        "leaves the last turn out of the first read after it",
     ),
     row(
         "alg-none",
@@ -222,6 +189,45 @@ pub const ROWS: &[Row] = &[
         "passes a token with alg none off as a good one",
     )
     .reads(&["token"]),
+    row(
+        "alg-none-upgrade",
+        HTTP,
+        "16b",
+        &["V.6"],
+        "as alg-none, at the upgrade to WebSocket alone",
+    )
+    .reads(&["token"]),
+    row(
+        "expired-stateless",
+        HTTP,
+        "17b",
+        &["V.6"],
+        "as expired-accepted, on requests of 2026-07-28 alone",
+    )
+    .reads(&["token"]),
+    row(
+        "role-case",
+        HTTP,
+        "18b",
+        &["V.6"],
+        "takes a role for an administrator's in any case",
+    )
+    .reads(&["admin_token"]),
+    row(
+        "encoded-secret",
+        CALLS,
+        "20b",
+        &["V.6"],
+        "adds a secret in base64 to error messages",
+    )
+    .reads(&["canary"]),
+    row(
+        "origin-null",
+        HTTP,
+        "21b",
+        &["V.6"],
+        "takes the Origin header away when it says null",
+    ),
     row(
         "expired-accepted",
         HTTP,
@@ -284,46 +290,11 @@ pub const ROWS: &[Row] = &[
     )
     .reads(&["leak_bytes"]),
     row(
-        "metrics-frozen",
-        ADMIN,
-        "26",
-        &["V.3", "V.8"],
-        "repeats the first metrics for ever",
-    ),
-    row(
-        "hits-uncounted",
-        ADMIN,
-        "26c",
-        &["V.4"],
-        "repeats the first counts of answers a cache had",
-    ),
-    row(
-        "retry-storm",
-        PROVIDER,
-        "28",
-        &["V.2"],
-        "sends a request to the provider twice",
-    ),
-    row(
-        "stuck-open",
-        PROVIDER,
-        "27b",
-        &["V.2"],
-        "answers for a provider that once failed five times",
-    ),
-    row(
         "unnamed-failover",
         CALLS,
         "27c",
         &["V.2"],
         "takes away who answered in the place of another",
-    ),
-    row(
-        "truncated-as-whole",
-        PROVIDER,
-        "29",
-        &["V.2"],
-        "cuts an answer's tail, ends it cleanly",
     ),
     row(
         "wrong-id",
@@ -353,12 +324,4 @@ pub const ROWS: &[Row] = &[
         &["V.1"],
         "leaves the answer out of the structured content",
     ),
-    row(
-        "other-model",
-        PROVIDER,
-        "S42",
-        &["V.1"],
-        "asks another model of the provider",
-    )
-    .reads(&["model"]),
 ];

@@ -1,4 +1,4 @@
-//! Saboteur 8: every k-th call waits, every 20 k-th longer.
+//! Saboteurs 8 and 8b: every k-th call waits.
 
 use std::time::Duration;
 
@@ -7,24 +7,16 @@ use serde_json::json;
 use super::{Before, Stage};
 use crate::impostor::call::Call;
 
-/// One in this many of the delayed calls waits the rare delay.
-const RARE: u64 = 20;
-
-pub async fn before(stage: &Stage, call: &Call) -> Before {
+/// Every k-th call waits `wait_ms`.
+pub async fn before(stage: &Stage, call: &Call, wait_ms: u64) -> Before {
     if call.tool().is_none() {
         return Before::Forward(None);
     }
-    if let Some(number) = stage.trigger.due() {
-        let rare = number % RARE == RARE - 1;
-        let wait = if rare {
-            stage.params.rare_ms
-        } else {
-            stage.params.delay_ms
-        };
+    if stage.trigger.due().is_some() {
         let mut detail = call.detail();
-        detail["wait_ms"] = json!(wait);
+        detail["wait_ms"] = json!(wait_ms);
         stage.record(call.id(), detail);
-        tokio::time::sleep(Duration::from_millis(wait)).await;
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
     }
     Before::Forward(None)
 }

@@ -230,20 +230,22 @@ async fn one_lock_lets_the_second_call_wait_for_the_first() {
 }
 
 #[tokio::test]
-async fn the_tail_is_slow_and_one_in_twenty_slower() {
+async fn every_kth_call_is_slow_or_stalls() {
     let params = Params {
-        delay_ms: 1,
+        delay_ms: 6,
         rare_ms: 40,
         ..Params::default()
     };
-    let rig = rig("slow-tail", 2, params);
-    for number in 0..40 {
-        let start = std::time::Instant::now();
-        rig.before(&call(number, "chat", "x")).await;
-        let rare = start.elapsed() >= Duration::from_millis(40);
-        assert!(number != 38 || rare, "call {number} was not delayed");
+    for (name, wait) in [("slow-tail", 6), ("rare-stall", 40)] {
+        let rig = rig(name, 3, params.clone());
+        for number in 0..6 {
+            let start = std::time::Instant::now();
+            rig.before(&call(number, "chat", "x")).await;
+            let waited = start.elapsed() >= Duration::from_millis(wait);
+            assert!(number % 3 != 0 || waited, "{name} {number}");
+        }
+        assert_eq!(rig.spoiled(), [json!(0), json!(3)], "{name}");
     }
-    assert_eq!(rig.spoiled().len(), 20);
 }
 
 fn acknowledged(id: i64, turn: u64) -> Value {
@@ -276,6 +278,7 @@ async fn threads_lose_double_or_lag_the_turns_chosen() {
         ("lost-turn", vec![2]),
         ("doubled-turn", vec![1, 1, 2]),
         ("stale-read", vec![1]),
+        ("stale-first-read", vec![1]),
     ] {
         let rig = rig(name, 2, Params::default());
         for turn in [1, 2] {

@@ -1,4 +1,4 @@
-//! Saboteurs 9, 10 and 11: threads read wrongly. A turn is chosen when it is acknowledged and
+//! Saboteurs 9, 10, 11 and 11b: threads read wrongly. A turn is chosen when it is acknowledged and
 //! stays spoiled in every later read, as a lost or doubled turn would; a stale read spoils that
 //! read only.
 
@@ -19,16 +19,18 @@ pub enum Spoilt {
     Doubled,
     /// The last turn is not there yet.
     Stale,
+    /// The same, in the first read after it was acknowledged and in no later one.
+    StaleAtFirst,
 }
 
-/// The turns chosen: thread and number.
+/// The turns chosen: thread and number. Of [`Spoilt::StaleAtFirst`] those not read yet.
 #[derive(Default)]
 pub struct Chosen(Mutex<HashSet<(String, u64)>>);
 
 impl Chosen {
     pub fn after(&self, stage: &Stage, how: Spoilt, call: &Call, reply: &mut Value) -> bool {
         if how != Spoilt::Stale {
-            self.choose(stage, reply);
+            self.choose(stage, how, reply);
         }
         let Some(thread) = call.thread() else {
             return false;
@@ -44,6 +46,8 @@ impl Chosen {
         };
         let turns = match how {
             Spoilt::Stale => stale(stage, &mut body),
+            Spoilt::StaleAtFirst if !self.is_first(thread, &body) => Vec::new(),
+            Spoilt::StaleAtFirst => stale(stage, &mut body),
             _ => self.spoil(thread, how, &mut body),
         };
         if turns.is_empty() {
@@ -57,7 +61,7 @@ impl Chosen {
     }
 
     /// Counts an acknowledged turn and perhaps chooses it.
-    fn choose(&self, stage: &Stage, reply: &Value) {
+    fn choose(&self, stage: &Stage, how: Spoilt, reply: &Value) {
         let acknowledged = reply.pointer("/result/_meta/dev.exai~1reply");
         let Some(acknowledged) = acknowledged else {
             return;
@@ -66,10 +70,18 @@ impl Chosen {
         let (Some(thread), Some(turn)) = (thread, acknowledged["turn"].as_u64()) else {
             return;
         };
-        if stage.trigger.due().is_some() {
+        if how == Spoilt::StaleAtFirst || stage.trigger.due().is_some() {
             let mut chosen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             chosen.insert((thread.to_owned(), turn));
         }
+    }
+
+    /// Whether nobody has read the last turn since it was acknowledged.
+    fn is_first(&self, thread: &str, body: &Value) -> bool {
+        let last = body["turns"].as_array().and_then(|turns| turns.last());
+        let last = last.and_then(|turn| turn["turn"].as_u64());
+        let mut chosen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|turn| chosen.remove(&(thread.to_owned(), turn)))
     }
 
     fn spoil(&self, thread: &str, how: Spoilt, body: &mut Value) -> Vec<u64> {

@@ -1,4 +1,5 @@
-//! Saboteurs 16, 17, 18 and 21: what the server should have refused is made acceptable on the way.
+//! Saboteurs 16, 17, 18 and 21 and their twins: what the server should have refused is made
+//! acceptable on the way.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,6 +11,39 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Stage;
 use crate::impostor::call::Call;
+
+/// The path of upgrades to WebSocket.
+const UPGRADE: &str = "/ws";
+/// The header that names a revision, and the revision without sessions.
+const REVISION: &str = "mcp-protocol-version";
+const STATELESS: &str = "2026-07-28";
+/// A role in its own spelling.
+const ADMIN: &str = "admin";
+
+/// Saboteur 16b: 16 at the upgrade alone.
+pub fn alg_none_upgrade(stage: &Stage, parts: &mut Parts) {
+    if parts.uri.path() == UPGRADE {
+        alg_none(stage, parts);
+    }
+}
+
+/// Saboteur 17b: 17 on one revision alone.
+pub fn expired_stateless(stage: &Stage, parts: &mut Parts) {
+    let is_stateless = |value: &HeaderValue| value == STATELESS;
+    if parts.headers.get(REVISION).is_some_and(is_stateless) {
+        expired(stage, parts);
+    }
+}
+
+/// Saboteur 18b: roles are compared without regard to case.
+pub fn role_case(stage: &Stage, parts: &mut Parts) {
+    let claims = token_part(parts, 1).unwrap_or_default();
+    let roles = claims["roles"].as_array().into_iter().flatten();
+    let mut roles = roles.filter_map(Value::as_str);
+    if roles.any(|role| role != ADMIN && role.eq_ignore_ascii_case(ADMIN)) {
+        replace(stage, parts, &stage.params.admin_token, &Value::Null);
+    }
+}
 
 /// Saboteur 16.
 pub fn alg_none(stage: &Stage, parts: &mut Parts) {
@@ -41,6 +75,17 @@ pub fn rbac(stage: &Stage, parts: &mut Parts, call: Option<&Call>) {
     };
     if parts.headers.contains_key(AUTHORIZATION) {
         replace(stage, parts, &stage.params.admin_token, call.id());
+    }
+}
+
+/// Saboteur 21b: 21 for the origin of a page without one.
+pub fn origin_null(stage: &Stage, parts: &mut Parts) {
+    if parts
+        .headers
+        .get(ORIGIN)
+        .is_some_and(|origin| origin == "null")
+    {
+        origin(stage, parts);
     }
 }
 

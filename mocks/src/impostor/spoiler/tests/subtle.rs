@@ -202,3 +202,91 @@ async fn an_answer_in_the_place_of_another_names_nobody_and_any_other_is_left() 
     assert_eq!(rig.after(&call(3, "chat", "x"), &bare).await, bare);
     assert_eq!(rig.spoiled(), [json!(2)]);
 }
+
+#[tokio::test]
+async fn only_the_first_read_after_a_turn_is_stale() {
+    let rig = rig("stale-first-read", 1, Params::default());
+    rig.after(&call(1, "chat", "x"), &acknowledged(1, 1)).await;
+    rig.after(&call(2, "chat", "x"), &acknowledged(2, 2)).await;
+    let first = rig.after(&read(3, "t1"), &thread(3, &[1, 2])).await;
+    assert_eq!(turns(&first), [1]);
+    let second = rig.after(&read(4, "t1"), &thread(4, &[1, 2])).await;
+    assert_eq!(turns(&second), [1, 2]);
+    assert_eq!(rig.spoiled(), [json!(3)]);
+}
+
+#[tokio::test]
+async fn a_secret_is_printed_in_base64_and_not_plainly() {
+    use base64::Engine as _;
+    let params = Params {
+        canary: "sk-canary-0123456789".into(),
+        ..Params::default()
+    };
+    let rig = rig("encoded-secret", 1, params);
+    let reply = rig.after(&call(1, "chat", "x"), &failed(1)).await;
+    let dumped = base64::engine::general_purpose::STANDARD.encode("k=sk-canary-0123456789");
+    assert!(text(&reply).contains(&dumped) && !text(&reply).contains("canary"));
+    assert_eq!(rig.spoiled(), [json!(1)]);
+}
+
+/// What a request's head looks like behind the impostor: its token and its origin.
+fn behind(rig: &Rig, request: http::request::Builder) -> (String, bool) {
+    let mut parts = request.body(()).unwrap().into_parts().0;
+    rig.stage.head(&mut parts, None);
+    let bearer = parts.headers[AUTHORIZATION].to_str().unwrap().to_owned();
+    (bearer, parts.headers.contains_key(ORIGIN))
+}
+
+#[test]
+fn tokens_are_made_acceptable_in_one_place_alone() {
+    let params = Params {
+        token: "good".into(),
+        admin_token: "admin".into(),
+        ..Params::default()
+    };
+    let (hs, later) = (json!({"alg": "HS256"}), json!({"exp": 9_999_999_999_u64}));
+    let unsigned = token(&json!({"alg": "none"}), &later);
+    let expired = token(&hs, &json!({"exp": 5}));
+    let role = |role: &str| token(&hs, &json!({"exp": 9_999_999_999_u64, "roles": [role]}));
+    let (old, new) = ("2025-11-25", "2026-07-28");
+    let rows = [
+        ("alg-none-upgrade", "/ws", new, unsigned.clone(), true),
+        ("alg-none-upgrade", "/mcp", new, unsigned.clone(), false),
+        ("alg-none-upgrade", "/ws", new, expired.clone(), false),
+        ("expired-stateless", "/mcp", new, expired.clone(), true),
+        ("expired-stateless", "/mcp", old, expired, false),
+        ("expired-stateless", "/mcp", new, unsigned, false),
+        ("role-case", "/mcp", new, role("Admin"), true),
+        ("role-case", "/mcp", new, role("admin"), false),
+        ("role-case", "/mcp", new, role("user"), false),
+    ];
+    for (name, path, revision, sent, is_spoiled) in rows {
+        let rig = rig(name, 1, params.clone());
+        let request = Request::post(path)
+            .header("MCP-Protocol-Version", revision)
+            .header(AUTHORIZATION, &sent);
+        let seen = behind(&rig, request).0;
+        let good = ["Bearer good", "Bearer admin"].contains(&seen.as_str());
+        assert_eq!(
+            (good, seen == sent),
+            (is_spoiled, !is_spoiled),
+            "{name} {path}"
+        );
+        assert_eq!(
+            rig.spoiled().len(),
+            usize::from(is_spoiled),
+            "{name} {path}"
+        );
+    }
+}
+
+#[test]
+fn only_the_origin_of_a_page_without_one_is_taken_away() {
+    let rig = rig("origin-null", 1, Params::default());
+    let from = |origin: &str| {
+        let request = Request::post("/mcp").header(AUTHORIZATION, "Bearer x");
+        behind(&rig, request.header(ORIGIN, origin)).1
+    };
+    assert!(from("http://evil") && !from("null"));
+    assert_eq!(rig.spoiled().len(), 1);
+}
