@@ -26,6 +26,12 @@ impl Generator {
         })
     }
 
+    /// The most lag, ns, with which the generator still keeps its plan.
+    #[must_use]
+    pub const fn lag(self) -> u64 {
+        self.lag
+    }
+
     /// Writes a row each for dropped arrivals, lag and saturation. None of them is the server's.
     pub fn conclude(self, loads: &[LoadAccount], finding: &mut Finding) {
         if loads.is_empty() {

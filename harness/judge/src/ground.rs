@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::criterion::{Criterion, Missing};
 use crate::fault::{Fault, Step};
-use crate::observation::{Event, IdentitySeen, Observation};
+use crate::observation::{Event, IdentitySeen, LoadAccount, Observation};
+use crate::operation::Call;
 use pulse::Pulse;
 
 /// The criterion under which the harness notes facts of the whole run.
@@ -118,6 +119,7 @@ pub struct Ground {
     pub not_tested: BTreeMap<String, Vec<String>>,
     tail: u64,
     pulse: Pulse,
+    loads: Vec<LoadAccount>,
     answered_by: BTreeMap<String, u64>,
 }
 
@@ -159,6 +161,22 @@ impl Ground {
             .faults
             .iter()
             .any(|life| life.overlaps(from, until))
+    }
+
+    /// By how much our own generator was late in sending a call, ns: what lies between intent and
+    /// sending, and never more than the 99th percentile of its step's lag, where that is beyond
+    /// `limit`. A server that is slow to take what it is sent delays the sending too, but not the
+    /// generator's clock.
+    #[must_use]
+    pub fn lateness(&self, call: &Call, limit: u64) -> u64 {
+        let is_of = |load: &&LoadAccount| {
+            load.criterion == call.criterion
+                && load.phase == call.phase
+                && (load.from..=load.until).contains(&call.intended_at)
+        };
+        let lags = self.loads.iter().filter(is_of).map(|load| load.lag_p99);
+        let lag = lags.filter(|lag| *lag > limit).max().unwrap_or_default();
+        lag.min(call.sent_at.saturating_sub(call.intended_at))
     }
 
     /// The phases of a criterion with that name, in order.
@@ -231,6 +249,7 @@ impl Ground {
             }),
             Event::Sample(sample) if sample.process == RIG => self.pulse.beat(observation.at),
             Event::Identity(seen) => self.note_identity(observation.at, seen),
+            Event::Load(load) => self.loads.push(load.clone()),
             Event::NotTested { criterion, what } => {
                 self.not_tested
                     .entry(criterion.clone())

@@ -296,6 +296,28 @@ impl Latency {
     }
 }
 
+impl Latency {
+    /// As [`Latency::conclude`]; `own` are the same samples without what our generator was late by.
+    /// What is too slow with that alone is the rig's doing: Inconclusive, and neither Pass nor Fail.
+    pub fn conclude_with(
+        &self,
+        samples: &[(u64, u64)],
+        own: &[(u64, u64)],
+        finding: &mut Finding,
+    ) -> Verdict {
+        let verdict = self.conclude(samples, finding);
+        let is_own = || self.conclude(own, &mut blank(&self.id)) == Verdict::Fail;
+        if verdict != Verdict::Fail || is_own() {
+            return verdict;
+        }
+        if let Some(check) = finding.checks.last_mut() {
+            check.verdict = Verdict::Inconclusive;
+            check.reason = Some(Reason::RigLimit);
+        }
+        Verdict::Inconclusive
+    }
+}
+
 /// One figure with its unit against an inclusive limit.
 pub fn at_most(
     finding: &mut Finding,

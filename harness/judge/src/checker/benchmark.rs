@@ -36,6 +36,8 @@ pub struct Benchmark<'a> {
 
 struct Repetition {
     latencies: Vec<(u64, u64)>,
+    /// The same without what the generator was late by.
+    own: Vec<(u64, u64)>,
     stays: Vec<(u64, u64)>,
     errors: Rate,
     available: Rate,
@@ -73,6 +75,7 @@ impl<'a> Benchmark<'a> {
                 .entry(number)
                 .or_insert_with(|| Repetition {
                     latencies: Vec::new(),
+                    own: Vec::new(),
                     stays: Vec::new(),
                     errors: Rate::new(&format!("errors.{number}"), "calls not right", errors),
                     available: Rate::new(
@@ -88,11 +91,13 @@ impl<'a> Benchmark<'a> {
     fn call(&mut self, seen: &Seen<'_>, call: &Call) {
         let wrong = proof::prove(self.brief.key, seen.journal, call).wrong();
         let is_tainted = seen.is_tainted;
+        let late_by = self.brief.ground.lateness(call, self.generator.lag());
+        let own = call.latency().saturating_sub(late_by);
         let Some(repetition) = self.repetition(&call.phase) else {
             return;
         };
-        let late = (call.latency() > call.deadline)
-            .then(|| format!("operation {} came after its deadline", call.op));
+        let late =
+            (own > call.deadline).then(|| format!("operation {} came after its deadline", call.op));
         let unavailable = wrong.clone().or(late);
         repetition
             .errors
@@ -104,6 +109,7 @@ impl<'a> Benchmark<'a> {
             repetition
                 .latencies
                 .push((call.intended_at, call.latency()));
+            repetition.own.push((call.intended_at, own));
             repetition.stays.push((call.sent_at, call.done_at));
         }
     }
@@ -230,7 +236,7 @@ impl Checker for Benchmark<'_> {
                 line: self.line,
                 least: self.least,
             };
-            latency.conclude(&repetition.latencies, &mut finding);
+            latency.conclude_with(&repetition.latencies, &repetition.own, &mut finding);
             let mut sorted: Vec<u64> = repetition.latencies.iter().map(|(_, took)| *took).collect();
             sorted.sort_unstable();
             let seen = bounds::quantile(&sorted, bounds::P95);

@@ -28,6 +28,8 @@ pub struct Concurrency<'a> {
     stays: Vec<Stay>,
     finished: Vec<u64>,
     latencies: Vec<(u64, u64)>,
+    /// The same without what the generator was late by.
+    own: Vec<(u64, u64)>,
     errors: Rate,
     proofs: ProofTallies,
     usage: Usage,
@@ -107,6 +109,7 @@ impl<'a> Concurrency<'a> {
             stays: Vec::new(),
             finished: Vec::new(),
             latencies: Vec::new(),
+            own: Vec::new(),
             errors: Rate::new(
                 "errors",
                 "calls refused, shed, wrong, late or unanswered",
@@ -167,13 +170,23 @@ impl<'a> Concurrency<'a> {
             tally::millis(call.latency()),
             tally::millis(most)
         );
-        self.slow
-            .trial(is_tainted, place, (call.latency() > most).then_some(says));
+        let late = self
+            .brief
+            .ground
+            .lateness(call, self.limits.generator.lag());
+        let own = call.latency().saturating_sub(late);
+        let is_excused = call.latency() > most && own <= most;
+        self.slow.trial(
+            is_tainted || is_excused,
+            place,
+            (own > most).then_some(says),
+        );
         self.errors.trial(is_tainted, place, wrong);
         if is_tainted {
             return;
         }
         self.latencies.push((call.intended_at, call.latency()));
+        self.own.push((call.intended_at, own));
         self.stay(seen, call, &proof);
     }
 
@@ -325,14 +338,16 @@ impl Checker for Concurrency<'_> {
         let Self {
             errors,
             latencies,
+            own,
             limits,
             ..
         } = *self;
         let count = errors.trials();
         let bad = errors.count();
         errors.conclude(&mut finding);
-        limits.p95.conclude(&latencies, &mut finding);
-        limits.p99.conclude(&latencies, &mut finding);
+        for line in [&limits.p95, &limits.p99] {
+            line.conclude_with(&latencies, &own, &mut finding);
+        }
         for tally in [self.slow, self.unanswered, self.sequence] {
             tally.conclude(&mut finding);
         }

@@ -258,6 +258,28 @@ fn a_rig_that_drops_lags_or_saturates_is_inconclusive_and_never_a_fail() {
 }
 
 #[test]
+fn an_answer_beyond_the_maximum_counts_only_if_it_was_the_servers_doing() {
+    // All calls were sent `late`; the first took `takes` from then on, with a limit of ten seconds.
+    let failed_at = |late: u64, takes: u64| {
+        let mut world = good();
+        for observation in &mut world.out {
+            if let Event::Load(load) = &mut observation.event {
+                load.lag_p99 = 2 * S;
+            }
+        }
+        let first = world.ops("V.3")[0];
+        let call = world.call(first);
+        call.sent_at += late;
+        call.done_at = call.sent_at + takes;
+        failed(&judged(&world)).contains(&"maximum")
+    };
+    assert!(!failed_at(2 * S, 10 * S));
+    assert!(failed_at(2 * S, 10 * S + 1));
+    assert!(failed_at(3 * S, 10 * S), "the generator was late by two");
+    assert!(failed_at(0, 10 * S + 1));
+}
+
+#[test]
 fn a_restart_or_too_much_memory_fails() {
     for (pid, resident, demanded) in [(PID + 1, 1, "pid"), (PID, 1_639 << 20, "memory")] {
         let mut world = good();

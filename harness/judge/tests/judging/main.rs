@@ -21,6 +21,7 @@ mod folding;
 mod generator;
 mod ground;
 mod journal;
+mod lateness;
 mod mutation;
 mod recovery;
 mod security;
