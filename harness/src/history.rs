@@ -78,6 +78,8 @@ pub struct Recorder {
     shared: Arc<Shared>,
     /// What is said belongs to the second, deliberately broken instance.
     is_control: bool,
+    /// Critical errors of this kind are not said of it.
+    swallowed: Option<&'static str>,
 }
 
 struct Shared {
@@ -117,6 +119,7 @@ impl Recorder {
                 writer: Mutex::new(Some(writer)),
             }),
             is_control: false,
+            swallowed: None,
         })
     }
 
@@ -128,7 +131,14 @@ impl Recorder {
         Self {
             shared: Arc::clone(&self.shared),
             is_control: true,
+            swallowed: None,
         }
+    }
+
+    /// This voice, deaf to critical errors of one kind: the saboteur of the detector's proof.
+    #[must_use]
+    pub fn without(self, swallowed: Option<&'static str>) -> Self {
+        Self { swallowed, ..self }
     }
 
     /// Shows every further observation to one onlooker; a second one is not heeded.
@@ -156,7 +166,7 @@ impl Recorder {
     /// Records what happened at `at`, ns on the run's clock.
     pub fn record_at(&self, at: u64, event: Event) {
         let event = if self.is_control {
-            control::said_of_control(event)
+            control::said_of_control(event, self.swallowed)
         } else {
             Some(event)
         };

@@ -4,6 +4,7 @@
 //! finds the in-flight cap reached is counted as dropped, never delayed and never forgotten.
 
 pub mod ceiling;
+pub mod hindrance;
 pub mod null_server;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::client::Client;
 use crate::history::{Now, Recorder};
 use crate::operation::OperationPlan;
+
+use hindrance::Hindrance;
 
 const SECOND: f64 = 1e9;
 
@@ -56,6 +59,8 @@ pub struct LoadPlan {
     pub in_flight: usize,
     /// The generator's measured ceiling, operations a second.
     pub ceiling: Option<f64>,
+    /// What is in its way on purpose.
+    pub hindrance: Hindrance,
 }
 
 impl LoadPlan {
@@ -71,6 +76,7 @@ impl LoadPlan {
             count: whole(rate * f64::from(seconds)),
             in_flight: 2_048,
             ceiling: None,
+            hindrance: Hindrance::None,
         }
     }
 
@@ -82,7 +88,11 @@ impl LoadPlan {
             Arrivals::Poisson { seed } => Some(ChaCha8Rng::seed_from_u64(seed)),
         };
         let mut at = 0.0;
-        (0..self.count).map(move |_| {
+        let count = match self.hindrance {
+            Hindrance::Idle => 0,
+            _ => self.count,
+        };
+        (0..count).map(move |_| {
             let due = whole(at);
             // One minus a draw from [0, 1) is never 0, so that the logarithm is finite.
             at += random.as_mut().map_or(period, |random| {
@@ -122,17 +132,19 @@ where
         if !is_due(due, now, stop).await {
             break;
         }
+        plan.hindrance.hold(last_due - from, offset).await;
         last_due = due;
         tally.planned += 1;
-        match Arc::clone(&permits).try_acquire_owned() {
-            Ok(permit) => {
+        let permit = Arc::clone(&permits).try_acquire_owned();
+        match permit.ok().filter(|_| !plan.hindrance.drops(k)) {
+            Some(permit) => {
                 tally.sent(now().saturating_sub(due));
                 flying.spawn(async move {
                     operation.await;
                     drop(permit);
                 });
             }
-            Err(_) => tally.dropped += 1,
+            None => tally.dropped += 1,
         }
         while flying.try_join_next().is_some() {}
     }

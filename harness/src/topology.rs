@@ -100,6 +100,10 @@ pub enum Launcher {
     Forgets,
     /// A newer schema is taken back before the server can see it, as if it did not look.
     HidesSchema,
+    /// The server is told to use the embedded store, whichever was asked for.
+    OtherStore,
+    /// The simulator of MiniMax holds another run key than everybody else.
+    WrongKey,
 }
 
 /// How each part comes back: from a death to the next start. Part of every recovery figure.

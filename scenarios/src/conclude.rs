@@ -15,6 +15,7 @@ use exai_harness::report::{Report, files};
 use exai_judge::claim::Claim;
 use exai_judge::criterion::Criteria;
 use exai_judge::finding::Check;
+use exai_judge::judge::Handicap;
 use exai_judge::verdict::Exit;
 use exai_judge::{Event, Finding, Reason, RunKey, Verdict};
 use serde::Serialize;
@@ -24,6 +25,7 @@ use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
 use crate::earlier;
 use crate::facts::Facts;
+use crate::ground;
 use crate::run::reports_folder;
 use crate::stage::Trouble;
 use crate::{binaries, catalogue};
@@ -82,7 +84,10 @@ impl Conclusion<'_> {
             written.map_err(|error| harness(&error))?;
         }
         let history = History::in_folder(self.evidence.folder());
-        let judged = judge(self.criteria, self.facts.profile, self.key, &history)?;
+        let handicap = ground::damaged(self.arguments.spoil.as_ref());
+        let handicap = handicap.handicap(&self.arguments.criteria);
+        let profile = self.facts.profile;
+        let judged = judge_with((self.criteria, profile), self.key, &handicap, &history)?;
         let findings = self.with_trouble(self.selected(judged));
         let mut report = self.report(findings.clone(), sidelines(&history))?;
         let texts = criteria_texts(self.criteria, self.facts.profile)?;
@@ -234,7 +239,18 @@ pub fn judge(
     key: &RunKey,
     history: &History,
 ) -> Result<Vec<Finding>, Ending> {
-    let judgement = exai_judge::judge::judge(criteria, profile, key, || history.observations());
+    judge_with((criteria, profile), key, &Handicap::default(), history)
+}
+
+/// As [`judge`], with deliberate damage.
+fn judge_with(
+    (criteria, profile): (&Criteria, &str),
+    key: &RunKey,
+    handicap: &Handicap,
+    history: &History,
+) -> Result<Vec<Finding>, Ending> {
+    let judgement =
+        exai_judge::judge::judge_with(criteria, profile, key, handicap, || history.observations());
     if let Some(broken) = history.broken() {
         return Err(Ending::Refused(broken.to_string()));
     }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::facts::Learned;
 pub use crate::overrides::CHAT_ROUTE;
 use crate::stage::{Person, Stage, Trouble};
-pub use asked::{choose_driver, choose_store, spoiled};
+pub use asked::{Damage, choose_driver, choose_store, damaged, spoiled};
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
 const CONNECTIONS: u32 = 16;

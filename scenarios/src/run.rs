@@ -29,9 +29,10 @@ use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
 use crate::conclude;
 use crate::facts::Facts;
-use crate::ground::{self, Ground, Plan};
+use crate::ground::{self, Damage, Ground, Plan};
 use crate::screen;
 use crate::signal;
+use crate::soak;
 use crate::stage::{Stage, Trouble};
 use crate::workload;
 
@@ -83,6 +84,7 @@ pub fn once(arguments: &RunArguments) -> Result<Report, Ending> {
     let asked = Asked {
         built,
         spoiled,
+        damage: ground::damaged(arguments.spoil.as_ref()),
         users,
     };
     let tried = try_everything(&begun, arguments, &criteria, (asked, teller));
@@ -96,6 +98,7 @@ pub fn once(arguments: &RunArguments) -> Result<Report, Ending> {
 struct Asked {
     built: Binaries,
     spoiled: (Option<Spoil>, Launcher),
+    damage: Damage,
     /// The goose users' executable, or why there is none.
     users: Result<PathBuf, String>,
 }
@@ -296,7 +299,7 @@ async fn boot_and_run(
 ) -> Result<(), Trouble> {
     let tracers = Tracers::new(begun.key.clone());
     let tracers = Arc::new(tracers.map_err(|error| Trouble::Rig(error.to_string()))?);
-    let errand = arguments.soak.as_ref().map(|plan| workload::soak::Errand {
+    let errand = soak::asked(arguments).map(|plan| workload::soak::Errand {
         plan,
         reports: reports_folder(arguments),
         binaries: asked.built.clone(),
@@ -326,6 +329,7 @@ async fn boot_and_run(
     let canaries = canaries.map_err(|error| Trouble::Rig(error.to_string()))?;
     let _ = begun.facts.secrets.set(secrets);
     let stage = Stage {
+        damage: asked.damage,
         site: ground.site().clone(),
         ground,
         teller,
@@ -351,8 +355,11 @@ async fn workloads(
 ) -> Result<(), Trouble> {
     stage.begin("run", &format!("store.{}", stage.ground.store_name()));
     match errand {
-        Some(errand) => workload::soak::run(stage, errand).await?,
-        None => of_criteria(stage, arguments).await?,
+        Some(errand) if arguments.soak.is_some() => workload::soak::run(stage, errand).await?,
+        _ => of_criteria(stage, arguments).await?,
+    }
+    if let Some(errand) = errand.filter(|_| arguments.soak.is_none()) {
+        workload::soak::prove(stage, errand).await?;
     }
     stage.end("run", &format!("store.{}", stage.ground.store_name()));
     stage.recorder.record(Event::Figure {
@@ -364,10 +371,7 @@ async fn workloads(
 }
 
 async fn of_criteria(stage: &Stage, arguments: &RunArguments) -> Result<(), Trouble> {
-    let selected = |id: &str| {
-        arguments.criteria.is_empty()
-            || arguments.criteria.iter().any(|named| named.starts_with(id))
-    };
+    let selected = |id: &str| soak::is_selected(arguments, id);
     if selected("V.1") {
         workload::answers::run(stage).await?;
     }

@@ -17,8 +17,8 @@ pub struct Saboteur {
     pub name: String,
     /// The impostor's spoiler, or the launcher's.
     pub spoil: String,
-    /// Where it sits: `client`, `websocket`, `stdio`, `admin`, `store`, a provider's name, or
-    /// `launcher`.
+    /// Where it sits: `client`, `websocket`, `stdio`, `admin`, `store`, a provider's name,
+    /// `launcher`, `harness` (the judge's own ground), or `record`.
     pub edge: String,
     /// Spoil every k-th eligible operation.
     #[serde(default = "one")]
@@ -35,6 +35,12 @@ pub struct Saboteur {
     /// Criteria that must turn to Inconclusive, with the reason.
     #[serde(default)]
     pub inconclusive: BTreeMap<String, String>,
+    /// Criteria that must turn to HarnessError.
+    #[serde(default)]
+    pub error: Vec<String>,
+    /// Whether a record must be refused (exit 5).
+    #[serde(default)]
+    pub refused: bool,
     /// Whether every criterion must become Inconclusive(foreign_identity).
     #[serde(default)]
     pub void: bool,
@@ -75,7 +81,11 @@ mod tests {
     #[test]
     fn every_row_demands_something_that_an_honest_server_does_not_show() {
         for row in all().unwrap() {
-            let demands = row.fail.len() + row.inconclusive.len() + usize::from(row.void);
+            let demands = row.fail.len()
+                + row.inconclusive.len()
+                + row.error.len()
+                + usize::from(row.void)
+                + usize::from(row.refused);
             assert!(
                 demands > 0,
                 "row {} can be passed by a judge that sees nothing",
@@ -86,7 +96,9 @@ mod tests {
 
     #[test]
     fn every_row_names_a_spoiler_that_can_stand_on_its_edge() {
-        for row in all().unwrap().iter().filter(|row| row.edge != "launcher") {
+        let elsewhere = ["launcher", "harness", "record"];
+        let on_edges = |row: &&Saboteur| !elsewhere.contains(&row.edge.as_str());
+        for row in all().unwrap().iter().filter(on_edges) {
             let edge = match Provider::ALL.iter().find(|one| one.name() == row.edge) {
                 Some(_) => Edge::Provider,
                 None => row.edge.parse().unwrap(),

@@ -1,6 +1,8 @@
 //! `verify selftest`: each saboteur is run through the same executable and the same code path as a
 //! real run, and must produce exactly its vector; an honest server must produce the committed one.
 
+mod tampering;
+
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,6 +22,9 @@ use crate::vector::{self, Vector};
 
 /// The honest server through an impostor that passes everything on.
 const HONEST: &[&str] = &["--spoil", "none@client", "--store", "embedded"];
+
+/// Where the honest control's record lies.
+const CONTROL: &str = "honest";
 
 /// A criterion that no clock decides.
 const CLOCKLESS: &str = "V.1";
@@ -130,7 +135,7 @@ fn chosen(rows: &[Saboteur], named: &[String]) -> Result<Vec<Saboteur>, Ending> 
 /// The honest server, through the same impostor in pass-through mode.
 fn control(honest: &Vector, folder: &Path, seed: u64) -> Outcome {
     let begun = Instant::now();
-    let misses = match findings(&folder.join("honest"), HONEST, seed) {
+    let misses = match findings(&folder.join(CONTROL), HONEST, seed) {
         Ok(findings) => vector::differences(honest, &vector::of(&findings)),
         Err(why) => vec![why],
     };
@@ -148,9 +153,18 @@ fn try_row(row: &Saboteur, honest: &Vector, folder: &Path, seed: u64) -> Outcome
     let spoil = format!("{}@{}:{}+{}", row.spoil, row.edge, row.every, row.offset);
     let mut words = vec!["--spoil", spoil.as_str(), "--store", row.store.as_str()];
     words.extend(row.run.iter().map(String::as_str));
-    let misses = match findings(&folder.join(&row.id), &words, seed) {
-        Ok(findings) => vector::misses(row, honest, &findings),
-        Err(why) => vec![why],
+    let misses = if row.refused {
+        // Whatever is in a record: the control's is there.
+        let control = only_run(&folder.join(CONTROL).join("runs"));
+        control.map_or_else(
+            || vec!["the control left no record".to_owned()],
+            |run| tampering::misses(&run),
+        )
+    } else {
+        match findings(&folder.join(&row.id), &words, seed) {
+            Ok(findings) => vector::misses(row, honest, &findings),
+            Err(why) => vec![why],
+        }
     };
     Outcome {
         id: row.id.clone(),
@@ -165,12 +179,23 @@ fn demanded(row: &Saboteur) -> String {
     if row.void {
         return "void".to_owned();
     }
+    if row.refused {
+        return "refused".to_owned();
+    }
     let failed = row.fail.keys().map(|criterion| format!("{criterion} Fail"));
     let open = row
         .inconclusive
         .keys()
         .map(|criterion| format!("{criterion} Inconclusive"));
-    failed.chain(open).collect::<Vec<_>>().join(", ")
+    let ours = row
+        .error
+        .iter()
+        .map(|criterion| format!("{criterion} HarnessError"));
+    failed
+        .chain(open)
+        .chain(ours)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Runs this executable with the self-test profile and reads the findings from its record, which
@@ -204,7 +229,7 @@ fn only_run(runs: &Path) -> Option<PathBuf> {
 }
 
 fn record_honest(path: &Path, folder: &Path, seed: u64) -> Result<Exit, Ending> {
-    let found = findings(&folder.join("honest"), HONEST, seed);
+    let found = findings(&folder.join(CONTROL), HONEST, seed);
     let vector = vector::of(&found.map_err(Ending::Harness)?);
     let text = toml::to_string(&vector).map_err(|error| Ending::Bug(error.to_string()))?;
     std::fs::write(path, text).map_err(|error| Ending::Harness(error.to_string()))?;

@@ -6,6 +6,8 @@ pub mod page;
 
 use serde::Serialize;
 
+use crate::cli::arguments::{Profile, RunArguments};
+
 /// Points at which nothing but one light call a second is sent lie this far apart, s.
 const QUIET_EVERY: u64 = 1_800;
 /// The first of them in a soak that is long enough, s: where V.7m's warm-up ends.
@@ -15,6 +17,27 @@ const FIRST_QUIET: u64 = 300;
 const QUIET: u64 = 40;
 /// A share of the soak that neither may take more than.
 const SHARE: u64 = 6;
+
+/// Just long enough for the shortest proof of the detector; in the self-test it stands alone.
+const PROOF: SoakPlan = SoakPlan {
+    seconds: 10,
+    users: 0,
+    resumes: None,
+};
+
+/// The soak that a run was asked for; for the self-test of V.7 the proof of its detector.
+#[must_use]
+pub fn asked(arguments: &RunArguments) -> Option<&SoakPlan> {
+    let is_proof = arguments.profile == Profile::Selftest && is_selected(arguments, "V.7");
+    arguments.soak.as_ref().or(is_proof.then_some(&PROOF))
+}
+
+/// Whether a run of these arguments tries a criterion.
+#[must_use]
+pub fn is_selected(arguments: &RunArguments, id: &str) -> bool {
+    let named = &arguments.criteria;
+    named.is_empty() || named.iter().any(|named| named.starts_with(id))
+}
 
 /// What one run of a soak is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -18,7 +18,7 @@ use exai_judge::{Call, Event, Transport};
 use exai_mocks::plan::Plan;
 use tokio_util::sync::CancellationToken;
 
-use crate::ground::Ground;
+use crate::ground::{Damage, Ground};
 
 /// How long a client may take to greet or to list.
 pub const GREETING: Duration = Duration::from_secs(10);
@@ -98,6 +98,8 @@ pub struct Stage {
     pub teller: Teller,
     /// The secrets that no output may show.
     pub canaries: Secrets,
+    /// What is broken on purpose in the harness itself.
+    pub damage: Damage,
     /// Cancelled by Ctrl-C.
     pub stop: CancellationToken,
 }

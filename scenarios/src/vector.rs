@@ -89,8 +89,16 @@ pub fn misses(row: &Saboteur, honest: &Vector, findings: &[Finding]) -> Vec<Stri
             ));
         }
     }
+    for criterion in &row.error {
+        if seen.get(criterion).map(|entry| entry.verdict) != Some(Verdict::HarnessError) {
+            let got = describe(seen.get(criterion));
+            found.push(format!("{criterion}: {got} instead of HarnessError"));
+        }
+    }
     let others = |criterion: &String| {
-        !row.fail.contains_key(criterion) && !row.inconclusive.contains_key(criterion)
+        !row.fail.contains_key(criterion)
+            && !row.inconclusive.contains_key(criterion)
+            && !row.error.contains(criterion)
     };
     let keep = |vector: &Vector| -> Vector {
         vector
@@ -234,6 +242,20 @@ mod tests {
             finding("V.4", Verdict::Fail, &["lost"]),
         ];
         assert_eq!(misses(&row(), &honest, &alarmed).len(), 1);
+    }
+
+    #[test]
+    fn a_harness_error_is_met_by_nothing_else() {
+        let mut row = row();
+        row.fail.clear();
+        row.error = vec!["V.4".to_owned()];
+        let honest = of(&[pass("V.4")]);
+        let ended = |verdict| misses(&row, &honest, &[finding("V.4", verdict, &[])]).len();
+        assert_eq!(ended(Verdict::HarnessError), 0);
+        for verdict in [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail] {
+            assert_eq!(ended(verdict), 1, "{verdict:?}");
+        }
+        assert_eq!(misses(&row, &honest, &[]).len(), 1);
     }
 
     #[test]

@@ -7,9 +7,11 @@ const CONTROL: &str = "control";
 /// What the sampler calls the judged component.
 const SERVER: &str = "server";
 
-/// The event under the second instance's own name; None for what would be mistaken for the first's.
-pub(super) fn said_of_control(event: Event) -> Option<Event> {
+/// The event under the second instance's own name; None for what would be mistaken for the first's,
+/// and for critical errors of the kind that is swallowed.
+pub(super) fn said_of_control(event: Event, swallowed: Option<&str>) -> Option<Event> {
     match event {
+        Event::Critical { what, .. } if Some(what.as_str()) == swallowed => None,
         Event::Sample(mut sample) if sample.process == SERVER => {
             CONTROL.clone_into(&mut sample.process);
             Some(Event::Sample(sample))
@@ -41,19 +43,23 @@ mod tests {
                 cpu_ms: 5,
             })
         };
-        assert_eq!(said_of_control(sample("server")), Some(sample("control")));
-        assert_eq!(said_of_control(sample("rig")), None);
+        let said = |event| said_of_control(event, None);
+        assert_eq!(said(sample("server")), Some(sample("control")));
+        assert_eq!(said(sample("rig")), None);
         let critical = |control| Event::Critical {
             what: "panic".to_owned(),
             detail: "boom".to_owned(),
             control,
         };
-        assert_eq!(said_of_control(critical(false)), Some(critical(true)));
+        assert_eq!(said(critical(false)), Some(critical(true)));
+        assert_eq!(said_of_control(critical(false), Some("panic")), None);
+        let other = said_of_control(critical(false), Some("unordered_exit"));
+        assert_eq!(other, Some(critical(true)));
         let figure = Event::Figure {
             name: "x".to_owned(),
             value: 1.0,
             unit: "s".to_owned(),
         };
-        assert_eq!(said_of_control(figure), None);
+        assert_eq!(said(figure), None);
     }
 }

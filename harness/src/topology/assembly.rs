@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use exai_judge::RunKey;
 use exai_mocks::provider::Provider;
 
 use super::impostor::{Place, params};
@@ -190,6 +191,15 @@ fn standing(containers: Option<&Containers>) -> Settings {
     containers.map(Containers::settings).unwrap_or_default()
 }
 
+/// The run key; for MiniMax one that nobody drew, where the launcher mixes them up.
+fn key_of(setup: &Setup, provider: Provider) -> RunKey {
+    if setup.launcher == Launcher::WrongKey && provider == Provider::MiniMax {
+        RunKey::new([0; 32])
+    } else {
+        setup.key.clone()
+    }
+}
+
 async fn vendors(
     setup: &Setup,
     containers: Option<&Containers>,
@@ -202,7 +212,7 @@ async fn vendors(
         let setup = simulator::Setup {
             program: setup.binaries.mock_provider.clone(),
             provider,
-            key: setup.key.clone(),
+            key: key_of(setup, provider),
             keys: Vec::new(),
             plan: setup.plan.clone(),
             cwd: cwd.to_path_buf(),
@@ -265,11 +275,13 @@ impl Setup {
             }
             Launcher::NeverOpens => Settings::default().with("breaker.failures", NEVER),
             Launcher::KeepsNone => Settings::default().with("tools.result_bytes", 0),
+            Launcher::OtherStore => Settings::default().with("store.kind", Store::Embedded.word()),
             Launcher::Honest
             | Launcher::ForeignBuild
             | Launcher::KillsNothing
             | Launcher::Forgets
-            | Launcher::HidesSchema => Settings::default(),
+            | Launcher::HidesSchema
+            | Launcher::WrongKey => Settings::default(),
         };
         own.merged(&self.settings)
     }

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::PROFILE;
 use super::schedule::{Planned, Schedule};
 use super::steady::{self, AFTER, BEFORE, CRITERION};
-use crate::ground::{Ground, Plan};
+use crate::ground::{Damage, Ground, Plan};
 use crate::signal;
 use crate::stage::{Stage, Trouble};
 use crate::workload::at_risk::{AtRisk, PEOPLE, Probe, WIRES};
@@ -177,6 +177,7 @@ impl Trial<'_> {
         let canaries = Secrets::new(secrets.iter().map(String::as_str));
         let (teller, _unread) = progress::channel();
         let stage = Stage {
+            damage: Damage::None,
             site: ground.site().clone(),
             ground,
             teller,

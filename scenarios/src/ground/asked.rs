@@ -1,14 +1,18 @@
 //! What the command line may ask of the rig, decided before anything starts.
 
+use std::collections::BTreeSet;
+
+use exai_harness::load::hindrance::Hindrance;
 use exai_harness::topology::{self, Launcher, Spoil, StoreKind};
 use exai_harness::{engine, redis};
+use exai_judge::judge::Handicap;
 
 use crate::cli::Ending;
 use crate::cli::arguments::{Driver, SpoilWord, StoreChoice};
 
 /// The edge of saboteurs that spoil the launch itself, by name.
 const LAUNCHER: &str = "launcher";
-const LAUNCHERS: [(&str, Launcher); 7] = [
+const LAUNCHERS: [(&str, Launcher); 9] = [
     ("foreign-build", Launcher::ForeignBuild),
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),
@@ -16,7 +20,78 @@ const LAUNCHERS: [(&str, Launcher); 7] = [
     ("keeps-none", Launcher::KeepsNone),
     ("forgets", Launcher::Forgets),
     ("hides-schema", Launcher::HidesSchema),
+    ("other-store", Launcher::OtherStore),
+    ("wrong-key", Launcher::WrongKey),
 ];
+
+/// The edge of saboteurs that spoil the judge's own ground, by name.
+const HARNESS: &str = "harness";
+const DAMAGES: [(&str, Damage); 6] = [
+    ("idle", Damage::Load(Hindrance::Idle)),
+    ("drops-arrivals", Damage::Load(Hindrance::Drops)),
+    ("late", Damage::Load(Hindrance::Late)),
+    ("pauses", Damage::Load(Hindrance::Pauses)),
+    ("panics", Damage::Panics),
+    ("deaf", Damage::Deaf),
+];
+
+/// What is broken on purpose in the harness itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Damage {
+    /// Nothing.
+    #[default]
+    None,
+    /// The load of V.3.
+    Load(Hindrance),
+    /// The checkers of the criteria that were named.
+    Panics,
+    /// The ear for exits that nobody ordered, of the instance that proves the detector.
+    Deaf,
+}
+
+/// The channel on which an exit that nobody ordered is told.
+const EXITS: &str = "unordered_exit";
+
+impl Damage {
+    /// What it does to the load.
+    #[must_use]
+    pub const fn hindrance(self) -> Hindrance {
+        match self {
+            Self::Load(hindrance) => hindrance,
+            Self::None | Self::Panics | Self::Deaf => Hindrance::None,
+        }
+    }
+
+    /// The kind of critical error that is not heard of the detector's proof.
+    #[must_use]
+    pub fn swallowed(self) -> Option<&'static str> {
+        (self == Self::Deaf).then_some(EXITS)
+    }
+
+    /// What it does to the judge of these criteria.
+    #[must_use]
+    pub fn handicap(self, criteria: &[String]) -> Handicap {
+        let panicking: BTreeSet<String> = match self {
+            Self::Panics => criteria.iter().cloned().collect(),
+            Self::None | Self::Load(_) | Self::Deaf => BTreeSet::new(),
+        };
+        Handicap {
+            panicking,
+            ..Handicap::default()
+        }
+    }
+}
+
+/// What a word of `--spoil` breaks in the harness; [`spoiled`] has refused unknown ones.
+#[must_use]
+pub fn damaged(word: Option<&SpoilWord>) -> Damage {
+    let named = |word: &SpoilWord| {
+        let known = DAMAGES.iter().find(|(name, _)| *name == word.name);
+        known.map(|(_, damage)| *damage)
+    };
+    let word = word.filter(|word| word.edge == HARNESS);
+    word.and_then(named).unwrap_or_default()
+}
 
 /// Decides before anything starts; never falls back silently.
 ///
@@ -63,11 +138,19 @@ pub fn choose_driver(
 /// What a word of `--spoil` asks for: a saboteur on an edge, or a launcher that cheats.
 ///
 /// # Errors
-/// [`Ending::Usage`] for a launcher that there is none of; edges and spoilers are known to the rig.
+/// [`Ending::Usage`] for a launcher or damage that there is none of; edges and spoilers are known
+/// to the rig.
 pub fn spoiled(word: Option<&SpoilWord>) -> Result<(Option<Spoil>, Launcher), Ending> {
     let Some(word) = word else {
         return Ok((None, Launcher::Honest));
     };
+    if word.edge == HARNESS {
+        let names = DAMAGES.map(|(name, _)| name);
+        return names
+            .contains(&word.name.as_str())
+            .then_some((None, Launcher::Honest))
+            .ok_or_else(|| unknown(word, &names));
+    }
     if word.edge != LAUNCHER {
         let spoil = Spoil {
             name: word.name.clone(),
@@ -78,13 +161,17 @@ pub fn spoiled(word: Option<&SpoilWord>) -> Result<(Option<Spoil>, Launcher), En
         return Ok((Some(spoil), Launcher::Honest));
     }
     let known = LAUNCHERS.iter().find(|(name, _)| *name == word.name);
-    known.map(|(_, launcher)| (None, *launcher)).ok_or_else(|| {
-        let names = LAUNCHERS.map(|(name, _)| name).join(", ");
-        Ending::Usage(format!(
-            "--spoil {}@{LAUNCHER}: there is no such launcher. Known: {names}.",
-            word.name
-        ))
-    })
+    known
+        .map(|(_, launcher)| (None, *launcher))
+        .ok_or_else(|| unknown(word, &LAUNCHERS.map(|(name, _)| name)))
+}
+
+fn unknown(word: &SpoilWord, names: &[&str]) -> Ending {
+    let SpoilWord { name, edge, .. } = word;
+    let names = names.join(", ");
+    Ending::Usage(format!(
+        "--spoil {name}@{edge}: there is no such {edge}. Known: {names}."
+    ))
 }
 
 #[cfg(test)]

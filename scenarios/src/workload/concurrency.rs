@@ -41,6 +41,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let plan = LoadPlan {
         arrivals: Arrivals::Poisson { seed: stage.seed },
         count: (rate * seconds) as u64,
+        hindrance: stage.damage.hindrance(),
         ..LoadPlan::steady(CRITERION, "peak", rate, 0)
     };
     let mut builder = stage.builder(3_000);
@@ -114,8 +115,11 @@ async fn hot(stage: &Stage, clients: &[Arc<Client>]) -> Result<(), Trouble> {
     let mut fast = stage.builder(3_100);
     let mut calm = stage.builder(3_200);
     let needles = stage.site.needles("version");
-    let hot_plan = LoadPlan::steady(CRITERION, "hot", HOT_RATE, HOT_S);
-    let calm_plan = LoadPlan::steady(CRITERION, "hot", HEALTHY_RATE, HOT_S);
+    let plan = |rate| LoadPlan {
+        hindrance: stage.damage.hindrance(),
+        ..LoadPlan::steady(CRITERION, "hot", rate, HOT_S)
+    };
+    let (hot_plan, calm_plan) = (plan(HOT_RATE), plan(HEALTHY_RATE));
     let over_http: Vec<Arc<Client>> = clients
         .iter()
         .filter(|client| client.transport() != Transport::Stdio)

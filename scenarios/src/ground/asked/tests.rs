@@ -24,3 +24,20 @@ fn a_word_of_spoil_is_an_edge_or_a_known_launcher() {
     assert!(says.contains("kill-nothing"), "{says}");
     assert_eq!(spoiled(None).unwrap(), (None, Launcher::Honest));
 }
+
+#[test]
+fn a_word_for_the_harness_breaks_the_load_or_the_checkers_and_no_edge() {
+    let word = |text: &str| -> SpoilWord { text.parse().unwrap() };
+    let late = word("late@harness");
+    assert_eq!(spoiled(Some(&late)).unwrap(), (None, Launcher::Honest));
+    assert_eq!(damaged(Some(&late)).hindrance(), Hindrance::Late);
+    let named = ["V.1".to_owned()];
+    assert_eq!(damaged(Some(&late)).handicap(&named), Handicap::default());
+    let panics = damaged(Some(&word("panics@harness")));
+    assert_eq!(panics.hindrance(), Hindrance::None);
+    assert!(panics.handicap(&named).panicking.contains("V.1"));
+    assert!(spoiled(Some(&word("lost-turn@harness"))).is_err());
+    for other in [None, Some(&word("late@client"))] {
+        assert_eq!(damaged(other), Damage::None);
+    }
+}

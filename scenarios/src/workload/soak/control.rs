@@ -117,7 +117,10 @@ async fn second(stage: &Stage, errand: &Errand<'_>) -> Result<Topology, String> 
         restart: RestartPolicy::default(),
         log: None,
         clock: errand.clock,
-        recorder: stage.recorder.of_control(),
+        recorder: stage
+            .recorder
+            .of_control()
+            .without(stage.damage.swallowed()),
         stop: stage.stop.clone(),
     };
     Topology::start(setup)
