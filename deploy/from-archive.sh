@@ -1,9 +1,10 @@
 #!/bin/sh
 # from-archive.sh PROFILE: releases the build in target/release, unpacks it into a new folder and
 # judges it there as a machine without the sources or a Rust toolchain would: both are hidden from it.
-# Checksums, bill of materials and provenance are checked before anything starts. Prints the seconds
-# from the archives to the verdict, and ends with the run's exit code, or with 1
-# when unpacking and starting took a minute on top of the run. The folder stays when it was not 0.
+# Checksums, bill of materials and provenance are checked with what the machine has (sha256sum, openssl)
+# before anything is unpacked, and once more by the `verify` of the archive. Prints the seconds from the
+# archives to the verdict, and ends with the run's exit code, or with 1 when unpacking and starting took
+# a minute on top of the run. The folder stays when it was not 0.
 set -eu
 profile=$1
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,6 +15,8 @@ chmod 755 "$folder"
 "$here/target/release/verify" attest keygen "$folder/release.pem" >/dev/null
 HARNESS=$here/target/release KEY=$folder/release.pem LEVEL=1 \
   "$here/deploy/release.sh" "$here/target/release/exai" "$folder/dist"
+# The receiver's own: it comes with the key, not with the archives.
+cp "$here/deploy/check-release.py" "$folder/"
 code=0
 # A name space of its own for mounts: nobody else sees what is hidden here.
 root unshare --mount sh -euc '
@@ -25,6 +28,7 @@ root unshare --mount sh -euc '
   cd "$folder/dist"
   begun=$(date +%s)
   sha256sum --check --quiet --strict SHA256SUMS
+  "$folder/check-release.py" ./exai-*.intoto.json "$folder/release.pem.pub"
   mkdir -m 755 "$folder/job"
   for archive in ./*.tar.gz; do tar -xzf "$archive" -C "$folder/job" --strip-components=1; done
   cd "$folder/job"

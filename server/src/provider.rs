@@ -48,7 +48,7 @@ const PROBE: Duration = Duration::from_secs(2);
 /// How long a call waits for one of the provider's permits.
 const PERMIT: Duration = Duration::from_secs(1);
 /// How long an idle connection is kept.
-const POOL_IDLE: Duration = Duration::from_secs(30);
+const POOL_IDLE: Duration = Duration::from_secs(15);
 
 /// Where a provider is and how it is spoken to.
 #[derive(Debug, Clone)]
