@@ -282,14 +282,10 @@ fn words(numbers: &[u32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const COMMANDS: &str = include_str!("../schema/commands.schema.json");
+    use crate::published::errors_of;
 
     #[test]
     fn what_a_schedule_came_to_is_of_its_schema_whether_it_was_shrunk_or_not() {
-        let mut schema: Value = serde_json::from_str(COMMANDS).unwrap();
-        schema["$ref"] = json!("#/$defs/exai-verify-chaos~11");
-        let validator = jsonschema::validator_for(&schema).unwrap();
         let finding: Finding = serde_json::from_value(json!({
             "criterion": "chaos", "verdict": "FAIL", "reasons": [], "headline": "1 turn lost",
             "floors": [], "checks": [], "violations": [], "not_tested": [], "series": {},
@@ -309,13 +305,9 @@ mod tests {
         };
         for smallest in [None, Some(&smallest)] {
             let mut value = ran.as_json(&finding, false, smallest);
-            let errors: Vec<String> = validator
-                .iter_errors(&value)
-                .map(|e| e.to_string())
-                .collect();
-            assert!(errors.is_empty(), "{errors:?}");
+            assert_eq!(errors_of(&value), [""; 0]);
             value.as_object_mut().unwrap().remove("verdict");
-            assert!(!validator.is_valid(&value));
+            assert_eq!(errors_of(&value).len(), 1);
         }
     }
 }

@@ -10,6 +10,8 @@ pub mod facts;
 pub mod ground;
 pub mod hold_lock;
 pub mod overrides;
+#[cfg(test)]
+mod published;
 pub mod rules;
 pub mod run;
 pub mod saboteur;

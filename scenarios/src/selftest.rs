@@ -296,6 +296,7 @@ fn document(outcomes: &[Outcome]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::published::errors_of;
 
     #[test]
     fn rows_share_the_machine_only_where_no_clock_decides() {
@@ -313,10 +314,6 @@ mod tests {
 
     #[test]
     fn the_table_as_json_is_of_its_schema_whether_a_row_was_caught_or_not() {
-        let commands = include_str!("../schema/commands.schema.json");
-        let mut schema: Value = serde_json::from_str(commands).unwrap();
-        schema["$ref"] = json!("#/$defs/exai-verify-selftest~11");
-        let validator = jsonschema::validator_for(&schema).unwrap();
         let row = |id: &str, misses: &[&str]| Outcome {
             id: id.to_owned(),
             name: "a saboteur".to_owned(),
@@ -325,15 +322,11 @@ mod tests {
             seconds: 7,
         };
         let mut value = document(&[row("", &[]), row("2b", &["V.1 is Pass"])]);
-        let errors: Vec<_> = validator.iter_errors(&value).collect();
-        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(errors_of(&value), [""; 0]);
         value["not_run"] = json!(["24"]);
-        assert!(
-            validator.is_valid(&value),
-            "rows that were left out may be told"
-        );
+        assert_eq!(errors_of(&value), [""; 0], "what was left out may be told");
         let second = value["rows"][1].as_object_mut().unwrap();
         assert!(second.remove("misses").is_some());
-        assert!(!validator.is_valid(&value));
+        assert_eq!(errors_of(&value).len(), 1);
     }
 }

@@ -211,6 +211,7 @@ mod tests {
     use exai_harness::conformance::suite::VERSION;
 
     use super::*;
+    use crate::published::errors_of;
 
     /// A suite that is found and never run: a bundle of nothing, and a node that says its version.
     async fn suite() -> Suite {
@@ -250,13 +251,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_outcome_of_both_jobs_as_json_is_of_its_schema() {
-        let commands = include_str!("../../schema/commands.schema.json");
-        let mut schema: Value = serde_json::from_str(commands).unwrap();
-        schema["$ref"] = json!("#/$defs/exai-verify-conformance~11");
-        let validator = jsonschema::validator_for(&schema).unwrap();
         let value = as_json(&suite().await, &judged());
-        let errors: Vec<_> = validator.iter_errors(&value).collect();
-        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(errors_of(&value), [""; 0]);
         for lost in [
             "/suite/version",
             "/jobs/0/outcomes/0/verdict",
@@ -266,7 +262,7 @@ mod tests {
             let (place, field) = lost.rsplit_once('/').unwrap();
             let holder = less.pointer_mut(place).unwrap().as_object_mut().unwrap();
             assert!(holder.remove(field).is_some(), "{lost}");
-            assert!(!validator.is_valid(&less), "{lost}");
+            assert_eq!(errors_of(&less).len(), 1, "{lost}");
         }
     }
 }
