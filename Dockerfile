@@ -9,6 +9,8 @@ RUN cargo build --release --locked -p exai-server --bin exai \
 
 FROM scratch
 COPY --from=build /image /
+# By this the MCP registry knows whose image it is: the name in server.json.
+LABEL io.modelcontextprotocol.server.name="dev.exai/exai"
 ENV EXAI_STATE_DIR=/var/lib/exai
 USER 65532:65532
 EXPOSE 8079 8080

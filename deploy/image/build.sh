@@ -24,6 +24,7 @@ exai)
   mkdir -p "$root/var/lib/exai"
   chown 65532:65532 "$root/var/lib/exai"
   import exai:local --change 'ENV EXAI_STATE_DIR=/var/lib/exai' \
+    --change 'LABEL io.modelcontextprotocol.server.name="dev.exai/exai"' \
     --change 'ENTRYPOINT ["/usr/local/bin/exai"]'
   ;;
 redis)

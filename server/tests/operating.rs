@@ -18,6 +18,8 @@ mod compose;
 mod drift;
 #[path = "operating/engine.rs"]
 mod engine;
+#[path = "operating/entry.rs"]
+mod entry;
 #[path = "operating/pipeline.rs"]
 mod pipeline;
 #[path = "operating/place.rs"]

@@ -71,6 +71,11 @@ fn tools_on_an_empty_root(program: &Path) -> Option<Value> {
         .env_clear()
         .env("PATH", std::env::var("PATH").unwrap())
         .env("EXAI_STATE_DIR", "/tmp/state");
+    listed(&mut command)
+}
+
+/// What a program that speaks over its pipes answers to `tools/list`.
+pub fn listed(command: &mut Command) -> Option<Value> {
     let piped = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -193,37 +198,5 @@ fn the_bill_of_materials_names_what_is_linked_with_the_digests_of_the_lock_file(
     assert!(
         names("rmcp") && names("tokio") && !names("insta"),
         "tests are not linked"
-    );
-}
-
-#[test]
-fn the_registry_s_entry_is_of_this_version_and_starts_what_it_names() {
-    let entry: Value = serde_json::from_str(&text_of("server.json")).unwrap();
-    let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(entry["version"], version);
-    assert!(entry["description"].as_str().unwrap().len() <= 100);
-    let package = &entry["packages"][0];
-    assert_eq!(package["identifier"], format!("exai:{version}"));
-    assert_eq!(package["transport"]["type"], "stdio");
-    let mut command = super::process::exai(&[]);
-    let state = tempfile::tempdir().unwrap();
-    command
-        .env("EXAI_STATE_DIR", state.path())
-        .args(["probe", "tools", "--within", "20"]);
-    for variable in package["environmentVariables"].as_array().unwrap() {
-        let name = variable["name"].as_str().unwrap();
-        let is_key = text_of("server/default.toml").contains(&format!("\"{name}\""));
-        let default = variable["default"].as_str();
-        assert!(
-            is_key || default.is_some(),
-            "{name} is nothing the server reads"
-        );
-        command.envs(default.map(|value| (name, value)));
-    }
-    let output = command.output().unwrap();
-    assert_eq!(package["packageArguments"][0]["value"], "stdio");
-    assert!(
-        String::from_utf8_lossy(&output.stdout).contains("tools in"),
-        "{output:?}"
     );
 }

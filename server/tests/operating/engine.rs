@@ -2,6 +2,7 @@
 //! then what the engine itself says of every container.
 
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,18 +10,21 @@ use serde_json::Value;
 use super::compose::topology;
 use super::place::at;
 
+/// Images are made and taken away under the names that everybody uses, so by one test at a time.
+static ENGINE: Mutex<()> = Mutex::new(());
+
 fn docker(words: &[&str]) -> Output {
     Command::new("docker").args(words).output().unwrap()
 }
 
-fn said(words: &[&str]) -> String {
+pub fn said(words: &[&str]) -> String {
     let output = docker(words);
     assert!(output.status.success(), "docker {words:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Whether an engine answers and the page for Redis can be built; absence fails when required.
-fn is_there() -> bool {
+/// The engine, if one answers, until this is dropped; absence fails when required.
+pub fn engine() -> Option<MutexGuard<'static, ()>> {
     let answers = Command::new("docker")
         .args(["version", "--format", "{{.Server.Version}}"])
         .output();
@@ -33,7 +37,7 @@ fn is_there() -> bool {
             "an engine is required"
         );
     }
-    is_there
+    is_there.then(|| ENGINE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Takes the topology down with the test.
@@ -57,9 +61,7 @@ fn bytes(text: &str) -> u64 {
 
 #[test]
 fn a_clean_rebuild_ends_in_a_right_answer_and_the_engine_confirms_the_specification() {
-    if !is_there() {
-        return;
-    }
+    let Some(_engine) = engine() else { return };
     let _up = Up;
     said(&["volume", "create", "exai-redis-data"]);
     let begun = std::time::Instant::now();
