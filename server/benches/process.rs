@@ -14,6 +14,8 @@ mod frontier;
 mod latency;
 #[path = "process/memory.rs"]
 mod memory;
+#[path = "process/python.rs"]
+mod python;
 #[path = "process/redis.rs"]
 mod redis;
 #[path = "process/served.rs"]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::client::Connection;
 use crate::latency::call;
+use crate::python::Python;
 use crate::served::{Resident, Served};
 use crate::{Trouble, at_once, upstream};
 
@@ -28,6 +29,11 @@ pub fn measure() -> Result<(), Trouble> {
     let server = Served::start(&upstream::settings(provider))?;
     let idle = rested(&server)?;
     println!("  idle: {idle}; target 25 MB");
+    if let Some(python) = Python::find("memory") {
+        let beside = python.serve()?;
+        std::thread::sleep(REST);
+        println!("  idle, FastMCP: {}", beside.resident()?);
+    }
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         come_and_go(&server)?;
@@ -35,6 +41,12 @@ pub fn measure() -> Result<(), Trouble> {
     }
     let all = ROUNDS * CALLERS * SESSIONS;
     tell(&format!("{all} sessions, after each fifth"), &rounds);
+    if let Some(last) = rounds.last() {
+        println!(
+            "  over idle, {all} sessions later: {:.1} MB",
+            last.own - idle.own
+        );
+    }
     for _ in 0..2 {
         let (open, gone) = open_at_once(&server)?;
         let all = CALLERS * OPEN;

@@ -80,17 +80,7 @@ impl Served {
 
     /// What of it is in memory now.
     pub fn resident(&self) -> Result<Resident, Trouble> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let megabytes = |name: &str| -> Result<f64, Trouble> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kibibytes = line.and_then(|line| line.split_whitespace().next());
-            let kibibytes: f64 = kibibytes.ok_or_else(|| format!("no {name}"))?.parse()?;
-            Ok(kibibytes * 1024.0 / 1e6)
-        };
-        Ok(Resident {
-            all: megabytes("VmRSS:")?,
-            own: megabytes("RssAnon:")?,
-        })
+        Resident::of(self.child.id())
     }
 }
 
@@ -102,6 +92,23 @@ pub struct Resident {
     pub all: f64,
     /// Without.
     pub own: f64,
+}
+
+impl Resident {
+    /// What of a process is in memory now.
+    pub fn of(pid: u32) -> Result<Self, Trouble> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let megabytes = |name: &str| -> Result<f64, Trouble> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kibibytes = line.and_then(|line| line.split_whitespace().next());
+            let kibibytes: f64 = kibibytes.ok_or_else(|| format!("no {name}"))?.parse()?;
+            Ok(kibibytes * 1024.0 / 1e6)
+        };
+        Ok(Self {
+            all: megabytes("VmRSS:")?,
+            own: megabytes("RssAnon:")?,
+        })
+    }
 }
 
 impl std::fmt::Display for Resident {

@@ -51,19 +51,19 @@ fn answer(stream: &TcpStream) -> Option<()> {
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let mut to = stream;
     if asked["stream"] == true {
-        let head =
-            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+                    transfer-encoding: chunked\r\n\r\n";
         to.write_all(head.as_bytes()).ok()?;
         for n in 0..PIECES {
             let delta =
                 json!({"choices": [{"index": 0, "delta": {"content": format!("word{n} ")}}]});
-            to.write_all(format!("data: {delta}\n\n").as_bytes()).ok()?;
+            to.write_all(chunk(&format!("data: {delta}\n\n")).as_bytes())
+                .ok()?;
             std::thread::park_timeout(APART);
         }
         let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
-        to.write_all(format!("data: {end}\n\ndata: [DONE]\n\n").as_bytes())
-            .ok()?;
-        return None;
+        let end = chunk(&format!("data: {end}\n\ndata: [DONE]\n\n"));
+        return to.write_all(format!("{end}0\r\n\r\n").as_bytes()).ok();
     }
     let whole = json!({"choices": [{"index": 0, "finish_reason": "stop",
         "message": {"role": "assistant", "content": "the answer"}}],
@@ -74,4 +74,9 @@ fn answer(stream: &TcpStream) -> Option<()> {
         whole.len()
     );
     to.write_all(head.as_bytes()).ok()
+}
+
+/// A piece of a body whose length is not known before.
+fn chunk(text: &str) -> String {
+    format!("{:x}\r\n{text}\r\n", text.len())
 }
