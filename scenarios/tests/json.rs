@@ -156,6 +156,39 @@ fn signing(take: &mut impl FnMut(&[&str], &Output)) {
     for words in commands {
         take(&words, &desk.verify(&words));
     }
+    let statement = desk.path("a.provenance.json");
+    std::fs::write(desk.path("a.tar.gz"), "an archive").expect("a file");
+    std::fs::write(&statement, provenance().to_string()).expect("a file");
+    let envelope = desk.path("a.intoto.json");
+    // The desk adds where its reports are, which a provenance does not ask.
+    let made = [
+        "attest",
+        "provenance",
+        &statement,
+        "--json",
+        "--signing-key",
+        &key,
+    ];
+    take(&made, &verify(Path::new("."), &made, &[]));
+    let checked = ["attest", "check", &envelope, "--key", &public, "--json"];
+    take(&checked, &verify(Path::new("."), &checked, &[]));
+}
+
+/// Where one archive comes from, as far as a check asks.
+fn provenance() -> Value {
+    let digest = exai_judge::hex::sha256(b"an archive");
+    json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "a.tar.gz", "digest": {"sha256": digest}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {
+            "buildDefinition": {"externalParameters": {"commit": "0123", "changed_since": false}},
+            "runDetails": {
+                "builder": {"id": "https://builder.test/1"},
+                "metadata": {"finishedOn": "2026-11-22T04:00:00Z"},
+            },
+        },
+    })
 }
 
 #[test]

@@ -38,7 +38,11 @@ pub fn attest(command: &AttestCommand) -> Result<Exit, Ending> {
             signer,
             trust,
         } => sign(run, claim.as_deref(), (signer, trust)),
-        AttestCommand::Provenance { statement, signer } => provenance::sign(statement, signer),
+        AttestCommand::Provenance {
+            statement,
+            signer,
+            json,
+        } => provenance::sign(statement, signer, *json),
         AttestCommand::Check {
             envelope,
             claim,

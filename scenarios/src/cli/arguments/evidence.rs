@@ -121,6 +121,9 @@ pub enum AttestCommand {
         /// Who signs.
         #[command(flatten)]
         signer: SignerArguments,
+        /// Print JSON on standard output.
+        #[arg(long)]
+        json: bool,
     },
     /// Checks a statement offline, with the public key alone; of a release's provenance also every
     /// file beside it.

@@ -26,7 +26,7 @@ const VOUCHED: [&str; 2] = [".tar.gz", ".cdx.json"];
 ///
 /// # Errors
 /// The user's mistakes, and a statement that its files do not bear out.
-pub fn sign(path: &Path, arguments: &SignerArguments) -> Result<Exit, Ending> {
+pub fn sign(path: &Path, arguments: &SignerArguments, as_json: bool) -> Result<Exit, Ending> {
     let unreadable = |error: String| Ending::Usage(format!("{}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
     let statement = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
@@ -44,12 +44,16 @@ pub fn sign(path: &Path, arguments: &SignerArguments) -> Result<Exit, Ending> {
     let out = path.with_file_name(format!("{stem}{}", ENDINGS[1]));
     std::fs::write(&out, envelope.to_text())
         .map_err(|error| Ending::Harness(format!("could not write {}: {error}", out.display())))?;
-    print(&format!(
-        "provenance of {} files, signed by {}\n{}",
-        subjects(&statement)?.len(),
-        signer.public().id(),
-        out.display()
-    ));
+    let (names, id) = (names(&statement)?, signer.public().id());
+    let said = if as_json {
+        let value = json!({"schema": "exai-verify-provenance-sign/1", "envelope": out,
+            "files": names, "key_id": id});
+        value.to_string()
+    } else {
+        let (count, out) = (names.len(), out.display());
+        format!("provenance of {count} files, signed by {id}\n{out}")
+    };
+    print(&said);
     Ok(Exit::Pass)
 }
 
@@ -90,10 +94,7 @@ pub fn check(
     }
     let builder = text(predicate, "/runDetails/builder/id")?;
     let commit = text(build, "/commit")?;
-    let names: Vec<String> = subjects(&statement)?
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
+    let names = names(&statement)?;
     if as_json {
         let value = json!({
             "schema": "exai-verify-provenance/1", "commit": commit, "builder": builder,
@@ -146,6 +147,11 @@ fn bears_out(statement: &Value, folder: PathBuf) -> Result<(), Ending> {
         }
     }
     Ok(())
+}
+
+fn names(statement: &Value) -> Result<Vec<String>, Refusal> {
+    let subjects = subjects(statement)?.into_iter();
+    Ok(subjects.map(|(name, _)| name).collect())
 }
 
 /// Each file's name and SHA-256 (hex); a name leads nowhere but into the folder.
