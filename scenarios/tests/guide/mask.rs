@@ -27,6 +27,7 @@ const OWN: [&str; 24] = [
     "free_percent",
     "rss_bytes",
     "waiting",
+    "current",
     "version",
 ];
 
