@@ -47,8 +47,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 const PROBE: Duration = Duration::from_secs(2);
 /// How long a call waits for one of the provider's permits.
 const PERMIT: Duration = Duration::from_secs(1);
-/// How long an idle connection is kept, and up to as long again until the pool looks for it: shorter
-/// than providers keep theirs, so that no call finds one that is closed, and gone in a quiet minute.
+/// How long an idle connection is kept, and up to as long again until the pool looks for it:
+/// shorter than providers keep theirs, so that no call finds one that is closed.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 
 /// Where a provider is and how it is spoken to.

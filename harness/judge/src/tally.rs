@@ -294,11 +294,9 @@ impl Latency {
         });
         verdict
     }
-}
 
-impl Latency {
-    /// As [`Latency::conclude`]; `own` are the same samples without what our generator was late by.
-    /// What is too slow with that alone is the rig's doing: Inconclusive, and neither Pass nor Fail.
+    /// As [`Latency::conclude`]; `own` are the same samples without what our generator was late
+    /// by. What is too slow with that alone is the rig's doing: Inconclusive, never Fail.
     pub fn conclude_with(
         &self,
         samples: &[(u64, u64)],

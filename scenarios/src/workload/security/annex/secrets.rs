@@ -10,6 +10,7 @@ use std::time::Duration;
 use exai_harness::process::Nobody;
 use exai_harness::redis::{self, RedisStore};
 use exai_harness::report::secrets::Secrets;
+use exai_harness::server::STORE_URL;
 use exai_harness::server::beside::{Beside, Other};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -294,23 +295,10 @@ async fn password(stage: &Stage) -> Result<(), Trouble> {
         }
     };
     let at = store.address();
-    let settings = unhurried().with("store.kind", "redis");
-    let with = |name, password: &str| {
-        let (settings, url) = (&settings, format!("redis://:{password}@{at}/0"));
-        async move {
-            // By the variable: on Redis the server under judgement has it too, and it outranks a file.
-            let variables: &[(&str, &str)] = &[("EXAI_STORE__URL", &url)];
-            let other = Other {
-                name,
-                settings,
-                variables,
-            };
-            stage.ground.beside(other).await
-        }
-    };
-    let good = with("beside-redis", store.password()).await?;
+    let url = |password: &str| format!("redis://:{password}@{at}/0");
+    let good = on_redis(stage, "beside-redis", &url(store.password())).await?;
     let wrong = "0f".repeat(24);
-    let bad = with("beside-wrong", &wrong).await;
+    let bad = on_redis(stage, "beside-wrong", &url(&wrong)).await;
     let asker = Asker::user(stage, 993);
     let chat = |beside: &Beside| {
         let asker = asker.clone().before(beside);
@@ -344,6 +332,16 @@ async fn password(stage: &Stage) -> Result<(), Trouble> {
         (&chat(&good).await.word(), &["accepted"]),
     );
     Ok(())
+}
+
+/// By the variable: on Redis the server under judgement has one too, and it outranks a file.
+async fn on_redis(stage: &Stage, name: &str, url: &str) -> Result<Beside, Trouble> {
+    let other = Other {
+        name,
+        settings: &unhurried().with("store.kind", "redis"),
+        variables: &[(STORE_URL, url)],
+    };
+    stage.ground.beside(other).await
 }
 
 async fn degraded(stage: &Stage, beside: &Beside) -> bool {
