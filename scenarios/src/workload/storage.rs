@@ -29,7 +29,7 @@ const READS: usize = 2;
 const EXCHANGES: usize = 10;
 /// Calm before, between and after the faults: so long at the most, and so much in all.
 const CALM: Duration = Duration::from_millis(4_400);
-const CALM_IN_ALL: Duration = Duration::from_secs(25);
+const CALM_IN_ALL: Duration = Duration::from_secs(30);
 /// People who ask their questions again, and how often each question is.
 const REPEATING: usize = 8;
 const AGAIN: usize = 9;

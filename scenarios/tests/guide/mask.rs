@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Names whose value is this run's own.
-const OWN: [&str; 24] = [
+const OWN: [&str; 25] = [
     "instance",
     "instance_id",
     "commit",
