@@ -8,8 +8,9 @@ mod sarif;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use exai_harness::gate::{Register, Shelf};
-use exai_judge::gate::{Course, Exhibit, Question, answer};
+use exai_harness::gate::{Register, Shelf, Shown};
+use exai_judge::claim::IdentityLevel;
+use exai_judge::gate::{Course, DAY_S, Exhibit, Question, Waiver, answer};
 use exai_judge::prose::standing::{Stand, Standing, Weighed, Worth};
 use exai_judge::prose::{self, Kind};
 use exai_judge::verdict::{Exit, Verdict};
@@ -29,8 +30,12 @@ const ENDINGS: [&str; 4] = ["md", "markdown", "txt", "mdx"];
 const PASSED_OVER: [&str; 3] = ["target", "node_modules", ".git"];
 /// The most bytes of a file that is read.
 const FILE_BYTES: u64 = 4 << 20;
-/// The claim that a word of readiness makes, as far as it can be carried without live providers.
-const READY: &str = "production-ready (simulated providers)";
+/// The claims that prose can name, and what each is asked as: without live providers.
+const CLAIMS: [(&str, &str); 3] = [
+    ("merge-ready", "merge-ready"),
+    ("release-candidate", "release-candidate"),
+    ("production-ready", "production-ready (simulated providers)"),
+];
 
 /// A statement in a file.
 pub(super) struct Found {
@@ -155,48 +160,68 @@ fn standing(reports: &Path, now: Timestamp) -> Result<Standing, Ending> {
         let Some(server) = newest.map(|one| one.server.clone()) else {
             return Ok(Standing::default());
         };
-        let claim = catalogue::named(READY)?;
-        let question = Question {
-            claim: &claim,
-            server: &server,
-            policy: None,
-            now: now.as_second(),
-            identity: exai_judge::claim::IdentityLevel::Evidence,
-            has_checkpoint: false,
-            waivers: &register.waivers,
-            never_waived: &[],
-            accepts_waivers: false,
-            decisions: &shown.decisions,
-        };
-        let ready = answer(&question, &shown.exhibits);
-        let runs = ready.rows.iter().filter_map(|row| row.run.clone());
-        let carried: Vec<String> = if ready.carried {
-            runs.collect()
-        } else {
-            Vec::new()
-        };
+        let (carried, allowed) = carried(&server, &shown, &register.waivers, now)?;
         let decided = shown.decisions.iter().any(|one| {
             one.course == Course::Go
                 && one.server == server
                 && (one.at..=one.until).contains(&now.as_second())
         });
         let is_waived = |id: &str| {
-            let covers = |one: &exai_judge::gate::Waiver| {
-                one.criterion == id && one.until >= now.as_second()
-            };
+            let covers = |one: &Waiver| one.criterion == id && one.until >= now.as_second();
             register.waivers.iter().any(covers)
         };
         let waived = |id: &str| decided || is_waived(id);
-        let allowed = i64::from(claim.max_age_days) * exai_judge::gate::DAY_S;
         Ok(Standing {
             criteria: newest_stands(
                 &shown.exhibits,
                 &server,
                 (now.as_second() - allowed, &waived),
             ),
-            ready: carried,
+            carried,
         })
     })
+}
+
+/// The claims that the records of a build carry, each with its runs, and the least age in seconds
+/// at which evidence is too old for one of them.
+fn carried(
+    server: &str,
+    shown: &Shown,
+    waivers: &[Waiver],
+    now: Timestamp,
+) -> Result<(BTreeMap<String, Vec<String>>, i64), Ending> {
+    let mut carried = BTreeMap::new();
+    let mut allowed = i64::MAX;
+    for (name, asked) in CLAIMS {
+        let mut claim = catalogue::named(asked)?;
+        allowed = allowed.min(i64::from(claim.max_age_days) * DAY_S);
+        // Which server answers, and where the ledger's copy is kept, is for the gate to ask.
+        claim.identity = IdentityLevel::Evidence;
+        let question = Question {
+            claim: &claim,
+            server,
+            policy: None,
+            now: now.as_second(),
+            identity: IdentityLevel::Evidence,
+            has_checkpoint: true,
+            waivers,
+            never_waived: &[],
+            accepts_waivers: false,
+            decisions: &shown.decisions,
+        };
+        let answer = answer(&question, &shown.exhibits);
+        if answer.carried {
+            let runs = answer.rows.into_iter().filter_map(|row| row.run);
+            carried.insert(name.to_owned(), sorted(runs.collect()));
+        }
+    }
+    Ok((carried, allowed))
+}
+
+fn sorted(mut runs: Vec<String>) -> Vec<String> {
+    runs.sort();
+    runs.dedup();
+    runs
 }
 
 /// Criterion to its newest evidence about a build, of a run of full or quick size.

@@ -70,10 +70,25 @@ pub(super) fn claims(fragment: &Fragment) -> Vec<Claimed> {
     found.extend(count(fragment));
     found.extend(inventory(fragment));
     found.extend(rates(fragment));
+    found.extend(crowd(fragment));
     let measured = |claimed: &Claimed| !is_bound(fragment, claimed);
     found.extend(percentage(fragment).filter(measured));
     found.extend(figure(fragment).filter(measured));
     found
+}
+
+/// "The server handles 150 concurrent calls".
+fn crowd(fragment: &Fragment) -> Option<Claimed> {
+    (0..fragment.tokens.len()).find_map(|from| {
+        let bears = ["handles", "sustains", "serves", "carries"].contains(&fragment.word(from));
+        let counted = number(fragment.word(from + 1).trim_end_matches('+')).is_some();
+        let together = ["concurrent", "simultaneous", "parallel"];
+        (bears && counted && together.contains(&fragment.word(from + 2))).then_some(Claimed {
+            kind: Kind::Figure,
+            from,
+            to: from + 3,
+        })
+    })
 }
 
 /// Whether the words around a figure make it a limit or a setting.

@@ -11,7 +11,7 @@ pub use words::{
 };
 
 /// Readiness, whatever it is said of.
-pub const READINESS: [&str; 46] = [
+pub const READINESS: [&str; 50] = [
     "production ready",
     "production grade",
     "production quality",
@@ -50,6 +50,10 @@ pub const READINESS: [&str; 46] = [
     "ready for go live",
     "release ready",
     "is merge ready",
+    "merge ready as of",
+    "is a release candidate",
+    "go for launch",
+    "green across the board",
     "mostly passing",
     "nearly complete",
     "almost done",
@@ -61,7 +65,7 @@ pub const READINESS: [&str; 46] = [
 ];
 
 /// What is said to happen, in the words of status reports.
-pub const BEHAVIOUR: [&str; 10] = [
+pub const BEHAVIOUR: [&str; 14] = [
     "trigger restarts",
     "triggers restarts",
     "continues after failure",
@@ -72,6 +76,10 @@ pub const BEHAVIOUR: [&str; 10] = [
     "survives any failure",
     "validated and stable",
     "tested and verified",
+    "is ever lost",
+    "are ever lost",
+    "always succeeds",
+    "always recovers",
 ];
 
 /// Somebody's word in the place of evidence.

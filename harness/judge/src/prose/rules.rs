@@ -169,7 +169,9 @@ fn absence(fragment: &Fragment) -> Option<Claimed> {
         let to = if serious { from + 2 } else { from + 1 };
         let is_whole = fragment.tokens.len() <= to + 1;
         let named = TROUBLES.contains(&fragment.word(to));
-        let meant = named && (serious || (counted && fragment.terse) || is_whole);
+        let is_observed = ["in", "over", "during", "after"].contains(&fragment.word(to + 1));
+        let is_count = counted && (fragment.terse || (from == 0 && is_observed));
+        let meant = named && (serious || is_count || is_whole);
         let ends = fragment.tokens.len() <= to + 3 || !fragment.has(&HEDGES);
         (meant && ends && asserts(from)).then_some(Claimed {
             kind: Kind::Totality,
@@ -195,7 +197,11 @@ fn totality(fragment: &Fragment) -> Option<Claimed> {
             });
         }
         let noun = (from + 1..from + 5).find(|at| COUNTED.contains(&fragment.word(*at)))?;
-        let to = (noun + 1..noun + 5).find(|at| is_state(fragment.word(*at)))?;
+        let says = |at: &usize| {
+            let word = fragment.word(*at);
+            is_state(word) || ["work", "hold", "succeed"].contains(&word)
+        };
+        let to = (noun + 1..noun + 5).find(says)?;
         let between = (noun + 1..to).all(|at| DEGREES.contains(&fragment.word(at)));
         (between && is_end(fragment, to)).then_some(Claimed {
             kind: Kind::Totality,

@@ -25,9 +25,12 @@ pub struct Stand {
 pub struct Standing {
     /// Criterion to evidence.
     pub criteria: BTreeMap<String, Stand>,
-    /// The runs that carry readiness as a whole; empty when nothing does.
-    pub ready: Vec<String>,
+    /// Claim, such as `merge-ready`, to the runs that carry it; one that nothing carries is absent.
+    pub carried: BTreeMap<String, Vec<String>>,
 }
+
+/// The claim that a word of readiness makes that names none.
+const READY: &str = "production-ready";
 
 /// What a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,14 +94,15 @@ impl Standing {
         let waived = stands(&|stand| stand.waived);
         let passed = stands(&|stand| stand.verdict == Verdict::Pass && !stand.expired);
         let all = !statement.criteria.is_empty() && passed.len() == statement.criteria.len();
-        let (worth, evidence) = if !failed.is_empty() {
+        let carried = (statement.kind == Kind::Readiness).then(|| self.runs_behind(&statement));
+        let (worth, evidence) = if let Some(runs) = carried.flatten() {
+            (Worth::Proven, runs)
+        } else if !failed.is_empty() {
             (Worth::Contradicted, failed)
         } else if !waived.is_empty() {
             (Worth::Waived, waived)
         } else if !expired.is_empty() {
             (Worth::Stale, expired)
-        } else if statement.kind == Kind::Readiness && !self.ready.is_empty() {
-            (Worth::Proven, self.ready.clone())
         } else if all
             && matches!(
                 statement.kind,
@@ -116,6 +120,20 @@ impl Standing {
             evidence,
             says,
         }
+    }
+
+    /// The runs that carry the claim a statement names, or readiness as a whole where it names
+    /// none.
+    fn runs_behind(&self, statement: &Statement) -> Option<Vec<String>> {
+        let spaced = |text: &str| text.to_lowercase().replace('-', " ");
+        let text = spaced(&statement.text);
+        let named = self
+            .carried
+            .iter()
+            .find(|(claim, _)| text.contains(&spaced(claim)));
+        named
+            .map_or_else(|| self.carried.get(READY), |(_, runs)| Some(runs))
+            .cloned()
     }
 }
 

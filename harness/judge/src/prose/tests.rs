@@ -35,7 +35,7 @@ fn each_of_the_52_false_claims_is_marked_and_worth_what_the_evidence_says() {
         };
         Standing {
             criteria: (1..=8).map(stand).collect(),
-            ready: Vec::new(),
+            carried: BTreeMap::new(),
         }
     };
     let worths = |standing: &Standing, line: &str| -> Vec<Worth> {
@@ -110,6 +110,33 @@ fn every_kind_is_found_and_points_at_its_words() {
 }
 
 #[test]
+fn plain_sentences_of_status_prose_claim() {
+    for (text, kind) in [
+        ("All 20 tools work.", Kind::Totality),
+        ("All eight criteria hold.", Kind::Totality),
+        ("No turn is ever lost.", Kind::State),
+        ("Failover always succeeds.", Kind::State),
+        ("Zero errors in four hours of soak.", Kind::Totality),
+        ("The server handles 150 concurrent calls.", Kind::Figure),
+        ("exai 0.1.0 is a release-candidate.", Kind::Readiness),
+        ("It is merge-ready as of commit abc.", Kind::Readiness),
+        ("We are go for launch.", Kind::Readiness),
+        ("Green across the board.", Kind::Readiness),
+    ] {
+        let found: Vec<Kind> = read(text).iter().map(|one| one.kind).collect();
+        assert_eq!(found, [kind], "{text}");
+    }
+    for text in [
+        "All tools work on a copy of the file.",
+        "Zero errors is the limit.",
+        "A release candidate is signed by CI.",
+        "The criteria V.1 to V.6 hold in the quick profile.",
+    ] {
+        assert_eq!(read(text), Vec::new(), "{text}");
+    }
+}
+
+#[test]
 fn code_quotations_questions_and_conditions_claim_nothing() {
     for text in [
         "`production-ready` is a claim",
@@ -142,7 +169,7 @@ fn a_statement_is_worth_what_the_newest_evidence_says() {
     };
     let of = |stand: Stand| Standing {
         criteria: BTreeMap::from([("V.2".to_owned(), stand)]),
-        ready: Vec::new(),
+        carried: BTreeMap::new(),
     };
     let worth = |standing: &Standing, text: &str| {
         let statement = read(text).remove(0);
@@ -169,6 +196,22 @@ fn a_statement_is_worth_what_the_newest_evidence_says() {
         ..stand(Verdict::Fail)
     };
     assert_eq!(worth(&of(waived), active), Worth::Waived);
+    let merge = Standing {
+        carried: BTreeMap::from([("merge-ready".to_owned(), vec!["run".to_owned()])]),
+        ..of(stand(Verdict::Pass))
+    };
+    assert_eq!(worth(&merge, "This build is merge-ready."), Worth::Proven);
+    let more = "This build is production-ready.";
+    assert_eq!(worth(&merge, more), Worth::Unproven, "of another claim");
+    let ready = Standing {
+        carried: BTreeMap::from([("production-ready".to_owned(), vec!["run".to_owned()])]),
+        ..Standing::default()
+    };
+    for text in [more, "It is battle-tested."] {
+        assert_eq!(worth(&ready, text), Worth::Proven, "{text}");
+    }
+    let less = "This build is merge-ready.";
+    assert_eq!(worth(&Standing::default(), less), Worth::Unproven);
     let count = "7/7 providers connected";
     assert_eq!(worth(&of(stand(Verdict::Pass)), count), Worth::Unproven);
 }
