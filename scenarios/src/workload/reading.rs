@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use exai_harness::operation::builder::Conversation;
-use exai_judge::Transport;
+use exai_judge::{Call, Transport};
 use futures::future::try_join_all;
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 /// The least time between two reads of one owner: below the limit of one principal.
 const PACE: Duration = Duration::from_millis(21);
+
+/// How often one thread is asked for while the server is over its rate, which is what the traffic
+/// before may have left behind.
+const ASKS: usize = 5;
 
 /// Conversations and whose they are.
 pub type Threads = Vec<(Person, Conversation)>;
@@ -35,12 +39,26 @@ pub async fn read_all(
         let client = stage.client(*person, Transport::Http2026).await?;
         let mut builder = stage.builder(9_000 + person.number as u64);
         for (_, conversation) in threads {
-            if let Some(read) = builder.read(conversation, PATIENCE) {
-                stage.perform(&client, &read.within(criterion, phase)).await;
-                tokio::time::sleep(PACE).await;
+            for _ in 0..ASKS {
+                let Some(read) = builder.read(conversation, PATIENCE) else {
+                    break;
+                };
+                let call = stage.perform(&client, &read.within(criterion, phase)).await;
+                let wait = over_rate(&call);
+                tokio::time::sleep(wait.unwrap_or_default().max(PACE)).await;
+                if wait.is_none() {
+                    break;
+                }
             }
         }
         Ok::<(), Trouble>(())
     });
     try_join_all(owners).await.map(|_| ())
+}
+
+/// How long a call that met the server's rate limit is asked to wait.
+fn over_rate(call: &Call) -> Option<Duration> {
+    let failure = call.failure.as_ref()?;
+    let wait = Duration::from_millis(failure.retry_after_ms.unwrap_or_default());
+    (failure.code == "over_rate").then(|| wait.min(Duration::from_nanos(PATIENCE)))
 }
