@@ -10,7 +10,8 @@ pub mod target;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::RangedI64ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::soak::SoakPlan;
 pub use chaos::ChaosArguments;
@@ -101,12 +102,19 @@ pub struct SelftestArguments {
     /// The seed of every row.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
+    /// How many seeds, one table after the other, from the first one on.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_most_nine())]
+    pub seeds: u8,
     /// Print the table as JSON on standard output.
     #[arg(long)]
     pub json: bool,
     /// Write the honest control's vector to this file instead of comparing it.
     #[arg(long, value_name = "PATH", hide = true)]
     pub record_honest: Option<PathBuf>,
+}
+
+fn at_most_nine() -> RangedI64ValueParser<u8> {
+    value_parser!(u8).range(1..=9)
 }
 
 /// Where the suite is, and what to run it against.
