@@ -109,18 +109,21 @@ impl Redis {
         call.arg(digest).arg(reply);
         call.arg(self.limits.queue).arg(&append.owner);
         self.enter(&keys).await?;
-        let mut manager = self.link.manager().await?;
-        let said: Vec<String> = self.link.settle(call.invoke_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let said: Vec<String> = self
+            .link
+            .settle(ticket, call.invoke_async(&mut manager).await)?;
         reply::appended(&said, self.limits.exchanges)
     }
 
     pub(super) async fn read(&self, owner: &str, id: ThreadId) -> Result<StoredThread, StoreError> {
         let key = Keys::of(owner).thread(id);
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut pipe = redis::pipe();
         pipe.atomic().hgetall(&key).pttl(&key);
-        let (fields, ttl): (HashMap<String, String>, i64) =
-            self.link.settle(pipe.query_async(&mut manager).await)?;
+        let (fields, ttl): (HashMap<String, String>, i64) = self
+            .link
+            .settle(ticket, pipe.query_async(&mut manager).await)?;
         reply::thread(id, &fields, ttl)
     }
 
@@ -134,8 +137,10 @@ impl Redis {
             .arg(self.limits.queue)
             .arg(owner);
         self.enter(&keys).await?;
-        let mut manager = self.link.manager().await?;
-        let gone: u32 = self.link.settle(call.invoke_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let gone: u32 = self
+            .link
+            .settle(ticket, call.invoke_async(&mut manager).await)?;
         if gone == 0 {
             Err(StoreError::NotFound)
         } else {
@@ -149,10 +154,12 @@ impl Redis {
         limit: u32,
     ) -> Result<Vec<ThreadSummary>, StoreError> {
         let keys = Keys::of(owner);
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut range = redis::cmd("ZREVRANGE");
         range.arg(keys.index()).arg(0).arg(i64::from(limit) - 1);
-        let ids: Vec<String> = self.link.settle(range.query_async(&mut manager).await)?;
+        let ids: Vec<String> = self
+            .link
+            .settle(ticket, range.query_async(&mut manager).await)?;
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -162,8 +169,9 @@ impl Redis {
                 .arg(keys.thread_named(id))
                 .arg(&["title", "n", "updated"]);
         }
-        let rows: Vec<(Option<String>, Option<u32>, Option<i64>)> =
-            self.link.settle(pipe.query_async(&mut manager).await)?;
+        let rows: Vec<(Option<String>, Option<u32>, Option<i64>)> = self
+            .link
+            .settle(ticket, pipe.query_async(&mut manager).await)?;
         // The index may name a thread that has expired since; it is not there.
         let live = ids
             .into_iter()
@@ -188,9 +196,10 @@ impl Redis {
         command
             .arg(Keys::of(owner).claim(key))
             .arg(&["digest", "thread", "turn", "reply"]);
-        let mut manager = self.link.manager().await?;
-        let row: (Option<String>, Option<String>, Option<u32>, Option<String>) =
-            self.link.settle(command.query_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let row: (Option<String>, Option<String>, Option<u32>, Option<String>) = self
+            .link
+            .settle(ticket, command.query_async(&mut manager).await)?;
         let (Some(digest), Some(thread), Some(turn), Some(reply)) = row else {
             return Ok(None);
         };
@@ -206,11 +215,13 @@ impl Redis {
     }
 
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         // A write, because a full or read-only server answers PING all the same.
         let mut command = redis::cmd("SET");
         command.arg("exai:probe").arg("1").arg("PX").arg(60_000);
-        let _: Value = self.link.settle(command.query_async(&mut manager).await)?;
+        let _: Value = self
+            .link
+            .settle(ticket, command.query_async(&mut manager).await)?;
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ impl Redis {
     ) -> Result<(), StoreError> {
         let key = Keys::of(&change.owner).call(change.id);
         let alive = alive(&key);
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut pipe = redis::pipe();
         pipe.atomic();
         if let CallStep::Begin { facts } = &change.step {
@@ -26,7 +26,9 @@ impl Redis {
                 .arg(self.limits.ttl_ms)
                 .arg("NX");
             pipe.pset_ex(&alive, "1", ALIVE_MS);
-            let _: Value = self.link.settle(pipe.query_async(&mut manager).await)?;
+            let _: Value = self
+                .link
+                .settle(ticket, pipe.query_async(&mut manager).await)?;
             return Ok(());
         }
         let mut call = self.call.prepare_invoke();
@@ -38,7 +40,9 @@ impl Redis {
         };
         call.arg(word).arg(change.now_ms).arg(ALIVE_MS);
         call.arg(self.limits.ttl_ms).arg(text);
-        let changed: u32 = self.link.settle(call.invoke_async(&mut manager).await)?;
+        let changed: u32 = self
+            .link
+            .settle(ticket, call.invoke_async(&mut manager).await)?;
         if changed == 0 {
             Err(StoreError::NotFound)
         } else {
@@ -52,11 +56,12 @@ impl Redis {
         id: CallId,
     ) -> Result<StoredCall, StoreError> {
         let key = Keys::of(owner).call(id);
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut pipe = redis::pipe();
         pipe.atomic().hgetall(&key).pttl(&key).exists(alive(&key));
-        let (mut fields, ttl, is_alive): (HashMap<String, String>, i64, bool) =
-            self.link.settle(pipe.query_async(&mut manager).await)?;
+        let (mut fields, ttl, is_alive): (HashMap<String, String>, i64, bool) = self
+            .link
+            .settle(ticket, pipe.query_async(&mut manager).await)?;
         let Some(facts) = fields.remove("facts") else {
             return Err(StoreError::NotFound);
         };

@@ -54,6 +54,14 @@ pub(super) struct Guard {
     is_watched: AtomicBool,
 }
 
+/// How a command passes.
+pub(super) enum Pass<'a> {
+    /// As all do; its result is noted with the ticket.
+    Free(Ticket),
+    /// As the one that tries the link.
+    Trial(Trial<'a>),
+}
+
 /// The one command that a half-open breaker lets through; given up when dropped.
 pub(super) struct Trial<'a> {
     guard: &'a Guard,
@@ -68,9 +76,12 @@ impl Drop for Trial<'_> {
 }
 
 impl Trial<'_> {
-    /// Notes how it ended.
-    pub(super) fn settle<T>(mut self, result: &Result<T, StoreError>) {
+    /// Notes how it ended, and gives the ticket of the commands that it made way for.
+    pub(super) fn settle<T>(mut self, result: &Result<T, StoreError>) -> Ticket {
         self.verdict = verdict(result);
+        let mut next = self.ticket;
+        next.is_probe = false;
+        next
     }
 }
 
@@ -83,30 +94,24 @@ impl Guard {
         }
     }
 
-    /// Lets a command pass, or refuses it: `Some` when it is the one that tries the link.
-    pub(super) fn admit(&self) -> Result<Option<Trial<'_>>, StoreError> {
+    /// Lets a command pass, or refuses it.
+    pub(super) fn admit(&self) -> Result<Pass<'_>, StoreError> {
         match self.step(Event::Ask) {
-            Decision::Admit(ticket) if ticket.is_probe => Ok(Some(Trial {
+            Decision::Admit(ticket) if ticket.is_probe => Ok(Pass::Trial(Trial {
                 guard: self,
                 ticket,
                 verdict: Verdict::Abandoned,
             })),
-            Decision::Admit(_) | Decision::Noted => Ok(None),
-            Decision::Refuse(wait) => Err(StoreError::Unavailable(format!(
-                "redis failed again and again; it is tried in {} ms",
-                wait.as_millis()
-            ))),
+            Decision::Admit(ticket) => Ok(Pass::Free(ticket)),
+            Decision::Refuse(wait) => Err(refused(wait)),
+            Decision::Noted => Err(refused(Duration::ZERO)),
         }
     }
 
-    /// Counts a command's result while calls pass; what comes later says nothing new.
-    pub(super) fn note<T>(&self, result: &Result<T, StoreError>) {
-        if self.lock().position() != Position::Closed {
-            return;
-        }
-        if let Decision::Admit(ticket) = self.step(Event::Ask) {
-            self.step(Event::Done(ticket, verdict(result)));
-        }
+    /// Counts a command's result. What was let through before the breaker last opened says nothing
+    /// of the Redis that has answered since.
+    pub(super) fn note<T>(&self, ticket: Ticket, result: &Result<T, StoreError>) {
+        self.step(Event::Done(ticket, verdict(result)));
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -146,11 +151,54 @@ impl Guard {
     }
 }
 
+fn refused(wait: Duration) -> StoreError {
+    StoreError::Unavailable(format!(
+        "redis failed again and again; it is tried in {} ms",
+        wait.as_millis()
+    ))
+}
+
 fn verdict<T>(result: &Result<T, StoreError>) -> Verdict {
     match result {
         Ok(_) => Verdict::Success,
         Err(StoreError::Unavailable(_)) => Verdict::Failure,
         // It answered, if only to refuse.
         Err(_) => Verdict::Business,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost() -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("timed out".into()))
+    }
+
+    fn pass(guard: &Guard) -> Ticket {
+        match guard.admit() {
+            Ok(Pass::Free(ticket)) => ticket,
+            Ok(Pass::Trial(_)) => panic!("a trial, where all should pass"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_was_sent_before_the_breaker_opened_does_not_open_it_again_once_redis_is_back() {
+        let guard = Guard::new(Guarding::default());
+        let bound = Guarding::default().settings.failures;
+        let late: Vec<Ticket> = (0..bound).map(|_| pass(&guard)).collect();
+        (0..bound).for_each(|_| guard.note(pass(&guard), &lost()));
+        assert!(guard.is_open());
+        guard.lookout_is_back();
+        let Ok(Pass::Trial(trial)) = guard.admit() else {
+            panic!("redis is there, and nobody may try it");
+        };
+        let next = trial.settle(&Ok(()));
+        late.iter().for_each(|ticket| guard.note(*ticket, &lost()));
+        assert!(!guard.is_open(), "opened by commands of the outage before");
+        // What comes after the trial counts again.
+        (0..bound).for_each(|_| guard.note(next, &lost()));
+        assert!(guard.is_open());
     }
 }

@@ -13,9 +13,10 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisResult};
 
 use super::Clocks;
-use super::guard::{Guard, Guarding};
+use super::guard::{Guard, Guarding, Pass};
 use super::lookout;
 use super::reply::{leaves_link_usable, redis_error};
+use crate::router::breaker::Ticket;
 use crate::store::StoreError;
 
 /// The version of the key layout this program writes.
@@ -53,18 +54,23 @@ impl Link {
         })
     }
 
-    /// The manager in use, its schema checked; refused while the breaker is open. The one call that
-    /// a half-open breaker lets through asks for a sign of life first, over a new connection: the
-    /// old one may hold the failure of its last dial.
-    pub(super) async fn manager(&self) -> Result<ConnectionManager, StoreError> {
-        if let Some(trial) = self.guard.admit()? {
-            self.rebuild();
-            let answer = self.ping().await;
-            trial.settle(&answer);
-            lookout::send(&self.guard, &self.client, self.clocks);
-            answer?;
-        }
-        self.checked().await
+    /// The manager in use, its schema checked, and the ticket that its commands are settled with;
+    /// refused while the breaker is open. The one call that a half-open breaker lets through asks
+    /// for a sign of life first, over a new connection: the old one may hold the failure of its
+    /// last dial.
+    pub(super) async fn manager(&self) -> Result<(ConnectionManager, Ticket), StoreError> {
+        let ticket = match self.guard.admit()? {
+            Pass::Free(ticket) => ticket,
+            Pass::Trial(trial) => {
+                self.rebuild();
+                let answer = self.ping().await;
+                let ticket = trial.settle(&answer);
+                lookout::send(&self.guard, &self.client, self.clocks);
+                answer?;
+                ticket
+            }
+        };
+        Ok((self.checked(ticket).await?, ticket))
     }
 
     fn rebuild(&self) {
@@ -75,10 +81,10 @@ impl Link {
     async fn ping(&self) -> Result<(), StoreError> {
         let mut manager = self.current()?.manager;
         let asked: RedisResult<String> = redis::cmd("PING").query_async(&mut manager).await;
-        self.settle(asked).map(drop)
+        self.understand(asked).map(drop)
     }
 
-    async fn checked(&self) -> Result<ConnectionManager, StoreError> {
+    async fn checked(&self, ticket: Ticket) -> Result<ConnectionManager, StoreError> {
         let Current {
             mut manager,
             is_checked,
@@ -89,13 +95,13 @@ impl Link {
         let generation = self.generation.load(Ordering::Acquire);
         let mut read = redis::cmd("GET");
         read.arg(SCHEMA_KEY);
-        let mut found: Option<u32> = self.settle(read.query_async(&mut manager).await)?;
+        let mut found: Option<u32> = self.settle(ticket, read.query_async(&mut manager).await)?;
         if found.is_none() {
             let mut claim = redis::cmd("SET");
             claim.arg(SCHEMA_KEY).arg(SCHEMA).arg("NX");
             // Nil means that another instance was first; what it wrote is read back.
-            let _: redis::Value = self.settle(claim.query_async(&mut manager).await)?;
-            found = self.settle(read.query_async(&mut manager).await)?;
+            let _: redis::Value = self.settle(ticket, claim.query_async(&mut manager).await)?;
+            found = self.settle(ticket, read.query_async(&mut manager).await)?;
         }
         let found = found.unwrap_or(SCHEMA);
         if found > SCHEMA {
@@ -112,18 +118,27 @@ impl Link {
         Ok(manager)
     }
 
+    /// Understands a command's result, and counts it for the ticket it was sent with.
+    pub(super) fn settle<T>(
+        &self,
+        ticket: Ticket,
+        result: RedisResult<T>,
+    ) -> Result<T, StoreError> {
+        let result = self.understand(result);
+        self.guard.note(ticket, &result);
+        lookout::send(&self.guard, &self.client, self.clocks);
+        result
+    }
+
     /// Turns a command's result into the store's words, and drops a wedged manager.
-    pub(super) fn settle<T>(&self, result: RedisResult<T>) -> Result<T, StoreError> {
-        let result = result.map_err(|error| {
+    fn understand<T>(&self, result: RedisResult<T>) -> Result<T, StoreError> {
+        result.map_err(|error| {
             if !leaves_link_usable(&error) {
                 tracing::warn!(cause = %error, "rebuilding the link to redis");
                 self.rebuild();
             }
             redis_error(&error)
-        });
-        self.guard.note(&result);
-        lookout::send(&self.guard, &self.client, self.clocks);
-        result
+        })
     }
 
     fn current(&self) -> Result<Current, StoreError> {

@@ -55,8 +55,10 @@ impl Redis {
         for bound in [hold.bounds.day, hold.bounds.month] {
             call.arg(bound.nano_usd).arg(bound.tokens);
         }
-        let mut manager = self.link.manager().await?;
-        let said: Vec<String> = self.link.settle(call.invoke_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let said: Vec<String> = self
+            .link
+            .settle(ticket, call.invoke_async(&mut manager).await)?;
         match said.split_first() {
             Some((word, _)) if word == "taken" => Ok(Held::Taken),
             Some((word, figures)) if word == "refused" => Ok(Held::Refused(spent(figures)?)),
@@ -70,7 +72,7 @@ impl Redis {
     ) -> Result<Vec<Spent>, StoreError> {
         let mut all = Vec::new();
         let id = settlement.id.to_string();
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         for account in &settlement.accounts {
             let keys = Account::of(account);
             let mut call = self.settle.prepare_invoke();
@@ -84,7 +86,9 @@ impl Redis {
                 .arg(settlement.now_ms)
                 .arg(SETTLED_MS);
             call.arg(KEPT_MS[0]).arg(KEPT_MS[1]);
-            let said: Vec<String> = self.link.settle(call.invoke_async(&mut manager).await)?;
+            let said: Vec<String> = self
+                .link
+                .settle(ticket, call.invoke_async(&mut manager).await)?;
             all.push(spent(said.get(1..).unwrap_or_default())?);
         }
         if let Some(line) = &settlement.line {
@@ -116,8 +120,10 @@ impl Redis {
         ] {
             call.arg(figure);
         }
-        let mut manager = self.link.manager().await?;
-        let _: u32 = self.link.settle(call.invoke_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let _: u32 = self
+            .link
+            .settle(ticket, call.invoke_async(&mut manager).await)?;
         Ok(())
     }
 
@@ -137,9 +143,10 @@ impl Redis {
             .arg(&["n", "t"]);
         pipe.hvals(keys.holds());
         type Sums = (Option<u64>, Option<u64>);
-        let mut manager = self.link.manager().await?;
-        let (day, month, holds): (Sums, Sums, Vec<String>) =
-            self.link.settle(pipe.query_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let (day, month, holds): (Sums, Sums, Vec<String>) = self
+            .link
+            .settle(ticket, pipe.query_async(&mut manager).await)?;
         let sums = |(nano, tokens): Sums| Amount {
             nano_usd: nano.unwrap_or(0),
             tokens: tokens.unwrap_or(0),
@@ -177,9 +184,10 @@ impl Redis {
         for day in days {
             pipe.hgetall(lines(day));
         }
-        let mut manager = self.link.manager().await?;
-        let found: Vec<HashMap<String, u64>> =
-            self.link.settle(pipe.query_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let found: Vec<HashMap<String, u64>> = self
+            .link
+            .settle(ticket, pipe.query_async(&mut manager).await)?;
         let mut all = Vec::new();
         for (day, fields) in days.iter().zip(found) {
             all.extend(lines_of(day, &fields)?);
@@ -190,23 +198,25 @@ impl Redis {
     /// Removes a caller's own account and lines of usage; a team's sums stay.
     pub(super) async fn forget_spending(&self, owner: &str) -> Result<(), StoreError> {
         let account = Keys::of(&format!("user:{owner}"));
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         for key in self.scan(&account.everything()).await? {
             let mut gone = redis::cmd("DEL");
             let _: u64 = self
                 .link
-                .settle(gone.arg(&key).query_async(&mut manager).await)?;
+                .settle(ticket, gone.arg(&key).query_async(&mut manager).await)?;
         }
         for key in self.scan(&lines("*")).await? {
             let mut read = redis::cmd("HKEYS");
             let fields: Vec<String> = self
                 .link
-                .settle(read.arg(&key).query_async(&mut manager).await)?;
+                .settle(ticket, read.arg(&key).query_async(&mut manager).await)?;
             let own = fields.iter().filter(|field| is_of(field, owner));
             for field in own {
                 let mut gone = redis::cmd("HDEL");
                 let gone = gone.arg(&key).arg(field);
-                let _: u64 = self.link.settle(gone.query_async(&mut manager).await)?;
+                let _: u64 = self
+                    .link
+                    .settle(ticket, gone.query_async(&mut manager).await)?;
             }
         }
         Ok(())

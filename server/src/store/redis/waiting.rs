@@ -70,10 +70,12 @@ impl Redis {
         if self.limits.queue == 0 || self.entered.is_fresh(&keys.tag) {
             return Ok(());
         }
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut command = redis::cmd("ZADD");
         command.arg(OWNERS).arg(now_ms()).arg(&keys.tag);
-        let _: Value = self.link.settle(command.query_async(&mut manager).await)?;
+        let _: Value = self
+            .link
+            .settle(ticket, command.query_async(&mut manager).await)?;
         self.entered.remember(&keys.tag);
         Ok(())
     }
@@ -86,14 +88,16 @@ impl Redis {
             if room == 0 {
                 break;
             }
-            let mut manager = self.link.manager().await?;
+            let (mut manager, ticket) = self.link.manager().await?;
             let mut pipe = redis::pipe();
             for (tag, _) in some {
                 let mut range = redis::cmd("XRANGE");
                 range.arg(Keys::tagged(tag).waiting()).arg("-").arg("+");
                 pipe.add_command(range.arg("COUNT").arg(room).clone());
             }
-            let streams: Vec<Vec<Row>> = self.link.settle(pipe.query_async(&mut manager).await)?;
+            let streams: Vec<Vec<Row>> = self
+                .link
+                .settle(ticket, pipe.query_async(&mut manager).await)?;
             for ((tag, entered_ms), rows) in some.iter().zip(streams) {
                 if rows.is_empty() && *entered_ms < now_ms() - STALE_MS {
                     self.retire(tag).await?;
@@ -111,12 +115,14 @@ impl Redis {
         if owners.is_empty() {
             return Ok(0);
         }
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut pipe = redis::pipe();
         for (tag, _) in &owners {
             pipe.cmd("XLEN").arg(Keys::tagged(tag).waiting());
         }
-        let lengths: Vec<u64> = self.link.settle(pipe.query_async(&mut manager).await)?;
+        let lengths: Vec<u64> = self
+            .link
+            .settle(ticket, pipe.query_async(&mut manager).await)?;
         Ok(lengths.iter().sum())
     }
 
@@ -130,17 +136,21 @@ impl Redis {
         if pipe.is_empty() {
             return Ok(());
         }
-        let mut manager = self.link.manager().await?;
-        let _: Value = self.link.settle(pipe.query_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let _: Value = self
+            .link
+            .settle(ticket, pipe.query_async(&mut manager).await)?;
         Ok(())
     }
 
     pub(in crate::store) async fn belongings(&self, owner: &str) -> Result<Belongings, StoreError> {
         let keys = Keys::of(owner);
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut range = redis::cmd("ZRANGE");
         range.arg(keys.index()).arg(0).arg(-1);
-        let ids: Vec<String> = self.link.settle(range.query_async(&mut manager).await)?;
+        let ids: Vec<String> = self
+            .link
+            .settle(ticket, range.query_async(&mut manager).await)?;
         let corrupt = |_| StoreError::Corrupt("thread id".into());
         let threads = ids.iter().map(|id| id.parse().map_err(corrupt));
         let threads = threads.collect::<Result<_, _>>()?;
@@ -148,36 +158,39 @@ impl Redis {
         for key in self.scan(&keys.all_calls()).await? {
             let mut read = redis::cmd("HMGET");
             read.arg(key).arg("facts").arg("outcome");
-            let (facts, outcome): (Option<String>, Option<String>) =
-                self.link.settle(read.query_async(&mut manager).await)?;
+            let (facts, outcome): (Option<String>, Option<String>) = self
+                .link
+                .settle(ticket, read.query_async(&mut manager).await)?;
             calls.extend(facts.map(|facts| (facts, outcome)));
         }
         Ok(Belongings { threads, calls })
     }
 
     pub(in crate::store) async fn purges(&self) -> Result<u64, StoreError> {
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut read = redis::cmd("GET");
         let count: Option<u64> = self
             .link
-            .settle(read.arg(PURGES).query_async(&mut manager).await)?;
+            .settle(ticket, read.arg(PURGES).query_async(&mut manager).await)?;
         Ok(count.unwrap_or(0))
     }
 
     pub(in crate::store) async fn purge(&self, owner: &str) -> Result<Purged, StoreError> {
         let keys = Keys::of(owner);
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut length = redis::cmd("XLEN");
         length.arg(keys.waiting());
         let mut purged = Purged {
-            waiting: self.link.settle(length.query_async(&mut manager).await)?,
+            waiting: self
+                .link
+                .settle(ticket, length.query_async(&mut manager).await)?,
             ..Purged::default()
         };
         for key in self.scan(&keys.everything()).await? {
             let mut gone = redis::cmd("DEL");
             let gone: u64 = self
                 .link
-                .settle(gone.arg(&key).query_async(&mut manager).await)?;
+                .settle(ticket, gone.arg(&key).query_async(&mut manager).await)?;
             if key.starts_with(&keys.thread_named("")) {
                 purged.threads += gone;
             } else if key.starts_with(&keys.call_named("")) && !key.ends_with(":alive") {
@@ -188,7 +201,7 @@ impl Redis {
         let mut counted = redis::cmd("INCR");
         let _: Value = self
             .link
-            .settle(counted.arg(PURGES).query_async(&mut manager).await)?;
+            .settle(ticket, counted.arg(PURGES).query_async(&mut manager).await)?;
         // The append-only file still holds the commands that wrote what is gone.
         let rewritten: redis::RedisResult<Value> =
             redis::cmd("BGREWRITEAOF").query_async(&mut manager).await;
@@ -199,27 +212,32 @@ impl Redis {
     }
 
     async fn owners(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         let mut range = redis::cmd("ZRANGE");
         range.arg(OWNERS).arg(0).arg(-1).arg("WITHSCORES");
-        self.link.settle(range.query_async(&mut manager).await)
+        self.link
+            .settle(ticket, range.query_async(&mut manager).await)
     }
 
     async fn retire(&self, tag: &str) -> Result<(), StoreError> {
         let script = Script::new(RETIRE);
         let mut call = script.key(OWNERS);
         call.arg(tag).arg(now_ms() - STALE_MS);
-        let mut manager = self.link.manager().await?;
-        let _: Value = self.link.settle(call.invoke_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let _: Value = self
+            .link
+            .settle(ticket, call.invoke_async(&mut manager).await)?;
         let script = Script::new(CLEAR);
         let call = script.key(Keys::tagged(tag).waiting());
-        let _: Value = self.link.settle(call.invoke_async(&mut manager).await)?;
+        let _: Value = self
+            .link
+            .settle(ticket, call.invoke_async(&mut manager).await)?;
         Ok(())
     }
 
     pub(super) async fn scan(&self, pattern: &str) -> Result<Vec<String>, StoreError> {
         let (mut cursor, mut found) = (0_u64, Vec::new());
-        let mut manager = self.link.manager().await?;
+        let (mut manager, ticket) = self.link.manager().await?;
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor)
@@ -227,8 +245,9 @@ impl Redis {
                 .arg(pattern)
                 .arg("COUNT")
                 .arg(AT_ONCE * 16);
-            let (next, keys): (u64, Vec<String>) =
-                self.link.settle(scan.query_async(&mut manager).await)?;
+            let (next, keys): (u64, Vec<String>) = self
+                .link
+                .settle(ticket, scan.query_async(&mut manager).await)?;
             found.extend(keys);
             cursor = next;
             if cursor == 0 {
