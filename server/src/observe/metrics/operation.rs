@@ -90,6 +90,11 @@ impl Default for Operation {
             let labels = label(&[("severity", severity.name())]);
             drop(operation.severity_errors.get_or_create(&labels));
         }
+        // Prometheus sees no increase in a series that begins at one.
+        for outcome in ["delivered", "retried", "lost"] {
+            let labels = label(&[("outcome", outcome)]);
+            drop(operation.alert_deliveries.get_or_create(&labels));
+        }
         operation
     }
 }

@@ -1,5 +1,9 @@
+use std::time::Instant;
+
 use super::*;
 use crate::observe::alert::rows;
+use crate::observe::history::{History, Pick};
+use crate::observe::metrics::Metrics;
 
 #[test]
 fn each_row_becomes_a_rule_with_its_runbook() {
@@ -29,6 +33,28 @@ fn a_ratio_with_two_windows_must_burn_in_both() {
         "{expression}"
     );
     assert!(expression.contains("{status=\"error\"}") && expression.contains(">= 20"));
+}
+
+#[test]
+fn what_a_rule_counts_is_in_a_scrape_before_the_first_of_it() {
+    let mut history = History::default();
+    history.push(Instant::now(), &Metrics::new().prometheus());
+    let rows = rows("").unwrap();
+    // A label that names whoever was denied has no value before somebody was.
+    let counted = rows.iter().filter(|row| row.measure == Measure::Increase);
+    let counted: Vec<&Row> = counted.filter(|row| row.by.is_empty()).collect();
+    assert!(counted.len() > 4, "{counted:?}");
+    for row in counted {
+        let only = row.only.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+        let only: Vec<(&str, &str)> = only.collect();
+        let series = history.now(Pick::all(&row.metric).only(&only));
+        assert_eq!(
+            series.into_values().collect::<Vec<_>>(),
+            [0.0],
+            "{}",
+            row.id
+        );
+    }
 }
 
 /// Input series that are past the row's threshold for a quarter of an hour, every 15 s.
