@@ -104,6 +104,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Memo<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TTL: Duration = Duration::from_secs(180);
@@ -142,6 +144,86 @@ mod tests {
         for memo in [Memo::new(0, TTL), Memo::new(2, Duration::ZERO)] {
             memo.keep("a", 1, start);
             assert!(!memo.is_on() && memo.find(&"a", start).is_none());
+        }
+    }
+
+    /// What is done to a memory, and after how many milliseconds.
+    #[derive(Debug, Clone, Copy)]
+    enum Move {
+        Find(u8, u16),
+        Keep(u8, u16, u16),
+        Clear,
+    }
+
+    fn moves() -> impl Strategy<Value = Vec<Move>> {
+        let one = prop_oneof![
+            8 => (0..6_u8, 0..60_u16).prop_map(|(key, wait)| Move::Find(key, wait)),
+            8 => (0..6_u8, any::<u16>(), 0..60_u16).prop_map(|(k, v, w)| Move::Keep(k, v, w)),
+            1 => Just(Move::Clear),
+        ];
+        proptest::collection::vec(one, 1..80)
+    }
+
+    /// The same as a plain list, the entry used longest ago first.
+    struct Reference {
+        held: Vec<(u8, u16, Instant)>,
+        entries: usize,
+        ttl: Duration,
+    }
+
+    impl Reference {
+        fn find(&mut self, key: u8, now: Instant) -> Option<u16> {
+            let place = self.held.iter().position(|entry| entry.0 == key)?;
+            let entry = self.held.remove(place);
+            if now - entry.2 >= self.ttl {
+                return None;
+            }
+            self.held.push(entry);
+            Some(entry.1)
+        }
+
+        fn keep(&mut self, key: u8, value: u16, now: Instant) {
+            if self.entries == 0 || self.ttl.is_zero() {
+                return;
+            }
+            self.held.retain(|entry| entry.0 != key);
+            if self.held.len() == self.entries {
+                self.held.remove(0);
+            }
+            self.held.push((key, value, now));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn it_finds_what_a_plain_list_would(
+            (entries, ttl_ms) in (0..5_usize, 0..200_u64),
+            moves in moves(),
+        ) {
+            let ttl = Duration::from_millis(ttl_ms);
+            let memo = Memo::new(entries, ttl);
+            let mut reference = Reference { held: Vec::new(), entries, ttl };
+            let mut now = Instant::now();
+            for one in moves {
+                match one {
+                    Move::Find(key, wait) => {
+                        now += Duration::from_millis(wait.into());
+                        prop_assert_eq!(memo.find(&key, now), reference.find(key, now));
+                    }
+                    Move::Keep(key, value, wait) => {
+                        now += Duration::from_millis(wait.into());
+                        memo.keep(key, value, now);
+                        reference.keep(key, value, now);
+                    }
+                    Move::Clear => {
+                        memo.clear();
+                        reference.held.clear();
+                    }
+                }
+                prop_assert_eq!(memo.lock().held.len(), reference.held.len());
+            }
         }
     }
 }
