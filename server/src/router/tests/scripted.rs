@@ -41,6 +41,8 @@ pub struct Seen {
 pub struct Scripted {
     pub url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    /// What every request gets once the script is over.
+    recovered: Arc<Mutex<Option<Line>>>,
 }
 
 impl Scripted {
@@ -52,14 +54,26 @@ impl Scripted {
         let listener = TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let all = Arc::clone(&seen);
+        let recovered: Arc<Mutex<Option<Line>>> = Arc::default();
+        let (all, well) = (Arc::clone(&seen), Arc::clone(&recovered));
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let (lines, seen) = (lines.clone(), Arc::clone(&all));
+                let line = well.lock().unwrap().clone();
+                let lines = line.map_or_else(|| lines.clone(), |line| vec![line]);
+                let seen = Arc::clone(&all);
                 tokio::spawn(async move { serve(socket, &lines, &seen).await });
             }
         });
-        Self { url, seen }
+        Self {
+            url,
+            seen,
+            recovered,
+        }
+    }
+
+    /// Answers every connection from now on with this line.
+    pub fn recover(&self, line: Line) {
+        *self.recovered.lock().unwrap() = Some(line);
     }
 
     pub fn seen(&self) -> Vec<Seen> {

@@ -10,6 +10,9 @@ use super::super::*;
 use super::bench::{Bench, ask, chat_end, chat_stream, context, piece, refusal, settings};
 use super::scripted::Line;
 
+/// A tenth of the ten seconds within which a healthy call must succeed after a fault.
+const RECOVERY: Duration = Duration::from_secs(1);
+
 /// What one fault came to, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mark {
@@ -236,10 +239,25 @@ async fn play(
     } else {
         conduct(&seen)
     };
-    // The route that works goes on working.
+    // The route that works goes on working, and the other one works again.
     let after = bench.router.ask(ask("glm-5-turbo", true), &context()).await;
     let is_well = after.is_ok_and(|answer| answer.text == text());
+    let is_well = is_well && is_back(&bench).await;
     (id, if is_well { mark } else { Mark::Fail })
+}
+
+/// Whether the primary, well again, answers a healthy call within the recovery time.
+async fn is_back(bench: &Bench) -> bool {
+    bench.kimi.recover(healthy());
+    let until = Instant::now() + RECOVERY;
+    loop {
+        let answer = bench.ask().await;
+        let is_primary = |answer: Answer| answer.trace.provider == "kimi" && answer.text == text();
+        let is_answered = answer.is_ok_and(is_primary);
+        if is_answered || Instant::now() > until {
+            return is_answered && Instant::now() <= until;
+        }
+    }
 }
 
 /// FB15: the primary is down for a while. Every call is answered meanwhile, and the primary is
