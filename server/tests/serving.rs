@@ -61,6 +61,8 @@ mod elicitation;
 mod ending;
 #[path = "serving/faults.rs"]
 mod faults;
+#[path = "serving/figures.rs"]
+mod figures;
 #[path = "serving/files.rs"]
 mod files;
 #[path = "serving/finding.rs"]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::figure::{self, exact};
-use super::{View, escape};
+use super::View;
+use super::figure::{self, exact, named};
 use crate::failure::Category;
 use crate::observe::history::Pick;
 
@@ -34,7 +34,7 @@ pub fn tiles(view: &View<'_>) -> String {
     let pace = history.grown(REQUESTS, NOW) / history.covered(NOW);
     let durations = Pick::all("exai_request_duration_seconds");
     let quantile = |q| history.quantile(durations, q, LATELY).remove("");
-    let shown = |value: Option<f64>| value.map_or("–".to_owned(), figure::seconds);
+    let shown = |name, q| figure::named_or_dash(name, quantile(q), figure::seconds);
     let counted = history.sum(Pick::all("exai_request_duration_seconds_count"));
     let failed = history.grown(FAILED, LATELY);
     let asked = history.grown(REQUESTS, LATELY);
@@ -43,7 +43,7 @@ pub fn tiles(view: &View<'_>) -> String {
         Tile {
             metric: "exai_requests_total",
             title: "Requests",
-            large: format!("{}<i> / s</i>", figure::rate(pace)),
+            large: format!("{}<i> / s</i>", named("rate", pace, &figure::rate(pace))),
             small: format!("{} in all", exact(total, &figure::whole(total))),
             line: history.line(REQUESTS, true),
             class: "",
@@ -51,10 +51,10 @@ pub fn tiles(view: &View<'_>) -> String {
         Tile {
             metric: "exai_request_duration_seconds_count",
             title: "Latency p95, 5 min",
-            large: shown(quantile(0.95)),
+            large: shown("p95", 0.95),
             small: format!(
                 "p50 {} · {} timed",
-                shown(quantile(0.5)),
+                shown("p50", 0.5),
                 exact(counted, &figure::whole(counted))
             ),
             line: history.pace(durations),
@@ -64,7 +64,7 @@ pub fn tiles(view: &View<'_>) -> String {
         Tile {
             metric: "exai_errors_total",
             title: "Failed, 5 min",
-            large: figure::percent(share),
+            large: named("failed", share, &figure::percent(share)),
             small: errors_in_all(view),
             line: history.line(FAILED, true),
             class: if share > 0.1 { "bad" } else { "" },
@@ -85,12 +85,12 @@ fn in_flight<'a>(view: &View<'_>) -> Tile<'a> {
         large: format!(
             "{}<i> of {}</i>",
             exact(busy, &figure::whole(busy)),
-            figure::whole(limit)
+            named("limit", limit, &figure::whole(limit))
         ),
         small: format!(
             "{} · {}",
-            figure::count(open, "connection"),
-            figure::count(sessions, "session")
+            named("connections", open, &figure::count(open, "connection")),
+            named("sessions", sessions, &figure::count(sessions, "session"))
         ),
         line: history.line(IN_FLIGHT, false),
         class: if busy > 0.9 * limit { "bad" } else { "" },
@@ -101,7 +101,12 @@ fn errors_in_all(view: &View<'_>) -> String {
     let errors = view.history.sum(Pick::all("exai_errors_total"));
     let failovers = view.history.sum(Pick::all("exai_failovers_total"));
     let errors = exact(errors, &figure::whole(errors));
-    format!("{errors} in all · {}", figure::count(failovers, "failover"))
+    let failovers = named(
+        "failovers",
+        failovers,
+        &figure::count(failovers, "failover"),
+    );
+    format!("{errors} in all · {failovers}")
 }
 
 fn tile(tile: &Tile<'_>) -> String {
@@ -135,7 +140,7 @@ pub fn errors(view: &View<'_>) -> String {
             "<tr class=\"{class}\" data-category=\"{name}\"><th scope=\"row\">{words}</th>\
              <td>{}</td><td class=\"num\">{}</td><td class=\"num soft\">{}</td></tr>",
             figure::bar(count / most, ""),
-            figure::whole(count),
+            named("lately", count, &figure::whole(count)),
             exact(whole, &figure::whole(whole)),
         )
     };
@@ -186,7 +191,7 @@ pub fn system(view: &View<'_>) -> String {
             format!(
                 "{} taken · {} overdue",
                 figure::whole(busy),
-                figure::whole(overdue)
+                named("overdue", overdue, &figure::whole(overdue))
             ),
         ),
     ];
@@ -196,7 +201,7 @@ pub fn system(view: &View<'_>) -> String {
             "<tr data-metric=\"{metric}\"><th scope=\"row\">{title}</th><td>{}</td>\
              <td class=\"num\">{}</td></tr>",
             figure::bar(*share, class),
-            escape(words)
+            words
         )
     };
     let rows: String = rows.iter().map(row).collect();

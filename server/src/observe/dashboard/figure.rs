@@ -79,6 +79,16 @@ pub fn exact(value: f64, shown: &str) -> String {
     format!("<data value=\"{value}\">{shown}</data>")
 }
 
+/// The exact figure of what the page computes, by its name, with what is read.
+pub fn named(name: &str, value: f64, shown: &str) -> String {
+    format!("<data data-figure=\"{name}\" value=\"{value}\">{shown}</data>")
+}
+
+/// As [`named`]; a dash where there is no figure.
+pub fn named_or_dash(name: &str, value: Option<f64>, shown: impl Fn(f64) -> String) -> String {
+    value.map_or("–".to_owned(), |value| named(name, value, &shown(value)))
+}
+
 /// A line through the points, 0 at the bottom, in a box of 220 by 44.
 pub fn spark(points: &[f64]) -> String {
     let most = points.iter().copied().fold(0.0, f64::max);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::figure::{self, exact};
+use super::figure::{self, exact, named, named_or_dash};
 use super::{View, escape};
 use crate::failure::Severity;
 use crate::observe::event::{Happening, Look};
@@ -38,12 +38,10 @@ fn provider(view: &View<'_>, row: &ProviderStatus) -> String {
     let all = view.history.sum(attempts);
     let lately = view.history.grown(attempts, LATELY);
     let failed = view.history.grown(errors, LATELY);
-    let good = match lately > 0.0 {
-        true => figure::percent((1.0 - failed / lately).max(0.0)),
-        false => "–".to_owned(),
-    };
-    let p95 = view.history.quantile(seconds, 0.95, LATELY);
-    let p95 = p95.get("").map_or("–".to_owned(), |s| figure::seconds(*s));
+    let good = (lately > 0.0).then(|| (1.0 - failed / lately).max(0.0));
+    let good = named_or_dash("good", good, figure::percent);
+    let p95 = view.history.quantile(seconds, 0.95, LATELY).remove("");
+    let p95 = named_or_dash("p95", p95, figure::seconds);
     let (class, state) = match (row.registered, row.breaker) {
         (false, _) => ("off", "off"),
         (_, "open") => ("bad", "open"),
@@ -95,15 +93,13 @@ pub fn tools(view: &View<'_>) -> String {
         let count = all[*name];
         let errors = failed.get(*name).copied().unwrap_or_default();
         let class = if errors > 0.0 { "warn" } else { "" };
-        let p95 = p95
-            .get(*name)
-            .map_or("–".to_owned(), |s| figure::seconds(*s));
+        let p95 = named_or_dash("p95", p95.get(*name).copied(), figure::seconds);
         format!(
             "<tr class=\"{class}\" data-tool=\"{name}\"><th scope=\"row\">{name}</th>\
              <td class=\"num\">{}</td><td class=\"num errors\">{}</td>\
              <td class=\"num\">{p95}</td></tr>",
             exact(count, &figure::whole(count)),
-            figure::whole(errors),
+            named("failed", errors, &figure::whole(errors)),
             name = escape(name),
         )
     };
@@ -138,9 +134,9 @@ pub fn caches(view: &View<'_>) -> String {
     let row = |name: &String| {
         let hit = hits.get(name).copied().unwrap_or_default();
         // A call that waits for an equal one is a hit; it never misses by itself.
-        let share = misses.get(name).map_or("–".to_owned(), |missed| {
-            figure::percent(hit / (hit + missed).max(1.0))
-        });
+        let share = misses.get(name);
+        let share = share.map(|missed| hit / (hit + missed).max(1.0));
+        let share = named_or_dash("share", share, figure::percent);
         format!(
             "<tr data-cache=\"{name}\"><th scope=\"row\">{}</th><td class=\"num\">{}</td>\
              <td class=\"num\">{share}</td></tr>",

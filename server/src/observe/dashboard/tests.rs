@@ -43,6 +43,9 @@ fn a_tile_holds_the_exact_figure_of_its_metric() {
     let page = drawn(&metrics, "");
     let exact = "<data value=\"12345\">12\u{202f}345</data> in all";
     assert!(page.contains(exact), "{page}");
+    // Within the five seconds between the two scrapes.
+    let rate = "<data data-figure=\"rate\" value=\"2469\">2\u{202f}469</data><i> / s</i>";
+    assert!(page.contains(rate), "{page}");
     assert!(page.contains("data-tool=\"chat\""));
     assert!(page.contains("2 tools listed · 1 not called yet"));
     assert!(!page.contains("<!--"), "a place was left empty");
