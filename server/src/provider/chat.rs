@@ -5,8 +5,8 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::reply::{Draft, Gain};
-use super::request::Request;
-use crate::router::ask::{Message, Usage};
+use super::request::{Echo, Request};
+use crate::router::ask::{Message, Speaker, Usage};
 
 /// The messages, the system instruction first.
 #[must_use]
@@ -15,8 +15,18 @@ pub fn messages(request: &Request<'_>) -> Vec<Value> {
         (!request.system.is_empty()).then(|| json!({"role": "system", "content": request.system}));
     system
         .into_iter()
-        .chain(request.messages.iter().map(message))
+        .chain(request.messages.iter().map(|one| echoed(one, request.echo)))
         .collect()
+}
+
+/// A message as it goes back. Kimi refuses an empty text in the place of thoughts now and then, and
+/// takes one space (provider notes §1.1).
+fn echoed(said: &Message, echo: Echo) -> Value {
+    let mut out = message(said);
+    if echo == Echo::Blank && said.speaker == Speaker::Assistant {
+        out["reasoning_content"] = " ".into();
+    }
+    out
 }
 
 fn message(message: &Message) -> Value {

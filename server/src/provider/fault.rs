@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::request::Echo;
 use crate::failure::{Category, Failure};
 
 /// When to try again after all permits of a provider were taken; calls of seconds end all the time.
@@ -42,6 +43,8 @@ pub enum Repair {
     DropTemperature,
     /// Allow more output tokens, as the model spent them all on thinking.
     MoreTokens,
+    /// Send the conversation's earlier answers with their thoughts in this way.
+    History(Echo),
 }
 
 /// The kind of fault, which decides category and code of the caller's failure.

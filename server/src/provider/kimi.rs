@@ -6,7 +6,7 @@ use super::chat;
 use super::fault::{FaultClass, ProviderFailure, Reaction, Repair};
 use super::model::Switch;
 use super::refusal::{Refusal, wait_in_words};
-use super::request::Request;
+use super::request::{Echo, Request};
 use crate::router::ask::ThinkingMode;
 
 /// The request's body.
@@ -77,7 +77,7 @@ pub fn classify(refusal: &Refusal) -> ProviderFailure {
         .with_wait(wait)
 }
 
-/// The patterns that the fault catalogue names (rows K06 and FB12).
+/// The patterns that the fault catalogue names (rows K06, K07 and FB12).
 fn invalid(words: &str) -> (FaultClass, Reaction) {
     if words.contains("exceeded model token limit") {
         (FaultClass::ContextTooLong, Reaction::Refuse)
@@ -86,6 +86,9 @@ fn invalid(words: &str) -> (FaultClass, Reaction) {
             FaultClass::Rejected,
             Reaction::Repair(Repair::DropTemperature),
         )
+    } else if words.contains("reasoning_content is missing") {
+        let echo = Repair::History(Echo::Blank);
+        (FaultClass::Rejected, Reaction::Repair(echo))
     } else {
         (FaultClass::Rejected, Reaction::Refuse)
     }

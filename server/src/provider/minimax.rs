@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::fault::{FaultClass, ProviderFailure, Reaction};
+use super::fault::{FaultClass, ProviderFailure, Reaction, Repair};
 use super::model::Switch;
 use super::refusal::{Refusal, reset_in_words};
-use super::request::Request;
+use super::request::{Echo, Request};
 use crate::router::ask::Message;
 
 /// The request's body, for the provider row of this name.
@@ -38,8 +38,7 @@ pub fn body(request: &Request<'_>, provider: &str) -> Value {
 }
 
 fn messages(request: &Request<'_>, provider: &str) -> Vec<Value> {
-    let model = request.model.name.as_str();
-    let one = |said: &Message| message(said, said.thoughts_for(provider, model));
+    let one = |said: &Message| message(said, request.thoughts_of(said, provider));
     request.messages.iter().map(one).collect()
 }
 
@@ -104,6 +103,11 @@ fn by_code(refusal: &Refusal, code: u64, words: &str) -> ProviderFailure {
         1026 | 1027 => (FaultClass::Filtered, Reaction::Refuse),
         // Only the words of this code tell a prompt that is too long from any other bad parameter.
         2013 if words.contains("context window") => (FaultClass::ContextTooLong, Reaction::Refuse),
+        // What history holds beside text are thoughts (fault M06).
+        2013 if is_of_history(words) => {
+            let echo = Repair::History(Echo::Text);
+            (FaultClass::Rejected, Reaction::Repair(echo))
+        }
         1042..=1044 | 2013 | 2037 | 2039 | 2042 | 2048 | 20132 => {
             (FaultClass::Rejected, Reaction::Refuse)
         }
@@ -124,6 +128,12 @@ fn by_code(refusal: &Refusal, code: u64, words: &str) -> ProviderFailure {
         failure.until = reset_in_words(words);
     }
     failure
+}
+
+/// The words of provider notes §3.6 for a conversation that is not as it should be.
+fn is_of_history(words: &str) -> bool {
+    let known = ["tool id", "function arguments"];
+    known.iter().any(|known| words.contains(known))
 }
 
 /// `base_resp.status_code`, where it is not success.

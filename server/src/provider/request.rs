@@ -1,8 +1,22 @@
 //! One attempt's request, before a dialect gives it its wire form.
 
+use serde_json::Value;
+
 use super::fault::Repair;
 use super::model::{Model, ModelClass, TemperatureRule};
-use crate::router::ask::{Message, ThinkingMode};
+use crate::router::ask::{Message, Speaker, ThinkingMode};
+
+/// What goes back beside the text of the conversation's earlier answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Echo {
+    /// What the model thought, where its provider wants that back.
+    #[default]
+    Thoughts,
+    /// A blank in the place of thoughts, for a provider that misses them.
+    Blank,
+    /// Nothing.
+    Text,
+}
 
 /// What is asked of one model at one provider.
 #[derive(Debug, Clone)]
@@ -17,6 +31,8 @@ pub struct Request<'a> {
     pub system: &'a str,
     /// The conversation, oldest first.
     pub messages: &'a [Message],
+    /// What goes back with earlier answers.
+    pub echo: Echo,
     /// Dropped or clamped by what the model takes.
     pub temperature: Option<f64>,
     /// How much to think; `None` switches thinking off where that is possible.
@@ -52,10 +68,31 @@ impl Request<'_> {
         self.model.class_for(self.thinking)
     }
 
-    /// Changes the request as a fault asks; false when that would change nothing, so that the
-    /// same bytes are never sent again under the name of a repair.
-    pub fn repair(&mut self, repair: Repair) -> bool {
+    /// What the model thought before one of the messages, if it goes back to this provider.
+    #[must_use]
+    pub fn thoughts_of<'m>(&self, message: &'m Message, provider: &str) -> &'m [Value] {
+        match self.echo {
+            Echo::Thoughts => message.thoughts_for(provider, &self.model.name),
+            Echo::Blank | Echo::Text => &[],
+        }
+    }
+
+    /// Changes the request as a fault at the provider asks; false when that would change nothing,
+    /// so that the same bytes are never sent again under the name of a repair.
+    pub fn repair(&mut self, repair: Repair, provider: &str) -> bool {
         match repair {
+            Repair::History(echo) => {
+                let is_other = echo != self.echo;
+                let is_spoken = |one: &Message| one.speaker == Speaker::Assistant;
+                let mut past = self.messages.iter().filter(|one| is_spoken(one));
+                let is_changed = is_other
+                    && match echo {
+                        Echo::Blank => past.next().is_some(),
+                        _ => past.any(|one| !self.thoughts_of(one, provider).is_empty()),
+                    };
+                self.echo = echo;
+                is_changed
+            }
             Repair::DropTemperature => {
                 let was_sent = self.temperature_in(0.0, 2.0).is_some();
                 self.temperature = None;

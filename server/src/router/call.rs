@@ -17,7 +17,7 @@ use crate::provider::exchange::Watch;
 use crate::provider::fault::{FaultClass, ProviderFailure};
 use crate::provider::model::{ModelClass, Price};
 use crate::provider::reply::{Finish, Reply};
-use crate::provider::request::Request;
+use crate::provider::request::{Echo, Request};
 
 /// What became of a candidate.
 enum Flow {
@@ -124,7 +124,7 @@ impl<'a> Call<'a> {
                 }
                 Err(failure) => failure,
             };
-            let next = self.after(&failure, &mut request);
+            let next = self.after(&failure, (candidate, &mut request));
             self.last = Some((candidate.provider.clone(), failure));
             match next {
                 Next::Stop => return Flow::Over,
@@ -245,7 +245,11 @@ impl<'a> Call<'a> {
         });
     }
 
-    fn after(&mut self, failure: &ProviderFailure, request: &mut Request<'_>) -> Next {
+    fn after(
+        &mut self,
+        failure: &ProviderFailure,
+        (candidate, request): (&Candidate, &mut Request<'_>),
+    ) -> Next {
         if failure.class == FaultClass::Cancelled {
             return Next::Stop;
         }
@@ -255,13 +259,9 @@ impl<'a> Call<'a> {
             &self.router.settings.retry,
             self.router.luck(),
         );
-        if let Next::Again {
-            repair: Some(repair),
-            ..
-        } = next
-        {
+        if let Some(repair) = next.repair() {
             self.tally.is_repaired = true;
-            if !request.repair(repair) {
+            if !request.repair(repair, &candidate.provider) {
                 return Next::Stop;
             }
         }
@@ -281,6 +281,7 @@ impl<'a> Call<'a> {
             model: &candidate.model,
             system: &self.ask.system,
             messages: &self.ask.messages,
+            echo: Echo::default(),
             temperature: self.ask.temperature,
             thinking: candidate.thinking,
             websearch: self.ask.websearch,

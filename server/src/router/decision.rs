@@ -27,7 +27,7 @@ use crate::memo::Memo;
 use crate::provider::exchange::Watch;
 use crate::provider::fault::FaultClass;
 use crate::provider::model::{ModelStatus, Thinking};
-use crate::provider::request::Request;
+use crate::provider::request::{Echo, Request};
 use crate::router::clock::AttemptClocks;
 
 /// Its name in metrics and in the reason of a route.
@@ -272,6 +272,7 @@ impl Router {
             model,
             system: INSTRUCTION,
             messages: &messages,
+            echo: Echo::default(),
             temperature: Some(0.0),
             thinking: route.thinking,
             websearch: false,

@@ -21,7 +21,7 @@ use crate::provider::dialect::Dialect;
 use crate::provider::direct::Direct;
 use crate::provider::fault::{FaultClass, ProviderFailure};
 use crate::provider::model::{Model, ModelClass, Price, Switch};
-use crate::provider::request::Request;
+use crate::provider::request::{Echo, Request};
 use crate::spending::{Answered, Holding};
 
 /// A request for one provider.
@@ -261,6 +261,7 @@ impl Router {
             model,
             system: "",
             messages: &[],
+            echo: Echo::default(),
             temperature,
             thinking: None,
             websearch: false,

@@ -61,6 +61,17 @@ pub enum Next {
     Stop,
 }
 
+impl Next {
+    /// What the next attempt must change.
+    #[must_use]
+    pub const fn repair(self) -> Option<Repair> {
+        match self {
+            Self::Again { repair, .. } => repair,
+            Self::Leave | Self::Stop => None,
+        }
+    }
+}
+
 /// Decides what follows a failed attempt; `luck` is a random number of at least 0 and below 1.
 #[must_use]
 pub fn next(failure: &ProviderFailure, tally: Tally, settings: &RetrySettings, luck: f64) -> Next {

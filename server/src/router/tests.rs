@@ -1,5 +1,6 @@
 mod bench;
 mod faults;
+mod history;
 mod scripted;
 mod sixteen;
 mod thoughts;
