@@ -7,6 +7,7 @@ use crate::finding::Check;
 use crate::verdict::Reason;
 
 mod lapse;
+mod weight;
 
 const NOW: i64 = 1_800_000_000;
 

@@ -1,8 +1,15 @@
 //! Status prose is marked, ordinary prose is not.
 
+use std::collections::BTreeMap;
+
 use super::standing::{Stand, Standing, Worth};
 use super::*;
 use crate::verdict::Verdict;
+
+mod figures;
+mod markdown;
+mod rules;
+mod worth;
 
 /// Statements of the kinds that the 52 false claims were made of, and what each is.
 const STATUS: &str = include_str!("status.md");
@@ -10,6 +17,20 @@ const STATUS: &str = include_str!("status.md");
 const ROWS: &str = include_str!("rows.md");
 /// Prose of the same vocabulary that explains, demands, asks or warns.
 const ORDINARY: &str = include_str!("ordinary.md");
+
+/// A text, and what it claims: the kind's word and the words that claim.
+type Case = (&'static str, &'static [(&'static str, &'static str)]);
+
+fn holds(cases: &[Case]) {
+    for (text, wanted) in cases {
+        let found = read(text);
+        let seen: Vec<_> = found
+            .iter()
+            .map(|one| (one.kind.word(), one.text.as_str()))
+            .collect();
+        assert_eq!(seen, *wanted, "{text}");
+    }
+}
 
 #[test]
 fn every_sentence_of_a_status_report_is_marked() {
@@ -215,5 +236,3 @@ fn a_statement_is_worth_what_the_newest_evidence_says() {
     let count = "7/7 providers connected";
     assert_eq!(worth(&of(stand(Verdict::Pass)), count), Worth::Unproven);
 }
-
-use std::collections::BTreeMap;
