@@ -150,7 +150,6 @@ fn structured(proof: &mut Proof, by: (&RunKey, &Journal), call: &Call, name: &st
     let alone = Call {
         answers: shown.answers,
         found: shown.found,
-        body_sha256: shown.body_sha256,
         structured: None,
         ..call.clone()
     };

@@ -96,15 +96,13 @@ fn line(points: Vec<(f64, f64)>) -> Slope {
     let n = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
     let (mean_x, level) = (mean(|point| point.0), mean(|point| point.1));
-    let spread: f64 = points
-        .iter()
-        .map(|(x, _)| (x - mean_x) * (x - mean_x))
-        .sum();
+    let square = |of: f64| of * of;
+    let spread: f64 = points.iter().map(|(x, _)| square(x - mean_x)).sum();
     let joint: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - level)).sum();
     let per_hour = joint / spread;
     let residual = |(x, y): &(f64, f64)| y - level - per_hour * (x - mean_x);
     let residuals: Vec<f64> = points.iter().map(residual).collect();
-    let squares: f64 = residuals.iter().map(|residual| residual * residual).sum();
+    let squares: f64 = residuals.iter().copied().map(square).sum();
     let error = libm::sqrt(squares / (n - 2.0) / spread);
     let freedom = points.len() - 2;
     let student = STUDENT[freedom.min(STUDENT.len()) - 1];
@@ -131,7 +129,8 @@ fn line(points: Vec<(f64, f64)>) -> Slope {
 fn has_rise(points: &[(f64, f64)]) -> bool {
     let mut score = 0.0;
     for (index, (_, earlier)) in points.iter().enumerate() {
-        for (_, later) in &points[index + 1..] {
+        // Beside itself, a point neither rises nor falls.
+        for (_, later) in &points[index..] {
             score += f64::from(i8::from(later > earlier) - i8::from(later < earlier));
         }
     }
