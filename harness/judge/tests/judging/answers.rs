@@ -2,6 +2,7 @@
 
 mod bystander;
 mod cells;
+mod counts;
 mod seats;
 mod structured;
 mod unasked;

@@ -167,3 +167,17 @@ fn a_probe_that_another_provider_answered_is_no_recovery_of_its_own() {
     let finding = judged(&world);
     assert_eq!(failed(&finding), ["recovered.kimi"]);
 }
+
+#[test]
+fn a_call_planned_for_another_criterion_says_nothing_of_chaos() {
+    for (criterion, wanted) in [("chaos", vec!["steady_before"]), ("V.1", Vec::new())] {
+        let (mut world, _) = good();
+        let mut call = world.plain(&Ask {
+            phase: "steady.before".to_owned(),
+            ..Ask::new(criterion, S)
+        });
+        call.outcome = Outcome::Unknown;
+        world.record(call);
+        assert_eq!(failed(&judged(&world)), wanted, "{criterion}");
+    }
+}

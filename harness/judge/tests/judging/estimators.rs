@@ -181,6 +181,15 @@ fn a_line_through_four_levels_has_the_slope_and_bounds_worked_out_by_hand() {
 }
 
 #[test]
+fn falls_speak_against_a_rise_and_ties_for_neither() {
+    // 28 of the 45 pairs rise and 17 fall: luck may do that; 37 rise and 8 are ties: it may not.
+    let jagged = hourly(&[105, 101, 109, 103, 107, 102, 108, 104, 110, 106], 7);
+    assert!(!jagged.unwrap().rises);
+    let stairs = hourly(&[101, 101, 101, 102, 102, 103, 103, 104, 104, 104], 7);
+    assert!(stairs.unwrap().rises);
+}
+
+#[test]
 fn residuals_that_hang_together_double_the_margin() {
     let curve: Vec<u64> = (0..14).map(|hour| hour * hour).collect();
     let bent = hourly(&curve, 7).unwrap();

@@ -312,3 +312,54 @@ fn twice_as_slow_beside_hostile_input_is_borne_where_it_is_a_few_milliseconds() 
     assert_eq!(slowed(14 * MS, 4), Fail, "thrice and more, and by 14 ms");
     assert_eq!(slowed(14 * MS, 1), Pass, "by 14 ms of 20");
 }
+
+fn floor(finding: &Finding, id: &str) -> (u64, Reason) {
+    let floor = finding.floors.iter().find(|floor| floor.id == id);
+    let floor = floor.unwrap_or_else(|| panic!("no floor {id}"));
+    (floor.seen, floor.reason)
+}
+
+#[test]
+fn forged_tokens_count_where_they_were_refused_and_other_attacks_never() {
+    // J3, J9 and J12 at both edges, and J3 at the three entrances.
+    assert_eq!(floor(&judged(&good()), "forged").0, 9);
+    for (id, left) in [("J3", 8), ("J1", 9)] {
+        let mut world = good();
+        let attack = cases(&mut world).find(|case| case.id == id && !case.good);
+        attack.unwrap().seen = "accepted".to_owned();
+        assert_eq!(floor(&judged(&world), "forged").0, left, "{id}");
+    }
+}
+
+#[test]
+fn too_few_is_told_apart_from_none() {
+    let full = good().finding(&catalogue::criteria(), "full", "V.6");
+    assert_eq!(floor(&full, "cases").1, Reason::BelowFloor);
+    assert_eq!(floor(&full, "canaries"), (1, Reason::BelowFloor));
+    let mut world = good();
+    world
+        .out
+        .retain(|seen| !matches!(seen.event, Event::Figure { .. }));
+    let full = world.finding(&catalogue::criteria(), "full", "V.6");
+    assert_eq!(floor(&full, "canaries"), (0, Reason::EventNotSeen));
+}
+
+#[test]
+fn slowing_that_may_be_a_few_milliseconds_is_undecided() {
+    let mut world = good();
+    for op in world.ops("V.6") {
+        let call = world.call(op);
+        let is_slow = (21 * S..22 * S).contains(&call.sent_at);
+        let took = match call.phase.as_str() {
+            "calm" => 2 * MS,
+            "hostile" if is_slow => 30 * MS,
+            "hostile" => 5 * MS,
+            _ => continue,
+        };
+        call.done_at = call.sent_at + took;
+    }
+    let finding = judged(&world);
+    let ratio = check(&finding, "p99_ratio");
+    assert_eq!(ratio.measured, "× 2.50 to 15.00");
+    assert_eq!(ratio.verdict, exai_judge::Verdict::Inconclusive);
+}

@@ -4,6 +4,7 @@ mod critical;
 mod expiry;
 mod four_hours;
 mod memory;
+mod slowing;
 mod worlds;
 
 use exai_judge::observation::Event;
