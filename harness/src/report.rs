@@ -9,6 +9,7 @@ pub mod build;
 pub mod charts;
 pub mod facts;
 pub mod files;
+pub mod gap;
 pub mod html;
 pub mod json;
 pub mod junit;

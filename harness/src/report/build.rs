@@ -13,7 +13,7 @@ use crate::report::model::{
     ClaimAnswer, Comparison, Counts, Figure, FigureChange, Judged, NotTested, Previous, Report,
     SCHEMA, Tally, VerdictChange,
 };
-use crate::report::{blocker, opening, series, wording};
+use crate::report::{blocker, gap, opening, series, wording};
 
 /// Everything a report is built from.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +69,8 @@ impl Report {
         let (figures, mut not_tested) = finite(evidence.figures);
         not_tested.extend(evidence.not_tested);
         not_tested.extend(own_gaps(criteria.iter().chain(&outside_claim)));
-        not_tested.sort_by_key(|gap| (catalogue.position(&gap.criterion), gap.clone()));
+        let place = |one: &NotTested| (one.criterion.clone(), gap::place(&one.what));
+        not_tested.sort_by_key(|gap| (catalogue.position(&gap.criterion), place(gap), gap.clone()));
         not_tested.dedup();
 
         let mut report = Self {
@@ -214,6 +215,7 @@ fn settle(mut finding: Finding) -> Finding {
     finding.series.retain(|_, points| !points.is_empty());
     let mut said = BTreeSet::new();
     finding.not_tested.retain(|what| said.insert(what.clone()));
+    finding.not_tested.sort_by_key(|what| gap::place(what));
     let mut concluded = finding.clone();
     concluded.conclude();
     if finding.verdict == Verdict::Pass && concluded.verdict != Verdict::Pass {

@@ -7,13 +7,15 @@
 use exai_judge::Verdict;
 use exai_judge::finding::Violation;
 
-use crate::report::model::{Judged, Report};
-use crate::report::wording;
+use crate::report::model::{Judged, NotTested, Report};
+use crate::report::{gap, wording};
 
 /// Bytes a rendered document never exceeds (the host's own limit is 1 024 KiB a step).
 pub const LIMIT_BYTES: usize = 900 * 1024;
 /// Room kept for the closing lines.
 const CLOSING_BYTES: usize = 2048;
+/// How long the document may be before no further gap is named one by one.
+const UNTESTED_BYTES: usize = 300 * 1024;
 /// Characters kept of one text that came from elsewhere.
 const TEXT_CHARS: usize = 2000;
 
@@ -68,14 +70,7 @@ fn first_screen(report: &Report) -> String {
         "\n**Not tested ({})**\n\n",
         report.not_tested.len()
     ));
-    if report.not_tested.is_empty() {
-        out.push_str("- nothing was left out\n");
-    }
-    for gap in report.not_tested.iter().take(20) {
-        let said = format!("{} {}", text(&gap.criterion), text(&gap.what));
-        out.push_str(&format!("- {}\n", said.trim()));
-    }
-    push_rest(&mut out, report.not_tested.len());
+    push_untested(&mut out, &report.not_tested);
     if !report.not_applicable.is_empty() {
         let count = report.not_applicable.len();
         out.push_str(&format!("\n**Not applicable ({count})**\n\n"));
@@ -93,6 +88,36 @@ fn first_screen(report: &Report) -> String {
     }
     out.push_str(&identity(report));
     out
+}
+
+/// The lines of a first screen, and behind a fold every gap as far as there is room for.
+fn push_untested(out: &mut String, gaps: &[NotTested]) {
+    if gaps.is_empty() {
+        out.push_str("- nothing was left out\n");
+    }
+    let entry = |criterion: &str, says: &str| {
+        let said = format!("{} {}", text(criterion), text(says));
+        format!("- {}\n", said.trim())
+    };
+    let lines = gap::lines(gaps);
+    for line in &lines {
+        out.push_str(&entry(line.criterion, &line.says));
+    }
+    if lines.len() == gaps.len() {
+        return;
+    }
+    let count = gaps.len();
+    out.push_str(&format!(
+        "\n<details><summary>Each of the {count}</summary>\n\n"
+    ));
+    for (index, gap) in gaps.iter().enumerate() {
+        if out.len() > UNTESTED_BYTES {
+            out.push_str(&format!("- and {} more\n", count - index));
+            break;
+        }
+        out.push_str(&entry(&gap.criterion, &gap.what));
+    }
+    out.push_str("\n</details>\n");
 }
 
 fn push_rest(out: &mut String, count: usize) {

@@ -4,14 +4,14 @@
 
 use exai_judge::Verdict;
 
-use crate::report::model::{Judged, Report};
-use crate::report::wording;
+use crate::report::model::{Judged, NotTested, Report};
+use crate::report::{gap, wording};
 
 /// The width a screen is laid out for when nobody says.
 pub const COLUMNS: usize = 100;
 /// Narrower than this nothing fits beside anything; lines are laid out for it and left to wrap.
 const COLUMNS_MIN: usize = 60;
-/// How many blockers and untested things are named; the report has all of them.
+/// How many blockers and things without a subject are named; the report has all of them.
 const NAMED: usize = 8;
 
 /// How to draw for a terminal, a file or a pipe.
@@ -159,11 +159,7 @@ fn decision(report: &Report, style: Style) -> String {
         labelled(&mut out, "blocks", &said, style);
     }
     more(&mut out, report.blockers.len(), style);
-    for gap in report.not_tested.iter().take(NAMED) {
-        let said = format!("{} {}", gap.criterion, gap.what);
-        labelled(&mut out, "untested", said.trim(), style);
-    }
-    more(&mut out, report.not_tested.len(), style);
+    untested(&mut out, &report.not_tested, style);
     for absent in report.not_applicable.iter().take(NAMED) {
         let said = format!("{} {}", absent.criterion, absent.what);
         labelled(&mut out, "no subject", said.trim(), style);
@@ -178,6 +174,18 @@ fn decision(report: &Report, style: Style) -> String {
     let code = report.claim.exit_code;
     labelled(&mut out, "exit", &code.to_string(), style);
     out
+}
+
+fn untested(out: &mut String, gaps: &[NotTested], style: Style) {
+    let lines = gap::lines(gaps);
+    for line in &lines {
+        let said = format!("{} {}", line.criterion, line.says);
+        labelled(out, "untested", said.trim(), style);
+    }
+    if lines.len() < gaps.len() {
+        let said = format!("each of the {} stands in the report", gaps.len());
+        labelled(out, "", &said, style);
+    }
 }
 
 fn more(out: &mut String, count: usize, style: Style) {

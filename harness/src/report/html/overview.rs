@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::report::html::{class, command, word};
 use crate::report::model::{Blocker, Judged, NotTested, Report};
-use crate::report::wording;
+use crate::report::{gap, wording};
 
 /// Entries of a list shown before the rest is folded.
 const SHOWN: usize = 5;
@@ -25,7 +25,7 @@ pub(super) fn overview(report: &Report) -> Markup {
             }
             section.box.untested aria-labelledby="untested" {
                 h2 #untested { "Not tested " span.count { (report.not_tested.len()) } }
-                (gaps(&report.not_tested))
+                (untested(report))
                 @if !report.not_applicable.is_empty() {
                     h2 #not-applicable {
                         "Not applicable " span.count { (report.not_applicable.len()) }
@@ -127,6 +127,40 @@ fn blocker_entry(blocker: &Blocker) -> Markup {
             }
             @if blocker.more > 0 { " " span.soft { "and " (blocker.more) " more" } }
         }
+    }
+}
+
+/// A line for what was left out of each criterion, and every gap behind a fold.
+fn untested(report: &Report) -> Markup {
+    let all = &report.not_tested;
+    let lines = gap::lines(all);
+    html! {
+        @if all.is_empty() { p.none { "Nothing was left out." } } @else {
+            ul {
+                @for line in &lines {
+                    li {
+                        (criterion(report, line.criterion))
+                        (wording::glued(&line.says))
+                    }
+                }
+            }
+            @if lines.len() < all.len() {
+                details {
+                    summary { "Each of the " (all.len()) }
+                    ul { @for gap in all { (gap_entry(gap)) } }
+                }
+            }
+        }
+    }
+}
+
+/// The criterion of a line, with the way to its card where there is one.
+fn criterion(report: &Report, id: &str) -> Markup {
+    let card = report.judged().find(|one| one.finding.criterion == id);
+    html! {
+        @if let Some(judged) = card {
+            a href={ "#" (judged.anchor) } { b { (id) } } " "
+        } @else if !id.is_empty() { b { (id) } " " }
     }
 }
 

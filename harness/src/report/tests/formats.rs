@@ -227,3 +227,68 @@ fn the_same_report_gives_the_same_bytes() {
         assert_eq!(once, again, "{}", format.name());
     }
 }
+
+/// What a battery leaves out case by case.
+const LEFT_OUT: usize = 15;
+
+#[test]
+fn what_was_not_tested_takes_few_lines_and_is_whole_and_counted_alike_in_every_format() {
+    let mut evidence = samples::go();
+    let cases = (1..=LEFT_OUT).map(|row| format!("B{row}: a case of it"));
+    evidence.findings[5].not_tested = cases.collect();
+    let whether = "whether the end is told".to_owned();
+    evidence.findings[5].not_tested.push(whether);
+    let report = Report::build(evidence);
+    let count = report.not_tested.len();
+    assert!(count > LEFT_OUT + 2, "the samples leave out some more");
+    let render = |format: Format| format.render(&report).expect("rendered");
+
+    let json: serde_json::Value = serde_json::from_str(&render(Format::Json)).expect("JSON");
+    assert_eq!(json["not_tested"].as_array().map(Vec::len), Some(count));
+
+    let screen = render(Format::Terminal);
+    let told = screen.lines().filter(|line| line.starts_with("untested"));
+    assert_eq!(told.count(), count - LEFT_OUT, "{screen}");
+    assert!(
+        screen.contains("V.6 16 left out, in rows B1, B2, B3,"),
+        "{screen}"
+    );
+    assert!(screen.contains(&format!("each of the {count} stands in the report")));
+
+    let (markdown, page) = (render(Format::Markdown), render(Format::Html));
+    let heading = format!("**Not tested ({count})**");
+    assert!(markdown.contains(&heading), "{markdown}");
+    let heading = format!(r#"Not tested <span class="count">{count}</span>"#);
+    assert!(page.contains(&heading), "{page}");
+    let each = format!("<summary>Each of the {count}</summary>");
+    for (text, item) in [(&markdown, "\n- "), (&page, "<li>")] {
+        let (_, after) = text.split_once(&each).expect("a fold");
+        let (inside, _) = after.split_once("</details>").expect("its end");
+        let inside = inside.replace('\u{a0}', " ");
+        assert_eq!(inside.matches(item).count(), count, "{inside}");
+        let second = inside.find("B2: a case").expect("the second row");
+        assert!(inside.find("B10: a case") > Some(second), "{inside}");
+        for gap in &report.not_tested {
+            assert!(inside.contains(&gap.what), "{}", gap.what);
+        }
+    }
+}
+
+#[test]
+fn a_step_summary_says_how_many_gaps_it_had_no_room_for() {
+    let mut evidence = samples::go();
+    let long = "x".repeat(1_500);
+    let cases = (1..=1_000).map(|row| format!("B{row}: {long}"));
+    evidence.findings[5].not_tested = cases.collect();
+    let text = markdown::render(&Report::build(evidence));
+    assert!(text.len() < markdown::LIMIT_BYTES);
+    let (_, after) = text.split_once("<details>").expect("a fold");
+    let (inside, _) = after.split_once("</details>").expect("its end");
+    let told = inside.matches("\n- V.6").count();
+    let rest = inside
+        .split("- and ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let rest: usize = rest.and_then(|rest| rest.parse().ok()).expect("a count");
+    assert!(told < 1_000 && told + rest >= 1_000, "{told} + {rest}");
+}
