@@ -131,6 +131,8 @@ mod protocol;
 mod provider;
 #[path = "serving/providers.rs"]
 mod providers;
+#[path = "serving/recording.rs"]
+mod recording;
 #[path = "serving/redis.rs"]
 mod redis;
 #[path = "serving/relay.rs"]

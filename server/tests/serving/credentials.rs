@@ -80,8 +80,8 @@ fn each_bad_credential_is_refused_alike_and_audited_once() {
         .collect();
     assert_eq!(told, wanted);
     assert_eq!(
-        exai_server::auth::audit::verify(&file).unwrap().0,
-        bad.len()
+        exai_server::auth::audit::verify(&file).unwrap().count,
+        bad.len() as u64
     );
     let proof = good.rsplit_once('.').unwrap().1;
     assert!(!std::fs::read_to_string(&file).unwrap().contains(proof));
