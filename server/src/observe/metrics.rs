@@ -3,10 +3,12 @@
 
 mod operation;
 mod registration;
+mod sources;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -297,8 +299,10 @@ impl Metrics {
         self.0.store_errors.inc();
     }
 
-    /// A call was denied; `reason` is the audit line's reason code.
-    pub fn denial(&self, reason: &'static str) {
+    /// A call was denied; `reason` is the audit line's reason code, `source` the client's address
+    /// as far as it counts as one.
+    pub fn denial(&self, reason: &'static str, source: IpAddr) {
+        self.0.operation.sources.note(source, Instant::now());
         self.0
             .denials
             .get_or_create(&label(&[("reason", reason)]))
@@ -329,6 +333,7 @@ impl Metrics {
         let whole = |figure: u64| i64::try_from(figure).unwrap_or(i64::MAX);
         self.0.resident.set(whole(process::resident_bytes()));
         self.0.descriptors.set(whole(process::open_descriptors()));
+        self.0.operation.note_sources(Instant::now());
         let mut out = String::new();
         // Writing to a String cannot fail.
         let _ = text::encode(&mut out, &self.0.registry);

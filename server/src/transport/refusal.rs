@@ -1,6 +1,6 @@
 //! Requests refused before the protocol sees them: one shape, one audit line where it is a denial.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::body::BodyError;
 use super::envelope::BadMessage;
 use super::lines::BadLine;
 use super::origin::Stranger;
-use super::rate::OverRate;
+use super::rate::{OverRate, network};
 use crate::auth::audit::{Audit, Deed};
 use crate::failure::{Category, Failure};
 use crate::observe::Metrics;
@@ -300,7 +300,9 @@ impl Desk {
     pub async fn record(&self, refusal: &Refusal, asked: &Asked) {
         self.metrics.failure(&refusal.failure);
         if let Some(reason) = refusal.denial {
-            self.metrics.denial(reason);
+            let source = asked.source.parse();
+            let source = source.map_or(Ipv4Addr::UNSPECIFIED.into(), network);
+            self.metrics.denial(reason, source);
             tracing::warn!(
                 correlation_id = %asked.correlation_id,
                 reason,

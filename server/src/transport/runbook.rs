@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
 /// Each alert's page by its id.
-const PAGES: [(&str, &str); 20] = [
+const PAGES: [(&str, &str); 21] = [
     (
         "not-ready",
         include_str!("../../../docs/runbooks/not-ready.md"),
@@ -49,6 +49,10 @@ const PAGES: [(&str, &str); 20] = [
         include_str!("../../../docs/runbooks/store-errors.md"),
     ),
     ("denials", include_str!("../../../docs/runbooks/denials.md")),
+    (
+        "denials-of-one-source",
+        include_str!("../../../docs/runbooks/denials-of-one-source.md"),
+    ),
     (
         "saturation",
         include_str!("../../../docs/runbooks/saturation.md"),

@@ -163,6 +163,34 @@ fn a_provider_that_is_gone_and_an_instance_out_of_service_raise_theirs() {
 }
 
 #[test]
+fn the_fifth_denial_of_one_address_within_a_minute_raises_an_alert() {
+    let server = serve(&["--demo", REFRESH], &[]);
+    let deny = || {
+        let stranger = [("origin", "http://evil.example")];
+        let reply = server.post(&call("version", json!({})), &stranger);
+        assert_eq!(reply.status, 403);
+    };
+    let wait_until_scraped = |denials: u64| {
+        let gauge = format!("\nexai_denials_of_one_source {denials}\n");
+        wait_for(&gauge, || {
+            let scrape = server.admin("/metrics", &[]).body;
+            scrape.contains(&gauge).then_some(())
+        });
+    };
+    (0..4).for_each(|_| deny());
+    wait_until_scraped(4);
+    let mut feed = open_at(server.admin, "/ws/monitoring", "", &[]).unwrap();
+    greet(&mut feed, json!({}));
+    // Each shot follows a look, and the first one is of the present.
+    for _ in 0..3 {
+        let alerts = feed.hear().unwrap()["alerts"].to_string();
+        assert!(!alerts.contains("denials"), "{alerts}");
+    }
+    deny();
+    wait_until_fires(&server, "denials-of-one-source");
+}
+
+#[test]
 fn a_quiet_system_raises_none() {
     let server = serve(&["--demo", REFRESH], &[]);
     for n in 0..20 {

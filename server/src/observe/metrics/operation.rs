@@ -2,7 +2,7 @@
 //! the alerts.
 
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,18 +10,20 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::sources::Sources;
 use super::{Labels, Metrics, SECONDS, Spans, label};
 use crate::failure::Severity;
 
 type Share = Gauge<f64, AtomicU64>;
 
 /// Every family of this file, as in [`super::registration::FAMILIES`].
-pub(super) const FAMILIES: [(&str, &str); 19] = [
+pub(super) const FAMILIES: [(&str, &str); 20] = [
     ("exai_alert_firing", "gauge"),
     ("exai_alert_deliveries", "counter"),
     ("exai_cache_misses", "counter"),
     ("exai_component_health", "gauge"),
     ("exai_connections", "gauge"),
+    ("exai_denials_of_one_source", "gauge"),
     ("exai_disk_used_ratio", "gauge"),
     ("exai_in_flight_limit", "gauge"),
     ("exai_log_lines_lost", "counter"),
@@ -47,6 +49,8 @@ pub(super) struct Operation {
     cache_misses: Family<Labels, Counter>,
     component_health: Family<Labels, Share>,
     connections: Gauge,
+    denials_of_one: Gauge,
+    pub(super) sources: Sources,
     disk_used: Share,
     in_flight_limit: Gauge,
     log_lines_lost: Counter,
@@ -71,6 +75,8 @@ impl Default for Operation {
             cache_misses: Family::default(),
             component_health: Family::default(),
             connections: Gauge::default(),
+            denials_of_one: Gauge::default(),
+            sources: Sources::default(),
             disk_used: Share::default(),
             in_flight_limit: Gauge::default(),
             log_lines_lost: Counter::default(),
@@ -100,6 +106,12 @@ impl Default for Operation {
 }
 
 impl Operation {
+    /// Brings the gauge up to the moment of a scrape.
+    pub(super) fn note_sources(&self, now: Instant) {
+        let most = i64::try_from(self.sources.most(now)).unwrap_or(i64::MAX);
+        self.denials_of_one.set(most);
+    }
+
     pub(super) fn register(&self, r: &mut Registry) {
         r.register(
             "exai_alert_firing",
@@ -125,6 +137,11 @@ impl Operation {
             "exai_connections",
             "Open connections",
             self.connections.clone(),
+        );
+        r.register(
+            "exai_denials_of_one_source",
+            "Denials in the last minute of the address that has most",
+            self.denials_of_one.clone(),
         );
         r.register(
             "exai_disk_used_ratio",
