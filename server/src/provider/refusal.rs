@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 
 use super::fault::{FaultClass, ProviderFailure, Reaction};
@@ -39,7 +40,7 @@ impl Refusal {
         };
         Self {
             status,
-            retry_after: retry_after(headers),
+            retry_after: retry_after(headers, jiff::Timestamp::now()),
             text: if json.is_some() || is_html {
                 String::new()
             } else {
@@ -147,13 +148,20 @@ impl Refusal {
     }
 }
 
-/// `retry-after-ms`, or `retry-after` in whole seconds; dates are left to our own back-off.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let read = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = read("retry-after-ms")
-        .map(|ms| ms / 1000.0)
-        .or_else(|| read("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
+/// `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, section 10.2.3). A date
+/// that is past, which another clock gave, is left to our own back-off.
+fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
+    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
+    let number = |text: &str| text.parse::<f64>().ok();
+    if let Some(ms) = text("retry-after-ms").and_then(number) {
+        return Duration::try_from_secs_f64(ms / 1000.0).ok();
+    }
+    let text = text("retry-after")?;
+    if let Some(seconds) = number(text) {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let until = DateTimeParser::new().parse_timestamp(text).ok()?;
+    Duration::try_from(until.duration_since(now)).ok()
 }
 
 /// The wait named as "after N seconds" in a provider's words.
@@ -193,11 +201,23 @@ mod tests {
 
     #[test]
     fn waits_and_reset_times_are_read_from_headers_and_words() {
+        let now = "1994-11-06T08:49:30Z".parse().unwrap();
+        let waits = [
+            ("86400", Some(86_400)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(7)),
+            ("Sun, 06 Nov 1994 08:49:20 GMT", None),
+            ("-1", None),
+            ("soon", None),
+        ];
         let mut headers = HeaderMap::new();
-        headers.insert("retry-after", http::HeaderValue::from_static("86400"));
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(86_400)));
+        for (text, seconds) in waits {
+            headers.insert("retry-after", http::HeaderValue::from_static(text));
+            let wait = retry_after(&headers, now);
+            assert_eq!(wait, seconds.map(Duration::from_secs), "{text}");
+        }
         headers.insert("retry-after-ms", http::HeaderValue::from_static("1500"));
-        assert_eq!(retry_after(&headers), Some(Duration::from_millis(1500)));
+        let wait = retry_after(&headers, now);
+        assert_eq!(wait, Some(Duration::from_millis(1500)));
         let words = "max RPM: 3, please try again after 1 seconds";
         assert_eq!(wait_in_words(words), Some(Duration::from_secs(1)));
         assert_eq!(wait_in_words("after all that"), None);
