@@ -1,10 +1,11 @@
 //! The command line: parse, run one command, turn its end into an exit code.
 //!
-//! Exit codes: 0 done, 1 a no (of a probe, or of a tool that could not do its work), 64 the
-//! caller's mistake (arguments, configuration, a port in use), 69 what is not there (a provider,
-//! the network, a server), 70 ours, 75 what may work later, 77 what the caller may not do, 130 and
-//! 143 when a second signal cut the drain short.
+//! Exit codes: 0 done, 1 a no (of a probe, of an audit file that is not whole, or of a tool that
+//! could not do its work), 64 the caller's mistake (arguments, configuration, a port in use), 69
+//! what is not there (a provider, the network, a server), 70 ours, 75 what may work later, 77 what
+//! the caller may not do, 130 and 143 when a second signal cut the drain short.
 
+mod audit;
 mod bundle;
 mod call;
 mod check;
@@ -82,6 +83,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check the record of denials
+    #[command(subcommand)]
+    Audit(audit::Wish),
     /// Export or purge everything kept of one principal
     #[command(subcommand)]
     Data(data::Wish),
@@ -294,6 +298,7 @@ fn run(command: Command) -> Result<(), Failed> {
         Command::Config(wish) => settings::run(wish),
         Command::Probe(probe) => probe::run(probe),
         Command::Version { json } => version::run(json),
+        Command::Audit(wish) => audit::run(wish),
         Command::Data(wish) => data::run(wish),
         Command::Export { what } => export::run(what),
         Command::Token(wish) => token::run(wish),

@@ -23,10 +23,8 @@ pub async fn follow(file: &Path, recorder: &Recorder, stop: CancellationToken) {
     loop {
         let is_last = stop.is_cancelled();
         // The file comes with the server's first start; until then there is nothing to read.
-        if let Ok(mut opened) = tokio::fs::File::open(file).await {
-            for line in tail.read(&mut opened).await.unwrap_or_default() {
-                recorder.record(Event::Audit(line));
-            }
+        for line in tail.look(file).await {
+            recorder.record(Event::Audit(line));
         }
         if is_last {
             return;
@@ -39,6 +37,8 @@ pub async fn follow(file: &Path, recorder: &Recorder, stop: CancellationToken) {
 struct Tail {
     at: u64,
     prev: String,
+    /// The file that was read last.
+    opened: Option<tokio::fs::File>,
 }
 
 impl Default for Tail {
@@ -46,11 +46,39 @@ impl Default for Tail {
         Self {
             at: 0,
             prev: GENESIS.to_owned(),
+            opened: None,
         }
     }
 }
 
+/// Whether two handles are of one file; when in doubt they are.
+async fn is_same(one: &tokio::fs::File, other: &tokio::fs::File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (one.metadata().await, other.metadata().await) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => true,
+    }
+}
+
 impl Tail {
+    /// The lines that came since the last look.
+    async fn look(&mut self, file: &Path) -> Vec<AuditSeen> {
+        let Ok(mut opened) = tokio::fs::File::open(file).await else {
+            return Vec::new();
+        };
+        let mut lines = Vec::new();
+        // One that was set aside has its last line by the time that another stands there.
+        if let Some(mut aside) = self.opened.take()
+            && !is_same(&aside, &opened).await
+        {
+            lines.extend(self.read(&mut aside).await.unwrap_or_default());
+            self.at = 0;
+        }
+        lines.extend(self.read(&mut opened).await.unwrap_or_default());
+        self.opened = Some(opened);
+        lines
+    }
+
     async fn read(&mut self, file: &mut tokio::fs::File) -> std::io::Result<Vec<AuditSeen>> {
         use tokio::io::AsyncSeekExt;
         file.seek(std::io::SeekFrom::Start(self.at)).await?;
@@ -162,5 +190,24 @@ mod tests {
             })
             .collect();
         assert_eq!(ids, ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_set_aside_is_read_to_its_end_and_the_next_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.jsonl");
+        let (first, hash) = line("a", GENESIS);
+        let (second, hash_of_second) = line("b", &hash);
+        let (third, _) = line("c", &hash_of_second);
+        let mut tail = Tail::default();
+        std::fs::write(&file, &first).unwrap();
+        let mut seen = tail.look(&file).await;
+        std::fs::write(&file, format!("{first}{second}")).unwrap();
+        std::fs::rename(&file, folder.path().join("audit.jsonl.2")).unwrap();
+        std::fs::write(&file, &third).unwrap();
+        seen.extend(tail.look(&file).await);
+        assert!(seen.iter().all(|line| line.chained), "{seen:?}");
+        let ids: Vec<&str> = seen.iter().map(|line| &*line.correlation_id).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
     }
 }

@@ -172,11 +172,9 @@ async fn guard(app: &App) -> Result<Option<Guard>, AppError> {
 }
 
 async fn open_audit(app: &App) -> Result<(Audit, JoinHandle<()>), AppError> {
-    let path = match app.config.audit.file.as_str() {
-        "" => app.config.server.state_dir().join("audit.jsonl"),
-        path => path.into(),
-    };
-    let opening = Audit::open(&path, app.config.audit.queue, app.health.clone());
+    let row = &app.config.audit;
+    let path = row.path(&app.config.server.state_dir());
+    let opening = Audit::open(&path, (row.queue, row.bytes), app.health.clone());
     app.stages
         .run("audit", opening)
         .await

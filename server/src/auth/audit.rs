@@ -2,9 +2,14 @@
 //! append-only, each line's hash covering the one before.
 //!
 //! `hash` is the SHA-256, in hex, of the line's object without `hash`, as serialised here; `prev`
-//! is the hash of the line before, or 64 zeros. Nothing a caller sent is written but the tool or
-//! path asked for, printable characters only and cut short. No tokens, prompts or answers.
+//! is the hash of the line before, or 64 zeros. At `audit.bytes` the file is set aside as `FILE.N`,
+//! where the chain has N lines; the first line of the next says `after` how many it comes. Where
+//! the chain stands is the `anchor` of the component's report.
+//!
+//! Nothing a caller sent is written but the tool or path asked for, printable characters only and
+//! cut short. No tokens, prompts or answers.
 
+mod aside;
 mod chain;
 mod ledger;
 mod writer;
@@ -21,7 +26,7 @@ use tokio::task::JoinHandle;
 
 use crate::observe::health::{Health, Report, Status};
 
-pub use chain::{Anchor, Broken, verify};
+pub use chain::{Anchor, Broken, Verified, verify};
 use ledger::Ledger;
 use writer::{Order, Writer};
 
@@ -104,18 +109,18 @@ impl std::fmt::Debug for Audit {
 
 impl Audit {
     /// Opens the file, continues its chain and starts the writer, which ends when it is told to or
-    /// the last handle is dropped. So many lines wait in the queue, and as many more while the file
-    /// cannot be written.
+    /// the last handle is dropped. `queue` lines wait for it, and as many more while the file
+    /// cannot be written; at `bytes` it is set aside.
     ///
     /// # Errors
     /// When the file cannot be opened or its chain is broken.
     pub async fn open(
         path: &Path,
-        queue: usize,
+        (queue, bytes): (usize, u64),
         health: Health,
     ) -> io::Result<(Self, JoinHandle<()>)> {
         let owned = path.to_owned();
-        let ledger = tokio::task::spawn_blocking(move || Ledger::open(&owned))
+        let ledger = tokio::task::spawn_blocking(move || Ledger::open(&owned, bytes))
             .await
             .map_err(io::Error::other)??;
         let (orders, inbox) = mpsc::channel(queue);

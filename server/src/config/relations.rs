@@ -79,6 +79,7 @@ fn positive(config: &Config, wrong: &mut Vec<Wrong>) {
         ("limits.rate.principal", limits.rate.principal as usize),
         ("limits.rate.table", limits.rate.table),
         ("audit.queue", config.audit.queue),
+        ("audit.bytes", config.audit.bytes as usize),
         ("bridge.in_flight", config.bridge.in_flight),
         ("bridge.queue", config.bridge.queue),
         ("thread.exchanges", config.thread.exchanges as usize),

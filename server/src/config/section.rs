@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -192,8 +192,21 @@ pub struct Thread {
 pub struct Audit {
     /// The file; empty means `audit.jsonl` in the state folder.
     pub file: String,
-    /// Denials waiting for the writer.
+    /// Lines waiting for the writer, and as many more while the file cannot be written.
     pub queue: usize,
+    /// At this length the file is set aside.
+    pub bytes: u64,
+}
+
+impl Audit {
+    /// Where the file is, given the state folder.
+    #[must_use]
+    pub fn path(&self, state_dir: &Path) -> PathBuf {
+        match self.file.as_str() {
+            "" => state_dir.join("audit.jsonl"),
+            path => path.into(),
+        }
+    }
 }
 
 /// `[tools]`.

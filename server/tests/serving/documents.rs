@@ -45,6 +45,8 @@ fn every_document_names_its_schema_and_is_of_it() {
     let dir = format!("server.state_dir={}", state.path().display());
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("all").display().to_string();
+    let audit = out.path().join("audit.jsonl").display().to_string();
+    std::fs::write(&audit, "").unwrap();
     let here = ["--set", &dir];
     let demo = ["--demo", "--set", &dir];
     let whose = ["--principal", "anonymous"];
@@ -52,6 +54,7 @@ fn every_document_names_its_schema_and_is_of_it() {
     let doctor = ["doctor", "--json", "--set", "server.listen=127.0.0.1:0"];
     let commands: Vec<(Vec<&str>, i32)> = vec![
         (vec!["version", "--json"], 0),
+        (vec!["audit", "verify", &audit, "--json"], 0),
         // No provider has a key here.
         ([&doctor[..], &here].concat(), 64),
         ([&["tools", "--json"][..], &demo].concat(), 0),

@@ -1,5 +1,5 @@
-//! The audit file when its disk is full: what is denied meanwhile is kept or counted, and the
-//! instance comes back by itself.
+//! The audit file: on a full disk, where what is denied meanwhile is kept or counted and the
+//! instance comes back by itself; and the command that tells whether it is whole.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Command;
 use exai_server::auth::audit::verify;
 use serde_json::{Value, json};
 
-use super::process::{Server, call, serve, serve_by, wait_for};
+use super::process::{Server, call, exai, serve, serve_by, wait_for};
 
 /// Room for one more line and part of a second.
 const ROOM: u64 = 700;
@@ -80,7 +80,7 @@ fn full_disk(queue: usize) -> (Vec<String>, Vec<String>, u64) {
     });
     drop(server);
     let lines = lines(&file);
-    assert_eq!(verify(&file).unwrap().count, lines.len() as u64);
+    assert_eq!(verify(&file, None).unwrap().end.count, lines.len() as u64);
     let again = serve(&["--demo", &at], &[]);
     assert_eq!(again.admin("/health/live", &[]).status, 200);
     let (mut recorded, mut lost) = (Vec::new(), 0);
@@ -110,4 +110,47 @@ fn what_finds_no_room_even_in_memory_is_counted_in_the_file() {
     let all: BTreeSet<&String> = denied.iter().collect();
     let once: BTreeSet<&String> = recorded.iter().collect();
     assert!(once.is_subset(&all) && once.len() == recorded.len());
+}
+
+/// What `exai audit verify` says of a file, and its exit code.
+fn verified(words: &[&str]) -> (String, i32) {
+    let output = exai(&[]).args(["audit", "verify"]).args(words).output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    (said, output.status.code().unwrap())
+}
+
+#[test]
+fn the_command_finds_the_first_broken_line_and_with_the_shown_anchor_a_tail_that_is_gone() {
+    let server = serve(&["--demo", "health.interval=200ms"], &[]);
+    let state = format!("server.state_dir={}", server.state.path().display());
+    let file = server.state.path().join("audit.jsonl");
+    (0..3).for_each(|_| drop(deny(&server)));
+    let anchor = wait_for("the anchor", || {
+        let detail = server.admin("/health", &[]).json();
+        let shown = detail["components"]["audit"]["anchor"].as_str()?.to_owned();
+        shown.starts_with("3:").then_some(shown)
+    });
+    // While the server runs, by the file that its configuration names.
+    let (said, code) = verified(&["--set", &state, "--anchor", &anchor]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(
+        said,
+        format!("ok   3 lines, the last in 1 file here; anchor {anchor}\n")
+    );
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, whole.replacen("origin", "nothing", 2)).unwrap();
+    let (said, code) = verified(&[path, "--json"]);
+    let told: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &told["ok"]), (1, &json!(false)), "{said}");
+    assert_eq!(told["broken_at"], json!({"file": path, "line": 1}));
+    let tail: Vec<&str> = whole.split_inclusive('\n').take(2).collect();
+    std::fs::write(&file, tail.concat()).unwrap();
+    assert_eq!(verified(&[path]).1, 0);
+    let (said, code) = verified(&[path, "--anchor", &anchor]);
+    assert_eq!(code, 1);
+    assert!(said.contains("ends after 2 lines"), "{said}");
+    assert_eq!(verified(&["/nowhere/audit.jsonl"]).1, 64);
+    assert_eq!(verified(&[path, "--anchor", "3"]).1, 64);
 }

@@ -130,7 +130,10 @@ impl Writer {
     fn report(&mut self, written: io::Result<()>) {
         let was_well = std::mem::replace(&mut self.is_well, written.is_ok());
         let report = match written {
-            Ok(()) => Report::new(Status::Healthy, ""),
+            Ok(()) => {
+                let anchor = self.ledger.end().to_string();
+                Report::new(Status::Healthy, "").fact("anchor", anchor)
+            }
             Err(error) => {
                 if was_well {
                     tracing::error!(severity = "critical", cause = %error, "audit write failed");
