@@ -112,11 +112,13 @@ impl Player<'_> {
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
+            // Before it leaves: whoever has it cannot have had it earlier.
+            let leaves = monotonic_ns();
             let written = self.socket.write(rest).await?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            self.played.first_byte_at.get_or_insert_with(monotonic_ns);
+            self.played.first_byte_at.get_or_insert(leaves);
             self.played.bytes += written as u64;
             rest = rest.get(written..).unwrap_or_default();
         }

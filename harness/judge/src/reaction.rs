@@ -100,7 +100,7 @@ pub struct Observed {
     failure: String,
     /// Whether it says that the same call may succeed later.
     is_retryable: bool,
-    /// From the faulted attempt's end to the next one at that provider, ns.
+    /// From the faulted attempt's reply to the next attempt at that provider, ns.
     waited: Option<u64>,
 }
 
@@ -127,8 +127,7 @@ pub fn observe(call: &Call, attempts: &[&Attempt], proof: &Proof, fault: &str) -
         .as_ref()
         .is_some_and(|failure| !failure.category.is_empty());
     let failure = call.failure.as_ref();
-    let left = faulted.ended.as_ref().map(|(at, _)| *at);
-    let again = at_provider.get(1).map(|next| next.began);
+    let again = at_provider.get(1);
     Some(Observed {
         at_provider: at_provider.len(),
         unchanged: at_provider.iter().filter(is_same).count(),
@@ -138,10 +137,16 @@ pub fn observe(call: &Call, attempts: &[&Attempt], proof: &Proof, fault: &str) -
         is_failed: call.outcome != Outcome::Ok && is_typed,
         failure: failure.map_or_else(String::new, |one| format!("{}/{}", one.category, one.code)),
         is_retryable: failure.is_some_and(|failure| failure.retryable),
-        waited: again
-            .zip(left)
-            .map(|(again, left)| again.saturating_sub(left)),
+        waited: again.and_then(|next| waited(faulted, next)),
     })
+}
+
+/// From the reply that told of the fault to the next attempt, ns. A simulator notes the first byte
+/// before it sends it, and the end some time after: from there a wait would look shorter than it was.
+fn waited(faulted: &Attempt, next: &Attempt) -> Option<u64> {
+    let (ended, delivered) = faulted.ended.as_ref()?;
+    let told = delivered.first_byte_at.unwrap_or(*ended);
+    Some(next.began.saturating_sub(told))
 }
 
 impl Observed {

@@ -9,8 +9,8 @@ use futures::future::try_join_all;
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
-/// The least time between two reads of one owner: below the limit of one principal.
-const PACE: Duration = Duration::from_millis(21);
+/// The least time between two calls of one person: below the limit of one principal.
+pub(super) const PACE: Duration = Duration::from_millis(21);
 
 /// How often one thread is asked for while the server is over its rate, which is what the traffic
 /// before may have left behind.

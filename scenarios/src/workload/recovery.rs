@@ -16,7 +16,9 @@ use exai_harness::operation::builder::{Builder, Conversation, Shape};
 use exai_judge::{Outcome, Transport};
 use exai_mocks::plan::{Plan, Rule, When};
 use futures::future::try_join_all;
+use tokio::time::MissedTickBehavior;
 
+use super::reading::PACE;
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 const CRITERION: &str = "V.2";
@@ -174,8 +176,11 @@ async fn session(
     let mut builder = stage.builder(2_100 + number as u64);
     let first = landings.first().map_or(0, |landing| landing.plan.op);
     let mut conversation = Conversation::new(format!("v2-{number}-{first}"));
+    let mut pace = tokio::time::interval(PACE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for landing in &landings {
         stage.check_stop()?;
+        pace.tick().await;
         stage.perform(&client, &landing.plan).await;
         let shape = Shape {
             model: landing.model(stage),
@@ -187,6 +192,7 @@ async fn session(
         let next = builder
             .turn(&conversation, &shape)
             .within(CRITERION, "next");
+        pace.tick().await;
         let call = stage.perform(&client, &next).await;
         if call.outcome == Outcome::Ok {
             conversation.acknowledge(&next, call.meta.and_then(|meta| meta.continuation_id));

@@ -169,7 +169,8 @@ fn absence(fragment: &Fragment) -> Option<Claimed> {
         let to = if serious { from + 2 } else { from + 1 };
         let is_whole = fragment.tokens.len() <= to + 1;
         let named = TROUBLES.contains(&fragment.word(to));
-        let is_observed = ["in", "over", "during", "after"].contains(&fragment.word(to + 1));
+        let is_observed = ["in", "over", "during", "after"].contains(&fragment.word(to + 1))
+            && ["minutes", "hours", "days", "weeks"].contains(&fragment.word(to + 3));
         let is_count = counted && (fragment.terse || (from == 0 && is_observed));
         let meant = named && (serious || is_count || is_whole);
         let ends = fragment.tokens.len() <= to + 3 || !fragment.has(&HEDGES);

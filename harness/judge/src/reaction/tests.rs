@@ -1,4 +1,7 @@
+use serde_json::json;
+
 use super::*;
+use crate::observation::Delivered;
 
 fn whole() -> Observed {
     Observed {
@@ -100,4 +103,33 @@ fn a_failure_is_the_one_that_its_row_names_and_final_where_it_must_be() {
     let (right, wrong) = ([failed(), retryable.clone(), whole()], [other.clone()]);
     check(named, &right, &wrong);
     check(&format!("{named} final"), &[failed()], &[other, retryable]);
+}
+
+#[test]
+fn a_wait_begins_when_the_reply_left_and_not_when_the_simulator_was_done_with_it() {
+    let served = json!({"seq": "kimi.1.1", "provider": "kimi", "model": "m", "key": "k",
+        "stream": false, "request_sha256": "", "body_sha256": "", "system_sha256": "",
+        "tracers": [], "messages": [], "fault": null});
+    let attempt = |began: u64, reply: Option<(Option<u64>, u64)>| {
+        let delivered = |first_byte_at| Delivered {
+            seq: "kimi.1.1".to_owned(),
+            first_byte_at,
+            status: 429,
+            outcome: "refused".to_owned(),
+            answer_sha256: None,
+        };
+        Attempt {
+            began: began * MILLISECOND,
+            served: serde_json::from_value(served.clone()).unwrap(),
+            ended: reply.map(|(first, end)| {
+                let first = first.map(|at| at * MILLISECOND);
+                (end * MILLISECOND, delivered(first))
+            }),
+        }
+    };
+    let next = attempt(1_001, None);
+    let of = |reply| waited(&attempt(0, reply), &next).map(|ns| ns / MILLISECOND);
+    assert_eq!(of(Some((Some(1), 3))), Some(1_000));
+    assert_eq!(of(Some((None, 3))), Some(998));
+    assert_eq!(of(None), None);
 }

@@ -1,6 +1,6 @@
 //! Which criteria a statement leans on, and what their evidence makes of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Statement;
 use super::super::standing::{Stand, Standing, Weighed, Worth};
@@ -38,7 +38,10 @@ fn weigh(kind: Kind, four: Option<Stand>, five: Option<Stand>) -> Weighed {
     let stands = stands.filter_map(|(id, stand)| Some((id.to_owned(), stand?)));
     let standing = Standing {
         criteria: stands.collect(),
-        ready: vec!["a whole run".to_owned()],
+        carried: BTreeMap::from([(
+            "production-ready".to_owned(),
+            vec!["a whole run".to_owned()],
+        )]),
     };
     standing.weigh(Statement {
         kind,
