@@ -53,6 +53,23 @@ fn the_embedded_rows_can_be_used_and_watch_what_is_exported() {
 }
 
 #[test]
+fn a_counter_whose_first_step_fires_is_there_before_it() {
+    let text = crate::observe::Metrics::new().prometheus();
+    let rows = rows("").unwrap();
+    let is_counted = |row: &&Row| row.measure == Measure::Increase && row.by.is_empty();
+    for row in rows.iter().filter(is_counted) {
+        let only = row.only.iter().map(|(k, v)| format!("{k}=\"{v}\""));
+        let labels = only.collect::<Vec<String>>().join(",");
+        let series = match labels.as_str() {
+            "" => row.metric.clone(),
+            labels => format!("{}{{{labels}}}", row.metric),
+        };
+        let line = format!("\n{series} 0\n");
+        assert!(text.contains(&line), "{}: {series}", row.id);
+    }
+}
+
+#[test]
 fn a_gauge_fires_for_each_label_after_its_time_and_ends_at_once() {
     let body = "metric = \"b\"\nmeasure = \"value\"\nby = \"d\"\nabove = 0\nfor = \"10s\"";
     let (calm, open) = (
