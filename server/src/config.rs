@@ -20,6 +20,7 @@ pub mod limits;
 pub mod prompts;
 pub mod provider;
 pub mod reference;
+mod registration;
 mod relations;
 pub mod schema;
 pub mod secret;

@@ -17,6 +17,7 @@ pub mod kimi;
 pub mod leak;
 pub mod list;
 pub mod messages;
+pub mod method;
 pub mod minimax;
 pub mod model;
 pub mod openai;
@@ -35,7 +36,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
-use self::dialect::Dialect;
+use self::dialect::{Dialect, Form};
 use self::exchange::{Exchange, Watch};
 use self::fault::{FaultClass, ProviderFailure, Reaction};
 use self::reply::Reply;
@@ -136,9 +137,9 @@ impl Provider {
         };
         let name = row.name.clone();
         let secret = key.expose_secret();
-        let value = match row.dialect {
-            Dialect::Minimax => HeaderValue::from_str(secret),
-            _ => HeaderValue::from_str(&format!("Bearer {secret}")),
+        let value = match row.dialect.form() {
+            Form::Messages => HeaderValue::from_str(secret),
+            Form::Completions => HeaderValue::from_str(&format!("Bearer {secret}")),
         };
         let Ok(mut key_header) = value else {
             return Err(ProviderError::Key { name });
@@ -285,11 +286,11 @@ impl Provider {
     }
 
     fn authorised(&self, builder: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        match self.dialect {
-            Dialect::Minimax => builder
+        match self.dialect.form() {
+            Form::Messages => builder
                 .header("x-api-key", self.key_header.clone())
                 .header("anthropic-version", "2023-06-01"),
-            _ => builder.header("authorization", self.key_header.clone()),
+            Form::Completions => builder.header("authorization", self.key_header.clone()),
         }
     }
 }
@@ -306,9 +307,9 @@ async fn show_demo(request: &Request<'_>, watch: &Watch<'_>) -> Reply {
 
 fn ask_url(row: &ProviderRow) -> String {
     let base = row.base_url.as_str().trim_end_matches('/');
-    match row.dialect {
-        Dialect::Minimax => format!("{base}/v1/messages"),
-        _ => format!("{base}/chat/completions"),
+    match row.dialect.form() {
+        Form::Messages => format!("{base}/v1/messages"),
+        Form::Completions => format!("{base}/chat/completions"),
     }
 }
 
@@ -317,6 +318,6 @@ fn probe_url(row: &ProviderRow) -> String {
     let base = row.base_url.as_str().trim_end_matches('/');
     match row.dialect {
         Dialect::Minimax => format!("{}/v1/models", base.trim_end_matches("/anthropic")),
-        _ => format!("{base}/models"),
+        Dialect::Kimi | Dialect::Glm | Dialect::Openai | Dialect::Demo => format!("{base}/models"),
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Reader, address};
+use crate::provider::dialect;
 
 /// The wire form a provider speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -23,6 +24,20 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Kimi, Self::Glm, Self::Minimax, Self::Openai];
+
+    /// The dialect that requests are written in.
+    #[must_use]
+    pub const fn spoken(self) -> dialect::Dialect {
+        match self {
+            Self::Kimi => dialect::Dialect::Kimi,
+            Self::Glm => dialect::Dialect::Glm,
+            Self::Minimax => dialect::Dialect::Minimax,
+            Self::Openai => dialect::Dialect::Openai,
+        }
+    }
+
     /// The configured word.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::auth::DISCOVER;
+use super::registration;
 use super::{
     Algorithm, ArchiveKind, AuthMode, Config, KeySource, ProviderRow, address, files, ladder,
 };
@@ -44,6 +45,7 @@ pub(super) fn check(config: &Config) -> Vec<Wrong> {
     for row in config.providers.values() {
         provider(row, &mut wrong);
     }
+    wrong.extend(registration::check(config));
     wrong
 }
 

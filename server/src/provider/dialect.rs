@@ -18,7 +18,25 @@ pub enum Dialect {
     Demo,
 }
 
+/// What requests and answers look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// OpenAI's chat completions.
+    Completions,
+    /// Anthropic's messages.
+    Messages,
+}
+
 impl Dialect {
+    /// The form it speaks; the demonstration, which is sent nothing, has the commoner one.
+    #[must_use]
+    pub const fn form(self) -> Form {
+        match self {
+            Self::Kimi | Self::Glm | Self::Openai | Self::Demo => Form::Completions,
+            Self::Minimax => Form::Messages,
+        }
+    }
+
     /// The configuration's spelling, such as `kimi`.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,6 +1,6 @@
 //! A provider's files, as Kimi keeps them: sent as a form, listed, read back as text, deleted.
 //!
-//! GLM keeps files too, but for purposes that no chat can read, so there is nothing to speak to.
+//! GLM keeps files too, but for purposes that no chat can read, so its dialect lacks the method.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 
 use super::fault::{FaultClass, ProviderFailure, Reaction};
+use super::method::Method as Needed;
 use super::refusal::Refusal;
 use super::{PERMIT, Provider, exchange, frame};
 
@@ -126,7 +127,7 @@ impl Provider {
                 said,
             ));
         };
-        let base = format!("{}/files", self.base);
+        let base = format!("{}{}", self.base, self.dialect.spell(Needed::Files)?);
         let (kind, most) = match &ask {
             FileAsk::Content { most, .. } => (Kind::Content, *most),
             FileAsk::Upload(_) => (Kind::Upload, ANSWER_BYTES),

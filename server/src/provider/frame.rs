@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Form};
 use super::fault::{FaultClass, ProviderFailure, Reaction};
 use super::messages::{self, Blocks};
 use super::refusal::Refusal;
@@ -81,9 +81,9 @@ impl FrameReader {
             Some(body) if self.is_answer(body) && !is_error(body) => body,
             _ => return Err(classify(self.dialect, &refusal)),
         };
-        Ok(match self.dialect {
-            Dialect::Minimax => messages::whole(&mut self.draft, body),
-            _ => chat::take(&mut self.draft, body),
+        Ok(match self.dialect.form() {
+            Form::Messages => messages::whole(&mut self.draft, body),
+            Form::Completions => chat::take(&mut self.draft, body),
         })
     }
 
@@ -105,14 +105,18 @@ impl FrameReader {
         if name == "error" || is_error(&value) || self.is_flat_error(&value) {
             return Err(classify(self.dialect, &Refusal::inside(200, value)));
         }
-        if self.dialect == Dialect::Minimax {
-            let (gain, is_end) = self.blocks.take(&mut self.draft, &value);
-            if is_end && gain == Gain::default() {
-                return Ok(Taken::End);
+        match self.dialect.form() {
+            Form::Messages => {
+                let (gain, is_end) = self.blocks.take(&mut self.draft, &value);
+                let is_empty = gain == Gain::default();
+                Ok(if is_end && is_empty {
+                    Taken::End
+                } else {
+                    Taken::Gain(gain)
+                })
             }
-            return Ok(Taken::Gain(gain));
+            Form::Completions => Ok(Taken::Gain(chat::take(&mut self.draft, &value))),
         }
-        Ok(Taken::Gain(chat::take(&mut self.draft, &value)))
     }
 
     /// A line that is no JSON is passed over, but a whole frame glued to it is not (fault S09).
@@ -129,10 +133,10 @@ impl FrameReader {
     }
 
     fn is_answer(&self, body: &Value) -> bool {
-        match self.dialect {
+        match self.dialect.form() {
             // `content: null` is an answer without text (fault C15), an absent one is none.
-            Dialect::Minimax => body.get("content").is_some() && body.get("error").is_none(),
-            _ => body
+            Form::Messages => body.get("content").is_some() && body.get("error").is_none(),
+            Form::Completions => body
                 .get("choices")
                 .and_then(Value::as_array)
                 .is_some_and(|all| !all.is_empty()),

@@ -20,6 +20,7 @@ use crate::provider::chat;
 use crate::provider::dialect::Dialect;
 use crate::provider::direct::Direct;
 use crate::provider::fault::{FaultClass, ProviderFailure};
+use crate::provider::method::Method;
 use crate::provider::model::{Model, ModelClass, Price, Switch};
 use crate::provider::request::{Echo, Request};
 use crate::spending::{Answered, Holding};
@@ -38,10 +39,10 @@ pub struct DirectAsk {
 pub enum Sent {
     /// A chat whose messages and tools are the caller's own.
     Chat(RawChat),
-    /// A body for a path below the root of the API.
+    /// A body for the path that spells a method.
     Post {
-        /// Such as `/web_search`.
-        path: &'static str,
+        /// What is asked for.
+        method: Method,
         /// The JSON body.
         body: Value,
     },
@@ -58,6 +59,8 @@ pub struct RawChat {
     pub temperature: Option<f64>,
     /// The tools offered, passed on as they are.
     pub tools: Vec<Value>,
+    /// Whether the provider's own search is offered beside them.
+    pub hosted_search: bool,
     /// Passed on as it is.
     pub tool_choice: Option<Value>,
 }
@@ -183,14 +186,23 @@ impl Router {
     }
 
     fn compose(&self, row: &str, provider: &Provider, what: Sent) -> Result<Composed, Failure> {
-        let chat = match what {
-            Sent::Post { path, body } => {
+        let spell = |method| {
+            let spelled = provider.dialect().spell(method);
+            spelled.map_err(|failure| failure.failure(row))
+        };
+        let mut chat = match what {
+            Sent::Post { method, body } => {
+                let path = spell(method)?;
                 let model = None;
                 return Ok(Composed { path, body, model });
             }
             Sent::Chat(chat) => chat,
         };
+        let path = spell(Method::ToolChat)?;
         let model = self.model_of(row, chat.model.as_deref())?;
+        if chat.hosted_search {
+            chat.tools.push(hosted(spell(Method::HostedSearch)?));
+        }
         if !chat.tools.is_empty() && !model.tools {
             return Err(without_tools(&model));
         }
@@ -203,7 +215,7 @@ impl Router {
             body["tool_choice"] = chat_choice(&model, choice);
         }
         Ok(Composed {
-            path: "/chat/completions",
+            path,
             body,
             model: Some(model),
         })
@@ -343,8 +355,7 @@ pub(super) fn busy(provider: &str) -> Failure {
         .with_retry_after(Duration::from_secs(1))
 }
 
-/// The built-in search that Kimi runs; its call comes back like any other and is echoed.
-#[must_use]
-pub fn kimi_search() -> Value {
-    json!({"type": "builtin_function", "function": {"name": "$web_search"}})
+/// A tool that the provider runs; its call comes back like any other and is echoed.
+fn hosted(name: &str) -> Value {
+    json!({"type": "builtin_function", "function": {"name": name}})
 }

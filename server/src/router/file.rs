@@ -7,14 +7,15 @@ use tokio_util::sync::CancellationToken;
 use super::Router;
 use super::direct::{busy, verdict};
 use crate::failure::Failure;
-use crate::provider::dialect::Dialect;
+use crate::provider::ProviderRow;
 use crate::provider::file::{FileAnswer, FileAsk};
+use crate::provider::method::Method;
 
 impl Router {
     /// The first provider row with a key that keeps files which a chat can read.
     #[must_use]
     pub fn file_keeper(&self) -> Option<String> {
-        let keeps = |row: &crate::provider::ProviderRow| row.dialect == Dialect::Kimi;
+        let keeps = |row: &ProviderRow| row.dialect.spelling(Method::Files).is_some();
         let mut keepers = self.members.iter().filter(|member| keeps(&member.row));
         let keeper = keepers.find(|member| member.provider.is_some())?;
         Some(keeper.row.name.clone())

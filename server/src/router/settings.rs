@@ -9,7 +9,6 @@ use super::decision::DecisionSettings;
 use super::retry::RetrySettings;
 use crate::config::{self, Config};
 use crate::provider::ProviderRow;
-use crate::provider::dialect::Dialect;
 
 /// Everything the router is told at start.
 #[derive(Debug, Clone, Default)]
@@ -94,12 +93,7 @@ pub fn provider_rows(config: &Config) -> Vec<ProviderRow> {
     let rows = config.providers.values().map(|row| ProviderRow {
         name: row.name.clone(),
         label: row.label.clone(),
-        dialect: match row.dialect {
-            config::Dialect::Kimi => Dialect::Kimi,
-            config::Dialect::Glm => Dialect::Glm,
-            config::Dialect::Minimax => Dialect::Minimax,
-            config::Dialect::Openai => Dialect::Openai,
-        },
+        dialect: row.dialect.spoken(),
         base_url: row.base_url.clone(),
         key: row.key.as_ref().map(|key| key.secret.clone()),
         key_variables: row.api_key_env.clone(),

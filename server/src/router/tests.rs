@@ -7,14 +7,18 @@ mod thoughts;
 
 use std::time::Instant;
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use self::bench::{Bench, KEY, ask, chat_stream, chat_whole, context, piece, refusal, router_with};
 use self::bench::{row, settings};
 use self::scripted::{Line, Scripted};
 use super::ask::{Image, ThinkingMode};
+use super::direct::{DirectAsk, RawChat, Sent};
 use super::*;
 use crate::failure::Category;
+use crate::provider::file::FileAsk;
+use crate::provider::method::Method;
 
 #[tokio::test]
 async fn whole_and_streamed_answers_come_back_with_their_trace() {
@@ -282,4 +286,27 @@ fn a_kept_choice_never_outlives_what_a_name_stands_for() {
             assert_eq!(routes[0].model.name, target);
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_dialect_lacks_is_never_sent_to_it() {
+    let mini = Scripted::start(vec![chat_whole("x")]).await;
+    let row = row(Dialect::Minimax, Some(&mini.url));
+    let router = router_with(settings(), vec![row]);
+    assert_eq!(router.file_keeper(), None);
+    let chat = Sent::Chat(RawChat::default());
+    let (method, body) = (Method::SearchEngine, Value::Null);
+    let mut failures = Vec::new();
+    for what in [chat, Sent::Post { method, body }] {
+        let provider = "minimax".to_owned();
+        let ask = DirectAsk { provider, what };
+        failures.push(router.direct(ask, &context()).await.unwrap_err());
+    }
+    let (limit, cancel) = (Duration::from_secs(1), CancellationToken::new());
+    let listed = router.file("minimax", FileAsk::List, limit, &cancel);
+    failures.push(listed.await.unwrap_err());
+    for failure in failures {
+        assert_eq!(failure.code, "provider_configuration", "{failure:?}");
+    }
+    assert!(mini.seen().is_empty());
 }

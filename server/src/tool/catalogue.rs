@@ -1,10 +1,12 @@
 //! The rows of `tools.toml`, parsed one by one, so that a broken row loses one tool.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::provider::method::Method;
 use crate::router::ask::ThinkingMode;
 
 /// The embedded rows.
@@ -82,6 +84,34 @@ impl Kind {
             self,
             Self::Chat | Self::Workflow | Self::Consensus | Self::FileQuery
         )
+    }
+
+    /// The methods that calls need of the provider that the row names.
+    #[must_use]
+    pub const fn needs(self) -> &'static [Method] {
+        match self {
+            Self::ToolChat => &[Method::ToolChat, Method::HostedSearch],
+            Self::Capture => &[Method::ToolChat],
+            Self::WebSearch => &[Method::SearchEngine],
+            Self::ManageFiles => &[Method::Files],
+            Self::Chat
+            | Self::Workflow
+            | Self::Consensus
+            | Self::Version
+            | Self::Status
+            | Self::ListModels
+            | Self::Challenge
+            | Self::Echo
+            | Self::Health
+            | Self::SelfCheck
+            | Self::Capabilities
+            | Self::Activity
+            | Self::CallLog
+            | Self::Preview
+            | Self::Intent
+            | Self::FileQuery
+            | Self::FileDownload => &[],
+        }
     }
 }
 
@@ -193,7 +223,16 @@ pub struct Catalogue {
 
 type Blocks = BTreeMap<String, Map<String, Value>>;
 
+/// The embedded rows, read once: a configuration is checked against them before they are served.
+static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::parse(TOOLS_TOML));
+
 impl Catalogue {
+    /// The embedded rows.
+    #[must_use]
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
+    }
+
     /// Reads rows from TOML. A text that is no TOML at all is one broken row named `tools.toml`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -238,6 +277,9 @@ fn read_row(value: &Value, blocks: &Blocks) -> Result<(Row, Map<String, Value>),
     }
     if row.description.chars().count() > 1000 {
         return Err("the description is longer than 1000 characters".to_owned());
+    }
+    if row.provider.is_none() && !row.kind.needs().is_empty() {
+        return Err("it names no provider".to_owned());
     }
     let schema = input_schema(&row, blocks)?;
     Ok((row, schema))

@@ -9,8 +9,9 @@ use super::information::reply;
 use super::question::{self, user};
 use super::run::Run;
 use crate::failure::{Category, Failure};
+use crate::provider::method::Method;
 use crate::router::ask::CallKind;
-use crate::router::direct::{DirectAnswer, DirectAsk, RawChat, Sent, kimi_search};
+use crate::router::direct::{DirectAnswer, DirectAsk, RawChat, Sent};
 use crate::router::rank::estimate_tokens;
 
 /// The `kimi_chat_with_tools` tool.
@@ -82,8 +83,8 @@ pub async fn web_search(run: Run<'_>) -> Result<Reply, Failure> {
     if let Some(recency) = recency.filter(|recency| *recency != "all") {
         body["search_recency_filter"] = recency.into();
     }
-    let path = "/web_search";
-    let answer = send(&run, Sent::Post { path, body }).await?;
+    let method = Method::SearchEngine;
+    let answer = send(&run, Sent::Post { method, body }).await?;
     let Some(found) = answer.body.get("search_result").and_then(Value::as_array) else {
         return Err(no_answer(&answer.provider, "no list of results"));
     };
@@ -145,16 +146,16 @@ pub fn payload_preview(run: Run<'_>) -> Result<Reply, Failure> {
 
 fn chat_of(run: &Run<'_>) -> Result<RawChat, Failure> {
     let arguments = run.arguments();
-    let mut tools = arguments.items("tools").to_vec();
-    if arguments.flag("use_websearch", false) {
+    let hosted_search = arguments.flag("use_websearch", false);
+    if hosted_search {
         question::check_websearch(run, "/use_websearch")?;
-        tools.push(kimi_search());
     }
     Ok(RawChat {
         model: arguments.text("model").map(str::to_owned),
         messages: arguments.items("messages").to_vec(),
         temperature: arguments.number("temperature").or(run.tool.row.temperature),
-        tools,
+        tools: arguments.items("tools").to_vec(),
+        hosted_search,
         tool_choice: run.call.arguments.get("tool_choice").cloned(),
     })
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::catalogue::{Catalogue, Kind, Row, Tier, listed};
 use super::{prompt, schema};
 use crate::config::{Prompts, ToolProfile, Tools};
+use crate::provider::method::Method;
 
 /// A tool that can be called.
 #[derive(Debug)]
@@ -182,6 +183,33 @@ pub fn canonical(name: &str) -> &str {
     } else {
         bare
     }
+}
+
+/// What a listed tool needs of the provider row it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need<'a> {
+    /// The tool.
+    pub tool: &'a str,
+    /// The provider row.
+    pub provider: &'a str,
+    /// The method.
+    pub method: Method,
+}
+
+/// What the tools that these settings list need of the providers they name.
+#[must_use]
+pub fn needs<'a>(catalogue: &'a Catalogue, settings: &Tools) -> Vec<Need<'a>> {
+    let rows = catalogue.rows.iter().map(|(row, _)| row);
+    let listed = rows.filter(|row| why_hidden(row, settings, |_| true).is_none());
+    let of = |row: &'a Row| {
+        let provider = row.provider.as_deref().unwrap_or_default();
+        row.kind.needs().iter().map(move |&method| Need {
+            tool: &row.name,
+            provider,
+            method,
+        })
+    };
+    listed.flat_map(of).collect()
 }
 
 fn why_hidden(row: &Row, settings: &Tools, has_provider: impl Fn(&str) -> bool) -> Option<String> {

@@ -166,8 +166,9 @@ pub(crate) fn answer(ask: &Ask, text: String) -> Answer {
 /// A provider that hands back what it was sent, as a message or as a result.
 fn direct_answer(ask: DirectAsk) -> DirectAnswer {
     let (provider, model, body) = match ask.what {
-        Sent::Post { path, body } => {
-            let found = json!([{"title": path, "link": "https://x.test", "content": body}]);
+        Sent::Post { method, body } => {
+            let found =
+                json!([{"title": method.name(), "link": "https://x.test", "content": body}]);
             (
                 ask.provider,
                 String::new(),
@@ -176,7 +177,10 @@ fn direct_answer(ask: DirectAsk) -> DirectAnswer {
         }
         Sent::Chat(chat) => {
             let text = format!("{:?}", chat.messages);
-            let calls = json!(chat.tools);
+            let mut calls = json!(chat.tools);
+            if chat.hosted_search {
+                calls = json!(["hosted"]);
+            }
             let message = json!({"role": "assistant", "content": text, "tool_calls": calls});
             let body = json!({"choices": [{"finish_reason": "stop", "message": message}]});
             (ask.provider, chat.model.unwrap_or_default(), body)

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::call::{Call, Reply, Shared};
-use super::catalogue::{Catalogue, Kind, TOOLS_TOML};
+use super::catalogue::{Catalogue, Kind};
 use super::long::{LongCalls, cancelled};
 use super::permit::Permits;
 use super::registry::{Found, Registry, Tool};
@@ -56,7 +56,7 @@ impl Toolbox {
     /// The tools of the embedded rows.
     #[must_use]
     pub fn new(around: Surroundings) -> Self {
-        Self::with_catalogue(around, Catalogue::parse(TOOLS_TOML))
+        Self::with_catalogue(around, Catalogue::embedded().clone())
     }
 
     /// The tools of the rows given.

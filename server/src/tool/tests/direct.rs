@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::failure::Category;
+use crate::provider::method::Method;
 use crate::tool::catalogue::{Catalogue, TOOLS_TOML};
+use crate::tool::registry::Found;
 
 /// A bench whose providers both have a key.
 async fn keyed(config: &str, table: Table) -> (Bench, Toolbox) {
@@ -55,8 +57,10 @@ async fn messages_tools_and_choice_pass_as_they_are_and_calls_come_back_in_struc
         .call(call("kimi_chat_with_tools", arguments))
         .await
         .unwrap();
-    let tools = searched.structured.unwrap()["tool_calls"].to_string();
-    assert!(tools.contains("$web_search"), "{tools}");
+    assert_eq!(
+        searched.structured.unwrap()["tool_calls"],
+        json!(["hosted"])
+    );
     let plain = json!({"messages": [{"role": "user", "content": "rain?"}]});
     let plain = toolbox
         .call(call("kimi_chat_with_tools", plain))
@@ -78,6 +82,45 @@ async fn messages_tools_and_choice_pass_as_they_are_and_calls_come_back_in_struc
         let bad = call("kimi_chat_with_tools", json!({ "messages": messages }));
         let failure = toolbox.call(bad).await.unwrap_err();
         assert_eq!(failure.field.as_deref(), Some(field));
+    }
+}
+
+/// What a provider must have to be sent this.
+fn methods(what: &Sent) -> Vec<Method> {
+    match what {
+        Sent::Chat(chat) if chat.hosted_search => vec![Method::ToolChat, Method::HostedSearch],
+        Sent::Chat(_) => vec![Method::ToolChat],
+        Sent::Post { method, .. } => vec![*method],
+    }
+}
+
+#[tokio::test]
+async fn a_tool_sends_no_other_methods_than_its_row_needs() {
+    let bench = Bench::new(FULL, silent()).await;
+    let sent: Arc<Mutex<Vec<Method>>> = Arc::default();
+    let noted = sent.clone();
+    let mut around = bench.toolbox.surroundings().clone();
+    around.providers = Arc::new(|| vec![provider("kimi", true), provider("glm", true)]);
+    around.direct = Arc::new(move |ask, _| {
+        noted.lock().unwrap().extend(methods(&ask.what));
+        std::future::ready(Ok(direct_answer(ask))).boxed()
+    });
+    let toolbox = Toolbox::new(around);
+    let chat = json!({"messages": [{"role": "user", "content": "x"}]});
+    let mut searching = chat.clone();
+    searching["use_websearch"] = json!(true);
+    let calls = [
+        ("kimi_chat_with_tools", searching),
+        ("kimi_capture_headers", chat),
+        ("glm_web_search", json!({"search_query": "rust"})),
+    ];
+    for (name, arguments) in calls {
+        toolbox.call(call(name, arguments)).await.unwrap();
+        let Found::Tool(tool) = toolbox.registry().find(name) else {
+            panic!("{name} is not listed");
+        };
+        let sent = std::mem::take(&mut *sent.lock().unwrap());
+        assert_eq!(sent, tool.row.kind.needs(), "{name}");
     }
 }
 
@@ -112,7 +155,7 @@ async fn a_search_carries_count_domain_and_recency_and_may_be_switched_off() {
     assert!(
         found
             .text
-            .starts_with("1 results\n\n1. /web_search\nhttps://x.test")
+            .starts_with("1 results\n\n1. search_engine\nhttps://x.test")
     );
     let all = json!({"search_query": "rust", "search_recency_filter": "all"});
     let found = toolbox.call(call("glm_web_search", all)).await.unwrap();

@@ -176,6 +176,13 @@ kind = "version"
 description = "d"
 provider = "glm"
 required = []
+[[tool]]
+name = "nobodys_search"
+title = "t"
+tier = "core"
+kind = "websearch"
+description = "d"
+required = []
 "#;
 
 #[tokio::test]
@@ -199,6 +206,7 @@ async fn a_row_that_cannot_load_is_named_with_its_reason_and_the_others_work() {
         "glm_web_search",
         "needs_provider",
         "no_prompt",
+        "nobodys_search",
         "undeclared",
     ];
     assert_eq!(absent, lost);
