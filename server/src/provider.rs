@@ -24,6 +24,7 @@ pub mod openai;
 pub mod refusal;
 pub mod reply;
 pub mod request;
+mod running;
 pub mod sse;
 pub mod think;
 pub mod thought;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::dialect::{Dialect, Form};
@@ -41,6 +43,7 @@ use self::exchange::{Exchange, Watch};
 use self::fault::{FaultClass, ProviderFailure, Reaction};
 use self::reply::Reply;
 use self::request::Request;
+use crate::router::clock::AttemptClocks;
 
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -197,7 +200,7 @@ impl Provider {
         if self.dialect == Dialect::Demo {
             return Ok(show_demo(request, watch).await);
         }
-        let _permit = self.permit(watch).await?;
+        let _permit = self.permit(&watch.clocks, watch.cancel).await?;
         let answer = Exchange {
             provider: self,
             request,
@@ -247,12 +250,16 @@ impl Provider {
     }
 
     /// Waits a moment for a permit; a full provider is left for the next one.
-    async fn permit(&self, watch: &Watch<'_>) -> Result<SemaphorePermit<'_>, ProviderFailure> {
-        let limit = PERMIT.min(watch.clocks.first_token);
+    async fn permit(
+        &self,
+        clocks: &AttemptClocks,
+        cancel: &CancellationToken,
+    ) -> Result<SemaphorePermit<'_>, ProviderFailure> {
+        let limit = PERMIT.min(clocks.first_token);
         let waiting = tokio::time::timeout(limit, self.permits.acquire());
         let granted = tokio::select! {
             biased;
-            () = watch.cancel.cancelled() => return Err(exchange::cancelled()),
+            () = cancel.cancelled() => return Err(exchange::cancelled()),
             granted = waiting => granted,
         };
         match granted {

@@ -67,7 +67,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         }
         categories::provoke(stage, standing, categories).await
     };
-    // Takes as long as a call may take, so all that needs no restart goes on beside it.
+    // Takes as long as silence may last, so all that needs no restart goes on beside it.
     let timed_out = async {
         match silence {
             Some(silence) => silence.wait(stage, stage.builder(2_050)).await,

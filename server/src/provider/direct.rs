@@ -1,22 +1,24 @@
 //! One request in a provider's own form, answered in its own form: for tools that hand a
-//! provider's interface to their caller. One attempt under one clock, whole, never streamed.
+//! provider's interface to their caller. One attempt under the clocks of any attempt, whole, never
+//! streamed.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use http::HeaderMap;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::fault::{FaultClass, ProviderFailure, Reaction};
+use super::fault::ProviderFailure;
 use super::refusal::Refusal;
-use super::{PERMIT, Provider, exchange, frame};
+use super::running::Running;
+use super::{Provider, exchange, frame};
+use crate::router::clock::AttemptClocks;
 use secrecy::ExposeSecret as _;
 
 /// Largest body read, in bytes.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
 
-/// What is sent, and how long an answer is waited for.
+/// What is sent, and what the attempt runs under.
 #[derive(Debug)]
 pub struct Direct<'a> {
     /// Below the root of the API, such as `/chat/completions`.
@@ -25,8 +27,8 @@ pub struct Direct<'a> {
     pub body: &'a Value,
     /// Sent as `x-request-id`.
     pub id: &'a str,
-    /// From the request to the last byte.
-    pub limit: Duration,
+    /// The three clocks.
+    pub clocks: AttemptClocks,
     /// Ends the attempt at once.
     pub cancel: &'a CancellationToken,
 }
@@ -48,27 +50,13 @@ impl Provider {
     /// # Errors
     /// Classified as any answer of the dialect; no text of it holds the key.
     pub async fn direct(&self, direct: &Direct<'_>) -> Result<DirectReply, ProviderFailure> {
-        let exchange = tokio::time::timeout(direct.limit, self.exchange(direct));
-        let answer = tokio::select! {
-            biased;
-            () = direct.cancel.cancelled() => Err(exchange::cancelled()),
-            answer = exchange => answer.unwrap_or_else(|_| {
-                let said = format!("no answer within {} ms", direct.limit.as_millis());
-                Err(ProviderFailure::new(FaultClass::Silent, Reaction::FailOver, said))
-            }),
-        };
+        let answer = self.exchange(direct).await;
         answer.map_err(|failure| failure.without_secret(self.key.expose_secret()))
     }
 
     async fn exchange(&self, direct: &Direct<'_>) -> Result<DirectReply, ProviderFailure> {
-        let Ok(Ok(_permit)) = tokio::time::timeout(PERMIT, self.permits.acquire()).await else {
-            let said = "every permit of the provider is taken";
-            return Err(ProviderFailure::new(
-                FaultClass::Busy,
-                Reaction::FailOver,
-                said,
-            ));
-        };
+        let _permit = self.permit(&direct.clocks, direct.cancel).await?;
+        let mut running = Running::begin(direct.clocks, direct.cancel);
         let url = format!("{}{}", self.base, direct.path);
         let request = self
             .authorised(self.client.post(url))
@@ -78,10 +66,10 @@ impl Provider {
             .build()
             .map_err(|error| exchange::unreachable_because(&error))?;
         let sent = shown(request.headers());
-        let response = self.client.execute(request).await;
+        let response = running.wait(self.client.execute(request)).await?;
         let response = response.map_err(|error| exchange::unreachable_because(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = exchange::whole(response, BODY_BYTES).await?;
+        let bytes = running.read(response, BODY_BYTES).await?;
         let refusal = Refusal::read(status.as_u16(), &headers, &bytes);
         match &refusal.json {
             Some(body) if status.is_success() && !frame::is_error(body) => Ok(DirectReply {

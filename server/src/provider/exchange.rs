@@ -1,19 +1,18 @@
-//! One request over HTTP, under three clocks: sent, read whole or streamed, classified.
+//! One request over HTTP: sent, read whole or streamed, classified.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use reqwest::Response;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Provider;
 use super::fault::{FaultClass, ProviderFailure, Reaction};
 use super::frame::{self, FrameReader, Taken};
 use super::refusal::Refusal;
-use super::reply::{Ended, Gain, Reply};
+use super::reply::{Ended, Reply};
 use super::request::Request;
+use super::running::Running;
 use super::sse::SseReader;
 use crate::router::clock::AttemptClocks;
 
@@ -23,8 +22,6 @@ const BODY_BYTES: usize = 8 * 1024 * 1024;
 const REFUSAL_BYTES: usize = 64 * 1024;
 /// Largest stream read, in bytes: a hundred thousand tokens with their frames around them.
 const STREAM_BYTES: usize = 64 * 1024 * 1024;
-/// How long after the finish reason usage and end marker are waited for.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What an attempt runs under and who watches it.
 #[derive(Debug)]
@@ -39,56 +36,6 @@ pub struct Watch<'a> {
     pub shown: &'a AtomicBool,
 }
 
-/// The clocks of a running attempt.
-struct Running {
-    clocks: AttemptClocks,
-    sent: Instant,
-    last_token: Option<Instant>,
-    finished: Option<Instant>,
-}
-
-impl Running {
-    fn deadline(&self) -> Instant {
-        let silence = match (self.finished, self.last_token) {
-            (Some(at), _) => at + GRACE,
-            (None, Some(at)) => at + self.clocks.idle,
-            (None, None) => self.sent + self.clocks.first_token,
-        };
-        silence.min(self.sent + self.clocks.total)
-    }
-
-    /// The failure of the clock that fired. A second try on a silent route is refused: it would
-    /// double the wait for what is most likely the same silence (FB06).
-    fn fired(&self) -> ProviderFailure {
-        let is_total = self.deadline() >= self.sent + self.clocks.total;
-        let (class, said) = match (self.last_token, is_total) {
-            (Some(_), true) => (FaultClass::TooSlow, "total clock".to_owned()),
-            (Some(_), false) => (
-                FaultClass::Stalled,
-                format!("nothing for {} ms", self.clocks.idle.as_millis()),
-            ),
-            (None, _) => {
-                let limit = self.clocks.first_token.min(self.clocks.total);
-                (
-                    FaultClass::Silent,
-                    format!("no token within {} ms", limit.as_millis()),
-                )
-            }
-        };
-        ProviderFailure::new(class, Reaction::FailOver, said)
-    }
-
-    fn note(&mut self, gain: &Gain, has_finished: bool) {
-        let now = Instant::now();
-        if gain.is_progress {
-            self.last_token = Some(now);
-        }
-        if has_finished && self.finished.is_none() {
-            self.finished = Some(now);
-        }
-    }
-}
-
 /// One exchange with one provider.
 pub(super) struct Exchange<'a> {
     pub provider: &'a Provider,
@@ -99,20 +46,15 @@ pub(super) struct Exchange<'a> {
 impl Exchange<'_> {
     /// Sends the request and reads the answer.
     pub async fn run(&self) -> Result<Reply, ProviderFailure> {
-        let mut running = Running {
-            clocks: self.watch.clocks,
-            sent: Instant::now(),
-            last_token: None,
-            finished: None,
-        };
+        let mut running = Running::begin(self.watch.clocks, self.watch.cancel);
         let sending = self.provider.post(self.request).send();
-        let sent = self.wait(&running, sending).await?;
+        let sent = running.wait(sending).await?;
         let response = sent.map_err(|error| unreachable_because(&error))?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
             let headers = response.headers().clone();
             // A refusal is known by its status already, so its body is not worth a failure.
-            let body = self.read(&mut running, response, REFUSAL_BYTES).await;
+            let body = running.read(response, REFUSAL_BYTES).await;
             let refusal = Refusal::read(status, &headers, &body.unwrap_or_default());
             return Err(frame::classify(self.provider.dialect(), &refusal));
         }
@@ -120,7 +62,7 @@ impl Exchange<'_> {
             return self.stream(running, response).await;
         }
         let headers = response.headers().clone();
-        let body = self.read(&mut running, response, BODY_BYTES).await?;
+        let body = running.read(response, BODY_BYTES).await?;
         let mut reader = FrameReader::new(self.provider.dialect());
         let gain = reader.body(Refusal::read(status, &headers, &body))?;
         let reply = reader.close(Ended::Marked, &self.request.model.name)?;
@@ -130,14 +72,14 @@ impl Exchange<'_> {
 
     async fn stream(
         &self,
-        mut running: Running,
+        mut running: Running<'_>,
         mut response: Response,
     ) -> Result<Reply, ProviderFailure> {
         let mut bytes_read = 0;
         let mut sse = SseReader::default();
         let mut reader = FrameReader::new(self.provider.dialect());
         let ended = loop {
-            let chunk = match self.wait(&running, response.chunk()).await {
+            let chunk = match running.wait(response.chunk()).await {
                 Ok(chunk) => chunk,
                 Err(failure) if failure.class == FaultClass::Cancelled => return Err(failure),
                 Err(failure) => break Ended::Broken(failure),
@@ -171,7 +113,7 @@ impl Exchange<'_> {
     /// Takes the events into the reader and shows their text; true at the end marker.
     async fn take(
         &self,
-        running: &mut Running,
+        running: &mut Running<'_>,
         reader: &mut FrameReader,
         events: Vec<super::sse::Event>,
     ) -> Result<bool, ProviderFailure> {
@@ -187,49 +129,14 @@ impl Exchange<'_> {
         Ok(false)
     }
 
-    async fn show(&self, running: &Running, text: String) -> Result<(), ProviderFailure> {
+    async fn show(&self, running: &Running<'_>, text: String) -> Result<(), ProviderFailure> {
         let Some(listener) = self.watch.on_text.filter(|_| !text.is_empty()) else {
             return Ok(());
         };
         self.watch.shown.store(true, Ordering::Relaxed);
         // A listener that has gone is no failure: the answer is still wanted whole.
-        let _gone = self.wait(running, listener.send(text)).await?;
+        let _gone = running.wait(listener.send(text)).await?;
         Ok(())
-    }
-
-    async fn read(
-        &self,
-        running: &mut Running,
-        mut response: Response,
-        limit: usize,
-    ) -> Result<Vec<u8>, ProviderFailure> {
-        let mut body = Vec::new();
-        loop {
-            let chunk = self.wait(running, response.chunk()).await?;
-            let Some(bytes) = chunk.map_err(|error| interrupted_because(&error))? else {
-                return Ok(body);
-            };
-            running.last_token = Some(Instant::now());
-            if body.len() + bytes.len() > limit {
-                return Err(oversize(limit));
-            }
-            body.extend_from_slice(&bytes);
-        }
-    }
-
-    /// Waits under the clocks and the caller's cancellation.
-    async fn wait<F: Future>(
-        &self,
-        running: &Running,
-        future: F,
-    ) -> Result<F::Output, ProviderFailure> {
-        tokio::select! {
-            biased;
-            () = self.watch.cancel.cancelled() => Err(cancelled()),
-            done = tokio::time::timeout_at(running.deadline(), future) => {
-                done.map_err(|_elapsed| running.fired())
-            }
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::Router;
 use super::ask::{Ask, CallContext, CallKind, Usage};
 use super::breaker::Verdict;
 use super::call::{Call, millis};
+use super::clock::AttemptClocks;
 use super::member::Member;
 use super::rank::estimate_tokens;
 use super::routes::not_permitted;
@@ -116,15 +117,15 @@ impl Router {
         let Composed { path, body, model } = self.compose(&ask.provider, provider, ask.what)?;
         may_ask(context, &ask.provider, model.as_deref())?;
         let name = model.as_ref().map_or("", |model| model.name.as_str());
-        let limit = self.limit_of(model.as_deref());
-        let holding = self.afford_direct(model.as_deref(), &body, context, limit);
+        let clocks = self.clocks_of(model.as_deref());
+        let holding = self.afford_direct(model.as_deref(), &body, context, clocks.total);
         let holding = holding.await?;
         let started = Instant::now();
         let direct = Direct {
             path,
             body: &body,
             id: &context.correlation_id,
-            limit,
+            clocks,
             cancel: &context.cancel,
         };
         let Some(place) = member
@@ -282,9 +283,14 @@ impl Router {
         }
     }
 
-    fn limit_of(&self, model: Option<&Model>) -> Duration {
-        let class = model.map_or(ModelClass::Prompt, |model| model.class_for(None));
-        self.settings.clocks.of(class).total_for(CallKind::Chat)
+    /// The clocks of the one attempt. Its answer comes whole, so they are those of any whole reply:
+    /// a silent provider is left as soon as on any other way to it.
+    fn clocks_of(&self, model: Option<&Model>) -> AttemptClocks {
+        let of = |model: &Model| (model.class_for(None), model.pace);
+        let (class, pace) = model.map_or((ModelClass::Prompt, 1.0), of);
+        let clocks = &self.settings.clocks;
+        let call = clocks.of(class).total_at(CallKind::Chat, pace);
+        clocks.attempt((class, pace), CallKind::Chat, false, call)
     }
 
     pub(super) fn note<T>(

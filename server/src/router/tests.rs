@@ -1,4 +1,5 @@
 mod bench;
+mod direct;
 mod faults;
 mod history;
 mod scripted;

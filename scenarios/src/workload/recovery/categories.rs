@@ -24,7 +24,7 @@ const BROKEN: [(&str, &str); 3] = [
     ("unknown_error", "G06:undocumented"),
 ];
 
-/// The category of a call that is left without an answer. It takes as long as a call may take, so
+/// The category of a call that is left without an answer. It takes as long as silence may last, so
 /// it goes beside the sessions.
 const TIMEOUT: (&str, &str) = ("timeout_error", "G04:silent");
 
