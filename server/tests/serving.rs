@@ -75,6 +75,8 @@ mod frames;
 mod front;
 #[path = "serving/generating.rs"]
 mod generating;
+#[path = "../../harness/tests/json/golden.rs"]
+mod golden;
 #[path = "serving/guard.rs"]
 mod guard;
 #[path = "serving/guide.rs"]

@@ -1,17 +1,25 @@
 //! What `exai` prints with `--json`: one document on standard output and nothing else, which names
-//! its schema and is of it.
+//! its schema, is of it, and has lost no field since the golden file was written. And how words are
+//! coloured.
 
 use std::collections::BTreeSet;
-use std::process::Output;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use super::golden;
 use super::process::exai;
 
 const SCHEMAS: &str = include_str!("../../schema/commands.schema.json");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/serving/golden.txt");
 
-/// The name of the schema that a command's output is of.
-fn schema_of(words: &[&str], output: &Output) -> String {
+const ESCAPE: u8 = 0x1b;
+
+/// The document that a command printed, which is of the schema that it names.
+fn document(words: &[&str], output: &Output) -> Value {
+    let lines = output.stdout.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(lines, 1, "{words:?}: {output:?}");
     let told: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{words:?}: {error}: {output:?}"));
     let (first, name) = told.as_object().and_then(|all| all.iter().next()).unwrap();
@@ -36,11 +44,11 @@ fn schema_of(words: &[&str], output: &Output) -> String {
         is_optional || !validator.is_valid(&wrong),
         "{words:?}: without {last}"
     );
-    name
+    told
 }
 
 #[test]
-fn every_document_names_its_schema_and_is_of_it() {
+fn every_document_names_its_schema_is_of_it_and_has_lost_no_field() {
     let state = tempfile::tempdir().unwrap();
     let dir = format!("server.state_dir={}", state.path().display());
     let out = tempfile::tempdir().unwrap();
@@ -70,18 +78,65 @@ fn every_document_names_its_schema_and_is_of_it() {
         ([&["data", "export"][..], &whose, &into, &here].concat(), 0),
         ([&["data", "purge"][..], &whose, &here].concat(), 0),
     ];
+    let schemas: Value = serde_json::from_str(SCHEMAS).unwrap();
     let mut seen = BTreeSet::new();
+    let mut found = golden::promised(&schemas);
     for (words, code) in &commands {
-        let output = exai(&[]).args(words).output().unwrap();
+        // Where words would be coloured, a document is not, and neither is what stands beside it.
+        let output = exai(&[("CLICOLOR_FORCE", "1")]).args(words).output();
+        let output = output.unwrap();
         assert_eq!(output.status.code(), Some(*code), "{words:?}: {output:?}");
-        seen.insert(schema_of(words, &output));
+        assert!(!output.stderr.contains(&ESCAPE), "{words:?}: {output:?}");
+        let told = document(words, &output);
+        seen.insert(told["schema"].as_str().unwrap().to_owned());
+        found.extend(golden::printed(&told, &schemas));
     }
-    let published: Value = serde_json::from_str(SCHEMAS).unwrap();
-    let published: BTreeSet<String> = published["$defs"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .cloned()
-        .collect();
+    let published = schemas["$defs"].as_object().unwrap().keys().cloned();
+    let published: BTreeSet<String> = published.collect();
     assert_eq!(seen, published, "a schema that nothing was held against");
+    golden::hold(Path::new(GOLDEN), &found);
+}
+
+#[test]
+fn words_are_coloured_where_it_is_asked_for_and_nowhere_else() {
+    let has_escape = |words: &[&str], env: &[(&str, &str)]| {
+        let output = exai(env).args(words).output().unwrap();
+        let bytes = [output.stdout, output.stderr].concat();
+        assert!(!bytes.is_empty(), "{words:?}");
+        bytes.contains(&ESCAPE)
+    };
+    let forced = ("CLICOLOR_FORCE", "1");
+    for words in [&["--help"][..], &["tools", "--banana"]] {
+        assert!(!has_escape(words, &[]), "{words:?}: a pipe is no terminal");
+        assert!(has_escape(words, &[forced]), "{words:?}");
+        let plain = [forced, ("NO_COLOR", "1")];
+        assert!(!has_escape(words, &plain), "{words:?}");
+    }
+}
+
+/// Runs a command on a terminal of its own.
+const ON_A_TERMINAL: &str = "import pty, sys\npty.spawn(sys.argv[1:])";
+
+#[test]
+fn a_terminal_without_colours_gets_none() {
+    let shown = |terminal: &str| {
+        let exai = exai(&[]).get_program().to_owned();
+        let python = Command::new("python3")
+            .args(["-c", ON_A_TERMINAL])
+            .arg(exai)
+            .arg("--help")
+            .env("TERM", terminal)
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .stdin(Stdio::null())
+            .output();
+        python.ok().map(|output| output.stdout)
+    };
+    let Some(coloured) = shown("xterm") else {
+        eprintln!("not run: a terminal for exai (package python3)");
+        return;
+    };
+    let plain = shown("dumb").unwrap();
+    assert!(coloured.contains(&ESCAPE) && !plain.contains(&ESCAPE));
+    assert!(String::from_utf8_lossy(&plain).contains("Usage: exai"));
 }
