@@ -7,6 +7,6 @@ pub mod register;
 pub mod runtime;
 pub mod shelf;
 
-pub use admission::{Admitted, Rules, admit};
+pub use admission::{Admitted, Rules, admit, read};
 pub use register::Register;
 pub use shelf::{Shelf, Shown};

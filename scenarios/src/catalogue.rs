@@ -5,7 +5,6 @@ use exai_judge::criterion::{Criteria, Criterion};
 
 use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
-use crate::target::book;
 
 /// What is judged, with every number.
 pub const CRITERIA: &str = include_str!("../criteria.toml");
@@ -20,16 +19,14 @@ pub fn criteria() -> Result<Criteria, Ending> {
     Criteria::parse(CRITERIA).map_err(|error| Ending::Bug(error.to_string()))
 }
 
-/// The catalogue by which records of a profile are judged: its text, its rows, and the profile
-/// inside it whose numbers count.
-///
-/// # Errors
-/// [`Ending::Bug`]: the embedded texts are ours.
-pub fn of_record(profile: &str) -> Result<(&'static str, Criteria, &str), Ending> {
-    if profile == book::PROFILE {
-        return Ok((book::CRITERIA, book::criteria()?, book::NUMBERS));
-    }
-    Ok((CRITERIA, criteria()?, profile))
+/// Whether a criterion is among those named, a tier such as `V.8g` with the whole; all are where
+/// none is.
+#[must_use]
+pub fn is_named(named: &[String], criterion: &str) -> bool {
+    named.is_empty()
+        || named
+            .iter()
+            .any(|name| criterion.starts_with(name.as_str()))
 }
 
 /// Where a criterion begins in the embedded text, from 1; a tier such as `V.8g` where its own row

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use exai_harness::evidence::Evidence;
 use exai_harness::history::History;
-use exai_harness::report::build;
-use exai_harness::report::facts::{ClaimAsked, CriterionText, RunFacts, Signature};
+use exai_harness::report::facts::RunFacts;
 use exai_harness::report::model::{Figure, NotTested};
 use exai_harness::report::plots::Plots;
 use exai_harness::report::secrets::Secrets;
@@ -23,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
+use crate::drawing::{Asked, Told};
 use crate::earlier;
 use crate::facts::Facts;
 use crate::ground;
@@ -107,12 +107,8 @@ impl Conclusion<'_> {
     /// Findings of the criteria asked for; the others were not tried and say so.
     fn selected(&self, findings: Vec<Finding>) -> Vec<Finding> {
         let named = &self.arguments.criteria;
-        let is_named =
-            |id: &str| named.is_empty() || named.iter().any(|name| id.starts_with(name.as_str()));
-        findings
-            .into_iter()
-            .filter(|finding| is_named(&finding.criterion))
-            .collect()
+        let is_named = |finding: &Finding| catalogue::is_named(named, &finding.criterion);
+        findings.into_iter().filter(is_named).collect()
     }
 
     /// A run that stopped early leaves no criterion passed.
@@ -127,44 +123,25 @@ impl Conclusion<'_> {
         findings
     }
 
-    fn report(&self, mut findings: Vec<Finding>, aside: Sidelines) -> Result<Report, Ending> {
-        let texts = self
-            .criteria
-            .of_profile(self.facts.profile)
-            .unwrap_or_default();
-        aside.plots.add_to(&mut findings, &texts);
+    fn report(&self, findings: Vec<Finding>, aside: Sidelines) -> Result<Report, Ending> {
         let run = self.run_facts();
         let judged: Vec<String> = findings.iter().map(|one| one.criterion.clone()).collect();
         let runs = self.evidence.folder().parent().unwrap_or(Path::new("."));
-        let previous = earlier::like(runs, &run, &judged);
         let before = earlier::trend(runs, &run);
         let before = before.map_err(|error| Ending::Harness(error.to_string()))?;
-        let claim = narrowed(self.claim, self.criteria, self.arguments);
-        let printed = format!("{} ({})", claim.id, self.facts.conditions());
-        let asked = ClaimAsked::answered(&claim, &claim.judge(&findings), printed);
-        let mut not_tested = aside.not_tested;
-        not_tested.extend(left_out(self.claim, &claim));
-        Ok(Report::build(build::Evidence {
+        let asked = Asked {
+            criteria: self.criteria,
+            profile: self.facts.profile,
+            claim: self.claim,
+            named: &self.arguments.criteria,
+        };
+        let told = Told {
+            previous: earlier::like(runs, &run, &judged),
             run,
-            identity: self.facts.identity(aside.observations),
-            claim: asked,
-            texts: texts
-                .into_iter()
-                .map(|row| CriterionText {
-                    line: catalogue::line_of(&row.id),
-                    id: row.id,
-                    title: row.title,
-                    text: row.text,
-                })
-                .collect(),
-            findings,
-            not_tested,
-            not_applicable: aside.not_applicable,
-            figures: aside.figures,
-            signature: Signature::Unsigned,
-            previous,
+            identity: self.facts.identity(),
             before,
-        }))
+        };
+        Ok(asked.draw(told, findings, aside))
     }
 
     fn run_facts(&self) -> RunFacts {
@@ -195,38 +172,6 @@ fn cut_short(trouble: &Trouble) -> Check {
         reason,
         n: 0,
     }
-}
-
-/// A run that names criteria answers for exactly those, under the claim's rules about them, and
-/// never under the claim's own name.
-fn narrowed(claim: &Claim, criteria: &Criteria, arguments: &RunArguments) -> Claim {
-    let mut claim = claim.clone();
-    if arguments.criteria.is_empty() {
-        return claim;
-    }
-    claim.id = format!(
-        "what {} asks of {}",
-        claim.id,
-        arguments.criteria.join(", ")
-    );
-    let is_named = |id: &str| arguments.criteria.iter().any(|name| id == name);
-    let asks_for_some = claim.criteria.iter().any(|id| is_named(id));
-    let asked =
-        |id: &&str| is_named(id) && (!asks_for_some || claim.criteria.iter().any(|of| of == id));
-    claim.criteria = criteria.ids().filter(asked).map(str::to_owned).collect();
-    let is_about = |path: &String| path.split('/').next().is_some_and(is_named);
-    claim.floors.retain(is_about);
-    claim.checks.retain(is_about);
-    claim
-}
-
-/// The criteria of a claim that its narrowed form does not ask for.
-fn left_out<'a>(whole: &'a Claim, narrowed: &'a Claim) -> impl Iterator<Item = NotTested> + 'a {
-    let asked = |id: &&String| !narrowed.criteria.contains(id);
-    whole.criteria.iter().filter(asked).map(|id| NotTested {
-        criterion: id.clone(),
-        what: "not selected for this run".to_owned(),
-    })
 }
 
 /// Judges a record.
@@ -355,24 +300,6 @@ pub fn exit(report: &Report) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue;
-
-    #[test]
-    fn a_run_of_some_criteria_never_speaks_in_the_claims_own_name() {
-        let criteria = catalogue::criteria().unwrap();
-        let arguments = RunArguments {
-            criteria: vec!["V.3".to_owned()],
-            ..RunArguments::default()
-        };
-        let claim = catalogue::claim(&arguments).unwrap();
-        let narrow = narrowed(&claim, &criteria, &arguments);
-        assert_eq!(narrow.id, format!("what {} asks of V.3", claim.id));
-        assert_eq!(narrow.criteria, ["V.3"]);
-        let missing: Vec<NotTested> = left_out(&claim, &narrow).collect();
-        assert_eq!(missing.len(), claim.criteria.len() - 1);
-        let whole = RunArguments::default();
-        assert_eq!(narrowed(&claim, &criteria, &whole).id, claim.id);
-    }
 
     #[test]
     fn a_server_that_is_gone_leaves_nothing_passed_and_is_no_trouble_of_ours() {

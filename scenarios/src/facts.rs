@@ -104,18 +104,9 @@ impl Facts {
         }
     }
 
-    /// The conditions a claim holds under.
-    #[must_use]
-    pub fn conditions(&self) -> String {
-        format!(
-            "{} driver, {} store, simulated providers",
-            self.driver, self.store
-        )
-    }
-
     /// What was judged, as far as it is known.
     #[must_use]
-    pub fn identity(&self, observations: u64) -> Identity {
+    pub fn identity(&self) -> Identity {
         let learned = self.learned.get().cloned().unwrap_or_default();
         Identity {
             server_sha256: Some(self.server_sha256.clone()),
@@ -123,8 +114,7 @@ impl Facts {
             site_digest: learned.site_digest,
             criteria_digest: Some(exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes())),
             harness_sha256: Some(self.harness_sha256.clone()),
-            merkle_root: None,
-            observations,
+            ..Identity::default()
         }
     }
 

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod chaos;
 pub mod cli;
 pub mod conclude;
+pub mod drawing;
 pub mod earlier;
 pub mod facts;
 pub mod ground;

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use exai_harness::evidence::Record;
+use exai_harness::evidence::ledger::Trend;
+use exai_harness::report::Report;
 use exai_judge::Finding;
 use exai_judge::claim::Claim;
 use exai_judge::criterion::Criteria;
+use serde_json::Value;
 
 use crate::cli::Ending;
+use crate::drawing::{Asked, Told};
 use crate::target::book;
 use crate::{catalogue, conclude};
 
@@ -47,6 +51,17 @@ impl Catalogue {
         Ok((of_targets, book::claim()?))
     }
 
+    /// The catalogue by which records of a profile are judged.
+    ///
+    /// # Errors
+    /// [`Ending::Bug`]: the embedded texts are ours.
+    pub fn of_profile(profile: &str) -> Result<Self, Ending> {
+        if profile == book::PROFILE {
+            return Ok(Self::under(book::CLAIM)?.0);
+        }
+        Self::read()
+    }
+
     /// SHA-256 (hex) of the criteria text.
     #[must_use]
     pub fn sha256(&self) -> String {
@@ -79,14 +94,59 @@ impl Catalogue {
         SOAKS.iter().filter_map(limit).collect()
     }
 
-    /// Judges a record again.
+    /// Judges a record again: what its plan set out to judge.
     ///
     /// # Errors
     /// In words, when the record cannot be judged.
     pub fn judge(&self, record: &Record, profile: &str) -> Result<Vec<Finding>, String> {
         let profile = self.inside(profile);
-        conclude::judge(&self.criteria, profile, &record.key, &record.history)
-            .map_err(|error| error.to_string())
+        let found = conclude::judge(&self.criteria, profile, &record.key, &record.history)
+            .map_err(|error| error.to_string())?;
+        let named = self.named(record);
+        let is_named = |one: &Finding| catalogue::is_named(&named, &one.criterion);
+        Ok(found.into_iter().filter(is_named).collect())
+    }
+
+    /// The criteria that a record's plan names; a target's plan names all there are.
+    fn named(&self, record: &Record) -> Vec<String> {
+        let named = record.plan["criteria"].as_array();
+        let named = named.filter(|_| self.text != book::CRITERIA);
+        let words = named.into_iter().flatten().filter_map(Value::as_str);
+        words.map(str::to_owned).collect()
+    }
+
+    /// Draws a record's report again from its findings and its history. What `told` says of the run
+    /// itself and of other runs stays: no history holds it.
+    ///
+    /// # Errors
+    /// In words, when the plan asks for a claim that there is not.
+    pub fn draw(
+        &self,
+        record: &Record,
+        told: &Report,
+        findings: &[Finding],
+    ) -> Result<Report, String> {
+        let claim = if self.text == book::CRITERIA {
+            book::claim()
+        } else {
+            catalogue::named(record.plan["claim"].as_str().unwrap_or_default())
+        };
+        let asked = Asked {
+            criteria: &self.criteria,
+            profile: self.inside(&told.run.profile),
+            claim: &claim.map_err(|error| error.to_string())?,
+            named: &self.named(record),
+        };
+        let about = Told {
+            run: told.run.clone(),
+            identity: told.identity.clone(),
+            previous: None,
+            before: Trend::default(),
+        };
+        let aside = conclude::sidelines(&record.history);
+        let mut drawn = asked.draw(about, findings.to_vec(), aside);
+        drawn.set_beside(told.comparison.clone(), told.trend.clone());
+        Ok(drawn)
     }
 }
 

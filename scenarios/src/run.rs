@@ -244,9 +244,7 @@ impl Begun {
 /// The criteria that this run sets out to judge: all that its names begin with, or all.
 fn intended(arguments: &RunArguments) -> Result<Vec<String>, Ending> {
     let criteria = catalogue::criteria()?;
-    let named = &arguments.criteria;
-    let is_named =
-        |id: &&str| named.is_empty() || named.iter().any(|name| id.starts_with(name.as_str()));
+    let is_named = |id: &&str| catalogue::is_named(&arguments.criteria, id);
     Ok(criteria.ids().filter(is_named).map(str::to_owned).collect())
 }
 

@@ -1,6 +1,7 @@
 //! `verify selftest`: each saboteur is run through the same executable and the same code path as a
 //! real run, and must produce exactly its vector; an honest server must produce the committed one.
 
+pub mod resealed;
 mod tampering;
 
 use std::panic::resume_unwind;

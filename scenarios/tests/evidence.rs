@@ -8,6 +8,8 @@ mod desk;
 mod packing;
 #[path = "evidence/provenance.rs"]
 mod provenance;
+#[path = "evidence/resealed.rs"]
+mod resealed;
 
 use std::path::Path;
 use std::process::Output;
@@ -20,6 +22,12 @@ impl Desk {
         std::fs::write(self.path(name), text).expect("a file");
         self.path(name)
     }
+}
+
+/// Runs `verify` with these words alone.
+fn verify(words: &[&str]) -> Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_verify"));
+    command.args(words).output().expect("verify starts")
 }
 
 fn code(output: &Output) -> i32 {

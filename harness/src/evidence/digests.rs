@@ -31,7 +31,10 @@ pub struct Digests {
 
 impl Digests {
     /// Digests everything in `folder`.
-    pub(super) fn of_folder(
+    ///
+    /// # Errors
+    /// [`EvidenceError::Refused`] when it cannot be read or holds a folder.
+    pub fn of_folder(
         folder: &Path,
         run: &str,
         criteria: BTreeMap<String, String>,

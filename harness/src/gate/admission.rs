@@ -7,6 +7,7 @@ use exai_judge::Finding;
 use exai_judge::refusal::{Refusal, Why};
 use exai_judge::verdict::{Reason, Verdict};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::attest::Trust;
 use crate::evidence::{Evidence, EvidenceError, Record};
@@ -20,6 +21,9 @@ const CUT_SHORT: [&str; 2] = ["rig", "server"];
 /// Judges a record again, under a profile.
 pub type Judge<'a> = dyn Fn(&Record, &str) -> Result<Vec<Finding>, String> + 'a;
 
+/// Draws a record's report again from its findings, around what the stored one tells of the run.
+pub type Draw<'a> = dyn Fn(&Record, &Report, &[Finding]) -> Result<Report, String> + 'a;
+
 /// The catalogue as it is known here, and the judge.
 pub struct Rules<'a> {
     /// SHA-256 (hex) of the criteria text.
@@ -30,6 +34,8 @@ pub struct Rules<'a> {
     pub least_seconds: BTreeMap<String, u64>,
     /// Judges a record again, from its history alone.
     pub judge: &'a Judge<'a>,
+    /// Draws its report again.
+    pub draw: &'a Draw<'a>,
 }
 
 /// A record that is whole, and says what its history says.
@@ -37,6 +43,8 @@ pub struct Rules<'a> {
 pub struct Admitted {
     /// Its Merkle root.
     pub root: String,
+    /// What save 1 set out to judge.
+    pub plan: Value,
     /// Its report.
     pub report: Report,
     /// What the judge found, then and now.
@@ -45,7 +53,7 @@ pub struct Admitted {
     pub policy: Option<BTreeMap<String, String>>,
 }
 
-/// Opens a record and admits or refuses it.
+/// Opens a record and admits it as evidence for a claim, or refuses it.
 ///
 /// # Errors
 /// A [`Refusal`] with the reason.
@@ -56,6 +64,27 @@ pub fn admit(
     now: Timestamp,
 ) -> Result<Admitted, Refusal> {
     let record = Evidence::open(folder).map_err(|error| refused(&error))?;
+    let read = read(folder, record, rules, now)?;
+    if !read.plan["spoiler"].is_null() {
+        let says = "the server was spoiled on purpose (a row of the self-test)";
+        return Err(Refusal::new(Why::ForeignIdentity, says));
+    }
+    let harness = read.report.identity.harness_sha256.as_deref();
+    trust.check_judge(harness.unwrap_or_default(), &rules.criteria_sha256)?;
+    Ok(read)
+}
+
+/// Reads a record whose bytes are whole, or refuses it: its findings must be what its history
+/// gives, all of them and no other, and its report what the findings give.
+///
+/// # Errors
+/// A [`Refusal`] with the reason.
+pub fn read(
+    folder: &Path,
+    record: Record,
+    rules: &Rules<'_>,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
     let changed =
         |file: &str, error: String| Refusal::new(Why::Changed, format!("{file}: {error}"));
     let report: Report = serde_json::from_value(record.report.clone())
@@ -65,17 +94,13 @@ pub fn admit(
     check_plan(&record, &report)?;
     check_times(&record, &report, now)?;
     check_texts(&record, &report, rules)?;
-    let harness = report
-        .identity
-        .harness_sha256
-        .as_deref()
-        .unwrap_or_default();
-    trust.check_judge(harness, &rules.criteria_sha256)?;
     check_findings(&record, &report, &stored, rules)?;
+    check_report(&record, &report, &stored, rules)?;
     check_seconds(&report, &stored, rules)?;
     let policy = std::fs::read_to_string(folder.join(crate::evidence::POLICY)).ok();
     Ok(Admitted {
-        root: record.digests.root.clone(),
+        root: record.digests.root,
+        plan: record.plan,
         policy: policy.and_then(|text| serde_json::from_str(&text).ok()),
         findings: stored,
         report,
@@ -111,9 +136,9 @@ fn check_plan(record: &Record, report: &Report) -> Result<(), Refusal> {
     if report.run.run_id != record.intent.run {
         return Err(Refusal::new(Why::Changed, "report.json names another run"));
     }
-    if !plan["spoiler"].is_null() || report.run.spoiler.is_some() {
-        let says = "the server was spoiled on purpose (a row of the self-test)";
-        return Err(Refusal::new(Why::ForeignIdentity, says));
+    if plan["spoiler"].is_null() != report.run.spoiler.is_none() {
+        let says = "report.json has another spoiler than the plan of save 1";
+        return Err(Refusal::new(Why::Changed, says));
     }
     Ok(())
 }
@@ -184,36 +209,66 @@ fn check_findings(
     }
     let again = (rules.judge)(record, &report.run.profile)
         .map_err(|error| Refusal::new(Why::Rejudged, error))?;
-    for then in stored {
-        let now = again.iter().find(|one| one.criterion == then.criterion);
-        if now.is_none_or(|now| !is_same(now, then)) {
-            let says = format!("{}: the history gives another finding", then.criterion);
-            return Err(Refusal::new(Why::Rejudged, says));
-        }
-        let shown = report
-            .judged()
-            .find(|one| one.finding.criterion == then.criterion);
-        let verdict = shown.map(|judged| judged.finding.verdict);
-        if verdict != Some(then.verdict) {
-            let says = format!("{}: report.json shows another verdict", then.criterion);
+    let again = cut_short(again, stored);
+    let intended = record.plan["intended"].as_array();
+    let intended: Vec<&str> = intended
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    for (which, found) in [("findings.json has", stored), ("the history gives", &again)] {
+        let judged: Vec<&str> = found.iter().map(|one| one.criterion.as_str()).collect();
+        if judged != intended {
+            let says = format!(
+                "{which} findings of [{}], save 1 set out to judge [{}]",
+                judged.join(", "),
+                intended.join(", ")
+            );
             return Err(Refusal::new(Why::Rejudged, says));
         }
     }
-    Ok(())
+    let differs = again.iter().zip(stored).find(|(now, then)| now != then);
+    differs.map_or(Ok(()), |(now, _)| {
+        let says = format!("{}: the history gives another finding", now.criterion);
+        Err(Refusal::new(Why::Rejudged, says))
+    })
 }
 
-/// A run that was cut short adds a check of its own, which only worsens what the history gives.
-fn is_same(now: &Finding, then: &Finding) -> bool {
-    let mut plain = then.clone();
-    plain.checks.retain(|check| {
-        !(CUT_SHORT.contains(&check.id.as_str()) && check.verdict != Verdict::Pass && check.n == 0)
-    });
-    if plain.checks.len() == then.checks.len() {
-        return now == then;
+/// A run that was cut short adds one check to every finding, which never passes. The history cannot
+/// show it, so it is taken over, with what it does to each verdict and nothing more.
+fn cut_short(mut again: Vec<Finding>, stored: &[Finding]) -> Vec<Finding> {
+    let last = |found: &[Finding]| found.first().and_then(|one| one.checks.last().cloned());
+    let Some(added) = last(stored).filter(|added| last(&again).as_ref() != Some(added)) else {
+        return again;
+    };
+    if CUT_SHORT.contains(&added.id.as_str()) && added.verdict != Verdict::Pass && added.n == 0 {
+        for finding in &mut again {
+            finding.checks.push(added.clone());
+            finding.conclude();
+        }
     }
-    plain.verdict = now.verdict;
-    plain.reasons.clone_from(&now.reasons);
-    *now == plain && then.verdict >= now.verdict && then.verdict != Verdict::Pass
+    again
+}
+
+/// The claim, its heading and whatever else a report says must be what the findings give.
+fn check_report(
+    record: &Record,
+    report: &Report,
+    findings: &[Finding],
+    rules: &Rules<'_>,
+) -> Result<(), Refusal> {
+    let drawn = (rules.draw)(record, report, findings)
+        .map_err(|error| Refusal::new(Why::Rejudged, error))?;
+    if drawn == *report {
+        return Ok(());
+    }
+    let parts = |report: &Report| serde_json::to_value(report).unwrap_or_default();
+    let (drawn, told) = (parts(&drawn), parts(report));
+    let mut named = told.as_object().into_iter().flatten();
+    let part = named.find(|(part, value)| drawn[part.as_str()] != **value);
+    let part = part.map_or("content", |(part, _)| part.as_str());
+    let says = format!("report.json: the findings give another {part}");
+    Err(Refusal::new(Why::Rejudged, says))
 }
 
 fn check_seconds(report: &Report, findings: &[Finding], rules: &Rules<'_>) -> Result<(), Refusal> {

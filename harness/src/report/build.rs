@@ -101,6 +101,13 @@ impl Report {
         report
     }
 
+    /// Takes over what was told of other runs, which this one's own record cannot show.
+    pub fn set_beside(&mut self, comparison: Option<Comparison>, trend: Option<Trend>) {
+        self.comparison = comparison;
+        self.trend = trend;
+        self.opening = opening::opening(self);
+    }
+
     /// The runs before with this one as the newest; None when there are none before.
     #[must_use]
     pub fn after(&self, mut before: Trend) -> Option<Trend> {

@@ -112,11 +112,9 @@ pub fn open(arguments: &OpenArguments) -> Result<Exit, Ending> {
     let run = unpack(packed, opened.path())
         .map_err(|error| Ending::Refused(format!("{}: {error}", file.display())))?;
     let from = opened.path().join(&run);
-    let record = record::open(&from)?;
-    let findings = record::found_again(&record)?;
-    let report = record::reported(&record)?;
+    let read = record::read(&from)?;
     let page = Format::Html
-        .render(&report)
+        .render(&read.report)
         .map_err(|error| Ending::Bug(error.to_string()))?;
     let place = place.unwrap_or_else(|| PathBuf::from(&run));
     if place.exists() {
@@ -128,17 +126,17 @@ pub fn open(arguments: &OpenArguments) -> Result<Exit, Ending> {
     let path = PathBuf::from(format!("{}.html", place.display()));
     fs::write(&path, page).map_err(disk(&path))?;
     if arguments.json {
-        let mut value = record::as_json(&findings, &record);
+        let mut value = record::as_json(&read);
         value["schema"] = json!("exai-verify-open/1");
         value["record"] = json!(place);
         value["report"] = json!(path);
         print(&value.to_string());
     } else {
-        record::tell(&findings, &record);
+        record::tell(&read);
         print(&format!("report  {}", path.display()));
         print(&format!("record  {}", place.display()));
     }
-    Ok(record::exit(&findings))
+    Ok(record::exit(&read.findings))
 }
 
 /// Gives the one folder's name.

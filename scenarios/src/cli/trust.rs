@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use exai_harness::attest::trust::moment;
 use exai_harness::attest::{AttestError, PublicKey, Signer, Trust};
+use exai_harness::evidence::Record;
 use exai_harness::gate::Rules;
-use exai_judge::Refusal;
+use exai_harness::report::Report;
+use exai_judge::{Finding, Refusal};
 use jiff::Timestamp;
 
 use super::Ending;
@@ -115,13 +117,16 @@ pub fn with_rules<T>(
     work: impl FnOnce(Rules<'_>) -> Result<T, Ending>,
 ) -> Result<T, Ending> {
     let texts = |profile: &str| catalogue.texts(profile);
-    let judge =
-        |record: &exai_harness::evidence::Record, profile: &str| catalogue.judge(record, profile);
+    let judge = |record: &Record, profile: &str| catalogue.judge(record, profile);
+    let draw = |record: &Record, told: &Report, findings: &[Finding]| {
+        catalogue.draw(record, told, findings)
+    };
     work(Rules {
         criteria_sha256: catalogue.sha256(),
         texts: &texts,
         least_seconds: catalogue.least_seconds(),
         judge: &judge,
+        draw: &draw,
     })
 }
 

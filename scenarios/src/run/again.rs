@@ -19,25 +19,24 @@ use crate::{binaries, conclude, facts};
 ///
 /// # Errors
 /// [`Ending::Usage`] when there is no such run or it judged another build, [`Ending::Refused`] when
-/// its record was touched, and what a run itself ends with.
+/// its record says what its history does not give, and what a run itself ends with.
 pub fn again(arguments: &RunArguments, first: &Path) -> Result<Exit, Ending> {
-    let opened = record::open(first)?;
-    record::found_again(&opened)?;
-    let before = record::reported(&opened)?;
+    let read = record::read(first)?;
+    let before = &read.report;
     let open: Vec<&Judged> = before.criteria.iter().filter(|one| is_open(one)).collect();
     if open.is_empty() {
         eprintln!("verify: {} left nothing open", before.run.run_id);
-        return Ok(conclude::exit(&before));
+        return Ok(conclude::exit(before));
     }
-    let asked = narrowed(arguments, &opened.plan, &before, &open)?;
-    same_build(&asked, &opened.plan, &before)?;
+    let asked = narrowed(arguments, &read.plan, before, &open)?;
+    same_build(&asked, &read.plan, before)?;
     let after = once(&asked)?;
     if after.run.cut_short.is_some() {
         return Ok(conclude::exit(&after));
     }
-    let together = together(&before, &after);
+    let together = together(before, &after);
     if !arguments.json {
-        tell(&before, &after, &open, together);
+        tell(before, &after, &open, together);
     }
     Ok(together.exit())
 }

@@ -1,12 +1,15 @@
-//! The record of the honest control with one byte changed: whoever reads it must refuse it.
+//! The record of the honest control with one byte changed, or forged and sealed anew: whoever reads
+//! it must refuse it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use exai_judge::verdict::Exit;
 
-/// What is wrong: files of the record of which a changed byte went unnoticed, or a record that is
-/// refused as it is. Empty when exactly the changed ones are.
+use super::resealed::{FILES, FORGERIES, forge};
+
+/// What is wrong: files of the record of which a changed byte went unnoticed, a forgery that was
+/// believed, or a record that is refused as it is. Empty when exactly the changed ones are.
 pub(super) fn misses(run: &Path) -> Vec<String> {
     let tried = || -> Result<Vec<String>, String> {
         if is_refused(run)? {
@@ -21,6 +24,17 @@ pub(super) fn misses(run: &Path) -> Vec<String> {
                 missed.push(format!("{} with one byte changed", file.display()));
             }
             std::fs::write(&file, whole).map_err(|error| error.to_string())?;
+        }
+        for forgery in &FORGERIES {
+            let kept = FILES.map(|file| (run.join(file), std::fs::read(run.join(file))));
+            forge(run, forgery)?;
+            if !is_refused(run)? {
+                missed.push(format!("{}: {}", run.display(), forgery.0));
+            }
+            for (file, whole) in kept {
+                let restored = whole.and_then(|whole| std::fs::write(file, whole));
+                restored.map_err(|error| error.to_string())?;
+            }
         }
         Ok(missed)
     };

@@ -6,11 +6,9 @@ use std::time::Duration;
 use exai_harness::evidence::Evidence;
 use exai_harness::evidence::ledger::Trend;
 use exai_harness::history::History;
-use exai_harness::report::facts::{
-    ClaimAsked, CriterionText, CutShort, Identity, RunFacts, Signature,
-};
+use exai_harness::report::facts::{CutShort, Identity, RunFacts};
 use exai_harness::report::secrets::Secrets;
-use exai_harness::report::{Report, build, files};
+use exai_harness::report::{Report, files};
 use exai_judge::finding::Check;
 use exai_judge::{Finding, RunKey, Verdict};
 use jiff::Timestamp;
@@ -19,6 +17,7 @@ use super::book;
 use super::reach::Reach;
 use crate::cli::Ending;
 use crate::conclude::{self as concluding, Sidelines};
+use crate::drawing::{Asked, Told};
 use crate::facts::{host, sha256_of};
 use crate::{binaries, earlier};
 
@@ -78,50 +77,29 @@ impl Conclusion<'_> {
         Ok((report, root))
     }
 
-    fn report(&self, mut findings: Vec<Finding>, aside: Sidelines) -> Result<Report, Ending> {
-        let rows = book::criteria()?.of_profile(book::NUMBERS);
-        let rows = rows.map_err(|error| Ending::Bug(error.to_string()))?;
-        aside.plots.add_to(&mut findings, &rows);
+    fn report(&self, findings: Vec<Finding>, aside: Sidelines) -> Result<Report, Ending> {
         let run = self.run_facts();
         let judged: Vec<String> = findings.iter().map(|one| one.criterion.clone()).collect();
         let runs = self.evidence.folder().parent();
-        let previous = runs.and_then(|runs| earlier::like(runs, &run, &judged));
-        let claim = book::claim()?;
-        let printed = format!(
-            "{} ({} over {})",
-            claim.id,
-            self.reach.shown(),
-            self.reach.wire()
-        );
-        let asked = ClaimAsked::answered(&claim, &claim.judge(&findings), printed);
-        Ok(Report::build(build::Evidence {
+        let asked = Asked {
+            criteria: &book::criteria()?,
+            profile: book::NUMBERS,
+            claim: &book::claim()?,
+            named: &[],
+        };
+        let told = Told {
+            previous: runs.and_then(|runs| earlier::like(runs, &run, &judged)),
             run,
             identity: Identity {
                 server_sha256: self.reach.sha256(),
                 criteria_digest: Some(exai_judge::hex::sha256(book::CRITERIA.as_bytes())),
                 harness_sha256: Some(sha256_of(&std::env::current_exe().unwrap_or_default())),
-                observations: aside.observations,
                 ..Identity::default()
             },
-            claim: asked,
-            texts: rows
-                .into_iter()
-                .map(|row| CriterionText {
-                    line: 0,
-                    id: row.id,
-                    title: row.title,
-                    text: row.text,
-                })
-                .collect(),
-            findings,
-            not_tested: aside.not_tested,
-            not_applicable: aside.not_applicable,
-            figures: aside.figures,
-            signature: Signature::Unsigned,
-            previous,
             // The ledger does not tell one foreign server from another.
             before: Trend::default(),
-        }))
+        };
+        Ok(asked.draw(told, findings, aside))
     }
 
     fn run_facts(&self) -> RunFacts {

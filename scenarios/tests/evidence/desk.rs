@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use exai_harness::evidence::ledger::{Ledger, Told};
+use exai_harness::evidence::ledger::{Ledger, Told as Line, Trend};
 use exai_harness::evidence::{Evidence, RunName};
 use exai_harness::history::History;
 use exai_harness::report::Report;
 use exai_harness::runkey;
+use exai_scenarios::drawing::{Asked, Told};
 use exai_scenarios::{catalogue, conclude};
 use serde_json::json;
 
@@ -64,6 +65,7 @@ impl Desk {
         let reports = self.folder.path().join("reports");
         let mut report: Report =
             serde_json::from_str(include_str!("../../src/earlier/report.json")).expect("a report");
+        let criteria = catalogue::criteria().expect("criteria");
         let digest = exai_judge::hex::sha256(catalogue::CRITERIA.as_bytes());
         let begin: jiff::Timestamp = "2026-11-21T08:00:00Z".parse().expect("a time");
         let begin = begin.min(jiff::Timestamp::now());
@@ -77,6 +79,8 @@ impl Desk {
         let plan = json!({
             "profile": "quick", "driver": report.run.driver, "store": report.run.store,
             "seed": "7", "server_sha256": server, "criteria_sha256": digest, "spoiler": null,
+            "claim": "merge-ready", "criteria": [],
+            "intended": criteria.ids().collect::<Vec<_>>(),
         });
         let name = RunName {
             utc: begin.strftime("%Y%m%dT%H%M%SZ").to_string(),
@@ -87,17 +91,21 @@ impl Desk {
         let evidence = Evidence::create(&reports.join("runs"), &name, &plan, &key).expect("save 1");
         evidence.write("history-000.ndjson", "").expect("save 2");
         evidence.reveal(&key).expect("the key");
-        let criteria = catalogue::criteria().expect("criteria");
         let history = History::in_folder(evidence.folder());
         let found = conclude::judge(&criteria, "quick", &key, &history).expect("findings");
-        let template = report.judged().next().expect("a criterion").clone();
-        let judged = found.iter().map(|finding| {
-            let mut judged = template.clone();
-            judged.finding = finding.clone();
-            judged
-        });
-        report.criteria = judged.collect();
-        report.outside_claim.clear();
+        let asked = Asked {
+            criteria: &criteria,
+            profile: "quick",
+            claim: &catalogue::named("merge-ready").expect("a claim"),
+            named: &[],
+        };
+        let told = Told {
+            run: report.run,
+            identity: report.identity,
+            previous: None,
+            before: Trend::default(),
+        };
+        let report = asked.draw(told, found.clone(), conclude::sidelines(&history));
         let verdicts = conclude::verdicts(&report);
         let texts = conclude::criteria_texts(&criteria, "quick").expect("texts");
         let value = serde_json::to_value(&report).expect("JSON");
@@ -106,7 +114,7 @@ impl Desk {
         let at = begin.to_string();
         let intent = json!({"intent": evidence.intent(), "plan": plan});
         ledger
-            .append(Told::Intent, &report.run.run_id, &at, intent)
+            .append(Line::Intent, &report.run.run_id, &at, intent)
             .expect("an intent");
         let outcome = json!({
             "root": root, "claim": "merge-ready", "verdicts": verdicts, "server_sha256": server,
@@ -115,7 +123,7 @@ impl Desk {
             "ended_at": at, "spoiler": null,
         });
         ledger
-            .append(Told::Outcome, &report.run.run_id, &at, outcome)
+            .append(Line::Outcome, &report.run.run_id, &at, outcome)
             .expect("an outcome");
         evidence.folder().display().to_string()
     }

@@ -2,18 +2,12 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{Desk, ends, says};
-
-fn verify(words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_verify"));
-    command.args(words).output().expect("verify starts")
-}
+use super::{Desk, ends, says, verify};
 
 /// A tar of one entry under any name, which the crate itself would refuse to write.
 fn tar_of(name: &str, kind: tar::EntryType) -> Vec<u8> {

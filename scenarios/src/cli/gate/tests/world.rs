@@ -1,5 +1,6 @@
 //! A reports folder with one good signed run, and everything that can be done to it.
 
+mod run;
 mod tampering;
 
 use std::collections::BTreeMap;
@@ -13,53 +14,18 @@ use exai_harness::gate::Rules;
 use exai_harness::report::Report;
 use exai_harness::runkey;
 use exai_judge::claim::Claims;
-use exai_judge::verdict::Reason;
 use exai_judge::{Event, Finding};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::super::*;
 use crate::cli::arguments::evidence::TrustArguments;
+use run::{Run, findings};
 
 /// A whole report of V.4.
 const SAMPLE: &str = include_str!("../../../earlier/report.json");
 const RUN: &str = "20261121T080000Z-0000000-7";
 const BEGIN: &str = "2026-11-21T08:00:00Z";
-
-/// A run about to be written.
-pub struct Run {
-    /// Turns lost, as the history tells it.
-    pub lost: f64,
-    pub seconds: u64,
-    pub criteria: &'static str,
-    pub harness: &'static str,
-    pub foreign: bool,
-    pub spoiled: bool,
-    dropped: Vec<&'static str>,
-    /// What the findings say, whatever the history tells.
-    claims_lost: f64,
-}
-
-impl Run {
-    pub fn drop_criterion(&mut self, id: &'static str) {
-        self.dropped.push(id);
-    }
-}
-
-impl Default for Run {
-    fn default() -> Self {
-        Self {
-            lost: 0.0,
-            seconds: 14_400,
-            criteria: "criteria",
-            harness: "bb",
-            foreign: false,
-            spoiled: false,
-            dropped: Vec::new(),
-            claims_lost: 0.0,
-        }
-    }
-}
 
 pub struct World {
     pub folder: tempfile::TempDir,
@@ -92,35 +58,6 @@ pub fn flip(text: &mut String) {
         "A"
     };
     text.replace_range(at..=at, other);
-}
-
-/// V.4 and V.7 as the history gives them: this world's judge.
-fn findings(lost: f64, run: &Run) -> Vec<Finding> {
-    let sample: Report = serde_json::from_str(SAMPLE).unwrap();
-    let template = sample.judged().next().unwrap().finding.clone();
-    let of = |id: &str, verdict: Verdict, reasons: Vec<Reason>| Finding {
-        criterion: id.to_owned(),
-        verdict,
-        reasons,
-        floors: Vec::new(),
-        checks: Vec::new(),
-        violations: Vec::new(),
-        ..template.clone()
-    };
-    let storage = if lost > 0.0 {
-        Verdict::Fail
-    } else {
-        Verdict::Pass
-    };
-    let mut found = vec![
-        of("V.4", storage, Vec::new()),
-        of("V.7", Verdict::Pass, Vec::new()),
-    ];
-    if run.foreign {
-        found[0] = of("V.4", Verdict::Inconclusive, vec![Reason::ForeignIdentity]);
-    }
-    found.retain(|one| !run.dropped.contains(&one.criterion.as_str()));
-    found
 }
 
 impl World {
@@ -192,13 +129,6 @@ impl World {
         })
     }
 
-    pub fn report(&self) -> Report {
-        let record = Evidence::open(&self.run()).unwrap();
-        let mut report: Report = serde_json::from_value(record.report).unwrap();
-        report.identity.merkle_root = Some(record.digests.root);
-        report
-    }
-
     fn write(&self, run: &Run) {
         let _ = std::fs::remove_dir_all(self.run());
         let name = RunName {
@@ -206,11 +136,13 @@ impl World {
             commit7: "0000000".to_owned(),
             seed: 7,
         };
+        let mut found = findings(run.claims_lost, run);
+        let intended: Vec<String> = found.iter().map(|one| one.criterion.clone()).collect();
         let spoiler = run.spoiled.then_some("foreign-build");
         let plan = json!({
             "profile": "quick", "driver": "local", "store": "redis", "seed": "7",
             "server_sha256": digest("aa"), "criteria_sha256": digest(run.criteria),
-            "spoiler": spoiler,
+            "spoiler": spoiler, "intended": intended,
         });
         let key = runkey::draw().unwrap();
         let evidence = Evidence::create(&self.reports().join("runs"), &name, &plan, &key).unwrap();
@@ -222,7 +154,7 @@ impl World {
             .write("policy.json", "{\"limits.in_flight\":\"512\"}")
             .unwrap();
         evidence.reveal(&key).unwrap();
-        let found = findings(run.claims_lost, run);
+        found.retain(|one| Some(one.criterion.as_str()) != run.hidden);
         let texts = found
             .iter()
             .map(|one| (one.criterion.clone(), digest("a text")));
@@ -254,6 +186,10 @@ impl World {
         report.run.ended_at = report.run.started_at + SignedDuration::from_secs(14_400);
         report.run.measured_seconds = run.seconds;
         report.run.seed = 7;
+        report.run.spoiler = run.spoiled.then(|| "foreign-build".to_owned());
+        if run.boasts {
+            report.criteria[0].finding.headline = "all fine".to_owned();
+        }
         report.identity.server_sha256 = Some(digest("aa"));
         report.identity.harness_sha256 = Some(digest(run.harness));
         report.identity.criteria_digest = Some(digest(run.criteria));
@@ -353,13 +289,24 @@ impl World {
                 foreign: stored.iter().any(|one| !one.reasons.is_empty()),
                 ..Run::default()
             };
-            Ok(findings(lost.unwrap_or(1.0), &shape))
+            let mut found = findings(lost.unwrap_or(1.0), &shape);
+            let intended = record.plan["intended"].as_array().unwrap();
+            found.retain(|one| intended.iter().any(|id| *id == one.criterion.as_str()));
+            Ok(found)
+        };
+        let draw = |_: &Record, told: &Report, found: &[Finding]| {
+            let mut drawn = told.clone();
+            for (judged, finding) in drawn.criteria.iter_mut().zip(found) {
+                judged.finding = finding.clone();
+            }
+            Ok(drawn)
         };
         let rules = Rules {
             criteria_sha256: digest(self.criteria),
             texts: &texts,
             least_seconds: BTreeMap::from([("V.7".to_owned(), 14_400)]),
             judge: &judge,
+            draw: &draw,
         };
         let (reports, trust) = (self.reports(), self.trust());
         let shelf = Shelf::at(&reports, rules, &trust, self.now);
