@@ -2,8 +2,8 @@
 # gate.sh: a run unless one is given, then the gate; the contract of action.yml and gitlab.yml.
 #
 # CLAIM PROFILE RUN SERVER VERIFY REPORTS as action.yml has them. ON_INCONCLUSIVE: `fail` hands exit
-# code 2 on; `again-once` runs once more first; `neutral` hands it on as 0 and says so. Nothing but
-# exit code 2 is ever repeated or forgiven.
+# code 2 on; `again-once` first repeats what the run left open, and only that; `neutral` hands it on
+# as 0 and says so. Nothing but exit code 2 is ever repeated or forgiven.
 set -uo pipefail
 claim=${CLAIM:-merge-ready} profile=${PROFILE:-quick} verify=${VERIFY:-verify}
 reports=${REPORTS:-reports} run=${RUN:-} when=${ON_INCONCLUSIVE:-again-once}
@@ -15,25 +15,49 @@ esac
 server=()
 if [ -n "${SERVER:-}" ]; then server=(--server "$SERVER"); fi
 
-answer() {
-  if [ -z "${RUN:-}" ]; then
-    "$verify" run --profile "$profile" --claim "$claim" --reports "$reports" "${server[@]}"
-    code=$?
-    # A usage error or a signal left nothing to ask the gate about.
-    if [ "$code" -ge 64 ]; then return; fi
-    run=$(find "$reports/runs" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | sort | tail -n 1)
-  fi
-  "$verify" gate --claim "$claim" --reports "$reports" ${run:+--run "$run"} "${server[@]}" \
+records() {
+  find "$reports/runs" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | LC_ALL=C sort
+}
+
+# Runs, and says whether there is something to ask the gate about. A record that was there before is
+# another build's; a usage error or a signal left none worth asking about.
+try() {
+  local before
+  before=$(records)
+  "$verify" run "$@" --reports "$reports" "${server[@]}"
+  code=$?
+  record=$(LC_ALL=C comm -13 <(printf '%s\n' "$before") <(records) | tail -n 1)
+  [ -n "$record" ] && [ "$code" -lt 64 ]
+}
+
+ask() {
+  "$verify" gate --claim "$claim" --reports "$reports" "$@" "${server[@]}" \
     >"$reports/gate.txt" 2>&1
   code=$?
   cat "$reports/gate.txt"
 }
 
 mkdir -p "$reports"
-answer
-if [ "$code" = 2 ] && [ "$when" = again-once ] && [ -z "${RUN:-}" ]; then
-  echo "inconclusive; once more"
-  answer
+rm -f "$reports/gate.txt"
+if [ -n "$run" ]; then
+  ask --run "$run"
+elif try --profile "$profile" --claim "$claim"; then
+  run=$record
+  ask --run "$run"
+  if [ "$code" = 2 ] && [ "$when" = again-once ]; then
+    echo "inconclusive; what is open once more"
+    if try --again "$run"; then
+      run=$record
+      # What the first run decided and the second found, each the newest on the ledger.
+      ask
+    elif [ "$code" = 0 ]; then
+      # Nothing was open but what the claim asks beside the criteria.
+      code=2
+    fi
+  fi
+elif [ "$code" = 0 ]; then
+  echo "gate.sh: verify run ended with 0 and left no record" >&2
+  code=3
 fi
 case $code in
 0) verdict="carried" ;;
@@ -52,8 +76,8 @@ if [ -n "${GITHUB_STEP_SUMMARY:-}" ] && [ -f "$reports/gate.txt" ]; then
   { echo '```'; head -c 900000 "$reports/gate.txt"; echo '```'; } >>"$GITHUB_STEP_SUMMARY"
 fi
 if [ "$code" != 0 ] && [ -n "${GITHUB_ACTIONS:-}" ] && [ -f "$reports/gate.txt" ]; then
-  # Ten errors a step are shown; the gate's first lines are its decision and its blockers.
-  grep -v '^ *$' "$reports/gate.txt" | head -n 10 | sed 's/^/::error::/'
+  # Ten errors a step are shown: the decision, what stands in its way, and what was refused.
+  grep -E '^(No-go|Blocker|verify:)' "$reports/gate.txt" | head -n 10 | sed 's/^/::error::/'
 fi
 if [ "$code" = 2 ] && [ "$when" = neutral ]; then
   echo "inconclusive, and on-inconclusive is neutral: the job goes on without the claim"

@@ -10,14 +10,17 @@ use serde_json::Value;
 use super::place::{at, text_of};
 use super::yaml;
 
-/// A `verify` whose gate ends with the codes of a list, one a call; it notes what it was asked.
+/// A `verify` whose gate ends with the codes of a list, one a call; it notes what it was asked. Its
+/// runs leave a record and end with 0, or with `RUN_ENDS` and none.
 fn stand_in(folder: &Path, codes: &str) {
     let program = folder.join("verify");
     let text = format!(
         "#!/bin/sh\ncd {}\necho \"$*\" >>asked\n\
-         [ \"$1\" = run ] && mkdir -p reports/runs/r$$ && exit 0\n\
+         [ \"$1\" = run ] && {{ [ -z \"$RUN_ENDS\" ] || exit $RUN_ENDS; }} \\\n\
+         && mkdir -p reports/runs/r$$ && exit 0\n\
          set -- {codes}\nwas=$(grep -c ^gate asked)\nshift $((was - 1))\n\
-         echo 'No-go: the first line'\necho '  a blocker'\nexit $1\n",
+         echo 'No-go: the first line'\necho 'Claim        a sentence'\n\
+         echo 'Server       a digest'\necho 'Blocker      a reason'\nexit $1\n",
         folder.display()
     );
     std::fs::write(&program, text).unwrap();
@@ -82,12 +85,48 @@ fn every_exit_code_of_the_gate_reaches_the_job_as_it_is_configured() {
             .lines()
             .filter(|line| line.starts_with("::error::"))
             .collect();
-        let has_errors = errors.first() == Some(&"::error::No-go: the first line");
-        assert!(
-            errors.len() <= 10 && (has_errors || verdict == "carried"),
-            "{said}"
-        );
+        let wanted = [
+            "::error::No-go: the first line",
+            "::error::Blocker      a reason",
+        ];
+        assert!(errors == wanted || verdict == "carried", "{said}");
     }
+}
+
+#[test]
+fn a_run_that_left_no_record_is_never_answered_by_an_older_one() {
+    for (ends, code) in [("3", 3), ("101", 101), ("0", 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        stand_in(folder.path(), "0");
+        std::fs::create_dir_all(folder.path().join("reports/runs/of-another-build")).unwrap();
+        std::fs::write(folder.path().join("reports/gate.txt"), "Go: old").unwrap();
+        let output = gate(folder.path(), &[("RUN_ENDS", ends)]);
+        assert_eq!(output.status.code(), Some(code), "{ends}: {output:?}");
+        let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+        assert!(!asked.contains("gate"), "{asked}");
+        let outputs = std::fs::read_to_string(folder.path().join("outputs")).unwrap();
+        assert!(outputs.contains("run-dir=\n"), "{outputs}");
+        assert!(!folder.path().join("summary").exists(), "an old answer");
+    }
+}
+
+#[test]
+fn only_what_a_run_left_open_is_run_once_more_and_both_attempts_count() {
+    let folder = tempfile::tempdir().unwrap();
+    stand_in(folder.path(), "2 0");
+    let output = gate(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+    let asked: Vec<&str> = asked.lines().collect();
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    let first = asked[1]
+        .split(' ')
+        .skip_while(|word| *word != "--run")
+        .nth(1);
+    assert!(asked[0].starts_with("run --profile quick --claim merge-ready"));
+    let again = format!("run --again {}", first.unwrap());
+    assert!(asked[2].starts_with(&again), "{asked:?}");
+    assert!(!asked[3].contains("--run"), "one of two alone: {asked:?}");
 }
 
 #[test]
