@@ -275,7 +275,8 @@ fn revoked(attempts: &[(&Exhibit, &Finding)]) -> Option<String> {
     ))
 }
 
-/// A waiver that is in force, agreed by two people, and covers nothing that none may.
+/// A waiver that is in force, agreed by two people, and covers nothing that none may: a finding is
+/// there, and in it every check that no waiver covers passed.
 fn waiver(question: &Question<'_>, row: &Row) -> Option<Waiver> {
     let covers = |waiver: &&Waiver| {
         waiver.criterion == row.criterion
@@ -284,18 +285,15 @@ fn waiver(question: &Question<'_>, row: &Row) -> Option<Waiver> {
             && waiver.owner != waiver.approved_by
     };
     let found = question.waivers.iter().find(covers)?;
-    let is_barred = |finding: &Finding| {
-        let failed = finding
-            .checks
-            .iter()
-            .filter(|check| check.verdict == Verdict::Fail);
-        failed
-            .map(|check| &check.id)
-            .any(|id| question.never_waived.contains(id))
-    };
+    // What was never tried is not exempt: nobody knows what it would have shown.
+    let finding = row.finding.as_ref().filter(|one| !one.checks.is_empty())?;
+    let is_barred = finding
+        .checks
+        .iter()
+        .any(|check| check.verdict != Verdict::Pass && question.never_waived.contains(&check.id));
     let is_touched = row
         .refusal
         .as_ref()
         .is_some_and(|refusal| !refusal.why.is_absence());
-    (!is_touched && !row.finding.as_ref().is_some_and(is_barred)).then(|| found.clone())
+    (!is_touched && !is_barred).then(|| found.clone())
 }

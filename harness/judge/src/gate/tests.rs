@@ -11,6 +11,18 @@ mod weight;
 
 const NOW: i64 = 1_800_000_000;
 
+fn check(id: &str, verdict: Verdict) -> Check {
+    Check {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        measured: "1".to_owned(),
+        limit: "0".to_owned(),
+        verdict,
+        reason: None,
+        n: 1,
+    }
+}
+
 fn finding(criterion: &str, verdict: Verdict) -> Finding {
     let reason = (verdict == Verdict::Inconclusive).then_some(Reason::BelowFloor);
     Finding {
@@ -19,7 +31,7 @@ fn finding(criterion: &str, verdict: Verdict) -> Finding {
         reasons: reason.into_iter().collect(),
         headline: "a headline".to_owned(),
         floors: Vec::new(),
-        checks: Vec::new(),
+        checks: vec![check("p95", verdict)],
         violations: Vec::new(),
         not_tested: Vec::new(),
         series: BTreeMap::new(),
@@ -213,17 +225,11 @@ fn a_waived_criterion_is_a_no_unless_waivers_are_accepted() {
     assert_eq!(yes.exit, Exit::Pass);
     assert!(yes.notes[0].contains("waived by ann"), "{:?}", yes.notes);
     assert!(asked.of(&[run("1", 1, PASS)]).notes[0].contains("stale"));
-    let mut lost = run("1", 1, FAIL);
-    lost.findings[1].checks.push(Check {
-        id: "lost".to_owned(),
-        name: "lost".to_owned(),
-        measured: "1".to_owned(),
-        limit: "0".to_owned(),
-        verdict: Verdict::Fail,
-        reason: None,
-        n: 1,
-    });
-    assert_eq!(asked.of(&[lost]).exit, Exit::Fail, "loss was waived");
+    for verdicts in [FAIL, OPEN, RIG] {
+        let mut lost = run("1", 1, verdicts);
+        lost.findings[1].checks.push(check("lost", verdicts[1]));
+        assert_ne!(asked.of(&[lost]).exit, Exit::Pass, "loss was waived");
+    }
     for spoiled in [
         Waiver {
             until: NOW - 1,
@@ -241,6 +247,20 @@ fn a_waived_criterion_is_a_no_unless_waivers_are_accepted() {
         asked.waivers = vec![spoiled];
         assert_eq!(asked.of(&[run("1", 1, FAIL)]).exit, Exit::Fail);
     }
+}
+
+#[test]
+fn what_nobody_ran_is_not_waived() {
+    let mut asked = asked();
+    asked.waivers = vec![waiver()];
+    asked.accepts = true;
+    let mut never = run("1", 1, PASS);
+    never.findings.truncate(1);
+    assert_eq!(asked.of(&[never]).exit, Exit::Refused);
+    let mut untried = run("1", 1, OPEN);
+    assert_eq!(asked.of(&[untried.clone()]).exit, Exit::Pass);
+    untried.findings[1].checks.clear();
+    assert_eq!(asked.of(&[untried]).exit, Exit::Inconclusive);
 }
 
 fn decision(course: Course) -> Decision {
