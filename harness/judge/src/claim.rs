@@ -203,6 +203,18 @@ impl Claim {
         format!("{}{SIMULATED}", self.id)
     }
 
+    /// Its criteria that were not decided and that it lets be all the same.
+    #[must_use]
+    pub fn tolerated(&self, findings: &[Finding]) -> Vec<String> {
+        let is_let_be = |id: &&String| {
+            let found = findings.iter().find(|finding| finding.criterion == **id);
+            found.is_some_and(|finding| {
+                finding.verdict != Verdict::Pass && self.weigh(finding) == Verdict::Pass
+            })
+        };
+        self.criteria.iter().filter(is_let_be).cloned().collect()
+    }
+
     /// What a finding counts as under this claim: an Inconclusive for tolerated reasons alone does
     /// not break it.
     #[must_use]

@@ -1,7 +1,9 @@
 //! in-toto statements about one run and one claim: a test result, and the summary of what passed.
 //!
 //! A statement speaks for one claim. A test result has no word for "not known", so everything that
-//! is not a Pass stands among the failed tests, and nothing is left out to make the list shorter.
+//! is not a Pass stands among the failed tests; only a criterion that the claim tolerates stands in
+//! neither list and is bound by its name, beside those of its floors and checks that the claim
+//! names.
 
 mod check;
 
@@ -63,6 +65,10 @@ pub struct Binding {
     pub measured_seconds: u64,
     /// Settings changed for some checks.
     pub overrides: Vec<String>,
+    /// Criteria that were not decided, for reasons that the claim tolerates: neither passed nor
+    /// failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerated: Vec<String>,
     /// Whether the providers were simulated.
     pub simulated_providers: bool,
     /// The ledger as the signer saw it.
@@ -112,6 +118,7 @@ impl Subject<'_> {
             overrides: overrides
                 .map(|one| format!("{}={}", one.key, one.value))
                 .collect(),
+            tolerated: self.claim.tolerated(&self.findings()),
             simulated_providers: true,
             ledger: self.ledger.clone(),
         }
@@ -124,7 +131,8 @@ impl Subject<'_> {
         let (mut passed, mut failed) = (Vec::new(), Vec::new());
         for id in &self.claim.criteria {
             match self.finding(id) {
-                Some(finding) => self.sort(finding, (&mut passed, &mut failed)),
+                Some(_) if binding.tolerated.contains(id) => {}
+                Some(finding) => sort(finding, (&mut passed, &mut failed)),
                 None => failed.push(format!("{id} [inconclusive:not_selected]")),
             }
         }
@@ -135,6 +143,12 @@ impl Subject<'_> {
                 failed.push(format!("{path} [rule]"));
             }
         }
+        // The claim's own floors and checks must hold in what it tolerates, too.
+        let rules = self.claim.rules(&self.findings()).into_iter();
+        let held = rules.filter(|(_, verdict)| *verdict == Verdict::Pass);
+        passed.extend(held.map(|(path, _)| path.to_owned()));
+        passed.sort();
+        passed.dedup();
         let is_whole = self.answer.verdict == Verdict::Pass && failed.is_empty();
         let predicate = json!({
             "result": if is_whole { "PASSED" } else { "FAILED" },
@@ -173,41 +187,44 @@ impl Subject<'_> {
         statement(SUMMARY, &binding, predicate)
     }
 
+    fn findings(&self) -> Vec<Finding> {
+        let judged = self.report.judged();
+        judged.map(|judged| judged.finding.clone()).collect()
+    }
+
     fn finding(&self, id: &str) -> Option<&Finding> {
         let mut judged = self.report.judged().map(|judged| &judged.finding);
         judged.find(|finding| finding.criterion == id)
     }
+}
 
-    fn sort(&self, finding: &Finding, (passed, failed): (&mut Vec<String>, &mut Vec<String>)) {
-        let id = &finding.criterion;
-        let mut tests = vec![(id.clone(), self.claim.weigh(finding), reason_of(finding))];
-        let is_tolerated = tests[0].1 == Verdict::Pass && finding.verdict != Verdict::Pass;
-        if !is_tolerated {
-            tests.extend(finding.floors.iter().map(|floor| {
-                let met = floor.is_met();
-                let verdict = if met {
-                    Verdict::Pass
-                } else {
-                    Verdict::Inconclusive
-                };
-                (
-                    format!("{id}/floor {}", floor.id),
-                    verdict,
-                    word(&floor.reason),
-                )
-            }));
-            tests.extend(finding.checks.iter().map(|check| {
-                let reason = check.reason.as_ref().map(word).unwrap_or_default();
-                (format!("{id}/{}", check.id), check.verdict, reason)
-            }));
-        }
-        for (name, verdict, reason) in tests {
-            match verdict {
-                Verdict::Pass => passed.push(name),
-                Verdict::Fail => failed.push(name),
-                Verdict::HarnessError => failed.push(format!("{name} [harness]")),
-                Verdict::Inconclusive => failed.push(format!("{name} [inconclusive:{reason}]")),
-            }
+/// A criterion with its floors and checks, each passed or failed.
+fn sort(finding: &Finding, (passed, failed): (&mut Vec<String>, &mut Vec<String>)) {
+    let id = &finding.criterion;
+    let mut tests = vec![(id.clone(), finding.verdict, reason_of(finding))];
+    tests.extend(finding.floors.iter().map(|floor| {
+        let met = floor.is_met();
+        let verdict = if met {
+            Verdict::Pass
+        } else {
+            Verdict::Inconclusive
+        };
+        (
+            format!("{id}/floor {}", floor.id),
+            verdict,
+            word(&floor.reason),
+        )
+    }));
+    tests.extend(finding.checks.iter().map(|check| {
+        let reason = check.reason.as_ref().map(word).unwrap_or_default();
+        (format!("{id}/{}", check.id), check.verdict, reason)
+    }));
+    for (name, verdict, reason) in tests {
+        match verdict {
+            Verdict::Pass => passed.push(name),
+            Verdict::Fail => failed.push(name),
+            Verdict::HarnessError => failed.push(format!("{name} [harness]")),
+            Verdict::Inconclusive => failed.push(format!("{name} [inconclusive:{reason}]")),
         }
     }
 }

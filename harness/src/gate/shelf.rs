@@ -195,7 +195,8 @@ impl<'a> Shelf<'a> {
                 Err(refusal) => return Err(refusal),
             };
             let carries = claim.judge(&admitted.findings).verdict == Verdict::Pass;
-            if checked.binding.root != admitted.root || checked.passed != carries {
+            let is_let_be = checked.binding.tolerated == claim.tolerated(&admitted.findings);
+            if checked.binding.root != admitted.root || checked.passed != carries || !is_let_be {
                 let says = format!("{} says otherwise than the record", file.display());
                 return Err(Refusal::new(Why::Contradiction, says));
             }

@@ -282,7 +282,8 @@ fn compare(checked: &Checked, admitted: &Admitted, claim: &Claim) -> Result<(), 
         return Err(Refusal::new(Why::Changed, says).into());
     }
     let carries = claim.judge(&admitted.findings).verdict == Verdict::Pass;
-    if carries == checked.passed {
+    let is_let_be = checked.binding.tolerated == claim.tolerated(&admitted.findings);
+    if carries == checked.passed && is_let_be {
         return Ok(());
     }
     let says = "the record says otherwise than the statement";

@@ -172,7 +172,11 @@ fn check_tests(
         .chain(&failed)
         .map(|name| name.split(" [").next().unwrap_or(name))
         .collect();
-    for wanted in demand.claim.criteria.iter().chain(&demand.claim.checks) {
+    let claim = demand.claim;
+    let may_tolerate = !claim.tolerates.is_empty();
+    let is_let_be = |id: &String| may_tolerate && binding.tolerated.contains(id);
+    let criteria = claim.criteria.iter().filter(|id| !is_let_be(id));
+    for wanted in criteria.chain(&claim.checks).chain(&claim.floors) {
         if !names.contains(wanted.as_str()) {
             let says = format!(
                 "{wanted} is required by {} and is not in it",
@@ -180,6 +184,14 @@ fn check_tests(
             );
             return Err(Refusal::new(Why::MissingCriterion, says));
         }
+    }
+    if let Some(both) = binding
+        .tolerated
+        .iter()
+        .find(|id| names.contains(id.as_str()))
+    {
+        let says = format!("{both} is bound as tolerated and stands among the tests");
+        return Err(Refusal::new(Why::Contradiction, says));
     }
     let is_passed = predicate["result"] == "PASSED";
     if is_passed != failed.is_empty() {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use exai_judge::Claims;
 use exai_judge::refusal::Why;
+use exai_judge::{Claims, Reason};
 
 use super::*;
 use crate::attest::{Envelope, PrivateKey, Trust};
@@ -126,6 +126,50 @@ fn everything_but_a_pass_stands_among_the_failed_tests() {
             assert_eq!(is_listed, judged.finding.verdict == Verdict::Pass, "{name}");
         }
     }
+}
+
+#[test]
+fn what_the_claim_tolerates_stands_in_neither_list_and_is_bound_by_its_name() {
+    let mut case = good();
+    case.claim.tolerates = vec![Reason::DurationShort];
+    case.seconds.insert("V.4".to_owned(), u64::MAX);
+    let open = case.report.criteria.iter_mut();
+    for judged in open.filter(|judged| judged.finding.criterion == "V.4") {
+        judged.finding.verdict = Verdict::Inconclusive;
+        judged.finding.reasons = vec![Reason::DurationShort];
+    }
+    let statement = case.statement();
+    for list in ["passedTests", "failedTests"] {
+        let tests = statement["predicate"][list].to_string();
+        assert!(!tests.contains("V.4"), "{tests}");
+    }
+    let checked = case.after(|_| {}).unwrap();
+    assert!(checked.passed, "{:?}", checked.failed);
+    assert_eq!(checked.binding.tolerated, ["V.4"]);
+    let both = case.after(|told| {
+        let passed = told["predicate"]["passedTests"].as_array_mut().unwrap();
+        passed.push("V.4".into());
+    });
+    assert_eq!(both.unwrap_err(), Why::Contradiction);
+    case.claim.checks = vec!["V.4/lost".to_owned()];
+    let unnamed = case.after(|told| {
+        for list in ["passedTests", "failedTests"] {
+            let tests = told["predicate"][list].as_array_mut().unwrap();
+            tests.retain(|name| !name.as_str().unwrap().starts_with("V.4/lost"));
+        }
+    });
+    assert_eq!(unnamed.unwrap_err(), Why::MissingCriterion);
+    case.claim.checks.clear();
+    let mut statement = case.statement();
+    case.claim.tolerates.clear();
+    statement["predicate"]["failedTests"] = json!([]);
+    let trust = Trust::of_keys(vec![case.key.public()]);
+    let strict = case.check(&case.signed(&statement), &trust, &"aa".repeat(32));
+    assert_eq!(
+        strict.unwrap_err(),
+        Why::MissingCriterion,
+        "nothing is tolerated"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod world;
 
+use exai_judge::Reason;
 use exai_judge::claim::Role;
 use exai_judge::gate::Course;
 use serde_json::json;
@@ -196,6 +197,23 @@ fn whatever_was_done_to_the_evidence_is_refused_with_the_reason() {
         }
     }
     assert!(misses.is_empty(), "{}", misses.join("\n\n"));
+}
+
+#[test]
+fn what_a_claim_tolerates_can_be_signed_and_the_gate_takes_it() {
+    let mut world = World::new();
+    world.claim.tolerates = vec![Reason::DurationShort];
+    world.rewrite(|run| (run.short, run.seconds) = (true, 60));
+    let (exit, says) = world.ask();
+    assert_eq!(exit, Exit::Pass, "{says}");
+    assert!(says.contains("tolerated"), "{says}");
+    world.resign(|statement| {
+        statement["predicate"]["dev.exai/binding"]["tolerated"] = json!(["V.4", "V.7"]);
+        statement["predicate"]["passedTests"] = json!([]);
+    });
+    let (exit, says) = world.ask();
+    assert_eq!(exit, Exit::Refused, "{says}");
+    assert!(says.contains("contradiction"), "{says}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use exai_harness::gate::Rules;
 use exai_harness::report::Report;
 use exai_harness::runkey;
 use exai_judge::claim::Claims;
+use exai_judge::verdict::Reason;
 use exai_judge::{Event, Finding};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -285,8 +286,10 @@ impl World {
                     _ => None,
                 });
             let stored: Vec<Finding> = serde_json::from_value(record.findings.clone()).unwrap();
+            let is = |reason| stored.iter().any(|one| one.reasons.contains(&reason));
             let shape = Run {
-                foreign: stored.iter().any(|one| !one.reasons.is_empty()),
+                foreign: is(Reason::ForeignIdentity),
+                short: is(Reason::DurationShort),
                 ..Run::default()
             };
             let mut found = findings(lost.unwrap_or(1.0), &shape);

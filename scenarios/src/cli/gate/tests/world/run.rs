@@ -14,6 +14,8 @@ pub struct Run {
     pub criteria: &'static str,
     pub harness: &'static str,
     pub foreign: bool,
+    /// Whether V.7 was too short to be decided.
+    pub short: bool,
     pub spoiled: bool,
     pub dropped: Vec<&'static str>,
     /// Taken out of the findings after save 1.
@@ -38,6 +40,7 @@ impl Default for Run {
             criteria: "criteria",
             harness: "bb",
             foreign: false,
+            short: false,
             spoiled: false,
             dropped: Vec::new(),
             hidden: None,
@@ -71,6 +74,9 @@ pub fn findings(lost: f64, run: &Run) -> Vec<Finding> {
     ];
     if run.foreign {
         found[0] = of("V.4", Verdict::Inconclusive, vec![Reason::ForeignIdentity]);
+    }
+    if run.short {
+        found[1] = of("V.7", Verdict::Inconclusive, vec![Reason::DurationShort]);
     }
     found.retain(|one| !run.dropped.contains(&one.criterion.as_str()));
     found
