@@ -98,3 +98,21 @@ pub fn check_names(criteria: &Criteria, named: &[String]) -> Result<(), Ending> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn wired_proves_one_chat_on_each_transport_that_is_shipped() {
+        let criteria = criteria().unwrap();
+        let shipped = criteria.transports.iter().filter(|(_, row)| row.built);
+        let shipped: BTreeSet<&str> = shipped.map(|(name, _)| name.as_str()).collect();
+        let claim = named("wired").unwrap();
+        let floors = claim.floors.iter();
+        let proven = floors.filter_map(|path| path.strip_prefix("V.1/cell.chat."));
+        assert_eq!(proven.collect::<BTreeSet<_>>(), shipped);
+    }
+}
