@@ -115,4 +115,18 @@ mod tests {
         let proven = floors.filter_map(|path| path.strip_prefix("V.1/cell.chat."));
         assert_eq!(proven.collect::<BTreeSet<_>>(), shipped);
     }
+
+    #[test]
+    fn what_is_exempt_from_a_claims_drivers_and_stores_is_asked_by_it() {
+        for claim in claims().unwrap().rows {
+            let exempt = claim.any_driver.iter().chain(&claim.any_store);
+            assert!(
+                exempt.clone().all(|id| claim.criteria.contains(id)),
+                "{}",
+                claim.id
+            );
+        }
+        let ready = named("production-ready").unwrap();
+        assert_eq!(ready.any_driver, ["V.7"], "verify soak has no --driver");
+    }
 }

@@ -83,6 +83,9 @@ pub struct Claim {
     /// Drivers whose evidence counts; empty is any.
     #[serde(default)]
     pub drivers: Vec<String>,
+    /// Criteria that take evidence of any driver, whatever `drivers` says.
+    #[serde(default)]
+    pub any_driver: Vec<String>,
     /// Stores that must each have evidence; empty is any one.
     #[serde(default)]
     pub stores: Vec<String>,
@@ -287,6 +290,7 @@ mod tests {
             floors: Vec::new(),
             checks: Vec::new(),
             drivers: Vec::new(),
+            any_driver: Vec::new(),
             stores: Vec::new(),
             max_age_days: 7,
             live_providers: false,

@@ -126,13 +126,13 @@ fn attempts<'a>(
     exhibits: &'a [Exhibit],
     (criterion, store, policy): (&str, Option<&str>, Option<&str>),
 ) -> Vec<(&'a Exhibit, &'a Finding)> {
+    let claim = question.claim;
+    let any_driver = claim.drivers.is_empty() || claim.any_driver.iter().any(|id| id == criterion);
     let mut attempts: Vec<(&Exhibit, &Finding)> = exhibits
         .iter()
         .filter(|one| one.server == question.server)
         .filter(|one| store.is_none_or(|store| one.store == store))
-        .filter(|one| {
-            question.claim.drivers.is_empty() || question.claim.drivers.contains(&one.driver)
-        })
+        .filter(|one| any_driver || claim.drivers.contains(&one.driver))
         .filter_map(|one| {
             let of = |finding: &&Finding| finding.criterion == criterion;
             Some((one, one.findings.iter().find(of)?))
@@ -144,7 +144,7 @@ fn attempts<'a>(
         })
         .filter(|(one, finding)| {
             // A failure counts whatever its size; anything else only from a run of full size.
-            finding.verdict == Verdict::Fail || is_full(&one.profile, &question.claim.profile)
+            finding.verdict == Verdict::Fail || is_full(&one.profile, &claim.profile)
         })
         .collect();
     attempts.sort_by_key(|(one, _)| one.ended_at);

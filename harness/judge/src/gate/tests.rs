@@ -363,3 +363,28 @@ fn both_stores_are_needed_where_the_claim_names_both() {
     assert!(one.reasons[0].starts_with("missing criterion: V.4 on redis"));
     assert_eq!(asked.of(&[run("1", 2, PASS), redis]).exit, Exit::Pass);
 }
+
+#[test]
+fn a_criterion_that_takes_any_driver_is_exempt_from_the_claims_and_no_other_is() {
+    let mut asked = asked();
+    asked.claim.drivers = vec!["container".to_owned()];
+    asked.claim.any_driver = vec!["V.4".to_owned()];
+    let contained = Exhibit {
+        driver: "container".to_owned(),
+        findings: vec![finding("V.1", Verdict::Pass)],
+        ..run("1", 2, PASS)
+    };
+    let local = Exhibit {
+        findings: vec![finding("V.4", Verdict::Pass)],
+        ..run("2", 1, PASS)
+    };
+    let none = asked.of(std::slice::from_ref(&local));
+    assert_eq!(none.exit, Exit::Refused);
+    assert_eq!(
+        asked.of(&[contained.clone(), local.clone()]).exit,
+        Exit::Pass
+    );
+    asked.claim.any_driver.clear();
+    let refused = asked.of(&[contained, local]);
+    assert!(refused.reasons[0].starts_with("missing criterion: V.4"));
+}
