@@ -213,6 +213,8 @@ fn a_gate_without_evidence_is_refused_and_mistakes_are_explained() {
     for (words, exit, hint) in cases {
         ends(&desk.verify(words), exit, hint);
     }
+    let gate = ["gate", "--claim", "merge-ready", "--reports", "/no/such"];
+    ends(&verify(&gate), 64, "there is no such folder");
 }
 
 #[test]

@@ -25,9 +25,9 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        }
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("reports")).expect("a folder");
+        Self { folder }
     }
 
     pub fn path(&self, name: &str) -> String {

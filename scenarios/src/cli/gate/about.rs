@@ -12,6 +12,11 @@ use crate::target::book;
 /// Where the evidence is. A target's record is about the command that its target.toml names, which
 /// no binary and no running exai stands for.
 pub(super) fn reports(arguments: &GateArguments) -> Result<PathBuf, Ending> {
+    let named = arguments.trust.reports.clone();
+    if let Some(named) = named.as_ref().filter(|named| !named.is_dir()) {
+        let says = format!("--reports {}: there is no such folder.", named.display());
+        return Err(Ending::Usage(says));
+    }
     if arguments.claim != book::CLAIM {
         return Ok(trust::reports(&arguments.trust));
     }
@@ -22,7 +27,6 @@ pub(super) fn reports(arguments: &GateArguments) -> Result<PathBuf, Ending> {
             book::CLAIM
         )));
     }
-    let named = arguments.trust.reports.clone();
     Ok(named.unwrap_or_else(|| PathBuf::from(crate::target::REPORTS)))
 }
 
