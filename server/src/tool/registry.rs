@@ -274,7 +274,7 @@ fn load(row: Row, input: Map<String, Value>, own: &Prompts) -> Result<Tool, Stri
             return Err("a workflow has either a reviewer or a layout".to_owned());
         }
     }
-    let validator = schema::compile(&input)?;
+    let validator = schema::compile(&schema::bounded(&input))?;
     if let Some(output) = &row.output {
         schema::compile(output)?;
     }

@@ -15,6 +15,31 @@ pub fn compile(schema: &Map<String, Value>) -> Result<Validator, String> {
         .map_err(|error| format!("its schema does not compile: {error}"))
 }
 
+/// The largest whole number where an argument has no maximum of its own. Any reader of JSON holds
+/// it exactly, and no other is taken for it (RFC 8259, section 6).
+const MOST: u32 = u32::MAX;
+
+/// A schema in which every whole number has a maximum, so that none is cut to what fits.
+#[must_use]
+pub fn bounded(schema: &Map<String, Value>) -> Map<String, Value> {
+    let mut schema = schema.clone();
+    schema.values_mut().for_each(bound);
+    schema
+}
+
+fn bound(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.values_mut().for_each(bound);
+            if members.get("type").is_some_and(|kind| kind == "integer") {
+                members.entry("maximum").or_insert_with(|| MOST.into());
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(bound),
+        _ => {}
+    }
+}
+
 /// Checks arguments; the failure names the JSON pointer and never repeats the value.
 ///
 /// # Errors
@@ -94,6 +119,38 @@ mod tests {
             panic!("an object")
         };
         compile(&schema).unwrap()
+    }
+
+    #[test]
+    fn a_whole_number_without_a_maximum_of_its_own_is_not_cut_to_what_fits() {
+        let Value::Object(schema) = json!({
+            "type": "object",
+            "properties": {
+                "step": {"type": "integer", "minimum": 1},
+                "few": {"type": "integer", "maximum": 7},
+                "share": {"type": "number"},
+                "list": {"type": "array", "items": {"type": "integer"}},
+            },
+        }) else {
+            panic!("an object")
+        };
+        let validator = compile(&bounded(&schema)).unwrap();
+        let beyond = 4_294_967_296_u64;
+        let taken = [json!({"step": beyond - 1}), json!({"share": 1e300})];
+        for arguments in taken {
+            assert_eq!(check(&validator, &arguments), Ok(()), "{arguments}");
+        }
+        let refused = [
+            (json!({"step": beyond}), "/step"),
+            (json!({"step": 9_007_199_254_740_993_u64}), "/step"),
+            (json!({"step": 1e300}), "/step"),
+            (json!({"few": 8}), "/few"),
+            (json!({"list": [beyond]}), "/list/0"),
+        ];
+        for (arguments, field) in refused {
+            let failure = check(&validator, &arguments).unwrap_err();
+            assert_eq!(failure.field.as_deref(), Some(field), "{arguments}");
+        }
     }
 
     #[test]

@@ -215,6 +215,12 @@ impl Envelope {
     }
 }
 
+/// What is wrong with a text in which an object holds a name twice; `None` when none does.
+pub(super) fn repeated(body: &[u8]) -> Option<&'static str> {
+    let error = serde_json::from_slice::<Once>(body).err()?;
+    error.to_string().starts_with(TWICE).then_some(TWICE)
+}
+
 /// The deepest nesting of objects and arrays, strings aside.
 pub(super) fn deepest(body: &[u8]) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);

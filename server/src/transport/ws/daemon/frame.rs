@@ -205,11 +205,17 @@ impl Frame {
         if envelope::deepest(text) > depth {
             return Err(Unframed::Fatal(Farewell::no_json("nested too deeply")));
         }
-        let why = match serde_json::from_slice::<Self>(text) {
-            Ok(frame) => return Ok(frame),
+        let why = match (
+            serde_json::from_slice::<Self>(text),
+            envelope::repeated(text),
+        ) {
+            (Ok(frame), None) => return Ok(frame),
+            (Ok(_), Some(why)) => why.to_owned(),
             // The first fault may stand before the end of text that is no JSON at all.
-            Err(error) if serde_json::from_slice::<IgnoredAny>(text).is_ok() => error,
-            Err(_) => return Err(Unframed::Fatal(Farewell::no_json("this is no JSON"))),
+            (Err(error), _) if serde_json::from_slice::<IgnoredAny>(text).is_ok() => {
+                error.to_string()
+            }
+            (Err(_), _) => return Err(Unframed::Fatal(Farewell::no_json("this is no JSON"))),
         };
         let head: Head = serde_json::from_slice(text).unwrap_or_default();
         if head.op.is_none() && head.r#type.is_some() {
@@ -219,7 +225,6 @@ impl Frame {
         let id = head.request_id.map(RequestId::try_from);
         let id = id.and_then(Result::ok).map_or(Value::Null, |id| id.0);
         // The place in the text is of no use to who wrote the frame as an object.
-        let why = why.to_string();
         let why = why.split(" at line ").next().unwrap_or_default();
         let message = format!("This is no frame of exai.v1: {why}.");
         let refusal = Box::new(Refusal::invalid("invalid_frame", message));
@@ -327,6 +332,17 @@ mod tests {
                 r#"{"op":"ping","request_id":1,"request_id":2}"#,
                 "duplicate field",
                 Value::Null,
+            ),
+            (
+                r#"{"op":"call_tool","request_id":"a","name":"chat","arguments":{"x":1,"x":2}}"#,
+                "a name stands twice",
+                Value::from("a"),
+            ),
+            (
+                r#"{"op":"tool_call","request_id":"a","tool":{"name":"chat"},
+                    "arguments":{"x":[{"y":1,"y":2}]}}"#,
+                "a name stands twice",
+                Value::from("a"),
             ),
             (
                 r#"{"request_id":"a"}"#,
