@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod fault;
 pub mod record;
 pub mod redis;
+pub mod shared;
 pub mod spending;
 pub mod waiting;
 
@@ -64,8 +65,8 @@ pub enum Home {
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
     /// `append`, `read`, `delete`, `list`, `recall`, `call_change`, `call_read`, `hold`,
-    /// `settle`, `spent`, `usage`, `waiting`, `backlog`, `copied`, `belongings`, `purge`, `purges`
-    /// or `probe`.
+    /// `settle`, `spent`, `usage`, `waiting`, `backlog`, `copied`, `belongings`, `purge`, `purges`,
+    /// `session_keep`, `session_look`, `session_read`, `session_end` or `probe`.
     pub name: &'static str,
     /// From the call to its result.
     pub elapsed: Duration,

@@ -169,6 +169,8 @@ mod tale;
 mod talk;
 #[path = "serving/thoughts.rs"]
 mod thoughts;
+#[path = "serving/together.rs"]
+mod together;
 #[path = "serving/tools.rs"]
 mod tools;
 #[path = "serving/tracing.rs"]

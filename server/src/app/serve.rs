@@ -34,6 +34,7 @@ use crate::transport::public;
 use crate::transport::rate::Rates;
 use crate::transport::refusal::Desk;
 use crate::transport::screen::Screen;
+use crate::transport::session::Handshakes;
 use crate::transport::ws::names::Names;
 use crate::transport::ws::{self, Ws};
 
@@ -124,7 +125,8 @@ pub(super) async fn serve(config: Config, sources: Sources) -> Result<(), AppErr
     };
     let calls = running.calls.clone();
     let gate = Gate::new(&app.config, desk, &[public, admin], calls, &app.toolbox)
-        .map_err(|error| AppError::theirs("auth", error))?;
+        .map_err(|error| AppError::theirs("auth", error))?
+        .among(app.store.shared());
     let reloading = reloading(&app, &gate, (sources, audit.clone()));
     open_doors(&app, (gate, key), bound, &mut running)?;
     spawn_background(&app, reloading, &running);
@@ -209,7 +211,8 @@ fn open_doors(
     let config = &app.config;
     let instance: Arc<str> = app.identity.instance().into();
     let issuer = (config.auth.mode == AuthMode::Jwt).then(|| config.auth.jwt.issuer.clone());
-    let protocol = mcp::service(&app.toolbox, config, running.protocol.clone());
+    let handshakes = Handshakes::of(&gate.sessions);
+    let protocol = mcp::service(&app.toolbox, config, running.protocol.clone(), handshakes);
     let protocol = protocol.map_err(|error| AppError::ours("protocol", error, BUG))?;
     let daemon = daemon(app, (&gate, key), running);
     let pages = admin_routes(app, &daemon, running);

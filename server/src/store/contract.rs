@@ -11,6 +11,7 @@ use uuid::Uuid;
 mod call;
 mod check;
 mod queue;
+mod shared;
 mod spending;
 
 use super::*;

@@ -8,6 +8,7 @@ pub mod guard;
 mod link;
 mod lookout;
 mod reply;
+mod session;
 mod spending;
 mod waiting;
 
@@ -45,6 +46,7 @@ pub struct Redis {
     hold: Script,
     settle: Script,
     tally: Script,
+    look: Script,
 }
 
 impl Redis {
@@ -74,6 +76,7 @@ impl Redis {
             hold: Script::new(include_str!("redis/hold.lua")),
             settle: Script::new(include_str!("redis/settle.lua")),
             tally: Script::new(include_str!("redis/tally.lua")),
+            look: Script::new(session::LOOK),
         })
     }
 

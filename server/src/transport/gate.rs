@@ -1,6 +1,9 @@
 //! The one middleware before the protocol: who asks, how often, for what, in which session.
 
 mod roles;
+mod sessions;
+
+pub(super) use sessions::Seat;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,12 +20,11 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use super::door::{Counted, Counts};
-use super::envelope::Envelope;
 use super::open::Open;
 use super::origin::Origins;
 use super::rate::Rates;
 use super::refusal::{Asked, Desk, Refusal};
-use super::session::{Place, Sessions};
+use super::session::Sessions;
 use super::{address, passage, public};
 use crate::auth::Principal;
 use crate::auth::access::{Access, AccessError, UNSIGNED};
@@ -227,40 +229,6 @@ impl Gate {
         place
             .map(Some)
             .ok_or_else(|| Refusal::over_count("connections_per_address", message))
-    }
-
-    /// Role and session, once the body is known.
-    pub(super) fn permit(
-        &self,
-        admitted: &Admitted,
-        headers: &HeaderMap,
-        envelope: &Envelope,
-    ) -> Result<Option<Place>, Refusal> {
-        self.may(&admitted.principal, envelope)?;
-        self.check_session(&admitted.principal, headers)?;
-        if envelope.method.as_deref() != Some("initialize") {
-            return Ok(None);
-        }
-        let place = self.sessions.begin(Instant::now());
-        place.map(Some).ok_or_else(|| {
-            let message = "This server has as many sessions as it may; end one or wait.";
-            Refusal::over_count("too_many_sessions", message)
-        })
-    }
-
-    pub(super) fn check_session(
-        &self,
-        principal: &Principal,
-        headers: &HeaderMap,
-    ) -> Result<(), Refusal> {
-        let Some(id) = headers.get(SESSION) else {
-            return Ok(());
-        };
-        let id = id.to_str().unwrap_or_default();
-        if self.sessions.is_own(id, principal.name(), Instant::now()) {
-            return Ok(());
-        }
-        Err(Refusal::no_session(!self.is_open()))
     }
 
     pub(super) fn caller(principal: &Principal, asked: &Asked) -> Caller {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rmcp::transport::streamable_http_server::session::SessionStore;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,8 @@ const QUEUE: usize = 64;
 /// How long an answered call is kept for a client that lost its connection.
 const RESUMABLE: Duration = Duration::from_secs(30);
 
-/// The service; `ending` ends its streams and sessions.
+/// The service; `ending` ends its streams and sessions, `handshakes` are of sessions that began at
+/// other instances.
 ///
 /// # Errors
 /// When the handler cannot be made, in words.
@@ -25,6 +27,7 @@ pub fn service(
     toolbox: &Toolbox,
     config: &Config,
     ending: CancellationToken,
+    handshakes: Option<Arc<dyn SessionStore>>,
 ) -> Result<StreamableHttpService<HttpHandler, LocalSessionManager>, String> {
     let limits = &config.limits;
     let mut session = SessionConfig::default();
@@ -36,12 +39,13 @@ pub fn service(
     sessions.session_config = session;
     // Host and Origin were decided by the gate in front, which also guards the other routes; two
     // lists that must agree would one day differ.
-    let settings = StreamableHttpServerConfig::default()
+    let mut settings = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
         .disable_allowed_origins()
         .with_max_request_body_bytes(limits.body_bytes)
         .with_sse_keep_alive(Some(limits.stream_comment))
         .with_cancellation_token(ending);
+    settings.session_store = handshakes;
     let make = protocol::http(toolbox.clone())?;
     let factory = move || Ok(make());
     let sessions = Arc::new(sessions);

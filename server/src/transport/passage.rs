@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -13,12 +14,12 @@ use tracing::Instrument as _;
 
 use super::body::{self, BodyError};
 use super::envelope::Envelope;
-use super::gate::{Admitted, Gate, SESSION};
+use super::gate::{Admitted, Gate, SESSION, Seat};
 use super::held::Held;
 use super::open::{Opened, Unopened};
 use super::patience;
 use super::refusal::{Asked, Desk, Refusal};
-use super::session::{self, Place};
+use super::session::{self, Replaying};
 
 /// A refused request's body is read up to this size, so that its id can be answered and the
 /// connection kept.
@@ -44,8 +45,12 @@ pub(super) async fn pass(
 ) -> Response {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
-        return match gate.check_session(&admitted.principal, &parts.headers) {
-            Ok(()) => pass_other(gate, admitted, Request::from_parts(parts, body), next).await,
+        let checked = gate.check_session(&admitted.principal, &parts.headers);
+        return match checked.await {
+            Ok(replaying) => {
+                let request = Request::from_parts(parts, body);
+                pass_other(gate, (admitted, replaying), request, next).await
+            }
             Err(refusal) => gate.desk.refuse(refusal, admitted.asked).await,
         };
     }
@@ -72,12 +77,12 @@ pub(super) async fn pass(
         .clone()
         .unwrap_or_else(|| "response".to_owned());
     asked.resource = envelope.name.clone().unwrap_or_default();
-    match gate.permit(&admitted, &parts.headers, &envelope) {
+    match gate.permit(&admitted, &parts.headers, &envelope).await {
         Err(refusal) => gate.desk.refuse(refusal, asked).await,
-        Ok(place) => {
+        Ok(seat) => {
             let admitted = Admitted { asked, ..admitted };
-            let request = Request::from_parts(parts, Body::from(whole));
-            pass_message(gate, admitted, (envelope, place), (request, next)).await
+            let request = Request::from_parts(parts, Body::from(whole.clone()));
+            pass_message(gate, admitted, (envelope, whole, seat), (request, next)).await
         }
     }
 }
@@ -96,7 +101,7 @@ async fn refuse_body(gate: &Gate, error: BodyError, asked: Asked) -> Response {
 async fn pass_message(
     gate: &Gate,
     admitted: Admitted,
-    (envelope, place): (Envelope, Option<Place>),
+    (envelope, whole, seat): (Envelope, Bytes, Seat),
     (mut request, next): (Request, Next),
 ) -> Response {
     let Admitted {
@@ -115,9 +120,10 @@ async fn pass_message(
     request.extensions_mut().insert(principal.clone());
     let is_call = envelope.method.as_deref() == Some("tools/call");
     let token = envelope.is_request().then(|| gate.calls.token());
-    let desk = gate.desk.clone();
+    let (desk, replaying) = (gate.desk.clone(), seat.replaying);
     let answer = async move {
         let response = next.run(request).await;
+        note_replayed(replaying, &response);
         explain(&desk, response, asked).await
     };
     let response = if is_call {
@@ -128,9 +134,10 @@ async fn pass_message(
         answer.await
     };
     let (mut parts, body) = response.into_parts();
-    if let (Some(place), Some(id)) = (place, session_of(&parts.headers)) {
+    if let (Some(place), Some(id)) = (seat.place, session_of(&parts.headers)) {
         let id = session::lengthened(&id);
         place.take(&id, principal.name(), Instant::now());
+        gate.sessions.share(&id, principal.name(), &whole).await;
         name_session(&mut parts.headers, &id);
     }
     Response::from_parts(parts, Held::body(body, (token, behind, opened)))
@@ -150,18 +157,37 @@ fn opened(
 }
 
 /// GET and DELETE: the standing stream and the end of a session.
-async fn pass_other(gate: &Gate, admitted: Admitted, mut request: Request, next: Next) -> Response {
+async fn pass_other(
+    gate: &Gate,
+    (admitted, replaying): (Admitted, Option<Replaying>),
+    mut request: Request,
+    next: Next,
+) -> Response {
     let ending = (request.method() == Method::DELETE)
         .then(|| session_of(request.headers()))
         .flatten();
     call_by_inner(request.headers_mut());
     let response = next.run(request).await;
+    note_replayed(replaying, &response);
     if let Some(id) = ending.filter(|_| response.status().is_success()) {
-        gate.sessions.end(&id);
+        let ended = gate.sessions.end(&id, admitted.principal.name()).await;
+        if let Err(missing) = ended {
+            return gate
+                .desk
+                .refuse(gate.missing(missing), admitted.asked)
+                .await;
+        }
     }
     let response = explain(&gate.desk, response, admitted.asked).await;
     let (parts, body) = response.into_parts();
     Response::from_parts(parts, Held::body(body, admitted.place))
+}
+
+/// The requests that waited for the replay go on; without an answer the next of them tries.
+fn note_replayed(replaying: Option<Replaying>, response: &Response) {
+    if let Some(replaying) = replaying.filter(|_| response.status().is_success()) {
+        replaying.is_done();
+    }
 }
 
 fn session_of(headers: &HeaderMap) -> Option<String> {

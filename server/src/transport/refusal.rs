@@ -99,6 +99,15 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, -32030, failure)
     }
 
+    /// 503 for a session that began at another instance, while Redis does not answer.
+    #[must_use]
+    pub fn away() -> Self {
+        let message = "The store of sessions does not answer; send the same request again.";
+        let failure = Failure::new(Category::ServerError, "sessions_unavailable", message)
+            .with_retry_after(Duration::from_secs(1));
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, -32030, failure)
+    }
+
     /// 400 for a message that cannot be taken as it is.
     #[must_use]
     pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {

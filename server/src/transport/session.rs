@@ -1,11 +1,17 @@
 //! MCP sessions over HTTP: whose each one is, how many there are. The protocol library keeps a
-//! session's state; it does not know principals, so this table stands in front of it.
+//! session's state; it does not know principals, so this table stands in front of it. What several
+//! instances know of a session together is in `session/shared.rs`.
+
+mod shared;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use shared::{Handshakes, Missing, Replaying};
+
 use crate::observe::Metrics;
+use crate::store::shared::Shared;
 
 /// Characters of an id as the protocol library makes them: a UUID, with 122 random bits.
 const INNER: usize = 36;
@@ -27,6 +33,24 @@ pub fn inner(id: &str) -> &str {
 struct Row {
     owner: String,
     used_at: Instant,
+    /// Whether Redis has it too, whose word then counts.
+    is_shared: bool,
+    /// Whether the handshake was replayed here; `None` for a session that began here.
+    replay: Option<Replay>,
+}
+
+/// Held by the request during which a handshake is replayed; true when it was.
+type Replay = Arc<tokio::sync::Mutex<bool>>;
+
+/// What this process knows of a caller's session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Nothing, or that it is not the caller's.
+    Nothing,
+    /// It is of this process alone.
+    Here,
+    /// It is of all instances.
+    Everywhere,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +66,7 @@ pub struct Sessions {
     most: usize,
     idle: Duration,
     metrics: Metrics,
+    shared: Option<Shared>,
 }
 
 /// A place for a session that is about to begin; given back when dropped.
@@ -59,21 +84,25 @@ impl Sessions {
             most,
             idle,
             metrics,
+            shared: None,
         }
     }
 
-    /// Whether a session exists and belongs to the principal. One that belongs to another is
-    /// answered like one that never was.
-    #[must_use]
-    pub fn is_own(&self, id: &str, principal: &str, now: Instant) -> bool {
+    /// What is known here of a principal's session. One that belongs to another is answered like
+    /// one that never was.
+    fn known(&self, id: &str, principal: &str, now: Instant) -> Known {
         let mut table = self.lock();
         let idle = self.idle;
         match table.rows.get_mut(id) {
             Some(row) if row.owner == principal && now.duration_since(row.used_at) < idle => {
                 row.used_at = now;
-                true
+                if row.is_shared {
+                    Known::Everywhere
+                } else {
+                    Known::Here
+                }
             }
-            _ => false,
+            _ => Known::Nothing,
         }
     }
 
@@ -103,8 +132,8 @@ impl Sessions {
         self.lock().rows.len()
     }
 
-    /// Forgets a session that was ended.
-    pub fn end(&self, id: &str) {
+    /// Forgets a session that has ended.
+    pub fn forget(&self, id: &str) {
         let mut table = self.lock();
         table.rows.remove(id);
         self.metrics.sessions(table.rows.len());
@@ -121,7 +150,13 @@ impl Place {
         let row = Row {
             owner: principal.to_owned(),
             used_at: now,
+            is_shared: false,
+            replay: None,
         };
+        self.enter(id, row);
+    }
+
+    fn enter(self, id: &str, row: Row) {
         let mut table = self.sessions.lock();
         table.rows.insert(id.to_owned(), row);
         self.sessions.metrics.sessions(table.rows.len());
@@ -153,11 +188,11 @@ mod tests {
         let sessions = Sessions::new(2, Duration::from_secs(60), Metrics::new());
         let now = Instant::now();
         sessions.begin(now).unwrap().take("s1", "alice", now);
-        assert!(sessions.is_own("s1", "alice", now));
-        assert!(!sessions.is_own("s1", "bob", now));
-        assert!(!sessions.is_own("s2", "alice", now));
+        assert_eq!(sessions.known("s1", "alice", now), Known::Here);
+        assert_eq!(sessions.known("s1", "bob", now), Known::Nothing);
+        assert_eq!(sessions.known("s2", "alice", now), Known::Nothing);
         let later = now + Duration::from_secs(61);
-        assert!(!sessions.is_own("s1", "alice", later));
+        assert_eq!(sessions.known("s1", "alice", later), Known::Nothing);
     }
 
     #[test]
@@ -170,7 +205,7 @@ mod tests {
         drop(place);
         sessions.begin(now).unwrap().take("s2", "a", now);
         assert!(sessions.begin(now).is_none());
-        sessions.end("s2");
+        sessions.forget("s2");
         assert!(sessions.begin(now).is_some());
         sessions.begin(now).unwrap().take("s3", "a", now);
         assert!(sessions.begin(now + Duration::from_secs(61)).is_some());

@@ -1,6 +1,6 @@
 //! Two instances on one Redis behind a plain round-robin proxy act as one.
 //!
-//! The outage of Redis is three seconds long here; the thirty of the target are not run.
+//! The outage of Redis is three seconds long here; the thirty of the target are in `outage.rs`.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -20,13 +20,13 @@ use super::upstream::Upstream;
 
 /// Sends each connection to the next instance, and past one that refuses it.
 #[derive(Clone)]
-struct Proxy {
-    address: SocketAddr,
+pub struct Proxy {
+    pub address: SocketAddr,
     instances: Arc<Mutex<Vec<SocketAddr>>>,
 }
 
 impl Proxy {
-    fn before(servers: &[Server]) -> Self {
+    pub fn before(servers: &[Server]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let instances = servers.iter().map(|server| server.public).collect();
         let proxy = Self {

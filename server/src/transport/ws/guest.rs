@@ -39,7 +39,7 @@ pub struct SessionPlace {
 
 impl Drop for SessionPlace {
     fn drop(&mut self) {
-        self.sessions.end(&self.id);
+        self.sessions.forget(&self.id);
     }
 }
 

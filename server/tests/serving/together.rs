@@ -1,0 +1,141 @@
+//! Sessions of revision 2025-11-25 at several instances on one Redis: each knows them all.
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::process::{Reply, Server, request, serve_jwt, token, wait_for};
+use super::redis::Redis;
+
+fn instance(redis: &Redis) -> Server {
+    let url = format!("store.url={}", redis.url);
+    let server = serve_jwt(&["--demo", "store.kind=redis", &url]);
+    wait_for("readiness", || {
+        (server.admin("/health/ready", &[]).status == 200).then_some(())
+    });
+    server
+}
+
+/// A caller and, once it has begun, its session.
+struct Client {
+    bearer: String,
+    session: String,
+}
+
+impl Client {
+    fn of(subject: &str) -> Self {
+        Self {
+            bearer: format!("Bearer {}", token(subject, &["user"])),
+            session: String::new(),
+        }
+    }
+
+    fn begun(subject: &str, server: &Server) -> Self {
+        let own = Self::of(subject);
+        let session = server.session(&[("authorization", &own.bearer)]);
+        Self { session, ..own }
+    }
+
+    fn send(&self, server: &Server, method: &str, body: &[u8]) -> Reply {
+        let headers = [
+            ("authorization", self.bearer.as_str()),
+            ("mcp-session-id", self.session.as_str()),
+            ("mcp-protocol-version", "2025-11-25"),
+        ];
+        request(server.public, method, "/mcp", &headers, body)
+    }
+
+    fn call(&self, server: &Server, id: usize) -> Reply {
+        let body = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
+            "params": {"name": "version", "arguments": {}}});
+        self.send(server, "POST", body.to_string().as_bytes())
+    }
+
+    /// The instance that answered a call in the session.
+    fn answer(&self, server: &Server, id: usize) -> String {
+        let reply = self.call(server, id);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let answer = reply.json();
+        assert_eq!(answer["id"], id, "{answer}");
+        assert_eq!(answer["result"]["isError"], false, "{answer}");
+        reply.header("exai-instance").unwrap().to_owned()
+    }
+
+    fn end(&self, server: &Server) -> Reply {
+        self.send(server, "DELETE", b"")
+    }
+}
+
+fn refused(reply: &Reply) -> (u16, Value) {
+    (reply.status, reply.json()["error"]["data"]["code"].clone())
+}
+
+fn unknown() -> (u16, Value) {
+    (404, "session_not_found".into())
+}
+
+#[test]
+fn a_session_goes_on_at_the_other_instance_for_its_owner_alone_and_ends_at_both() {
+    let Some(redis) = Redis::start() else { return };
+    let (left, right) = (instance(&redis), instance(&redis));
+    let alice = Client::begun("alice", &left);
+    let thief = Client {
+        session: alice.session.clone(),
+        ..Client::of("bob")
+    };
+    for server in [&right, &left] {
+        assert_eq!(refused(&thief.call(server, 1)), unknown());
+        assert_eq!(refused(&thief.end(server)), unknown());
+    }
+    // All at once: the handshake is replayed during one of them, and the others wait for it.
+    let instances: Vec<String> = std::thread::scope(|scope| {
+        let calls = (0..12).map(|id| (id, &alice, &right));
+        let calls = calls.map(|(id, alice, right)| scope.spawn(move || alice.answer(right, id)));
+        let calls: Vec<_> = calls.collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    assert!(instances.iter().all(|one| *one == instances[0]));
+    assert_ne!(alice.answer(&left, 20), instances[0]);
+    // The stranger learned nothing and ended nothing, now that both have it in memory too.
+    assert_eq!(refused(&thief.call(&right, 2)), unknown());
+    let ended = alice.end(&right);
+    assert!((200..300).contains(&ended.status), "{ended:?}");
+    for server in [&left, &right] {
+        assert_eq!(refused(&alice.call(server, 30)), unknown());
+    }
+}
+
+#[test]
+fn a_session_outlives_the_instance_that_began_it() {
+    let Some(redis) = Redis::start() else { return };
+    let mut first = instance(&redis);
+    let alice = Client::begun("alice", &first);
+    first.signal(Signal::SIGTERM);
+    let ended = wait_for("the drain", || first.child.try_wait().unwrap());
+    assert!(ended.success(), "{ended}");
+    let second = instance(&redis);
+    alice.answer(&second, 1);
+}
+
+#[test]
+fn without_redis_an_instance_goes_by_its_own_sessions_and_asks_for_patience_with_others() {
+    let Some(mut redis) = Redis::start() else {
+        return;
+    };
+    let (left, right) = (instance(&redis), instance(&redis));
+    let alice = Client::begun("alice", &left);
+    redis.kill();
+    alice.answer(&left, 1);
+    let away = alice.call(&right, 2);
+    assert_eq!(refused(&away), (503, "sessions_unavailable".into()));
+    assert_eq!(away.header("retry-after"), Some("1"), "{away:?}");
+    // A new one begins, at home in its instance until it ends.
+    let bob = Client::begun("bob", &left);
+    bob.answer(&left, 3);
+    redis.restart();
+    wait_for("the session at the other instance", || {
+        (alice.call(&right, 4).status == 200).then_some(())
+    });
+    alice.answer(&left, 5);
+    bob.answer(&left, 6);
+    assert_eq!(refused(&bob.call(&right, 7)), unknown());
+}
