@@ -142,6 +142,9 @@ pub struct Served {
     /// attempt and differs in each.
     #[serde(default)]
     pub body_sha256: String,
+    /// Upper bound of output tokens in the request; None when it names none.
+    #[serde(default)]
+    pub max_output: Option<u64>,
     /// SHA-256 (hex) of the system instruction.
     pub system_sha256: String,
     /// The tracers found, in order of appearance.

@@ -31,6 +31,8 @@ pub enum Code {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand {
     codes: Vec<Code>,
+    /// What the second request at the provider must differ in.
+    change: Option<Change>,
     /// The least time from the faulted attempt to the next one at that provider, ns.
     after: u64,
     /// `category/code` of the failure, where the call may fail.
@@ -39,9 +41,19 @@ pub struct Demand {
     is_final: bool,
 }
 
+/// How a request that is sent again differs from the one that met the fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// In anything that it says.
+    Any,
+    /// In a larger bound of output tokens.
+    Larger,
+}
+
 /// Reads alternatives such as `R F | R after 1000 | X : provider_error/content_filtered final`: the
 /// codes, the least wait before a retry in milliseconds, and the failure the caller must see.
-/// Unknown words are left out.
+/// Beside the codes, `changed` and `larger` demand that the provider answers another request: any
+/// other, or one with a larger bound of output tokens. Unknown words are left out.
 #[must_use]
 pub fn parse(text: &str) -> Vec<Demand> {
     let alternatives = text.split('|').map(demand);
@@ -58,9 +70,18 @@ fn demand(alternative: &str) -> Demand {
         .and_then(|(_, rest)| rest.trim().parse::<u64>().ok());
     Demand {
         codes: codes.split([' ', ',']).filter_map(code).collect(),
+        change: codes.split(' ').find_map(change),
         after: wait.unwrap_or_default() * MILLISECOND,
         failure: words.next().map(str::to_owned),
         is_final: words.next() == Some("final"),
+    }
+}
+
+fn change(word: &str) -> Option<Change> {
+    match word {
+        "changed" => Some(Change::Any),
+        "larger" => Some(Change::Larger),
+        _ => None,
     }
 }
 
@@ -90,6 +111,8 @@ pub struct Observed {
     at_provider: usize,
     /// Of these, with the very same request body.
     unchanged: usize,
+    /// Whether the second one had a larger bound of output tokens.
+    is_larger: bool,
     /// Attempts at other providers after the fault.
     elsewhere: usize,
     is_whole: bool,
@@ -128,9 +151,12 @@ pub fn observe(call: &Call, attempts: &[&Attempt], proof: &Proof, fault: &str) -
         .is_some_and(|failure| !failure.category.is_empty());
     let failure = call.failure.as_ref();
     let again = at_provider.get(1);
+    let bounds = again.and_then(|next| next.served.max_output);
+    let bounds = bounds.zip(faulted.served.max_output);
     Some(Observed {
         at_provider: at_provider.len(),
         unchanged: at_provider.iter().filter(is_same).count(),
+        is_larger: bounds.is_some_and(|(next, first)| next > first),
         elsewhere: later.len() - at_provider.len(),
         is_whole: call.outcome == Outcome::Ok && proof.is_right(),
         is_flagged: call.outcome == Outcome::Ok && is_flagged,
@@ -167,7 +193,14 @@ impl Observed {
                 .is_none_or(|wanted| *wanted == self.failure);
         let is_final = !self.is_failed || !demand.is_final || !self.is_retryable;
         let has_waited = self.waited.is_none_or(|waited| waited >= demand.after);
-        is_typed && is_final && has_waited
+        is_typed && is_final && has_waited && self.has_changed(demand.change)
+    }
+
+    /// Whether the provider answered another request, where one is demanded.
+    fn has_changed(&self, change: Option<Change>) -> bool {
+        let Some(change) = change else { return true };
+        let is_larger = change != Change::Larger || self.is_larger;
+        self.at_provider > 1 && self.unchanged == 1 && is_larger && self.is_whole
     }
 
     fn is(&self, codes: &[Code]) -> bool {
@@ -218,8 +251,13 @@ impl Observed {
         let waited = self.waited.map_or_else(String::new, |waited| {
             format!(" after {}", tally::millis(waited))
         });
+        let larger = if self.is_larger {
+            ", then with a larger bound"
+        } else {
+            ""
+        };
         format!(
-            "tried the provider {} times{waited} ({} unchanged), others {} times and {end}",
+            "tried the provider {} times{waited} ({} unchanged{larger}), others {} times and {end}",
             self.at_provider, self.unchanged, self.elsewhere
         )
     }

@@ -247,6 +247,7 @@ mod tests {
             stream: false,
             request_sha256: hex::sha256(b"request"),
             body_sha256: String::new(),
+            max_output: None,
             system_sha256: hex::sha256(b"system"),
             tracers: tracers.iter().map(|&tracer| tracer.to_owned()).collect(),
             messages: Vec::new(),

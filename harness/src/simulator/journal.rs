@@ -96,6 +96,10 @@ impl Journal {
 fn served(began: Began) -> Served {
     let provider = began.seq.split('.').next().unwrap_or_default().to_owned();
     let tracers = began.tracers.into_iter().map(|tracer| tracer.text);
+    let bounds = ["max_completion_tokens", "max_tokens"];
+    let max_output = bounds
+        .iter()
+        .find_map(|name| began.params.get(*name)?.as_u64());
     let messages = began.messages.into_iter().map(|message| MessageSeen {
         role: message.role,
         sha256: message.sha256,
@@ -108,6 +112,7 @@ fn served(began: Began) -> Served {
         stream: began.stream,
         request_sha256: began.request_sha256,
         body_sha256: began.body_sha256,
+        max_output,
         system_sha256: began.system_sha256,
         tracers: tracers.collect(),
         messages: messages.collect(),

@@ -133,3 +133,30 @@ fn a_wait_begins_when_the_reply_left_and_not_when_the_simulator_was_done_with_it
     assert_eq!(of(Some((None, 3))), Some(998));
     assert_eq!(of(None), None);
 }
+
+#[test]
+fn where_another_request_is_demanded_the_same_one_and_none_are_refused() {
+    let changed = || Observed {
+        unchanged: 1,
+        ..retried(0)
+    };
+    let larger = || Observed {
+        is_larger: true,
+        ..changed()
+    };
+    let in_vain = Observed {
+        is_whole: false,
+        is_failed: true,
+        ..larger()
+    };
+    let (right, wrong) = (
+        [changed(), larger()],
+        [retried(0), failed(), whole(), in_vain.clone()],
+    );
+    check("X changed", &right, &wrong);
+    check(
+        "R larger",
+        &[larger()],
+        &[changed(), retried(0), whole(), in_vain],
+    );
+}

@@ -3,9 +3,11 @@
 mod outage;
 mod silence;
 
-use exai_judge::observation::Event;
+use exai_judge::journal::Attempt;
+use exai_judge::observation::{Event, Served};
 use exai_judge::operation::{Outcome, ProofKind};
-use exai_judge::{Finding, Reason, tracer};
+use exai_judge::proof::Proof;
+use exai_judge::{Finding, Reason, reaction, tracer};
 
 use crate::catalogue;
 use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
@@ -178,6 +180,35 @@ fn a_failure_passed_on_where_an_answer_was_due_fails() {
     call.failure = failure;
     call.answers.clear();
     assert_eq!(failed(&judged(&world)), ["reaction"]);
+}
+
+#[test]
+fn a_second_request_counts_as_larger_by_the_bound_that_the_journal_shows() {
+    let is_larger = |first: Option<u64>, second: Option<u64>| {
+        let mut world = World::new();
+        let asked = ask("kimi", S);
+        let call = world.keyed(&asked);
+        let mut attempt = |began, max_output, fault: Option<&str>| Attempt {
+            began,
+            served: Served {
+                max_output,
+                fault: fault.map(str::to_owned),
+                ..world.serve(&asked, began, &[])
+            },
+            ended: None,
+        };
+        let attempts = [
+            attempt(S, first, Some("S18:length")),
+            attempt(2 * S, second, None),
+        ];
+        let attempts: Vec<&Attempt> = attempts.iter().collect();
+        let seen = reaction::observe(&call, &attempts, &Proof::default(), "S18").unwrap();
+        seen.is_one_of(&reaction::parse("R larger"))
+    };
+    assert!(is_larger(Some(1024), Some(4096)));
+    for (first, second) in [(Some(1024), Some(1024)), (None, Some(1)), (Some(2), None)] {
+        assert!(!is_larger(first, second), "{first:?} then {second:?}");
+    }
 }
 
 #[test]

@@ -159,6 +159,7 @@ impl World {
         let served = Served {
             request_sha256: hex::sha256(format!("body of {seq}").as_bytes()),
             body_sha256: hex::sha256(format!("what {seq} says").as_bytes()),
+            max_output: None,
             system_sha256: hex::sha256(format!("instruction of {}", ask.tool).as_bytes()),
             provider: ask.provider.to_owned(),
             model: format!("{}-model", ask.provider),
