@@ -37,7 +37,7 @@ impl Service {
         let gate = Gate::new(&app.config, desk.clone(), &[address], calls, &app.toolbox)?;
         let trusted = app.config.server.trusted_proxies.clone();
         let threshold = Threshold::new(&app.config.limits, trusted.into());
-        let protocol = mcp::service(&app.toolbox, &app.config, ending.clone())?;
+        let protocol = mcp::service(&app.toolbox, &app.config, ending.clone(), None)?;
         let routes = public::routes(protocol, gate, None);
         let door = Door {
             listener,

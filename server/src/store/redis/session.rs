@@ -35,8 +35,10 @@ impl Redis {
             .arg(handshake)
             .arg("PX")
             .arg(life(idle));
-        let mut manager = self.link.manager().await?;
-        let _: Value = self.link.settle(command.query_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let _: Value = self
+            .link
+            .settle(ticket, command.query_async(&mut manager).await)?;
         Ok(())
     }
 
@@ -50,8 +52,9 @@ impl Redis {
         call.key(Keys::of(owner).session(id))
             .arg(milliseconds(idle))
             .arg(life(idle));
-        let mut manager = self.link.manager().await?;
-        self.link.settle(call.invoke_async(&mut manager).await)
+        let (mut manager, ticket) = self.link.manager().await?;
+        self.link
+            .settle(ticket, call.invoke_async(&mut manager).await)
     }
 
     pub(in crate::store) async fn handshake(
@@ -61,8 +64,9 @@ impl Redis {
     ) -> Result<Option<String>, StoreError> {
         let mut command = redis::cmd("GET");
         command.arg(Keys::of(owner).session(id));
-        let mut manager = self.link.manager().await?;
-        self.link.settle(command.query_async(&mut manager).await)
+        let (mut manager, ticket) = self.link.manager().await?;
+        self.link
+            .settle(ticket, command.query_async(&mut manager).await)
     }
 
     pub(in crate::store) async fn end_session(
@@ -72,8 +76,10 @@ impl Redis {
     ) -> Result<(), StoreError> {
         let mut command = redis::cmd("DEL");
         command.arg(Keys::of(owner).session(id));
-        let mut manager = self.link.manager().await?;
-        let _: Value = self.link.settle(command.query_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let _: Value = self
+            .link
+            .settle(ticket, command.query_async(&mut manager).await)?;
         Ok(())
     }
 }
