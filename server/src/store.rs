@@ -66,7 +66,7 @@ pub enum Home {
 pub struct Operation {
     /// `append`, `read`, `delete`, `list`, `recall`, `call_change`, `call_read`, `hold`,
     /// `settle`, `spent`, `usage`, `waiting`, `backlog`, `copied`, `belongings`, `purge`, `purges`,
-    /// `session_keep`, `session_look`, `session_read`, `session_end` or `probe`.
+    /// `session_keep`, `session_look`, `session_read`, `session_end`, `rates` or `probe`.
     pub name: &'static str,
     /// From the call to its result.
     pub elapsed: Duration,

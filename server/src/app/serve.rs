@@ -4,6 +4,8 @@
 //! the protocol's streams, close what is left, put the record on disk. A second signal cuts it
 //! short.
 
+mod background;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +18,11 @@ use tokio_util::task::TaskTracker;
 use super::guard::Guard;
 use super::reload::Reloading;
 use super::signals::Signals;
-use super::{App, AppError, heap, manifest, probes};
+use super::{App, AppError, manifest};
 use crate::auth::audit::Audit;
 use crate::auth::daemon_key::DaemonKey;
 use crate::cli::BUG;
 use crate::config::{AuthMode, Config, Sources, StoreKind};
-use crate::observe::alert::webhook::Webhook;
-use crate::observe::probe;
 use crate::protocol;
 
 use crate::transport::admin::{self, Admin};
@@ -128,8 +128,9 @@ pub(super) async fn serve(config: Config, sources: Sources) -> Result<(), AppErr
         .map_err(|error| AppError::theirs("auth", error))?
         .among(app.store.shared());
     let reloading = reloading(&app, &gate, (sources, audit.clone()));
+    background::hold_rates(&app, &gate, &running);
     open_doors(&app, (gate, key), bound, &mut running)?;
-    spawn_background(&app, reloading, &running);
+    background::spawn(&app, reloading, &running);
     if app.config.auth.mode == AuthMode::None {
         tracing::warn!("authentication is off: whoever reaches the loopback address is admin");
     }
@@ -305,53 +306,6 @@ fn admin_routes(app: &App, daemon: &Ws, running: &Running) -> Routes {
         scrape_token: app.config.secrets.metrics.clone(),
     });
     pages.merge(ws::monitoring(feed))
-}
-
-fn spawn_background(app: &App, reloading: Reloading, running: &Running) {
-    let interval = app.config.health.interval;
-    let probing = probe::run(
-        app.health.clone(),
-        probes::of(app),
-        interval,
-        running.ending.clone(),
-    );
-    running.background.spawn(probing);
-    let watching = app.watch.clone().run(interval, running.ending.clone());
-    if let Some(url) = app.config.alerts.webhook() {
-        let webhook = Webhook {
-            url,
-            instance: app.identity.instance().into(),
-            metrics: app.metrics.clone(),
-        };
-        let telling = webhook.run(app.watch.turned(), running.ending.clone());
-        running.background.spawn(telling);
-    }
-    if let Some(exporting) = app.exporter(running.ending.clone()) {
-        running.background.spawn(exporting);
-    }
-    running.background.spawn(watching);
-    running.background.spawn(heap::trim(running.ending.clone()));
-    let cleaning = app.files.clone().watch(running.ending.clone());
-    running.background.spawn(cleaning);
-    if let Some(keeper) = app.keeper.clone() {
-        let pace = super::pace(&app.config, interval);
-        running
-            .background
-            .spawn(keeper.run(pace, running.ending.clone()));
-    }
-    let (router, ending) = (Arc::clone(&app.router), running.ending.clone());
-    running
-        .background
-        .spawn(async move { router.watch(ending).await });
-    let jwt = &app.config.auth.jwt;
-    let spans = (jwt.jwks_refresh, jwt.jwks_stale);
-    let remote = reloading.remote.clone();
-    let fetching = remote.watch(spans, app.health.clone(), running.ending.clone());
-    running.background.spawn(fetching);
-    running
-        .background
-        .spawn(reloading.run(running.ending.clone()));
-    running.background.close();
 }
 
 async fn drain(app: &App, running: Running) {

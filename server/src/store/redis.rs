@@ -7,6 +7,7 @@ mod call;
 pub mod guard;
 mod link;
 mod lookout;
+mod rate;
 mod reply;
 mod session;
 mod spending;
@@ -47,6 +48,7 @@ pub struct Redis {
     settle: Script,
     tally: Script,
     look: Script,
+    rates: Script,
 }
 
 impl Redis {
@@ -77,6 +79,7 @@ impl Redis {
             settle: Script::new(include_str!("redis/settle.lua")),
             tally: Script::new(include_str!("redis/tally.lua")),
             look: Script::new(session::LOOK),
+            rates: Script::new(include_str!("redis/rates.lua")),
         })
     }
 

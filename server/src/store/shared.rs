@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Kind, Store, StoreError, redis};
 
-/// The sessions that several instances know; cheap to clone.
+/// The sessions and rates of several instances; cheap to clone.
 #[derive(Clone)]
 pub struct Shared {
     home: Arc<redis::Redis>,
@@ -83,5 +83,16 @@ impl Shared {
         let started = Instant::now();
         let result = self.home.end_session(owner, id).await;
         self.store.report("session_end", started, result)
+    }
+
+    /// Adds what this instance took to each bucket, in microseconds of its rate, and tells for each
+    /// how many microseconds from now it is full again.
+    ///
+    /// # Errors
+    /// An outage, after which it may or may not have counted.
+    pub async fn take_rates(&self, taken: &[(String, u64)]) -> Result<Vec<u64>, StoreError> {
+        let started = Instant::now();
+        let result = self.home.take_rates(taken).await;
+        self.store.report("rates", started, result)
     }
 }

@@ -3,13 +3,19 @@
 //! A bucket is one number, the time at which it will be full again; a request is accepted when
 //! that time is at most the burst away. So in every window of T seconds at most `rate * T + burst`
 //! requests are accepted, and under pressure `rate * T` are. Three scopes are taken together or not
-//! at all: a refusal by one costs the others nothing.
+//! at all: a refusal by one costs the others nothing. How several instances hold their rates
+//! together is in `rate/together.rs`.
+
+pub mod together;
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use together::{Account, Key};
+use tokio::sync::Notify;
 
 use crate::config::Rate;
 
@@ -32,6 +38,8 @@ pub struct Pace {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bucket {
     full_at: Nanos,
+    /// What this instance took and has not told the others, as time of the rate.
+    untold: Nanos,
 }
 
 impl Pace {
@@ -58,6 +66,7 @@ impl Pace {
     pub fn take(self, bucket: Bucket, now: Nanos) -> Bucket {
         Bucket {
             full_at: bucket.full_at.max(now) + self.interval,
+            untold: bucket.untold.saturating_add(self.interval),
         }
     }
 }
@@ -125,9 +134,10 @@ impl<K: Hash + Eq> Table<K> {
         if is_crowded { SECOND } else { 0 }
     }
 
-    fn take(&mut self, key: K, now: Nanos) {
+    fn take(&mut self, key: K, now: Nanos) -> Bucket {
         let bucket = self.buckets.entry(key).or_default();
         *bucket = self.pace.take(*bucket, now);
+        *bucket
     }
 
     fn drop_idle(&mut self, now: Nanos, idle: Nanos) {
@@ -149,6 +159,8 @@ struct Tables {
     pace: Pace,
     addresses: Table<IpAddr>,
     principals: Table<String>,
+    /// `None` where this is the only instance.
+    account: Option<Account>,
 }
 
 /// The three scopes of one listener.
@@ -156,6 +168,8 @@ struct Tables {
 pub struct Rates {
     idle: Nanos,
     tables: Mutex<Tables>,
+    /// Much was taken since the others were told.
+    due: Notify,
 }
 
 impl Rates {
@@ -169,16 +183,18 @@ impl Rates {
             pace: Pace::new(rate.global, rate.burst),
             addresses: Table::new(address, rate.table),
             principals: Table::new(principal, rate.table),
+            account: None,
         };
         Self {
             idle: Nanos::try_from(rate.idle.as_nanos()).unwrap_or(Nanos::MAX),
             tables: Mutex::new(tables),
+            due: Notify::new(),
         }
     }
 
     /// Other rates from now on; what was taken from the buckets stays taken.
     pub fn set(&self, rate: &Rate) {
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = self.lock();
         tables.pace = Pace::new(rate.global, rate.burst);
         tables.addresses.pace = Pace::new(rate.address, rate.burst);
         tables.principals.pace = Pace::new(rate.principal, rate.burst);
@@ -196,7 +212,7 @@ impl Rates {
         principal: Option<&str>,
     ) -> Result<(), OverRate> {
         let address = network(address);
-        let mut guard = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.lock();
         let tables = &mut *guard;
         tables.addresses.sweep(now, self.idle);
         tables.principals.sweep(now, self.idle);
@@ -216,12 +232,26 @@ impl Rates {
                 wait: Duration::from_nanos(longest),
             });
         }
+        let mut is_due = false;
         if let Some(owner) = owner {
-            tables.principals.take(owner, now);
+            let (bucket, pace) = (
+                tables.principals.take(owner.clone(), now),
+                tables.principals.pace,
+            );
+            is_due |= tables.note(Key::Principal(owner), bucket, pace);
         }
-        tables.addresses.take(address, now);
+        let (bucket, pace) = (tables.addresses.take(address, now), tables.addresses.pace);
+        is_due |= tables.note(Key::Address(address), bucket, pace);
         tables.global = tables.pace.take(tables.global, now);
+        is_due |= tables.note(Key::All, tables.global, tables.pace);
+        if is_due {
+            self.due.notify_one();
+        }
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

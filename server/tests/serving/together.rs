@@ -1,4 +1,7 @@
-//! Sessions of revision 2025-11-25 at several instances on one Redis: each knows them all.
+//! Several instances on one Redis: each knows all sessions of revision 2025-11-25, and the rates
+//! are those of one.
+
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -7,8 +10,13 @@ use super::process::{Reply, Server, request, serve_jwt, token, wait_for};
 use super::redis::Redis;
 
 fn instance(redis: &Redis) -> Server {
+    instance_with(redis, &[])
+}
+
+fn instance_with(redis: &Redis, own: &[&str]) -> Server {
     let url = format!("store.url={}", redis.url);
-    let server = serve_jwt(&["--demo", "store.kind=redis", &url]);
+    let settings = [&["--demo", "store.kind=redis", &url], own].concat();
+    let server = serve_jwt(&settings);
     wait_for("readiness", || {
         (server.admin("/health/ready", &[]).status == 200).then_some(())
     });
@@ -138,4 +146,55 @@ fn without_redis_an_instance_goes_by_its_own_sessions_and_asks_for_patience_with
     alice.answer(&left, 5);
     bob.answer(&left, 6);
     assert_eq!(refused(&bob.call(&right, 7)), unknown());
+}
+
+/// How many requests of these callers two instances accept in this time, all sent as fast as they
+/// are answered.
+fn accepted(servers: &[Server; 2], callers: &[Client], span: Duration) -> usize {
+    let ends = Instant::now() + span;
+    let ask = |caller: &Client, server: &Server| {
+        let mut accepted = 0;
+        while Instant::now() < ends {
+            let reply = caller.send(server, "GET", b"");
+            accepted += usize::from(reply.status != 429);
+        }
+        accepted
+    };
+    std::thread::scope(|scope| {
+        let pairs = servers
+            .iter()
+            .flat_map(|server| callers.iter().map(move |caller| (caller, server)));
+        let asking = pairs.map(|(caller, server)| scope.spawn(move || ask(caller, server)));
+        let asking: Vec<_> = asking.collect();
+        asking.into_iter().map(|one| one.join().unwrap()).sum()
+    })
+}
+
+/// In six seconds two instances accept six times the rate, a burst each and what is taken between
+/// reports, for which there is room of another burst; by themselves they would accept fourteen
+/// times the rate.
+#[test]
+fn two_instances_keep_the_rates_of_one() {
+    let Some(redis) = Redis::start() else { return };
+    let span = Duration::from_secs(6);
+    let cases: [(&[&str], usize, usize); 3] = [
+        (&["limits.rate.principal=6"], 1, 6),
+        (&["limits.rate.address=5"], 2, 5),
+        (&["limits.rate.global=4"], 2, 4),
+    ];
+    for (own, callers, rate) in cases {
+        let servers = [instance_with(&redis, own), instance_with(&redis, own)];
+        let names = ["alice", "bob"].into_iter().take(callers);
+        let callers: Vec<Client> = names.map(Client::of).collect();
+        let accepted = accepted(&servers, &callers, span);
+        let sustained = rate * 6;
+        let most = sustained + 3 * rate;
+        assert!(accepted <= most, "{accepted} of {most} at {rate} a second");
+        assert!(accepted >= sustained / 2, "{accepted} of {sustained}");
+        // What was taken is waited for before the next case, which has buckets of the same names.
+        wait_for("full buckets", || {
+            let reply = callers[0].send(&servers[0], "GET", b"");
+            (reply.status != 429).then_some(())
+        });
+    }
 }

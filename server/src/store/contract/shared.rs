@@ -54,3 +54,24 @@ async fn a_session_ends_when_idle_and_a_request_prolongs_it() {
     assert!(began.elapsed() >= idle, "{:?}", began.elapsed());
     assert_eq!(shared.has_session("ada", "idle", idle).await, Ok(false));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_instances_take_from_a_bucket_adds_up_and_drains() {
+    let Some(bench) = super::redis(LIMITS).await else {
+        return;
+    };
+    let other = Store::open(bench.home.clone(), LIMITS, silent()).await;
+    let (one, two) = (
+        bench.store.shared().unwrap(),
+        other.unwrap().shared().unwrap(),
+    );
+    let take = |micros: u64| vec![("hot".to_owned(), micros), ("calm".to_owned(), 0)];
+    assert_eq!(one.take_rates(&take(500_000)).await, Ok(vec![500_000, 0]));
+    let left = two.take_rates(&take(400_000)).await.unwrap();
+    assert!((600_000..=900_000).contains(&left[0]), "{left:?}");
+    assert_eq!(left[1], 0);
+    until("the bucket is full again", async || {
+        one.take_rates(&take(0)).await == Ok(vec![0, 0])
+    })
+    .await;
+}

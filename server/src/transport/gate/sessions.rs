@@ -24,6 +24,9 @@ impl Gate {
     /// The same, of an instance that is one of several.
     #[must_use]
     pub fn among(self, shared: Option<Shared>) -> Self {
+        if shared.is_some() {
+            self.rates.account();
+        }
         Self {
             sessions: self.sessions.among(shared),
             ..self
