@@ -175,6 +175,8 @@ mod together;
 mod tools;
 #[path = "serving/tracing.rs"]
 mod tracing;
+#[path = "serving/turns.rs"]
+mod turns;
 #[path = "serving/twelve.rs"]
 mod twelve;
 #[path = "serving/upkeep.rs"]
