@@ -18,8 +18,10 @@ impl Redis {
         for (name, micros) in taken {
             call.key(bucket(name)).arg(*micros);
         }
-        let mut manager = self.link.manager().await?;
-        let left: Vec<u64> = self.link.settle(call.invoke_async(&mut manager).await)?;
+        let (mut manager, ticket) = self.link.manager().await?;
+        let left: Vec<u64> = self
+            .link
+            .settle(ticket, call.invoke_async(&mut manager).await)?;
         if left.len() == taken.len() {
             Ok(left)
         } else {
