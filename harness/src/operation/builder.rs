@@ -121,19 +121,28 @@ impl Builder {
 
     /// A chat that opens or continues `conversation`, with an idempotency key.
     pub fn turn(&mut self, conversation: &Conversation, shape: &Shape) -> OperationPlan {
-        let mut arguments = Map::new();
-        let fresh = self.prompt(&mut arguments, shape);
+        let plan = self.chat(shape);
+        self.said_in(conversation, plan)
+    }
+
+    /// A chat of [`Self::chat`] as the next turn of `conversation`, with an idempotency key.
+    #[must_use]
+    pub fn said_in(&self, conversation: &Conversation, mut plan: OperationPlan) -> OperationPlan {
+        let (Ask::Tool { arguments, .. }, ProofKind::Keyed { tracers, .. }) =
+            (&mut plan.ask, &mut plan.proof)
+        else {
+            return plan;
+        };
         let user = arguments["prompt"].as_str().unwrap_or_default();
         let user_sha256 = Some(sha256(user.as_bytes()));
         let action = match &conversation.continuation_id {
             Some(id) => {
-                arguments.insert("continuation_id".into(), id.as_str().into());
+                arguments["continuation_id"] = id.as_str().into();
                 ThreadAction::Append
             }
             None => ThreadAction::Create,
         };
-        let planted = conversation.planted.iter().cloned().chain(fresh).collect();
-        let mut plan = self.keyed(("chat", arguments), planted, 1, shape.deadline);
+        tracers.splice(..0, conversation.planted.iter().cloned());
         plan.thread = Some(ThreadUse {
             thread: conversation.thread.clone(),
             action,

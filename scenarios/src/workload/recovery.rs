@@ -10,13 +10,16 @@ use self::categories::Silence;
 use self::landing::{Landing, Lane};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use exai_harness::client::Client;
+use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
-use exai_judge::{Outcome, Transport};
+use exai_judge::{Call, Outcome, Transport};
 use exai_mocks::plan::{Plan, Rule, When};
 use futures::future::try_join_all;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::reading::PACE;
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
@@ -173,32 +176,70 @@ async fn session(
         number: 100 + number,
     };
     let client = stage.client(person, WIRES[number % WIRES.len()]).await?;
-    let mut builder = stage.builder(2_100 + number as u64);
+    let builder = stage.builder(2_100 + number as u64);
     let first = landings.first().map_or(0, |landing| landing.plan.op);
-    let mut conversation = Conversation::new(format!("v2-{number}-{first}"));
     let mut pace = tokio::time::interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut session = Session {
+        stage,
+        client,
+        pace,
+        builder,
+        conversation: Conversation::new(format!("v2-{number}-{first}")),
+    };
     for landing in &landings {
         stage.check_stop()?;
-        pace.tick().await;
-        stage.perform(&client, &landing.plan).await;
-        let shape = Shape {
-            model: landing.model(stage),
-            ..Shape::plain(PATIENCE)
-        };
-        if conversation.planted.len() >= EXCHANGES {
-            conversation = Conversation::new(format!("v2-{number}-{}", landing.plan.op));
+        let fresh = || Conversation::new(format!("v2-{number}-{}", landing.plan.op));
+        if landing.slot.row.history {
+            session.conversation = fresh();
+            session.go_on(landing).await;
+            let plan = landing.plan.clone();
+            let plan = session.builder.said_in(&session.conversation, plan);
+            session.say(&plan).await;
+        } else {
+            session.perform(&landing.plan).await;
         }
-        let next = builder
-            .turn(&conversation, &shape)
-            .within(CRITERION, "next");
-        pace.tick().await;
-        let call = stage.perform(&client, &next).await;
-        if call.outcome == Outcome::Ok {
-            conversation.acknowledge(&next, call.meta.and_then(|meta| meta.continuation_id));
+        if session.conversation.planted.len() >= EXCHANGES {
+            session.conversation = fresh();
         }
+        session.go_on(landing).await;
     }
     Ok(landings)
+}
+
+/// A client in the middle of a conversation.
+struct Session<'a> {
+    stage: &'a Stage,
+    client: Arc<Client>,
+    pace: Interval,
+    builder: Builder,
+    conversation: Conversation,
+}
+
+impl Session<'_> {
+    /// A good turn with the model of a landing.
+    async fn go_on(&mut self, landing: &Landing) {
+        let shape = Shape {
+            model: landing.model(self.stage),
+            ..Shape::plain(PATIENCE)
+        };
+        let next = self.builder.turn(&self.conversation, &shape);
+        self.say(&next.within(CRITERION, "next")).await;
+    }
+
+    async fn perform(&mut self, plan: &OperationPlan) -> Call {
+        self.pace.tick().await;
+        self.stage.perform(&self.client, plan).await
+    }
+
+    /// A turn of the conversation.
+    async fn say(&mut self, plan: &OperationPlan) {
+        let call = self.perform(plan).await;
+        if call.outcome == Outcome::Ok {
+            let handle = call.meta.and_then(|meta| meta.continuation_id);
+            self.conversation.acknowledge(plan, handle);
+        }
+    }
 }
 
 /// Fails one provider until its breaker opens, heals it, and goes on calling until the provider is

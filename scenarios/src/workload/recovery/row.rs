@@ -27,6 +27,9 @@ pub(super) struct Row {
     /// Whether the provider is left alone for that model afterwards.
     #[serde(default)]
     pub quota: bool,
+    /// Whether it lands on a turn that comes after an answer of the same model.
+    #[serde(default)]
+    pub history: bool,
     /// How many sessions it lands on at once, all of them asking before any is refused.
     #[serde(default = "one")]
     pub together: usize,
