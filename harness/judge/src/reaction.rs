@@ -168,7 +168,7 @@ pub fn observe(call: &Call, attempts: &[&Attempt], proof: &Proof, fault: &str) -
 }
 
 /// From the reply that told of the fault to the next attempt, ns. A simulator notes the first byte
-/// before it sends it, and the end some time after: from there a wait would look shorter than it was.
+/// before it sends it, and the end some time after: from there a wait would look too short.
 fn waited(faulted: &Attempt, next: &Attempt) -> Option<u64> {
     let (ended, delivered) = faulted.ended.as_ref()?;
     let told = delivered.first_byte_at.unwrap_or(*ended);

@@ -8,9 +8,11 @@ use exai_harness::evidence::{Evidence, RunName};
 use exai_harness::history::History;
 use exai_harness::report::Report;
 use exai_harness::runkey;
+use exai_judge::Finding;
+use exai_judge::criterion::Criteria;
 use exai_scenarios::drawing::{Asked, Told};
 use exai_scenarios::{catalogue, conclude};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The workspace.
 pub fn root() -> PathBuf {
@@ -106,18 +108,30 @@ impl Desk {
             before: Trend::default(),
         };
         let report = asked.draw(told, found.clone(), conclude::sidelines(&history));
-        let verdicts = conclude::verdicts(&report);
-        let texts = conclude::criteria_texts(&criteria, "quick").expect("texts");
-        let value = serde_json::to_value(&report).expect("JSON");
+        self.enter(&criteria, &evidence, (&plan, &found, &report));
+        evidence.folder().display().to_string()
+    }
+
+    /// Seals the record and tells the ledger of it.
+    fn enter(
+        &self,
+        criteria: &Criteria,
+        evidence: &Evidence,
+        (plan, found, report): (&Value, &[Finding], &Report),
+    ) {
+        let verdicts = conclude::verdicts(report);
+        let texts = conclude::criteria_texts(criteria, "quick").expect("texts");
+        let value = serde_json::to_value(report).expect("JSON");
         let root = evidence.seal(&json!(found), &value, texts).expect("save 3");
-        let ledger = Ledger::at(&reports.join("ledger"));
-        let at = begin.to_string();
+        let ledger = Ledger::at(&self.folder.path().join("reports/ledger"));
+        let at = report.run.ended_at.to_string();
         let intent = json!({"intent": evidence.intent(), "plan": plan});
         ledger
             .append(Line::Intent, &report.run.run_id, &at, intent)
             .expect("an intent");
         let outcome = json!({
-            "root": root, "claim": "merge-ready", "verdicts": verdicts, "server_sha256": server,
+            "root": root, "claim": "merge-ready", "verdicts": verdicts,
+            "server_sha256": report.identity.server_sha256,
             "policy_digest": report.identity.policy_digest, "profile": "quick",
             "driver": report.run.driver, "store": report.run.store, "seed": "7",
             "ended_at": at, "spoiler": null,
@@ -125,6 +139,5 @@ impl Desk {
         ledger
             .append(Line::Outcome, &report.run.run_id, &at, outcome)
             .expect("an outcome");
-        evidence.folder().display().to_string()
     }
 }

@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_is_refused_says_why_under_its_own_id() {
-        let table = [
+        all_refused(&[
             (
                 r#"{"op":"fly","request_id":"a"}"#,
                 "unknown variant `fly`",
@@ -329,6 +329,20 @@ mod tests {
                 Value::Null,
             ),
             (
+                r#"{"request_id":"a"}"#,
+                "missing field `op`",
+                Value::from("a"),
+            ),
+            (r#"{"op":7}"#, "", Value::Null),
+            ("[]", "", Value::Null),
+            ("3", "", Value::Null),
+        ]);
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_at_any_depth() {
+        all_refused(&[
+            (
                 r#"{"op":"ping","request_id":1,"request_id":2}"#,
                 "duplicate field",
                 Value::Null,
@@ -344,19 +358,14 @@ mod tests {
                 "a name stands twice",
                 Value::from("a"),
             ),
-            (
-                r#"{"request_id":"a"}"#,
-                "missing field `op`",
-                Value::from("a"),
-            ),
-            (r#"{"op":7}"#, "", Value::Null),
-            ("[]", "", Value::Null),
-            ("3", "", Value::Null),
-        ];
+        ]);
+    }
+
+    fn all_refused(table: &[(&str, &str, Value)]) {
         for (text, wanted, id) in table {
             let (message, given) = refused(text);
             assert!(message.contains(wanted), "{text}: {message}");
-            assert_eq!(given, id, "{text}");
+            assert_eq!(given, *id, "{text}");
         }
     }
 
