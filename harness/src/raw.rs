@@ -139,6 +139,24 @@ pub async fn send(
     gap: Duration,
     wait: Duration,
 ) -> RawReply {
+    exchange((address, source), (pieces, gap), End::Open, wait).await
+}
+
+/// What becomes of the own half of a connection once everything is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It stays open.
+    Open,
+    /// It ends: no more will come.
+    Ended,
+}
+
+async fn exchange(
+    (address, source): (SocketAddr, Ipv4Addr),
+    (pieces, gap): (&[Vec<u8>], Duration),
+    own_half: End,
+    wait: Duration,
+) -> RawReply {
     let until = Instant::now() + wait;
     let mut reply = RawReply::default();
     let mut stream = match timeout_at(until, lane::open(source, address)).await {
@@ -158,12 +176,33 @@ pub async fn send(
             Err(_late) => return troubled(reply, "timeout"),
         }
     }
+    if own_half == End::Ended {
+        // One that has gone shows in what is read.
+        let _ = timeout_at(until, stream.shutdown()).await;
+    }
     let end = finish(&mut stream, &mut read, until).await;
     parse(&read, &mut reply);
     match end {
         Some(trouble) => troubled(reply, &trouble),
         None => reply,
     }
+}
+
+/// Sends one request and ends the own half of the connection, so that nothing more can come.
+pub async fn send_and_end(
+    address: SocketAddr,
+    source: Ipv4Addr,
+    request: &RawRequest,
+    wait: Duration,
+) -> RawReply {
+    let pieces = [request.bytes()];
+    exchange(
+        (address, source),
+        (&pieces, Duration::ZERO),
+        End::Ended,
+        wait,
+    )
+    .await
 }
 
 /// Sends one request at once.

@@ -156,6 +156,11 @@ impl RawSocket {
         let _ = timeout_at(self.until, self.stream.write_all(bytes)).await;
     }
 
+    /// Ends its own half of the connection without a close frame; the other half stays open.
+    pub async fn end_half(&mut self) {
+        let _ = timeout_at(self.until, self.stream.shutdown()).await;
+    }
+
     /// Writes bytes, if the other end is still there to take them.
     pub async fn may_write(&mut self, bytes: &[u8]) -> bool {
         let wait = Duration::from_millis(200);

@@ -23,6 +23,7 @@ pub mod stand_in;
 pub mod starts;
 pub mod tokens;
 pub mod untried;
+pub mod way;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -2,18 +2,26 @@
 //! providers hold answers back, and they are pressed in ways from which the judged one is spared.
 //! All run at once, beside the rest of the battery.
 
+mod arguments;
+mod bodies;
 mod boundaries;
+mod cancels;
 mod credentials;
+mod downgrades;
 mod exhaustion;
 mod floods;
 mod frames;
 mod hostile;
+mod letters;
+mod paths;
 mod pipes;
 mod policies;
 mod preambles;
 mod proxies;
+mod refusals;
 mod secrets;
 mod slow;
+mod strangers;
 mod timing;
 mod uploads;
 
@@ -33,8 +41,9 @@ const KEY: &str = "sk-7c1d9be04fa24ed1b35fe2a06c98d741";
 /// # Errors
 /// When the rig cannot start a server.
 pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
-    let all: [BoxFuture<'_, Result<(), Trouble>>; 13] = [
+    let all: [BoxFuture<'_, Result<(), Trouble>>; 14] = [
         boundaries::try_all(stage).boxed(),
+        cancels::try_all(stage).boxed(),
         credentials::try_all(stage).boxed(),
         slow::try_all(stage).boxed(),
         policies::try_all(stage).boxed(),

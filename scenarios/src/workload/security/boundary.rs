@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 const TOOLS: &str = include_str!("../../../../server/tools.toml");
 /// `limits.prompt_chars`, for texts that have no bound of their own.
 const PROMPT_CHARS: usize = 100_000;
+/// The largest whole number where an argument has no maximum of its own.
+const WHOLE: f64 = u32::MAX as f64;
 /// A name that no argument has.
 const UNKNOWN: &str = "no_such_argument";
 
@@ -174,7 +176,8 @@ fn values_beyond(schema: &Value, longest: Option<usize>) -> Vec<Fault> {
     if let Some(least) = schema["minimum"].as_f64() {
         add("minimum", number(schema, least, -1.0));
     }
-    if let Some(most) = schema["maximum"].as_f64() {
+    let whole = (schema["type"] == "integer").then_some(WHOLE);
+    if let Some(most) = schema["maximum"].as_f64().or(whole) {
         add("maximum", number(schema, most, 1.0));
     }
     let whole = |name: &str| schema[name].as_u64().map(|bound| bound as usize);
@@ -292,6 +295,9 @@ mod tests {
         assert_eq!(long.as_str().unwrap().len(), 100_001);
         assert_eq!(of("prompt.missing").arguments, json!({}));
         assert_eq!(of("prompt.missing").field, "/prompt");
+        let steps = all.iter().find(|one| one.what == "total_steps.maximum");
+        let beyond = steps.unwrap().arguments["total_steps"].clone();
+        assert_eq!(beyond, 4_294_967_296_u64);
         assert_eq!(of("thinking_mode.type").arguments["thinking_mode"], 7);
     }
 

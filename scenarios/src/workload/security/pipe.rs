@@ -55,20 +55,33 @@ impl Pipe {
 
     /// Greets as a client of 2025-11-25 does; whether it was answered.
     pub async fn greet(&mut self) -> bool {
+        let said = self.greet_as(Revision::V2025.name()).await;
+        said["result"].is_object()
+    }
+
+    /// Greets as a client of this version does; the answer.
+    pub async fn greet_as(&mut self, version: &str) -> Value {
         let software = Software::numbered(1);
-        let first = initialize(software).message(Some(0), Revision::V2025, software);
+        let mut first = initialize(software).message(Some(0), Revision::V2025, software);
+        first["params"]["protocolVersion"] = version.into();
         self.say(&first).await;
-        let answered = self.hear_id(&json!(0)).await["result"].is_object();
+        let answer = self.hear_id(&json!(0)).await;
         let done = Request::new("notifications/initialized", Value::Null);
         self.say(&done.message(None, Revision::V2025, software))
             .await;
-        answered
+        answer
     }
 
     /// Its working directory.
     #[must_use]
     pub fn work(&self) -> &Path {
         &self.work
+    }
+
+    /// Its last log lines.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        self.process.tail()
     }
 
     /// The most memory that its process ever held, KiB; None when it has ended.

@@ -1,33 +1,19 @@
 //! B12 at every boundary: what lies just beyond a bound of an argument is refused with the
 //! argument's name, on each transport, and no provider hears of it.
 
-use std::time::Duration;
-
-use exai_harness::client::software::Software;
-use exai_harness::client::{Request, Revision};
-use exai_harness::raw::socket::{RawSocket, upgrade};
-use exai_harness::raw::{RawReply, RawRequest};
 use exai_harness::server::Settings;
-use exai_harness::server::beside::Beside;
-use exai_judge::Transport;
-use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::super::asker::{Asker, either, prompt, tell};
 use super::super::boundary::{self, Beyond};
 use super::super::cells;
 use super::super::pipe::Pipe;
-use super::super::sockets::{DAEMON, MCP};
+use super::super::sockets::DAEMON;
 use super::super::stand_in::{Says, StandIn, VARIABLE};
-use super::{KEY, asking, unhurried};
+use super::super::way::{PIPE, Way, error_of, word_of};
+use super::{KEY, arguments, asking, bodies, downgrades, letters, paths, refusals, unhurried};
 use crate::stage::{Stage, Trouble};
 
-/// A transport without a token, beside those of [`cells::EDGES`].
-const PIPE: &str = Transport::Stdio.name();
-/// All of a connection's life.
-const LIFE: Duration = Duration::from_secs(120);
-/// Requests at once.
-const LANES: usize = 4;
 /// A text that is answered at once: longer ones belong into files.
 const RESEND_CHARS: usize = 60_000;
 /// What a fault of the arguments is called.
@@ -38,29 +24,63 @@ const CODES: [&str; 4] = [
     "prompt_too_long",
 ];
 
-/// Tries B12.
+/// Tries B12, and what else arguments hold.
 ///
 /// # Errors
 /// When the rig cannot start a server.
 pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
-    let (served, piped) = (
-        StandIn::start(Says::Text("an answer".to_owned()), true).await?,
-        StandIn::start(Says::Text("an answer".to_owned()), true).await?,
-    );
-    let full = unhurried().with("tools.profile", "full");
-    let served_with = full.clone().merged(&vendors(&served));
-    let beside = asking(stage, ("beside-bounds", &served), &served_with).await?;
-    let settings = piped.settings().merged(&full).merged(&vendors(&piped));
+    tokio::try_join!(over_the_network(stage), on_a_pipe(stage))?;
+    Ok(())
+}
+
+async fn over_the_network(stage: &Stage) -> Result<(), Trouble> {
+    let provider = StandIn::start(Says::Text("an answer".to_owned()), true).await?;
+    let settings = full().merged(&vendors(&provider));
+    let beside = asking(stage, ("beside-bounds", &provider), &settings).await?;
+    // Somebody else each time: whoever asks the same again is not asked for it twice.
+    for (number, edge) in (960..).zip(cells::EDGES) {
+        stage.check_stop()?;
+        let asker = Asker::with(stage, number, &["admin"]).before(&beside);
+        let mut way = Way::open(&asker, edge).await?;
+        one_edge(stage, (edge, &provider), &mut way).await;
+        arguments::one_edge(stage, (edge, &provider), &mut way).await;
+        refusals::one_edge(stage, edge, &mut way).await;
+        letters::ids(stage, (edge, &provider), &mut way).await;
+        match edge {
+            DAEMON => letters::frames(stage, &asker, &mut way).await?,
+            _ if edge == cells::EDGES[1] => {}
+            _ => letters::one_edge(stage, (edge, &asker), &mut way).await?,
+        }
+        arguments::told(stage, edge, &(beside.tail() + &beside.audit()));
+    }
+    let asker = Asker::with(stage, 966, &["admin"]).before(&beside);
+    downgrades::try_all(stage, &asker).await?;
+    bodies::try_all(stage, &asker).await;
+    Ok(())
+}
+
+async fn on_a_pipe(stage: &Stage) -> Result<(), Trouble> {
+    let provider = StandIn::start(Says::Text("an answer".to_owned()), true).await?;
+    let settings = provider
+        .settings()
+        .merged(&full())
+        .merged(&vendors(&provider));
     let own = ("pipe-bounds", &settings, &[(VARIABLE, KEY)][..]);
     let mut pipe = Pipe::start(stage, PIPE, own)?;
     pipe.greet().await;
-    for edge in cells::EDGES.into_iter().chain([PIPE]) {
-        stage.check_stop()?;
-        let provider = if edge == PIPE { &piped } else { &served };
-        let mut way = Way::open(stage, &beside, (edge, &mut pipe)).await?;
-        one_edge(stage, (edge, provider), &mut way).await;
-    }
+    let mut way = Way::Pipe(&mut pipe);
+    one_edge(stage, (PIPE, &provider), &mut way).await;
+    arguments::one_edge(stage, (PIPE, &provider), &mut way).await;
+    letters::ids(stage, (PIPE, &provider), &mut way).await;
+    letters::on_pipe(stage, &mut way).await;
+    paths::try_all(stage, &mut pipe, &provider).await;
+    arguments::told(stage, PIPE, &pipe.tail());
     Ok(())
+}
+
+/// Every tool, and rates out of the way.
+fn full() -> Settings {
+    unhurried().with("tools.profile", "full")
 }
 
 /// The vendors whose own tools there would otherwise not be, at the stand-in's address.
@@ -154,18 +174,6 @@ fn within() -> Vec<(String, Value)> {
     all
 }
 
-/// The one error object, wherever a dialect keeps it.
-fn error_of(said: &Value) -> &Value {
-    let places = [
-        "/result/structuredContent/error",
-        "/structuredContent/error",
-        "/error/details",
-        "/error/data",
-    ];
-    let mut found = places.iter().filter_map(|place| said.pointer(place));
-    found.next().unwrap_or(&Value::Null)
-}
-
 /// The fault that a reply finds with the arguments, if it does.
 fn fault_of(said: &Value) -> Option<&Value> {
     let error = error_of(said);
@@ -173,14 +181,6 @@ fn fault_of(said: &Value) -> Option<&Value> {
         .as_str()
         .is_some_and(|code| CODES.contains(&code));
     is_fault.then_some(error)
-}
-
-fn word_of(said: &Value) -> String {
-    match error_of(said) {
-        Value::Null if said["error"].is_null() && !said.is_null() => "accepted".to_owned(),
-        Value::Null => said["error"].to_string(),
-        error => error["code"].as_str().unwrap_or("an error").to_owned(),
-    }
 }
 
 fn refused(said: &Value, one: &Beyond) -> String {
@@ -191,103 +191,4 @@ fn refused(said: &Value, one: &Beyond) -> String {
     }
     let (category, code) = (&error["category"], &error["code"]);
     format!("{category} {code} of {field:?} instead of {:?}", one.field)
-}
-
-/// A way to call tools.
-enum Way<'a> {
-    Requests(Asker, Option<String>),
-    /// The socket, and whether it speaks the daemon's frames.
-    Socket(Box<RawSocket>, bool),
-    Pipe(&'a mut Pipe),
-}
-
-impl<'a> Way<'a> {
-    async fn open(
-        stage: &Stage,
-        beside: &Beside,
-        (edge, pipe): (&str, &'a mut Pipe),
-    ) -> Result<Self, Trouble> {
-        let failed = |reply: RawReply| Trouble::Server(format!("{edge}: {}", reply.word()));
-        // Somebody else each time: whoever asks the same again is not asked for it twice.
-        let number = cells::EDGES.iter().position(|one| *one == edge);
-        let number = number.unwrap_or(cells::EDGES.len());
-        let asker = Asker::with(stage, 960 + number, &["admin"]).before(beside);
-        Ok(match edge {
-            _ if edge == cells::EDGES[0] => {
-                let begun = asker.send(&asker.greeting()).await;
-                let session = begun.header("mcp-session-id").map(str::to_owned);
-                let Some(session) = session else {
-                    return Err(failed(begun));
-                };
-                Self::Requests(asker, Some(session))
-            }
-            _ if edge == cells::EDGES[1] => Self::Requests(asker, None),
-            MCP => {
-                let socket = asker.socket(LIFE).await.map_err(failed)?;
-                Self::Socket(Box::new(socket), false)
-            }
-            DAEMON => {
-                let request = upgrade("/ws", &asker.at.to_string(), Some("exai.v1"))
-                    .header("Authorization", &asker.authorization);
-                let opened = RawSocket::open(asker.at, asker.source, &request, LIFE).await;
-                let mut socket = opened.map_err(failed)?;
-                socket.say(&json!({"op": "hello"})).await;
-                socket.hear().await;
-                Self::Socket(Box::new(socket), true)
-            }
-            _ => Self::Pipe(pipe),
-        })
-    }
-
-    /// Calls them all; what was answered, in their order.
-    async fn ask_all(&mut self, calls: Vec<(String, Value)>) -> Vec<Value> {
-        let mut answers = Vec::new();
-        match self {
-            Self::Requests(asker, session) => {
-                let session = session.as_deref();
-                let requests: Vec<RawRequest> = calls
-                    .iter()
-                    .zip(1..)
-                    .map(|((tool, arguments), id)| request(asker, session, (id, tool, arguments)))
-                    .collect();
-                for some in requests.chunks(LANES) {
-                    let replies = join_all(some.iter().map(|request| asker.send(request))).await;
-                    let said = replies.iter().map(|it| it.message().unwrap_or_default());
-                    answers.extend(said);
-                }
-            }
-            Self::Socket(socket, is_daemon) => {
-                for (tool, arguments) in calls {
-                    let call = (answers.len() as u64 + 1, tool.as_str(), &arguments);
-                    answers.push(cells::ask(socket, *is_daemon, call).await);
-                }
-            }
-            Self::Pipe(pipe) => {
-                for (tool, arguments) in calls {
-                    let id = answers.len() as u64 + 1;
-                    answers.push(pipe.ask(id, &tool, arguments).await);
-                }
-            }
-        }
-        answers
-    }
-}
-
-fn request(
-    asker: &Asker,
-    session: Option<&str>,
-    (id, tool, arguments): (u64, &str, &Value),
-) -> RawRequest {
-    let Some(session) = session else {
-        return asker.request(tool, arguments);
-    };
-    let message = Request::tool(tool, arguments);
-    let message = message.message(Some(id), Revision::V2025, Software::numbered(1));
-    asker
-        .head("POST /mcp HTTP/1.1")
-        .header("Content-Type", "application/json")
-        .header("Accept", "application/json, text/event-stream")
-        .header("MCP-Protocol-Version", Revision::V2025.name())
-        .header("Mcp-Session-Id", session)
-        .body(message.to_string())
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use exai_harness::client::http::loopback;
-use exai_harness::raw::socket::{Heard, PING, RawSocket, frame};
+use exai_harness::raw::socket::{Heard, PING, RawSocket, TEXT, frame, upgrade};
 use exai_harness::server::Settings;
 use exai_harness::server::beside::Beside;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::super::asker::{Asker, either, pair, prompt, tool_message};
+use super::super::sockets::DAEMON;
 use super::super::stand_in::{Says, StandIn};
 use super::{asking, start, unhurried};
 use crate::stage::{Stage, Trouble};
@@ -30,7 +31,7 @@ const LIFE: Duration = Duration::from_secs(40);
 /// A clock that fired shows within this.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// Tries W4, W6, W7 and W9.
+/// Tries W4 to W7 and W9.
 ///
 /// # Errors
 /// When the rig cannot start a server or a stand-in.
@@ -123,11 +124,12 @@ async fn one_too_many(stage: &Stage, beside: &Beside, other: &Asker) -> Result<(
 /// are 40 s together.
 async fn silent(stage: &Stage) -> Result<(), Trouble> {
     let settings = Settings::default()
+        .with("limits.hello_timeout", "1s")
         .with("limits.ping_interval", "3s")
         .with("limits.ping_timeout", "3s");
     let beside = start(stage, "beside-silent", &settings).await?;
     let asker = Asker::user(stage, 895).before(&beside);
-    let mut live = open(&asker, LIFE).await?;
+    let mut live = open(&asker, LIFE * 2).await?;
     ping(&mut live).await;
     let before = beside.descriptors().unwrap_or(0);
     // Neither reads nor answers; its socket stays open on this side.
@@ -137,16 +139,8 @@ async fn silent(stage: &Stage) -> Result<(), Trouble> {
         drop(left);
         ping(&mut live).await;
     }
-    let until = Instant::now() + SLACK * 3;
-    let mut now = usize::MAX;
-    while now > before && Instant::now() < until {
-        // The live one answers the pings meanwhile.
-        ping(&mut live).await;
-        sleep(Duration::from_millis(200)).await;
-        now = beside.descriptors().unwrap_or(usize::MAX);
-    }
+    let word = let_go((&beside, before), &mut live).await;
     drop(hung);
-    let word = either(now <= before, "let go", "kept");
     let good = ping(&mut live).await;
     pair(
         stage,
@@ -154,7 +148,90 @@ async fn silent(stage: &Stage) -> Result<(), Trouble> {
         (word, &["let go"]),
         (&good, &["accepted"]),
     );
+    halves(stage, (&beside, &asker), &mut live).await?;
+    unannounced(stage, &asker).await
+}
+
+/// Whether no more descriptors are open than before, within some time.
+async fn let_go((beside, before): (&Beside, usize), live: &mut RawSocket) -> &'static str {
+    let until = Instant::now() + SLACK * 3;
+    let mut now = usize::MAX;
+    while now > before && Instant::now() < until {
+        // The live one answers the pings meanwhile.
+        ping(live).await;
+        sleep(Duration::from_millis(200)).await;
+        now = beside.descriptors().unwrap_or(usize::MAX);
+    }
+    either(now <= before, "let go", "kept")
+}
+
+/// W6: connections whose one half has ended, in the middle of a frame and between two.
+async fn halves(
+    stage: &Stage,
+    (beside, asker): (&Beside, &Asker),
+    live: &mut RawSocket,
+) -> Result<(), Trouble> {
+    let before = beside.descriptors().unwrap_or(0);
+    let mut held = Vec::new();
+    for number in 0..4 {
+        held.push(open(&asker.clone().from(loopback(912 + number)), LIFE).await?);
+    }
+    let is_counted = beside.descriptors().is_some_and(|now| now > before);
+    for (sent, half) in held.iter_mut().enumerate() {
+        let text = frame(TEXT, b"{}");
+        half.send(text.get(..sent).unwrap_or(&text)).await;
+        half.end_half().await;
+    }
+    let word = let_go((beside, before), live).await;
+    drop(held);
+    let good = ping(live).await;
+    let good = either(is_counted, &good, "the halves were never open").to_owned();
+    pair(
+        stage,
+        ("W6.half", EDGE),
+        (word, &["let go"]),
+        (&good, &["accepted"]),
+    );
     Ok(())
+}
+
+/// W5: a connection of the daemon's frames that says no hello in time, and one that says it when
+/// the other end has closed.
+async fn unannounced(stage: &Stage, asker: &Asker) -> Result<(), Trouble> {
+    let hello = json!({"op": "hello"});
+    let mut quiet = daemon(asker).await?;
+    let mut prompt = daemon(asker).await?;
+    prompt.say(&hello).await;
+    let good = match prompt.hear().await {
+        Heard::Message(said) if said["ok"] == true => "accepted".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let word = quiet.close_code().await;
+    pair(
+        stage,
+        ("W5.no hello", DAEMON),
+        (&word, &["4002"]),
+        (&good, &["accepted"]),
+    );
+    quiet.say(&hello).await;
+    let word = match quiet.hear().await {
+        Heard::Trouble(trouble) if trouble != "timeout" => "nothing".to_owned(),
+        other => format!("{other:?}"),
+    };
+    pair(
+        stage,
+        ("W5.hello after the close", DAEMON),
+        (&word, &["nothing"]),
+        (&good, &["accepted"]),
+    );
+    Ok(())
+}
+
+async fn daemon(asker: &Asker) -> Result<RawSocket, Trouble> {
+    let request = upgrade("/ws", &asker.at.to_string(), Some("exai.v1"))
+        .header("Authorization", &asker.authorization);
+    let opened = RawSocket::open(asker.at, asker.source, &request, LIFE).await;
+    opened.map_err(|reply| Trouble::Server(format!("no upgrade: {}", reply.word())))
 }
 
 /// W9: a client that stops reading while its answers come.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::super::asker::{Asker, either, pair, prompt, tell, tool_message};
 use super::super::pipe::{Pipe, word};
 use super::super::stand_in::{Says, StandIn, VARIABLE};
-use super::{KEY, asking, unhurried};
+use super::{KEY, asking, downgrades, unhurried};
 use crate::stage::{Person, Stage, Trouble};
 use exai_harness::raw::socket::Heard;
 
@@ -46,7 +46,7 @@ fn plain(stage: &Stage, name: &str) -> Result<Pipe, Trouble> {
 /// B3: a line over the limit, and then an ordinary one.
 async fn lines(stage: &Stage) -> Result<(), Trouble> {
     let mut pipe = plain(stage, "pipe-lines")?;
-    pipe.greet().await;
+    downgrades::on_pipe(stage, &mut pipe).await;
     let piece = vec![b'x'; 64 * 1024];
     for _ in 0..LINE.div_ceil(piece.len()) {
         pipe.write(&piece).await;
@@ -219,7 +219,7 @@ async fn repository(work: &Path) -> std::io::Result<()> {
 }
 
 /// Writes a file that the process may read and write.
-fn place(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn place(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::write(path, text)?;
     Nobody::when_root().map_or(Ok(()), |user| user.own(path))
 }

@@ -88,7 +88,7 @@ fn ordering(times: &mut [Vec<f64>]) -> String {
 }
 
 /// The median of some times, and its error by their quartiles.
-fn middle(times: &mut [f64]) -> (f64, f64) {
+pub(super) fn middle(times: &mut [f64]) -> (f64, f64) {
     times.sort_by(f64::total_cmp);
     let at = |share: usize| times.get(times.len() * share / 4).copied().unwrap_or(0.0);
     // 1.57 of the range between the quartiles over the root of their number: notches of a box plot.
