@@ -47,7 +47,7 @@ fn draw(parts: &[Part<'_>], mut at: usize, scope: &Value, into: &mut String) -> 
         }
         if let Some(condition) = word.strip_prefix("if ") {
             let value = look(scope, condition);
-            let holds = ![json!(false), json!(""), Value::Null].contains(&value);
+            let holds = ![json!(false), json!(""), json!([]), Value::Null].contains(&value);
             let (mut no, mut nothing) = (String::new(), String::new());
             let (end, has_else) = draw(parts, at, scope, if holds { into } else { &mut nothing });
             at = end;
@@ -191,6 +191,44 @@ fn the_chart_keeps_what_operators_are_promised() {
     assert_eq!(container["resources"], resources);
 }
 
+fn variables(objects: &[Value]) -> Vec<Value> {
+    let pod = &named(objects, "Deployment", "mine")["spec"]["template"]["spec"];
+    pod["containers"][0]["env"].as_array().unwrap().clone()
+}
+
+/// Of several replicas none has an archive of its own, and nothing that should last ends with a pod
+/// where there is a claim.
+#[test]
+fn replicas_share_an_archive_or_have_none_and_keep_their_state_in_a_claim() {
+    let shipped = variables(&objects(&values()));
+    assert!(shipped.contains(&json!({"name": "EXAI_ARCHIVE__KIND", "value": "none"})));
+    let is_told = |name: &str| shipped.iter().any(|one| one["name"] == name);
+    assert!(!is_told("EXAI_ARCHIVE__URL") && !is_told("EXAI_SERVER__TRUSTED_PROXIES"));
+    let mut all = values();
+    all["archive"]["secret"] = json!("exai-archive");
+    all["state"]["claim"] = json!("exai-state");
+    all["trustedProxies"] = json!(["10.42.0.0/16", "fd00::/8"]);
+    assert_eq!(faults(&all), Vec::<String>::new());
+    let objects = objects(&all);
+    let env = variables(&objects);
+    let from = json!({"secretKeyRef": {"name": "exai-archive", "key": "url"}});
+    for wanted in [
+        json!({"name": "EXAI_ARCHIVE__KIND", "value": "postgres"}),
+        json!({"name": "EXAI_ARCHIVE__URL", "valueFrom": from}),
+        json!({"name": "EXAI_SERVER__TRUSTED_PROXIES", "value": "10.42.0.0/16,fd00::/8"}),
+    ] {
+        assert!(env.contains(&wanted), "{wanted} in {env:?}");
+    }
+    let pod = &named(&objects, "Deployment", "mine")["spec"]["template"]["spec"];
+    let state = json!({"name": "state", "mountPath": "/var/lib/exai",
+        "subPathExpr": "$(POD_NAME)"});
+    assert_eq!(pod["containers"][0]["volumeMounts"][0], state);
+    let claim = json!({"claimName": "exai-state"});
+    assert_eq!(pod["volumes"][0]["persistentVolumeClaim"], claim);
+    let egress = named(&objects, "NetworkPolicy", "mine")["spec"]["egress"].to_string();
+    assert!(egress.contains("5432"), "{egress}");
+}
+
 #[test]
 fn one_replica_stays_and_redis_is_reached_by_the_server_alone() {
     let objects = objects(&values());
@@ -221,10 +259,14 @@ fn one_replica_stays_and_redis_is_reached_by_the_server_alone() {
 fn the_server_takes_the_variables_the_chart_sets() {
     let mut values = values();
     values["settings"] = json!({"EXAI_LIMITS__IN_FLIGHT": "256"});
-    let objects = objects(&values);
-    let pod = &named(&objects, "Deployment", "mine")["spec"]["template"]["spec"];
-    let mut command = super::process::exai(&[("EXAI_JWT_SECRET", super::process::SECRET)]);
-    for one in pod["containers"][0]["env"].as_array().unwrap() {
+    values["archive"]["secret"] = json!("exai-archive");
+    values["trustedProxies"] = json!(["10.42.0.0/16", "fd00::/8"]);
+    let of_secrets = [
+        ("EXAI_JWT_SECRET", super::process::SECRET),
+        ("EXAI_ARCHIVE__URL", "postgres://exai:6f1d0c@db/exai"),
+    ];
+    let mut command = super::process::exai(&of_secrets);
+    for one in variables(&objects(&values)) {
         if let (Some(name), Some(value)) = (one["name"].as_str(), one["value"].as_str()) {
             command.env(name, value.replace("$(REDIS_PASSWORD)", "6f1d0c"));
         }
@@ -240,7 +282,7 @@ fn the_server_takes_the_variables_the_chart_sets() {
 #[test]
 fn a_bad_value_is_refused_by_its_name_and_the_shipped_ones_are_not() {
     assert_eq!(faults(&values()), Vec::<String>::new());
-    let planted: [(&str, Value, &str); 7] = [
+    let planted: [(&str, Value, &str); 11] = [
         ("/replicas", json!(1), "/replicas"),
         ("/replica", json!(3), "replica"),
         ("/image/digest", json!("latest"), "/image/digest"),
@@ -248,6 +290,10 @@ fn a_bad_value_is_refused_by_its_name_and_the_shipped_ones_are_not() {
         ("/drainSeconds", json!("45s"), "/drainSeconds"),
         ("/settings/EXAI_JWT_SECRET", json!("x"), "EXAI_JWT_SECRET"),
         ("/hosts", json!([]), "/hosts"),
+        ("/trustedProxies", json!(["10.0.0.1"]), "/trustedProxies"),
+        ("/archive/url", json!("postgres://x"), "url"),
+        ("/settings/EXAI_ARCHIVE__KIND", json!("sqlite"), "KIND"),
+        ("/state/claim", json!(true), "/state/claim"),
     ];
     for (path, value, says) in planted {
         let mut spoiled = values();
