@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Names whose value is this run's own.
-const OWN: [&str; 25] = [
+const OWN: [&str; 26] = [
     "instance",
     "instance_id",
     "commit",
@@ -27,6 +27,7 @@ const OWN: [&str; 25] = [
     "free_percent",
     "rss_bytes",
     "waiting",
+    "anchor",
     "current",
     "version",
 ];

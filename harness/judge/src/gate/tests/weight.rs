@@ -83,13 +83,13 @@ fn why_no_run_stands_is_told_of_the_newest_that_judged_the_criterion() {
 }
 
 #[test]
-fn a_waiver_covers_what_is_missing_and_never_what_is_foreign() {
+fn a_waiver_covers_neither_what_nobody_judged_nor_what_is_foreign() {
     let mut asked = asked();
     asked.accepts = true;
     asked.waivers = vec![waiver()];
     let mut partial = run("1", 1, PASS);
     partial.findings.pop();
-    assert_eq!(asked.of(&[partial]).exit, Exit::Pass);
+    assert_eq!(asked.of(&[partial]).exit, Exit::Refused);
     let foreign = Exhibit {
         server: "b".repeat(64),
         ..run("1", 1, PASS)
