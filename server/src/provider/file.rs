@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{Body, Method, Response};
+use reqwest::{Body, Method};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::Value;
@@ -143,7 +143,7 @@ impl Provider {
         let sent = self.authorised(request).send().await;
         let response = sent.map_err(|error| exchange::unreachable_because(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = whole(response, most).await?;
+        let bytes = exchange::whole(response, most).await?;
         if status.as_u16() == 404 {
             return Ok(FileAnswer::Missing);
         }
@@ -211,18 +211,4 @@ fn form(request: reqwest::RequestBuilder, upload: Upload) -> reqwest::RequestBui
         )
         .header("content-length", length)
         .body(body)
-}
-
-async fn whole(mut response: Response, most: usize) -> Result<Vec<u8>, ProviderFailure> {
-    let mut bytes = Vec::new();
-    loop {
-        let chunk = response.chunk().await;
-        let Some(chunk) = chunk.map_err(|error| exchange::interrupted_because(&error))? else {
-            return Ok(bytes);
-        };
-        if bytes.len() + chunk.len() > most {
-            return Err(exchange::oversize(most));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
 }

@@ -1,8 +1,18 @@
 //! What several instances hold together, against a Redis.
 
 use super::*;
+use crate::store::shared::Shared;
 
 const IDLE: Duration = Duration::from_secs(60);
+
+/// What two instances on the bench's store share, each by its own connection.
+async fn two_instances(bench: &Bench) -> (Shared, Shared) {
+    let other = Store::open(bench.home.clone(), LIMITS, silent()).await;
+    (
+        bench.store.shared().unwrap(),
+        other.unwrap().shared().unwrap(),
+    )
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_embedded_home_shares_nothing() {
@@ -15,11 +25,7 @@ async fn a_session_is_its_owners_at_every_instance_until_it_ends_at_one() {
     let Some(bench) = super::redis(LIMITS).await else {
         return;
     };
-    let other = Store::open(bench.home.clone(), LIMITS, silent()).await;
-    let (one, two) = (
-        bench.store.shared().unwrap(),
-        other.unwrap().shared().unwrap(),
-    );
+    let (one, two) = two_instances(&bench).await;
     one.keep_session("ada", "s1", "{}", IDLE).await.unwrap();
     assert_eq!(two.has_session("ada", "s1", IDLE).await, Ok(true));
     assert_eq!(
@@ -60,11 +66,7 @@ async fn what_instances_take_from_a_bucket_adds_up_and_drains() {
     let Some(bench) = super::redis(LIMITS).await else {
         return;
     };
-    let other = Store::open(bench.home.clone(), LIMITS, silent()).await;
-    let (one, two) = (
-        bench.store.shared().unwrap(),
-        other.unwrap().shared().unwrap(),
-    );
+    let (one, two) = two_instances(&bench).await;
     let take = |micros: u64| vec![("hot".to_owned(), micros), ("calm".to_owned(), 0)];
     assert_eq!(one.take_rates(&take(500_000)).await, Ok(vec![500_000, 0]));
     let left = two.take_rates(&take(400_000)).await.unwrap();
