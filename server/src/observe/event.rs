@@ -169,6 +169,13 @@ impl Fields {
 }
 
 impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // To a thousandth, without the zeros that say nothing: 0.254, 15.
+        let shown = format!("{value:.3}");
+        let shown = shown.trim_end_matches('0').trim_end_matches('.');
+        self.add(field, shown);
+    }
+
     fn record_str(&mut self, field: &Field, value: &str) {
         self.add(field, value);
     }
@@ -210,5 +217,20 @@ mod tests {
         assert_eq!(all[0].text, format!("token_expired {}", 3 * KEPT - 1));
         assert_eq!(all[KEPT].text, "kimi closed → open");
         assert_eq!(happenings.newest(3).len(), 3);
+    }
+
+    #[test]
+    fn a_measure_is_shown_to_a_thousandth() {
+        let happenings = Happenings::default();
+        let subscriber = tracing_subscriber::registry().with(happenings.clone());
+        let (ratio, count) = (30.0 / 118.0, 15.0);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(alert = "error-ratio", value = ratio, "alert fires");
+            tracing::warn!(alert = "medium-errors", value = count, "alert fires");
+        });
+        let shown = happenings.newest(2);
+        let mut texts: Vec<_> = shown.iter().map(|one| one.text.as_str()).collect();
+        texts.sort_unstable();
+        assert_eq!(texts, ["error-ratio 0.254", "medium-errors 15"]);
     }
 }
