@@ -29,6 +29,7 @@ use crate::archive::{self, Archive, Keeper};
 use crate::cli::{BUG, USAGE};
 use crate::config::{ArchiveKind, Config, Current, Digests, Sources, StoreKind};
 use crate::files::FileStore;
+use crate::guard::Moved;
 use crate::observe::manifest::Identity;
 use crate::observe::stage::Stages;
 use crate::observe::{Health, Metrics, log};
@@ -224,11 +225,15 @@ async fn open_state(
     metrics: Metrics,
 ) -> Result<(Store, Option<Keeper>), AppError> {
     let changed = Arc::new(Notify::new());
-    let told = storage::told(config.store.kind, metrics, Arc::clone(&changed));
+    let told = storage::told(config.store.kind, metrics.clone(), Arc::clone(&changed));
     let opening = open_store(config, told);
     let store = stages.run("store", opening).await;
     let store = store.map_err(|error| AppError::theirs("store", error))?;
-    let opening = open_archive(config, &store, changed);
+    let moved = match config.archive.kind {
+        ArchiveKind::None => unwatched().1,
+        ArchiveKind::Sqlite | ArchiveKind::Postgres => storage::shown(metrics, storage::ARCHIVE),
+    };
+    let opening = open_archive(config, &store, moved, changed);
     let keeper = stages.run("archive", opening).await;
     let keeper = keeper.map_err(|error| AppError::theirs("archive", error))?;
     Ok((store, keeper))
@@ -239,12 +244,14 @@ async fn open_state(
 async fn open_archive(
     config: &Config,
     store: &Store,
+    moved: Moved,
     changed: Arc<Notify>,
 ) -> Result<Option<Keeper>, archive::Fault> {
     let Some(home) = archive_home(config) else {
         return Ok(None);
     };
-    let keeper = Keeper::new(Archive::new(home)?, store.clone(), changed);
+    let guarding = storage::guarding(config, storage::ARCHIVE, config.breaker.archive, moved);
+    let keeper = Keeper::new(Archive::new(home, guarding)?, store.clone(), changed);
     if let Err(cause) = keeper.archive().probe().await {
         tracing::warn!(%cause, "starting without the archive");
     }

@@ -6,6 +6,7 @@
 //! copies; a schema that is not ours takes the instance out of service, since a wrong migration
 //! would go unseen otherwise.
 
+mod entry;
 pub mod fault;
 pub mod keeper;
 mod postgres;
@@ -22,8 +23,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use sha2::{Digest as _, Sha256};
 
+use crate::guard::{Guard, Guarding, Pass};
+use crate::router::breaker::Verdict;
+
+pub use entry::{Deed, Entry};
+use entry::{hex, subject};
 pub use fault::Fault;
 pub use keeper::Keeper;
 use row::{Row, Statement};
@@ -49,33 +54,6 @@ pub enum Home {
         /// One transaction or query.
         command_timeout: Duration,
     },
-}
-
-/// One change to copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The verified principal.
-    pub owner: String,
-    /// The thread.
-    pub thread: ThreadId,
-    /// The thread's title.
-    pub title: String,
-    /// What happened to it.
-    pub deed: Deed,
-}
-
-/// What happened to a thread.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
-    /// An exchange was appended.
-    Appended {
-        /// Its number, from 1.
-        turn: u32,
-        /// What was said.
-        exchange: Box<Exchange>,
-    },
-    /// Its owner deleted it.
-    Deleted,
 }
 
 /// A copy that cannot be archived, kept aside with the reason.
@@ -113,6 +91,7 @@ enum Kind {
 
 struct Inner {
     home: Kind,
+    guard: Guard,
     /// Versions of the schema this program knows; a test may know fewer.
     known: i64,
     is_checked: AtomicBool,
@@ -135,11 +114,11 @@ impl Archive {
     ///
     /// # Errors
     /// A URL that cannot be read.
-    pub fn new(home: Home) -> Result<Self, Fault> {
-        Self::knowing(home, schema::KNOWN)
+    pub fn new(home: Home, guarding: Guarding) -> Result<Self, Fault> {
+        Self::knowing(home, guarding, schema::KNOWN)
     }
 
-    fn knowing(home: Home, known: i64) -> Result<Self, Fault> {
+    fn knowing(home: Home, guarding: Guarding, known: i64) -> Result<Self, Fault> {
         let home = match home {
             Home::Sqlite { path, busy_timeout } => {
                 Kind::Sqlite(sqlite::Sqlite::new(path, busy_timeout))
@@ -156,6 +135,7 @@ impl Archive {
         };
         Ok(Self(Arc::new(Inner {
             home,
+            guard: Guard::new(guarding),
             known,
             is_checked: AtomicBool::new(false),
         })))
@@ -178,7 +158,7 @@ impl Archive {
     pub async fn copy(&self, entries: &[Entry], now_ms: i64) -> Result<(), Fault> {
         let mut statements = Vec::new();
         for entry in entries {
-            entry_statements(entry, now_ms, &mut statements)?;
+            entry.statements(now_ms, &mut statements)?;
         }
         self.write(statements).await.map(drop)
     }
@@ -273,13 +253,16 @@ impl Archive {
         Ok(counts.first().copied().unwrap_or(0))
     }
 
-    /// Asks whether the archive answers and its schema is one this program can use.
+    /// Asks whether the archive answers and its schema is one this program can use, whatever the
+    /// breaker says: an answer ends its interval.
     ///
     /// # Errors
     /// `Schema`, or an outage.
     pub async fn probe(&self) -> Result<(), Fault> {
         self.0.is_checked.store(false, Ordering::Release);
-        self.checked().await
+        self.checked().await?;
+        self.0.guard.answered();
+        Ok(())
     }
 
     async fn whole(&self, head: &Row) -> Result<Archived, Fault> {
@@ -310,13 +293,31 @@ impl Archive {
     }
 
     async fn write(&self, statements: Vec<Statement>) -> Result<Vec<u64>, Fault> {
-        self.checked().await?;
-        self.doubt(self.run(statements).await)
+        self.guarded(self.run(statements)).await
     }
 
     async fn rows(&self, statement: Statement) -> Result<Vec<Row>, Fault> {
-        self.checked().await?;
-        self.doubt(self.ask(statement).await)
+        self.guarded(self.ask(statement)).await
+    }
+
+    /// Does what the breaker lets pass, on a schema that was looked at, and tells it how that went.
+    async fn guarded<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let pass = self.0.guard.admit().map_err(Fault::Unavailable)?;
+        let result = match self.checked().await {
+            Ok(()) => self.doubt(work.await),
+            Err(fault) => Err(fault),
+        };
+        let verdict = match &result {
+            Ok(_) => Verdict::Success,
+            Err(Fault::Unavailable(_)) => Verdict::Failure,
+            // It answered, if only to refuse.
+            Err(_) => Verdict::Business,
+        };
+        match pass {
+            Pass::Free(ticket) => self.0.guard.note(ticket, verdict),
+            Pass::Trial(trial) => drop(trial.settle(verdict)),
+        }
+        result
     }
 
     /// Has the schema looked at again after tables were not as expected.
@@ -341,51 +342,4 @@ impl Archive {
             Kind::Postgres(home) => home.ask(&statement).await,
         }
     }
-}
-
-fn entry_statements(entry: &Entry, now_ms: i64, into: &mut Vec<Statement>) -> Result<(), Fault> {
-    let thread = entry.thread.to_string();
-    let Deed::Appended { turn, exchange } = &entry.deed else {
-        into.push(
-            Statement::new(schema::FORGET)
-                .text(thread.clone())
-                .whole(now_ms),
-        );
-        into.push(
-            Statement::new(schema::DELETE)
-                .text(thread)
-                .text(&entry.owner),
-        );
-        return Ok(());
-    };
-    let body = serde_json::to_string(exchange)
-        .map_err(|error| Fault::Poison(format!("write an exchange: {error}")))?;
-    let (title, at_ms) = (entry.title.replace('\0', "\u{fffd}"), exchange.created_ms);
-    into.push(
-        Statement::new(schema::CONVERSATION)
-            .text(thread.clone())
-            .text(&entry.owner)
-            .text(title)
-            .whole(at_ms)
-            .text(subject(&entry.owner)),
-    );
-    into.push(
-        Statement::new(schema::MESSAGE)
-            .text(thread)
-            .whole((*turn).into())
-            .text(exchange.id.to_string())
-            .text(body)
-            .text(&entry.owner),
-    );
-    Ok(())
-}
-
-/// How an owner is named among what was forgotten: whoever asked for that is not kept by name.
-fn subject(owner: &str) -> String {
-    format!("owner:{}", hex(owner))
-}
-
-fn hex(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

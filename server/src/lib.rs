@@ -12,6 +12,7 @@ pub mod config;
 pub mod connect;
 pub mod failure;
 pub mod files;
+pub mod guard;
 pub mod memo;
 pub mod observe;
 pub mod protocol;

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
+use crate::guard::Guarding;
 use spending::{Held, Hold, Periods, Settlement, Spent, UsageLine};
 
 pub use call::{ALIVE_MS, CALL_PREFIX, CallChange, CallId, CallStep, StoredCall};
@@ -35,7 +36,6 @@ pub use record::{
     Append, Appended, Claim, Exchange, Recalled, StoredThread, Target, ThreadId, ThreadLimits,
     ThreadSummary,
 };
-pub use redis::guard::{Guarding, Moved};
 pub use waiting::{Belongings, Purged, Ticket, Waiting};
 
 /// Which home, and how long to wait for it.

@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{open_archive, open_store, unwatched};
@@ -38,7 +37,7 @@ impl Places {
         let store = open_store(config, unwatched()).await;
         let store = store.map_err(|error| told("store", &error))?;
         store.probe().await.map_err(|error| told("store", &error))?;
-        let keeper = open_archive(config, &store, Arc::new(Notify::new())).await;
+        let keeper = open_archive(config, &store, unwatched().1, Arc::default()).await;
         let keeper = keeper.map_err(|error| told("archive", &error))?;
         let metrics = Metrics::new();
         let router = Router::from_config(config, metrics.clone());

@@ -7,13 +7,15 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use super::thread_limits;
-use crate::config::{Config, StoreKind};
+use crate::config::{BreakerSpan, Config, StoreKind};
+use crate::guard::{Guarding, Moved};
 use crate::observe::Metrics;
 use crate::router::breaker::{BreakerSettings, Position};
-use crate::store::{Guarding, Home, Moved, Operation, Store, StoreError, Watch};
+use crate::store::{Home, Operation, Store, StoreError, Watch};
 
-/// The dependency's name in the metrics.
-const REDIS: &str = "redis";
+/// The dependencies' names in the metrics.
+pub(super) const REDIS: &str = "redis";
+pub(super) const ARCHIVE: &str = "archive";
 
 /// Opens the configured store, whose operations `watch` is told of.
 ///
@@ -24,14 +26,7 @@ pub(crate) async fn open_store(
     (watch, moved): (Watch, Moved),
 ) -> Result<Store, StoreError> {
     let row = &config.store;
-    let guarding = Guarding {
-        settings: BreakerSettings {
-            failures: config.breaker.failures,
-            first_open: config.breaker.redis.first_open,
-            max_open: config.breaker.redis.max_open,
-        },
-        moved,
-    };
+    let guarding = guarding(config, REDIS, config.breaker.redis, moved);
     let home = match row.kind {
         StoreKind::Sqlite => {
             let path = match row.path.as_str() {
@@ -53,24 +48,45 @@ pub(crate) async fn open_store(
     Store::open(home, thread_limits(config), watch).await
 }
 
+/// The breaker before a database, as configured.
+pub(super) fn guarding(
+    config: &Config,
+    dependency: &'static str,
+    span: BreakerSpan,
+    moved: Moved,
+) -> Guarding {
+    Guarding {
+        dependency,
+        settings: BreakerSettings {
+            failures: config.breaker.failures,
+            first_open: span.first_open,
+            max_open: span.max_open,
+        },
+        moved,
+    }
+}
+
 /// Nobody looks at what the store does.
 pub(crate) fn unwatched() -> (Watch, Moved) {
     (Arc::new(|_| {}), Arc::new(|_, _| {}))
 }
 
-/// The metrics are told of operations and of the breaker, and whoever copies what changed is woken.
+/// The metrics are told of operations and of the breaker before Redis, and whoever copies what
+/// changed is woken.
 pub(super) fn told(kind: StoreKind, metrics: Metrics, changed: Arc<Notify>) -> (Watch, Moved) {
-    (watch(metrics.clone(), changed), breaker(metrics, kind))
+    let moved = match kind {
+        StoreKind::Redis => shown(metrics.clone(), REDIS),
+        StoreKind::Sqlite => unwatched().1,
+    };
+    (watch(metrics, changed), moved)
 }
 
-/// Shows the breaker before Redis, where there is one.
-fn breaker(metrics: Metrics, kind: StoreKind) -> Moved {
-    if kind == StoreKind::Redis {
-        metrics.breaker_state(REDIS, Position::Closed.gauge());
-    }
+/// Shows the breaker before a database: closed at first.
+pub(super) fn shown(metrics: Metrics, dependency: &'static str) -> Moved {
+    metrics.breaker_state(dependency, Position::Closed.gauge());
     Arc::new(move |from, to| {
-        metrics.breaker_transition(REDIS, from.name(), to.name());
-        metrics.breaker_state(REDIS, to.gauge());
+        metrics.breaker_transition(dependency, from.name(), to.name());
+        metrics.breaker_state(dependency, to.gauge());
     })
 }
 

@@ -44,6 +44,7 @@ both! {
     a_deleted_thread_is_not_brought_back_by_a_late_copy => deleted;
     a_purge_takes_all_of_one_owner_and_nothing_of_another => purged;
     what_is_older_than_its_retention_is_dropped => expired;
+    a_breaker_refuses_at_once_until_a_probe_is_answered => refused;
     an_outage_leaves_the_queue_and_drains_in_order_after_it => outage;
     a_poison_copy_goes_to_the_dead_letters_and_those_behind_it_go_on => buried;
     tables_without_a_version_are_refused_until_it_is_back => lost;

@@ -159,6 +159,7 @@ fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
     for (name, span) in [
         ("provider", config.breaker.provider),
         ("redis", config.breaker.redis),
+        ("archive", config.breaker.archive),
     ] {
         let key = format!("breaker.{name}.max_open");
         say(

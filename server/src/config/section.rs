@@ -103,6 +103,8 @@ pub struct Breaker {
     pub provider: BreakerSpan,
     /// Intervals of the Redis breaker.
     pub redis: BreakerSpan,
+    /// Intervals of the archive's breaker.
+    pub archive: BreakerSpan,
 }
 
 /// How long a breaker stays open before it lets one probe through.

@@ -84,7 +84,7 @@ pub(super) async fn redis(limits: ThreadLimits) -> Option<Bench> {
         url: format!("redis://127.0.0.1:{port}").into(),
         connect_timeout: Duration::from_secs(2),
         command_timeout: Duration::from_secs(3),
-        guarding: Guarding::default(),
+        guarding: Guarding::of("redis"),
     };
     let store = Store::open(home.clone(), limits, silent()).await.unwrap();
     let bench = Bench {

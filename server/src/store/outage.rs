@@ -160,7 +160,7 @@ const PATIENT: Duration = Duration::from_secs(20);
 
 /// A breaker that by itself would let nothing try for long.
 fn patient() -> Guarding {
-    let mut guarding = Guarding::default();
+    let mut guarding = Guarding::of("redis");
     guarding.settings.first_open = PATIENT;
     guarding.settings.max_open = PATIENT;
     guarding
@@ -224,7 +224,7 @@ async fn a_redis_that_is_not_there_is_an_outage_at_once_and_never_another_store(
         url: format!("redis://127.0.0.1:{port}").into(),
         connect_timeout: Duration::from_secs(1),
         command_timeout: Duration::from_secs(1),
-        guarding: Guarding::default(),
+        guarding: Guarding::of("redis"),
     };
     let store = Store::open(home, LIMITS, silent()).await.unwrap();
     assert_eq!(store.kind(), "redis");

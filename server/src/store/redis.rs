@@ -4,7 +4,6 @@
 //! retried here: a command that timed out may still run, and the caller decides what to do.
 
 mod call;
-pub mod guard;
 mod link;
 mod lookout;
 mod rate;
@@ -24,7 +23,7 @@ use super::{
     Append, Appended, CALL_PREFIX, CallId, Recalled, StoreError, StoredThread, Target, ThreadId,
 };
 use super::{ThreadLimits, ThreadSummary};
-use guard::Guarding;
+use crate::guard::Guarding;
 use link::Link;
 
 /// How long to wait for Redis.

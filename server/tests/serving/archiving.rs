@@ -200,6 +200,12 @@ fn an_empty_postgres_becomes_the_archive_and_an_outage_drains_in_order_after_it(
         (archive["status"] == "unhealthy" && waits).then_some(())
     });
     assert_eq!(server.admin("/health", &[]).json()["status"], "degraded");
+    let breaker = |state: u8| {
+        let line = format!("exai_breaker_state{{dependency=\"archive\"}} {state}\n");
+        let told = server.admin("/metrics", &[]).body.contains(&line);
+        told.then_some(())
+    };
+    wait_for("the archive's breaker to open", || breaker(1));
     assert!(
         is_ready(&server),
         "a lost archive took the instance out of service"
@@ -209,6 +215,7 @@ fn an_empty_postgres_becomes_the_archive_and_an_outage_drains_in_order_after_it(
         let archive = archive_of(&server);
         (archive["status"] == "healthy" && archive["waiting"] == 0).then_some(())
     });
+    wait_for("its breaker to close", || breaker(0));
     let kept = Postgres::sql(&database, "SELECT turn, body FROM messages ORDER BY turn");
     let kept: Vec<&str> = kept.lines().collect();
     assert_eq!(kept.len(), 4, "{kept:?}");

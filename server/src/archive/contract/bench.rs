@@ -17,7 +17,7 @@ pub struct Bench {
 impl Bench {
     /// Another program on the same archive, which knows so many versions.
     pub fn another(&self, known: i64) -> Archive {
-        Archive::knowing(self.home.clone(), known).unwrap()
+        Archive::knowing(self.home.clone(), guarding(), known).unwrap()
     }
 
     /// A folder of the test's own.
@@ -96,6 +96,10 @@ async fn client(url: &str) -> tokio_postgres::Client {
     client
 }
 
+fn guarding() -> Guarding {
+    Guarding::of("archive")
+}
+
 pub async fn sqlite() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::Sqlite {
@@ -103,7 +107,7 @@ pub async fn sqlite() -> Bench {
         busy_timeout: Duration::from_millis(200),
     };
     Bench {
-        archive: Archive::new(home.clone()).unwrap(),
+        archive: Archive::new(home.clone(), guarding()).unwrap(),
         home,
         _server: None,
         folder,
@@ -119,7 +123,7 @@ pub async fn postgres() -> Option<Bench> {
         command_timeout: Duration::from_secs(5),
     };
     Some(Bench {
-        archive: Archive::new(home.clone()).unwrap(),
+        archive: Archive::new(home.clone(), guarding()).unwrap(),
         home,
         _server: Some(server),
         folder: tempfile::tempdir().unwrap(),

@@ -1,6 +1,6 @@
 //! The way from the store's queue to the archive.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -50,18 +50,52 @@ async fn append(store: &Store, thread: ThreadId, turn: usize) {
     store.append(&append).await.unwrap();
 }
 
-pub async fn outage(bench: Bench) {
-    bench.archive.probe().await.unwrap();
-    let (store, thread) = (store(&bench).await, ThreadId::fresh());
-    let hasty = match bench.home.clone() {
+/// The same archive, which is not waited for as long.
+fn hasty(bench: &Bench) -> Home {
+    match bench.home.clone() {
         Home::Postgres { url, .. } => Home::Postgres {
             url,
             connect_timeout: Duration::from_secs(5),
             command_timeout: Duration::from_millis(200),
         },
         home @ Home::Sqlite { .. } => home,
-    };
-    let hasty = Archive::new(hasty).unwrap();
+    }
+}
+
+pub async fn refused(bench: Bench) {
+    let mut guarding = Guarding::of("archive");
+    let hour = Duration::from_secs(3600);
+    guarding.settings.failures = 2;
+    (guarding.settings.first_open, guarding.settings.max_open) = (hour, hour);
+    let moves = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&moves);
+    guarding.moved = Arc::new(move |_, to| seen.lock().unwrap().push(to.name()));
+    let archive = Archive::new(hasty(&bench), guarding).unwrap();
+    archive.probe().await.unwrap();
+    let lock = bench.lock().await;
+    let forget = || archive.purge("ada", 0);
+    for _ in 0..2 {
+        assert!(matches!(forget().await, Err(Fault::Unavailable(_))));
+    }
+    let begun = Instant::now();
+    let refused = forget().await.unwrap_err().to_string();
+    assert!(begun.elapsed() < Duration::from_millis(100), "{refused}");
+    assert!(
+        refused.contains("archive failed again and again"),
+        "{refused}"
+    );
+    drop(lock);
+    // The open interval would last an hour; the health probe finds the archive sooner.
+    assert!(forget().await.is_err());
+    archive.probe().await.unwrap();
+    forget().await.unwrap();
+    assert_eq!(*moves.lock().unwrap(), ["open", "half_open", "closed"]);
+}
+
+pub async fn outage(bench: Bench) {
+    bench.archive.probe().await.unwrap();
+    let (store, thread) = (store(&bench).await, ThreadId::fresh());
+    let hasty = Archive::new(hasty(&bench), Guarding::of("archive")).unwrap();
     let held = Keeper::new(hasty, store.clone(), Arc::new(Notify::new()));
     let lock = bench.lock().await;
     for turn in 1..=5 {

@@ -13,10 +13,10 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisResult};
 
 use super::Clocks;
-use super::guard::{Guard, Guarding, Pass};
 use super::lookout;
 use super::reply::{leaves_link_usable, redis_error};
-use crate::router::breaker::Ticket;
+use crate::guard::{Guard, Guarding, Pass};
+use crate::router::breaker::{Ticket, Verdict};
 use crate::store::StoreError;
 
 /// The version of the key layout this program writes.
@@ -59,12 +59,12 @@ impl Link {
     /// for a sign of life first, over a new connection: the old one may hold the failure of its
     /// last dial.
     pub(super) async fn manager(&self) -> Result<(ConnectionManager, Ticket), StoreError> {
-        let ticket = match self.guard.admit()? {
+        let ticket = match self.guard.admit().map_err(StoreError::Unavailable)? {
             Pass::Free(ticket) => ticket,
             Pass::Trial(trial) => {
                 self.rebuild();
                 let answer = self.ping().await;
-                let ticket = trial.settle(&answer);
+                let ticket = trial.settle(verdict(&answer));
                 lookout::send(&self.guard, &self.client, self.clocks);
                 answer?;
                 ticket
@@ -125,7 +125,7 @@ impl Link {
         result: RedisResult<T>,
     ) -> Result<T, StoreError> {
         let result = self.understand(result);
-        self.guard.note(ticket, &result);
+        self.guard.note(ticket, verdict(&result));
         lookout::send(&self.guard, &self.client, self.clocks);
         result
     }
@@ -168,5 +168,15 @@ impl Link {
         self.current
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What a command's result says of Redis.
+fn verdict<T>(result: &Result<T, StoreError>) -> Verdict {
+    match result {
+        Ok(_) => Verdict::Success,
+        Err(StoreError::Unavailable(_)) => Verdict::Failure,
+        // It answered, if only to refuse.
+        Err(_) => Verdict::Business,
     }
 }

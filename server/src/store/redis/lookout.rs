@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::{AsyncConnectionConfig, Client, RedisResult};
 
 use super::Clocks;
-use super::guard::Guard;
+use crate::guard::Guard;
 
 /// Between two tries. One dial costs next to nothing, and every thread waits for its end.
 const EVERY: Duration = Duration::from_millis(100);

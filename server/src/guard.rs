@@ -1,6 +1,6 @@
-//! The breaker before Redis. Closed lets every command through and counts the failures in a row;
-//! Open refuses at once, while a lookout waits for Redis; HalfOpen lets one command through, which
-//! tries the link before it uses it.
+//! The breaker before a database. Closed lets every command through and counts the failures in a
+//! row; Open refuses at once, while somebody looks out for the database; HalfOpen lets one command
+//! through.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use crate::router::breaker::{
     self, Breaker, BreakerSettings, Decision, Event, Position, Ticket, Verdict,
 };
-use crate::store::StoreError;
 
 /// When the breaker opens, and who is told that it moved.
 #[derive(Clone)]
 pub struct Guarding {
+    /// What it stands before, as logs and metrics name it.
+    pub dependency: &'static str,
     /// Failures and intervals.
     pub settings: BreakerSettings,
     /// Told of each move: from and to.
@@ -32,14 +33,17 @@ impl fmt::Debug for Guarding {
     }
 }
 
-impl Default for Guarding {
-    fn default() -> Self {
+impl Guarding {
+    /// Before this dependency, by the configuration's defaults for Redis; nobody is told.
+    #[must_use]
+    pub fn of(dependency: &'static str) -> Self {
         let settings = BreakerSettings {
             failures: 5,
             first_open: Duration::from_secs(1),
             max_open: Duration::from_secs(2),
         };
         Self {
+            dependency,
             settings,
             moved: Arc::new(|_, _| {}),
         }
@@ -47,7 +51,7 @@ impl Default for Guarding {
 }
 
 /// The breaker's state.
-pub(super) struct Guard {
+pub(crate) struct Guard {
     guarding: Guarding,
     state: Mutex<Breaker>,
     /// Whether a lookout is out.
@@ -55,15 +59,15 @@ pub(super) struct Guard {
 }
 
 /// How a command passes.
-pub(super) enum Pass<'a> {
+pub(crate) enum Pass<'a> {
     /// As all do; its result is noted with the ticket.
     Free(Ticket),
-    /// As the one that tries the link.
+    /// As the one that tries whether the database is there.
     Trial(Trial<'a>),
 }
 
 /// The one command that a half-open breaker lets through; given up when dropped.
-pub(super) struct Trial<'a> {
+pub(crate) struct Trial<'a> {
     guard: &'a Guard,
     ticket: Ticket,
     verdict: Verdict,
@@ -77,8 +81,8 @@ impl Drop for Trial<'_> {
 
 impl Trial<'_> {
     /// Notes how it ended, and gives the ticket of the commands that it made way for.
-    pub(super) fn settle<T>(mut self, result: &Result<T, StoreError>) -> Ticket {
-        self.verdict = verdict(result);
+    pub(crate) fn settle(mut self, verdict: Verdict) -> Ticket {
+        self.verdict = verdict;
         let mut next = self.ticket;
         next.is_probe = false;
         next
@@ -86,7 +90,7 @@ impl Trial<'_> {
 }
 
 impl Guard {
-    pub(super) fn new(guarding: Guarding) -> Self {
+    pub(crate) fn new(guarding: Guarding) -> Self {
         Self {
             guarding,
             state: Mutex::default(),
@@ -94,8 +98,8 @@ impl Guard {
         }
     }
 
-    /// Lets a command pass, or refuses it.
-    pub(super) fn admit(&self) -> Result<Pass<'_>, StoreError> {
+    /// Lets a command pass, or refuses it, in words that name the time until one is let through.
+    pub(crate) fn admit(&self) -> Result<Pass<'_>, String> {
         match self.step(Event::Ask) {
             Decision::Admit(ticket) if ticket.is_probe => Ok(Pass::Trial(Trial {
                 guard: self,
@@ -103,30 +107,40 @@ impl Guard {
                 verdict: Verdict::Abandoned,
             })),
             Decision::Admit(ticket) => Ok(Pass::Free(ticket)),
-            Decision::Refuse(wait) => Err(refused(wait)),
-            Decision::Noted => Err(refused(Duration::ZERO)),
+            Decision::Refuse(wait) => Err(self.refusal(wait)),
+            Decision::Noted => Err(self.refusal(Duration::ZERO)),
         }
     }
 
     /// Counts a command's result. What was let through before the breaker last opened says nothing
-    /// of the Redis that has answered since.
-    pub(super) fn note<T>(&self, ticket: Ticket, result: &Result<T, StoreError>) {
-        self.step(Event::Done(ticket, verdict(result)));
+    /// of the database that has answered since.
+    pub(crate) fn note(&self, ticket: Ticket, verdict: Verdict) {
+        self.step(Event::Done(ticket, verdict));
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.lock().position() == Position::Open
     }
 
     /// Whether the breaker is open and nobody looks out; who asks is taken to do so.
-    pub(super) fn wants_lookout(&self) -> bool {
+    pub(crate) fn wants_lookout(&self) -> bool {
         self.is_open() && !self.is_watched.swap(true, Ordering::AcqRel)
     }
 
-    /// Redis answered, or there was nothing left to look out for: the next command may try.
-    pub(super) fn lookout_is_back(&self) {
+    /// The lookout saw the database answer, or had nothing left to look out for.
+    pub(crate) fn lookout_is_back(&self) {
         self.is_watched.store(false, Ordering::Release);
+        self.answered();
+    }
+
+    /// The database answered outside of any command: the next command may try.
+    pub(crate) fn answered(&self) {
         self.step(Event::Alive);
+    }
+
+    fn refusal(&self, wait: Duration) -> String {
+        let (name, wait) = (self.guarding.dependency, wait.as_millis());
+        format!("{name} failed again and again; it is tried in {wait} ms")
     }
 
     fn step(&self, event: Event) -> Decision {
@@ -136,7 +150,7 @@ impl Guard {
         drop(state);
         if let Some((from, to)) = taken.transition {
             tracing::warn!(
-                dependency = "redis",
+                dependency = self.guarding.dependency,
                 from = from.name(),
                 to = to.name(),
                 "breaker moved"
@@ -151,29 +165,9 @@ impl Guard {
     }
 }
 
-fn refused(wait: Duration) -> StoreError {
-    StoreError::Unavailable(format!(
-        "redis failed again and again; it is tried in {} ms",
-        wait.as_millis()
-    ))
-}
-
-fn verdict<T>(result: &Result<T, StoreError>) -> Verdict {
-    match result {
-        Ok(_) => Verdict::Success,
-        Err(StoreError::Unavailable(_)) => Verdict::Failure,
-        // It answered, if only to refuse.
-        Err(_) => Verdict::Business,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lost() -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("timed out".into()))
-    }
 
     fn pass(guard: &Guard) -> Ticket {
         match guard.admit() {
@@ -184,21 +178,22 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_before_the_breaker_opened_does_not_open_it_again_once_redis_is_back() {
-        let guard = Guard::new(Guarding::default());
-        let bound = Guarding::default().settings.failures;
+    fn what_was_sent_before_the_breaker_opened_does_not_open_it_again_once_the_database_is_back() {
+        let guard = Guard::new(Guarding::of("redis"));
+        let bound = Guarding::of("redis").settings.failures;
         let late: Vec<Ticket> = (0..bound).map(|_| pass(&guard)).collect();
-        (0..bound).for_each(|_| guard.note(pass(&guard), &lost()));
+        (0..bound).for_each(|_| guard.note(pass(&guard), Verdict::Failure));
         assert!(guard.is_open());
         guard.lookout_is_back();
         let Ok(Pass::Trial(trial)) = guard.admit() else {
-            panic!("redis is there, and nobody may try it");
+            panic!("it is there, and nobody may try it");
         };
-        let next = trial.settle(&Ok(()));
-        late.iter().for_each(|ticket| guard.note(*ticket, &lost()));
+        let next = trial.settle(Verdict::Success);
+        late.iter()
+            .for_each(|ticket| guard.note(*ticket, Verdict::Failure));
         assert!(!guard.is_open(), "opened by commands of the outage before");
         // What comes after the trial counts again.
-        (0..bound).for_each(|_| guard.note(next, &lost()));
+        (0..bound).for_each(|_| guard.note(next, Verdict::Failure));
         assert!(guard.is_open());
     }
 }
