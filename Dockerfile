@@ -1,6 +1,7 @@
 # Two stages: build with Rust, then an empty root with the binary, the libraries it needs and
 # certificates (deploy/image/root.sh). No shell, not root, no writable root file system needed.
-FROM rust:1.95-bookworm AS build
+# By digest: several independent public recipes name this one for the tag, as an index of platforms.
+FROM rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1 AS build
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked -p exai-server --bin exai \
