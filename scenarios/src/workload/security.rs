@@ -21,6 +21,7 @@ pub mod rotation;
 pub mod sockets;
 pub mod stand_in;
 pub mod starts;
+pub mod supply;
 pub mod tokens;
 pub mod untried;
 pub mod way;
@@ -68,6 +69,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         let starts = Box::pin(starts::try_all(stage));
         let (judged, starts, annex) = tokio::join!(judged, starts, Box::pin(beside(stage)));
         judged.and(starts).and(annex)?;
+        supply::try_all(stage, row.limit("advisories_days")?)?;
     }
     stage.end(CRITERION, "battery");
     rates::try_scopes(

@@ -159,14 +159,6 @@ impl<'a> Security<'a> {
         }
         self.everywhere(("at_entrances", "entrances"), finding)?;
         self.everywhere(("on_edges", "edges"), finding)?;
-        for (index, family) in rows.list("untried")?.iter().enumerate() {
-            let event = format!("attacks of {family}");
-            let id = format!("family.{index}");
-            tally::floor(finding, &id, &event, (1, 0), Reason::NotTestable);
-            finding
-                .not_tested
-                .push(format!("{family} of the security battery"));
-        }
         Ok(())
     }
 }

@@ -134,10 +134,15 @@ fn nothing_tried_has_zero_samples() {
 }
 
 #[test]
-fn families_not_exercised_are_named_and_never_pass() {
-    let finding = good().finding(&catalogue::criteria(), "full", "V.6");
-    assert_inconclusive(&finding, Reason::NotTestable);
-    assert!(finding.not_tested.iter().any(|line| line.contains("X8")));
+fn a_row_that_is_tried_and_has_no_good_case_of_its_own_never_passes() {
+    let mut world = good();
+    let open = case("J13.stale list", "elsewhere", false);
+    let mut known = case("J13.stale list", "elsewhere", true);
+    known.seen = "ends 181 days ago".to_owned();
+    world.push(3 * S, Event::Audit(line(&open)));
+    world.push(3 * S, Event::Case(open));
+    world.push(3 * S, Event::Case(known));
+    assert_inconclusive(&judged(&world), Reason::ControlNotFired);
 }
 
 #[test]
