@@ -93,6 +93,8 @@ struct Shared {
 
 enum Said {
     Seen(Box<Observation>),
+    /// A bystander: from here on the disk takes nothing more.
+    DiskFull,
     End,
 }
 
@@ -177,6 +179,13 @@ impl Recorder {
         }
         let seen = Said::Seen(Box::new(observation));
         if self.shared.queue.try_send(seen).is_err() {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A bystander: the kernel refuses every write from now on, as it does on a full disk.
+    pub fn fill_disk(&self) {
+        if self.shared.queue.try_send(Said::DiskFull).is_err() {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -9,7 +9,7 @@ mod log;
 mod pipes;
 pub mod settings;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -64,6 +64,8 @@ pub struct Setup {
     pub berths: Option<Berths>,
     /// A saboteur: each life but the first begins without the newest turns of the embedded store.
     pub forgets: bool,
+    /// A bystander: somebody else listens on its public port, from before its start.
+    pub port_taken: bool,
     /// Sees each line of its log, for the record.
     pub log: Option<LineSink>,
     /// Where its faults are told.
@@ -172,6 +174,10 @@ impl Server {
     /// When it does not start or is not ready in time, with its last lines.
     pub async fn start(mut setup: Setup, scratch: Arc<Scratch>) -> Result<Self, ServerError> {
         let (public, admin) = placed(setup.berths.as_ref())?;
+        let _somebody_else = match setup.port_taken {
+            true => Some(TcpListener::bind(public)?),
+            false => None,
+        };
         let state = scratch.folder("state")?;
         let audit = state.join("audit.jsonl");
         let settings = setup

@@ -55,6 +55,8 @@ pub struct Setup {
     pub plan: Plan,
     /// Its working directory.
     pub cwd: PathBuf,
+    /// A bystander: one line in a hundred of its journal is lost.
+    pub loses_lines: bool,
     /// From a death to the next start; in a container, from the next start to its settings, without
     /// which it does not listen.
     pub restart_delay: Duration,
@@ -139,9 +141,18 @@ impl Simulator {
         let provider = setup.provider;
         let (listen, control) = placed(&setup)?;
         let (is_ready, ready) = watch::channel(0);
-        let journal = Arc::new(Journal::new(setup.clock, setup.recorder.clone(), is_ready));
         let release = CancellationToken::new();
         let (plan, current) = watch::channel(setup.plan.clone());
+        let journal = Journal::new(
+            setup.clock,
+            setup.recorder.clone(),
+            is_ready,
+            plan.subscribe(),
+        );
+        let journal = Arc::new(match setup.loses_lines {
+            true => journal.with_holes(),
+            false => journal,
+        });
         let watch = Watch {
             name: provider.name().to_owned(),
             role: Role::Rig,
@@ -222,12 +233,13 @@ impl Simulator {
         })
     }
 
-    /// Replaces the plan in force; later lives begin with it too.
+    /// Replaces the plan in force; later lives begin with it too. `given` is what the simulator
+    /// really gets: another one only where it is to be slower than its plan.
     ///
     /// # Errors
     /// When the simulator refuses it or does not answer.
-    pub async fn set_plan(&self, plan: &Plan) -> Result<(), SimulatorError> {
-        let body = serde_json::to_value(plan).unwrap_or(Value::Null);
+    pub async fn set_plan(&self, plan: &Plan, given: &Plan) -> Result<(), SimulatorError> {
+        let body = serde_json::to_value(given).unwrap_or(Value::Null);
         let ask = Ask::json(self.control, Method::PUT, "/plan", &body);
         self.controlled(ask).await?;
         self.plan.send_replace(plan.clone());

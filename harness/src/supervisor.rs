@@ -17,8 +17,9 @@ use crate::engine::{Berth, Greet, Tenant};
 use crate::history::Recorder;
 use crate::process::{Ended, Pair, Process, ProcessError, Spec};
 
-/// How long after a rig component is back its absence still taints.
-const SETTLE: Duration = Duration::from_secs(1);
+/// How long after a rig component is back its absence still taints: the server's breaker before it
+/// lets nothing through for five seconds of its first interval, and is right to.
+const SETTLE: Duration = Duration::from_secs(6);
 /// Between two tries to start a component that does not start.
 const RETRY: Duration = Duration::from_millis(100);
 /// Tries before a component is given up.

@@ -3,6 +3,7 @@
 
 mod asked;
 mod faults;
+pub mod mishap;
 mod restarts;
 
 use std::net::SocketAddr;

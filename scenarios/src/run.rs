@@ -29,7 +29,7 @@ use crate::cli::Ending;
 use crate::cli::arguments::RunArguments;
 use crate::conclude;
 use crate::facts::Facts;
-use crate::ground::{self, Damage, Ground, Plan};
+use crate::ground::{self, Damage, Ground, Plan, mishap};
 use crate::screen;
 use crate::signal;
 use crate::soak;
@@ -340,7 +340,7 @@ async fn boot_and_run(
         seed: arguments.seed,
         stop: stop.clone(),
     };
-    let outcome = workloads(&stage, arguments, errand.as_ref()).await;
+    let outcome = mishap::beside(&stage, workloads(&stage, arguments, errand.as_ref())).await;
     let stopped = stage.ground.stop().await;
     outcome.and(stopped)
 }

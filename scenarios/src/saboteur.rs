@@ -95,6 +95,17 @@ mod tests {
     }
 
     #[test]
+    fn a_bystander_never_fails_and_the_rig_is_named_instead() {
+        let rows = all().unwrap();
+        let bystanders: Vec<_> = rows.iter().filter(|row| row.id.starts_with('B')).collect();
+        assert_eq!(bystanders.len(), 9);
+        for row in bystanders {
+            assert!(row.fail.is_empty(), "row {}", row.id);
+            assert!(["launcher", "harness"].contains(&row.edge.as_str()));
+        }
+    }
+
+    #[test]
     fn every_row_names_a_spoiler_that_can_stand_on_its_edge() {
         let elsewhere = ["launcher", "harness", "record"];
         let on_edges = |row: &&Saboteur| !elsewhere.contains(&row.edge.as_str());

@@ -10,6 +10,9 @@ use tokio::sync::mpsc::{self, error::TryRecvError};
 
 use super::{HistoryError, SEGMENT_BYTES, Said, Written};
 
+/// A file to which the kernel lets nobody write for want of room.
+const FULL: &str = "/dev/full";
+
 /// The segments of one history, one open at a time.
 pub(super) struct Segments {
     folder: PathBuf,
@@ -50,6 +53,7 @@ impl Segments {
             };
             match next {
                 Some(Said::Seen(seen)) => self.write(&seen)?,
+                Some(Said::DiskFull) => self.fill_disk()?,
                 Some(Said::End) | None => return self.finish(),
             }
         }
@@ -71,6 +75,16 @@ impl Segments {
         if self.in_segment >= SEGMENT_BYTES {
             self.roll()?;
         }
+        Ok(())
+    }
+
+    /// What is written after this meets `ENOSPC`; what was written before is on disk.
+    fn fill_disk(&mut self) -> Result<(), HistoryError> {
+        self.flush()?;
+        self.file = match OpenOptions::new().write(true).open(FULL) {
+            Ok(full) => BufWriter::new(full),
+            Err(cause) => return self.blame(Err(cause)),
+        };
         Ok(())
     }
 

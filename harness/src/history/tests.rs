@@ -50,6 +50,21 @@ async fn a_full_queue_is_an_error_at_close() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_full_at_half_time_is_an_error_and_the_first_half_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::open(folder.path(), clock()).unwrap();
+    recorder.record(figure("before", 1.0));
+    recorder.fill_disk();
+    recorder.record(figure("after", 2.0));
+    let Err(HistoryError::Segment { cause, .. }) = recorder.close().await else {
+        panic!("the refusal went unreported");
+    };
+    assert_eq!(cause.kind(), std::io::ErrorKind::StorageFull);
+    let history = History::in_folder(folder.path());
+    assert_eq!(history.observations().count(), 1);
+}
+
+#[tokio::test]
 async fn a_record_after_close_is_counted_as_lost() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = Recorder::open(folder.path(), clock()).unwrap();

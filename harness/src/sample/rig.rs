@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use exai_judge::Event;
+use nix::errno::Errno;
 use procfs::CurrentSI as _;
 
 use super::gaps::Gaps;
@@ -98,11 +99,19 @@ fn ticks() -> Read<Ticks> {
     Ok(Ticks { stolen, total })
 }
 
+/// A look that fails for want of a descriptor has found them all in use.
 fn descriptors() -> Read<Descriptors> {
-    let folder = std::fs::read_dir("/proc/self/fd").map_err(|error| error.to_string())?;
     let limit = machine::descriptor_limit().map_err(|error| error.to_string())?;
-    let open = u64::try_from(folder.count()).unwrap_or(u64::MAX);
+    let open = match std::fs::read_dir("/proc/self/fd") {
+        Ok(folder) => u64::try_from(folder.count()).unwrap_or(u64::MAX),
+        Err(error) if is_exhausted(&error) => limit,
+        Err(error) => return Err(error.to_string()),
+    };
     Ok(Descriptors { open, limit })
+}
+
+fn is_exhausted(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EMFILE as i32)
 }
 
 /// What was seen at the last look.
@@ -213,7 +222,7 @@ impl Rig {
             let open = share(seen.open, seen.limit);
             if open > DESCRIPTOR_SHARE {
                 let detail = format!("{open:.2} of the descriptors are in use");
-                found.push(trouble("descriptors", (from, look.at), detail));
+                found.push(trouble("descriptors", (from, until_next(look)), detail));
             }
         }
         for (folder, free) in &look.host.free {
@@ -221,7 +230,7 @@ impl Rig {
             let free = self.got(&source, look.at, free, &mut found);
             if let Some(free) = free.filter(|free| *free < DISK_FREE) {
                 let detail = format!("{free} bytes are free in {}", folder.display());
-                found.push(trouble("disk_full", (from, look.at), detail));
+                found.push(trouble("disk_full", (from, until_next(look)), detail));
             }
         }
         found
@@ -257,6 +266,12 @@ impl Rig {
             trouble("steal", (from, at), detail)
         })
     }
+}
+
+/// What is short at a look stays so until another look finds otherwise.
+fn until_next(look: &Look) -> u64 {
+    let every = u64::try_from(super::EVERY.as_nanos()).unwrap_or(u64::MAX);
+    look.at.saturating_add(every)
 }
 
 fn trouble(what: &str, (from, until): (u64, u64), detail: String) -> Trouble {

@@ -1,60 +1,129 @@
 //! Turns a simulator's journal lines into observations, and notices when one is missing.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use exai_judge::Event;
 use exai_judge::observation::{Delivered, MessageSeen, Served};
 use exai_mocks::journal::{Began, Ended, Entry, Outcome};
+use exai_mocks::plan::Plan;
 use tokio::sync::watch;
 
 use crate::clock::RunClock;
 use crate::history::Recorder;
+
+/// How much longer than planned a simulator may take until its first byte, ns. A busy machine wakes
+/// it late by some milliseconds; beyond this it is not what the plan says.
+const GRACE: u64 = 1_000_000_000;
+/// Of this many lines one is lost, where the journal has holes.
+const LOSES_EVERY: u64 = 100;
 
 /// One simulator's journal over all its lives.
 pub(super) struct Journal {
     clock: RunClock,
     recorder: Recorder,
     ready: watch::Sender<u64>,
+    /// What it was to do.
+    plan: watch::Receiver<Plan>,
     /// Per life: requests seen, and the highest number among them.
     seen: Mutex<BTreeMap<u64, (u64, u64)>>,
+    /// Requests under way that no fault is planned for: when they began and when the first byte
+    /// was due, ns on the run's clock.
+    due: Mutex<BTreeMap<String, (u64, u64)>>,
+    /// Lines so far, where some are lost.
+    holes: Option<AtomicU64>,
 }
 
 impl Journal {
-    pub(super) const fn new(
+    pub(super) fn new(
         clock: RunClock,
         recorder: Recorder,
         ready: watch::Sender<u64>,
+        plan: watch::Receiver<Plan>,
     ) -> Self {
         Self {
             clock,
             recorder,
             ready,
-            seen: Mutex::new(BTreeMap::new()),
+            plan,
+            seen: Mutex::default(),
+            due: Mutex::default(),
+            holes: None,
         }
+    }
+
+    /// The same, on whose way to us lines are lost.
+    pub(super) fn with_holes(self) -> Self {
+        Self {
+            holes: Some(AtomicU64::new(0)),
+            ..self
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        let count = |lines: &AtomicU64| lines.fetch_add(1, Ordering::Relaxed) + 1;
+        let lines = self.holes.as_ref().map(count);
+        lines.is_some_and(|lines| lines.is_multiple_of(LOSES_EVERY))
     }
 
     /// Takes one line.
     pub(super) fn read(&self, line: &str) {
+        if self.is_lost() {
+            return;
+        }
         match serde_json::from_str(line) {
             Ok(Entry::Ready(ready)) => {
+                // Whatever the life before had begun it will not end.
+                let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+                due.clear();
                 self.ready.send_replace(ready.epoch);
             }
             Ok(Entry::Began(began)) => {
                 self.count(&began.seq);
                 let at = self.clock.place(began.at);
+                self.expect(&began, at);
                 self.recorder.record_at(at, Event::Served(served(began)));
             }
             Ok(Entry::Ended(ended)) => {
                 let at = self.clock.place(ended.at);
-                let event = Event::Delivered(self.delivered(ended));
-                self.recorder.record_at(at, event);
+                let delivered = self.delivered(ended);
+                self.blame(&delivered, at);
+                self.recorder.record_at(at, Event::Delivered(delivered));
             }
             Err(error) => self.recorder.record(Event::Rig {
                 what: "journal_gap".to_owned(),
                 until: self.recorder.now(),
                 detail: format!("could not read a journal line: {error}"),
             }),
+        }
+    }
+
+    /// Notes when the first byte of a reply is due by the plan. A planned fault has its own times.
+    fn expect(&self, began: &Began, at: u64) {
+        if began.fault.is_none() {
+            let planned = self.plan.borrow().first_byte_ms.saturating_mul(1_000_000);
+            let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+            due.insert(began.seq.clone(), (at, at.saturating_add(planned)));
+        }
+    }
+
+    /// A simulator that was slower than its plan is our own trouble, for all who waited meanwhile.
+    fn blame(&self, delivered: &Delivered, until: u64) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((from, due)) = due.remove(&delivered.seq) else {
+            return;
+        };
+        // Where the server gave up waiting there is no first byte.
+        let late = delivered.first_byte_at.unwrap_or(until).saturating_sub(due);
+        if late > GRACE {
+            let (seq, late) = (&delivered.seq, late / 1_000_000);
+            let event = Event::Rig {
+                what: "simulator_slow".to_owned(),
+                until,
+                detail: format!("the first byte of {seq} came {late} ms after it was planned"),
+            };
+            self.recorder.record_at(from, event);
         }
     }
 
@@ -132,7 +201,8 @@ mod tests {
         let clock = RunClock::start();
         let recorder = Recorder::open(folder.path(), clock.as_now()).unwrap();
         let (ready, is_ready) = watch::channel(0);
-        let journal = Journal::new(clock, recorder.clone(), ready);
+        let (_plan, plan) = watch::channel(Plan::default());
+        let journal = Journal::new(clock, recorder.clone(), ready, plan);
         let at = crate::clock::monotonic();
         for number in [1, 3] {
             journal.read(&format!(
@@ -170,5 +240,58 @@ mod tests {
         assert_eq!(first.fault.as_deref(), Some("K02"));
         assert_eq!((end.status, end.outcome.as_str()), (429, "faulted"));
         assert_eq!(what, "journal_gap");
+    }
+
+    /// A journal of its own, what it is told, and the rig's troubles in it.
+    async fn troubles(first_byte_ms: u64, tell: impl Fn(&Journal, u64)) -> Vec<(String, u64)> {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = RunClock::start();
+        let recorder = Recorder::open(folder.path(), clock.as_now()).unwrap();
+        let plan = Plan {
+            first_byte_ms,
+            ..Plan::default()
+        };
+        let (_plan, plan) = watch::channel(plan);
+        let journal = Journal::new(clock, recorder.clone(), watch::channel(0).0, plan);
+        tell(&journal, crate::clock::monotonic());
+        recorder.close().await.unwrap();
+        let history = History::in_folder(folder.path());
+        let rig = |seen: exai_judge::Observation| match seen.event {
+            Event::Rig { what, until, .. } => Some((what, (until - seen.at) / 1_000_000)),
+            _ => None,
+        };
+        history.observations().filter_map(rig).collect()
+    }
+
+    fn began(seq: &str, at: u64, fault: &str) -> String {
+        format!(
+            r#"{{"kind":"began","seq":"{seq}","at":{at},"key":"k","model":"m","path":"/v1",
+            "stream":false,"request_sha256":"aa","body_bytes":1,"system_sha256":"bb",
+            "tracers":[],"messages":[],"params":{{}},"fault":{fault},"rule":null}}"#
+        )
+    }
+
+    #[tokio::test]
+    async fn a_simulator_slower_than_its_plan_is_our_trouble_and_one_with_a_fault_is_not() {
+        let ended = |seq: &str, first: &str, at: u64| {
+            format!(
+                r#"{{"kind":"ended","seq":"{seq}","at":{at},"first_byte_at":{first},"status":200,
+                "outcome":"answered","bytes_sent":3}}"#
+            )
+        };
+        let ms = 1_000_000;
+        let found = troubles(400, |journal, at| {
+            let answer = |seq: &str, fault: &str, first: Option<u64>, end: u64| {
+                journal.read(&began(seq, at, fault));
+                let first = first.map_or("null".to_owned(), |ms_| (at + ms_ * ms).to_string());
+                journal.read(&ended(seq, &first, at + end * ms));
+            };
+            answer("kimi.1.1", "null", Some(1_400), 1_500);
+            answer("kimi.1.2", "null", Some(1_401), 1_500);
+            answer("kimi.1.3", "null", None, 9_000);
+            answer("kimi.1.4", "\"K02\"", Some(9_000), 9_000);
+        });
+        let slow = |lasted| ("simulator_slow".to_owned(), lasted);
+        assert_eq!(found.await, [slow(1_500), slow(9_000)]);
     }
 }

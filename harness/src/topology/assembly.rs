@@ -150,6 +150,7 @@ impl Base {
             restart_delay: setup.restart.server,
             berths: containers.map(Containers::server),
             forgets: setup.launcher == Launcher::Forgets,
+            port_taken: setup.launcher == Launcher::TakenPort,
             log: setup.log.clone(),
             recorder: setup.recorder.clone(),
         }
@@ -216,6 +217,7 @@ async fn vendors(
             keys: Vec::new(),
             plan: setup.plan.clone(),
             cwd: cwd.to_path_buf(),
+            loses_lines: setup.launcher == Launcher::LosesLines,
             restart_delay: setup.restart.vendor,
             berth,
             clock: setup.clock,
@@ -281,7 +283,10 @@ impl Setup {
             | Launcher::KillsNothing
             | Launcher::Forgets
             | Launcher::HidesSchema
-            | Launcher::WrongKey => Settings::default(),
+            | Launcher::WrongKey
+            | Launcher::SlowSimulator
+            | Launcher::LosesLines
+            | Launcher::TakenPort => Settings::default(),
         };
         own.merged(&self.settings)
     }

@@ -54,6 +54,17 @@ impl Topology {
             .await?)
     }
 
+    /// Kills a component of the rig as somebody else on the machine would: nobody of ours ordered
+    /// it, and nobody waits for it.
+    ///
+    /// # Errors
+    /// When there is no such component, or it is not running.
+    pub fn lose(&self, component: &str) -> Result<(), TopologyError> {
+        let (supervisor, _probe) = self.of_rig(component)?;
+        supervisor.process()?.kill_group();
+        Ok(())
+    }
+
     /// Right when the server says that it is ready, past link and impostor.
     fn server_probe(&self) -> Probe {
         nemesis::answers_http(self.server.admin(), "/health/ready", Some(200))

@@ -7,12 +7,13 @@ use exai_harness::topology::{self, Launcher, Spoil, StoreKind};
 use exai_harness::{engine, redis};
 use exai_judge::judge::Handicap;
 
+use super::mishap::Mishap;
 use crate::cli::Ending;
 use crate::cli::arguments::{Driver, SpoilWord, StoreChoice};
 
 /// The edge of saboteurs that spoil the launch itself, by name.
 const LAUNCHER: &str = "launcher";
-const LAUNCHERS: [(&str, Launcher); 9] = [
+const LAUNCHERS: [(&str, Launcher); 12] = [
     ("foreign-build", Launcher::ForeignBuild),
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),
@@ -22,17 +23,24 @@ const LAUNCHERS: [(&str, Launcher); 9] = [
     ("hides-schema", Launcher::HidesSchema),
     ("other-store", Launcher::OtherStore),
     ("wrong-key", Launcher::WrongKey),
+    ("slow-simulator", Launcher::SlowSimulator),
+    ("loses-lines", Launcher::LosesLines),
+    ("taken-port", Launcher::TakenPort),
 ];
 
 /// The edge of saboteurs that spoil the judge's own ground, by name.
 const HARNESS: &str = "harness";
-const DAMAGES: [(&str, Damage); 6] = [
+const DAMAGES: [(&str, Damage); 10] = [
     ("idle", Damage::Load(Hindrance::Idle)),
     ("drops-arrivals", Damage::Load(Hindrance::Drops)),
     ("late", Damage::Load(Hindrance::Late)),
     ("pauses", Damage::Load(Hindrance::Pauses)),
     ("panics", Damage::Panics),
     ("deaf", Damage::Deaf),
+    ("simulator-dies", Damage::Befallen(Mishap::SimulatorDies)),
+    ("store-dies", Damage::Befallen(Mishap::StoreDies)),
+    ("disk-full", Damage::Befallen(Mishap::DiskFull)),
+    ("no-descriptors", Damage::Befallen(Mishap::NoDescriptors)),
 ];
 
 /// What is broken on purpose in the harness itself.
@@ -47,6 +55,8 @@ pub enum Damage {
     Panics,
     /// The ear for exits that nobody ordered, of the instance that proves the detector.
     Deaf,
+    /// The rig, by something that nobody ordered.
+    Befallen(Mishap),
 }
 
 /// The channel on which an exit that nobody ordered is told.
@@ -58,7 +68,7 @@ impl Damage {
     pub const fn hindrance(self) -> Hindrance {
         match self {
             Self::Load(hindrance) => hindrance,
-            Self::None | Self::Panics | Self::Deaf => Hindrance::None,
+            Self::None | Self::Panics | Self::Deaf | Self::Befallen(_) => Hindrance::None,
         }
     }
 
@@ -68,12 +78,21 @@ impl Damage {
         (self == Self::Deaf).then_some(EXITS)
     }
 
+    /// What befalls the rig meanwhile.
+    #[must_use]
+    pub const fn mishap(self) -> Option<Mishap> {
+        match self {
+            Self::Befallen(mishap) => Some(mishap),
+            Self::None | Self::Load(_) | Self::Panics | Self::Deaf => None,
+        }
+    }
+
     /// What it does to the judge of these criteria.
     #[must_use]
     pub fn handicap(self, criteria: &[String]) -> Handicap {
         let panicking: BTreeSet<String> = match self {
             Self::Panics => criteria.iter().cloned().collect(),
-            Self::None | Self::Load(_) | Self::Deaf => BTreeSet::new(),
+            Self::None | Self::Load(_) | Self::Deaf | Self::Befallen(_) => BTreeSet::new(),
         };
         Handicap {
             panicking,

@@ -36,6 +36,13 @@ fn a_word_for_the_harness_breaks_the_load_or_the_checkers_and_no_edge() {
     let panics = damaged(Some(&word("panics@harness")));
     assert_eq!(panics.hindrance(), Hindrance::None);
     assert!(panics.handicap(&named).panicking.contains("V.1"));
+    let befallen = damaged(Some(&word("store-dies@harness")));
+    assert_eq!(befallen.mishap(), Some(Mishap::StoreDies));
+    assert_eq!(befallen.hindrance(), Hindrance::None);
+    assert_eq!(
+        (panics.mishap(), damaged(Some(&late)).mishap()),
+        (None, None)
+    );
     assert!(spoiled(Some(&word("lost-turn@harness"))).is_err());
     for other in [None, Some(&word("late@client"))] {
         assert_eq!(damaged(other), Damage::None);

@@ -1,0 +1,105 @@
+//! What befalls the rig while an honest server works, once a run and ordered by nobody: the judge
+//! must see whose fault it was. The server is never touched.
+
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+
+use super::Ground;
+use crate::stage::{Stage, Trouble};
+
+/// From the first workload's begin.
+const AFTER: Duration = Duration::from_secs(2);
+/// How long descriptors are short: longer than the sampler takes from one look to the next.
+const SHORT: Duration = Duration::from_millis(2_500);
+/// How many more may be opened before there are none.
+const LEFT: rlim_t = 8;
+/// The provider whose simulator dies.
+const DYING: &str = "glm";
+
+/// What befalls the rig.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// A simulator is killed; its restart policy brings it back.
+    SimulatorDies,
+    /// The store is killed, which is a process of its own; likewise.
+    StoreDies,
+    /// The disk of the evidence is full from then on.
+    DiskFull,
+    /// This process has no descriptor left for some seconds.
+    NoDescriptors,
+}
+
+/// Works, and lets the mishap of this run happen meanwhile, if there is one.
+///
+/// # Errors
+/// The work's, and the rig's when the mishap could not be made.
+pub async fn beside(
+    stage: &Stage,
+    work: impl Future<Output = Result<(), Trouble>>,
+) -> Result<(), Trouble> {
+    let Some(mishap) = stage.damage.mishap() else {
+        return work.await;
+    };
+    let happen = async {
+        stage.rest(AFTER).await?;
+        stage.ground.befall(stage, mishap).await
+    };
+    let (worked, happened) = tokio::join!(work, happen);
+    worked.and(happened)
+}
+
+impl Ground {
+    async fn befall(&self, stage: &Stage, mishap: Mishap) -> Result<(), Trouble> {
+        match mishap {
+            Mishap::SimulatorDies => Ok(self.topology.lose(DYING)?),
+            Mishap::StoreDies => Ok(self.topology.lose("store")?),
+            Mishap::DiskFull => {
+                stage.recorder.fill_disk();
+                Ok(())
+            }
+            Mishap::NoDescriptors => {
+                let hoard = Hoard::open().map_err(|error| Trouble::Rig(error.to_string()));
+                stage.rest(SHORT).await?;
+                drop(hoard?);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Every descriptor that this process may still open. Without a test beside others in one process,
+/// which would find none either; row B7 of the self-test is its test.
+struct Hoard {
+    limits: (rlim_t, rlim_t),
+    held: Vec<File>,
+}
+
+impl Hoard {
+    fn open() -> io::Result<Self> {
+        let limits = getrlimit(Resource::RLIMIT_NOFILE)?;
+        let open = std::fs::read_dir("/proc/self/fd")?.count();
+        let few = rlim_t::try_from(open).unwrap_or(rlim_t::MAX) + LEFT;
+        setrlimit(Resource::RLIMIT_NOFILE, few.min(limits.0), limits.1)?;
+        let mut hoard = Self {
+            limits,
+            held: Vec::new(),
+        };
+        // Ends with the first refusal, which is what this is for.
+        while let Ok(file) = File::open("/dev/null") {
+            hoard.held.push(file);
+        }
+        Ok(hoard)
+    }
+}
+
+impl Drop for Hoard {
+    fn drop(&mut self) {
+        self.held.clear();
+        let (soft, hard) = self.limits;
+        // The limit it had: nothing above the hard one is asked for.
+        let _granted = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
+    }
+}
