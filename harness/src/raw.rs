@@ -10,11 +10,43 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::client::http::lane;
+use crate::client::http::{FORWARDED, lane};
 use crate::client::trouble::io_words;
 
 /// More of a reply than this is not read.
 const REPLY_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where a request is sent from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The address, on loopback.
+    pub address: Ipv4Addr,
+    /// Whether it goes through a proxy that the server trusts, and says that address itself in
+    /// `X-Forwarded-For`.
+    pub forwarded: bool,
+}
+
+impl From<Ipv4Addr> for Source {
+    /// Nobody stands between.
+    fn from(address: Ipv4Addr) -> Self {
+        Self {
+            address,
+            forwarded: false,
+        }
+    }
+}
+
+impl Source {
+    /// The request as it leaves here.
+    fn sends(self, request: &RawRequest) -> Vec<u8> {
+        if self.forwarded {
+            let said = request.clone();
+            said.header(FORWARDED, self.address.to_string()).bytes()
+        } else {
+            request.bytes()
+        }
+    }
+}
 
 /// An HTTP request in raw parts. Nothing is added: no `Host`, no length, unless asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,11 +240,13 @@ pub async fn send_and_end(
 /// Sends one request at once.
 pub async fn send_request(
     address: SocketAddr,
-    source: Ipv4Addr,
+    source: impl Into<Source>,
     request: &RawRequest,
     wait: Duration,
 ) -> RawReply {
-    send(address, source, &[request.bytes()], Duration::ZERO, wait).await
+    let source = source.into();
+    let pieces = [source.sends(request)];
+    send(address, source.address, &pieces, Duration::ZERO, wait).await
 }
 
 fn troubled(mut reply: RawReply, words: &str) -> RawReply {

@@ -9,11 +9,13 @@ mod restarts;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use exai_harness::client::http::loopback;
 use exai_harness::client::{
     Client, Http, HttpTarget, Identity, Revision, Stdio, WebSocket, WebSocketTarget,
 };
 use exai_harness::clock::RunClock;
 use exai_harness::history::{Now, Recorder};
+use exai_harness::raw::Source;
 use exai_harness::server::Settings;
 use exai_harness::token::{Mint, Signature};
 use exai_harness::topology::{
@@ -239,6 +241,15 @@ impl Ground {
         Identity {
             forwarded: self.topology.is_behind_proxy(),
             ..who.identity().with_bearer(self.token(who, roles))
+        }
+    }
+
+    /// Where the `number`th person sends raw requests from.
+    #[must_use]
+    pub fn source(&self, number: usize) -> Source {
+        Source {
+            address: loopback(number),
+            forwarded: self.topology.is_behind_proxy(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A WebSocket whose frames are written byte by byte, for those that no client would send.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::{RawReply, RawRequest, parse, troubled};
+use super::{RawReply, RawRequest, Source, parse, troubled};
 use crate::client::http::lane;
 use crate::client::trouble::io_words;
 
@@ -98,13 +98,14 @@ impl RawSocket {
     /// The reply when it is no upgrade.
     pub async fn open(
         address: SocketAddr,
-        source: Ipv4Addr,
+        source: impl Into<Source>,
         request: &RawRequest,
         wait: Duration,
     ) -> Result<Self, RawReply> {
+        let source = source.into();
         let until = Instant::now() + wait;
         let failed = |words: &str| troubled(RawReply::default(), words);
-        let stream = match timeout_at(until, lane::open(source, address)).await {
+        let stream = match timeout_at(until, lane::open(source.address, address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(failed(&io_words(&error))),
             Err(_late) => return Err(failed("timeout")),
@@ -114,7 +115,7 @@ impl RawSocket {
             read: Vec::new(),
             until,
         };
-        socket.send(&request.bytes()).await;
+        socket.send(&source.sends(request)).await;
         let reply = socket.head().await;
         if reply.status == Some(101) {
             Ok(socket)

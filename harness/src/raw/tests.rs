@@ -126,6 +126,16 @@ async fn slow_pieces_stop_when_the_server_has_answered() {
 }
 
 #[test]
+fn an_address_is_said_where_somebody_stands_between_and_nowhere_else() {
+    let request = RawRequest::line("GET / HTTP/1.1");
+    let mut source = Source::from(Ipv4Addr::new(127, 0, 0, 9));
+    assert_eq!(source.sends(&request), request.bytes());
+    source.forwarded = true;
+    let said = String::from_utf8(source.sends(&request)).unwrap();
+    assert_eq!(said, "GET / HTTP/1.1\r\nx-forwarded-for: 127.0.0.9\r\n\r\n");
+}
+
+#[test]
 fn nothing_is_added_to_a_raw_request() {
     let request = RawRequest::line("POST / HTTP/1.1")
         .header("X", b"\xff")

@@ -26,10 +26,8 @@ pub mod tokens;
 pub mod untried;
 pub mod way;
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use exai_harness::client::http::loopback;
 use exai_harness::client::software::Software;
 use exai_harness::client::{Request, Revision};
 use exai_harness::raw::{self, RawReply, RawRequest};
@@ -142,8 +140,8 @@ pub struct Attempt<'a> {
     pub origin: Option<&'a str>,
     /// The tool to call.
     pub tool: &'a str,
-    /// Where it is sent from.
-    pub source: Ipv4Addr,
+    /// Whose address it is sent from, as [`crate::ground::Ground::source`] numbers them.
+    pub source: usize,
 }
 
 impl<'a> Attempt<'a> {
@@ -156,7 +154,7 @@ impl<'a> Attempt<'a> {
             host: None,
             origin: None,
             tool: "version",
-            source: loopback(500),
+            source: 500,
         }
     }
 
@@ -203,7 +201,7 @@ impl<'a> Attempt<'a> {
             raw = raw.header("Origin", origin);
         }
         let raw = raw.body(self.message().to_string());
-        let reply = raw::send_request(address, self.source, &raw, WAIT).await;
+        let reply = raw::send_request(address, stage.ground.source(self.source), &raw, WAIT).await;
         tokio::time::sleep(PACE).await;
         reply
     }

@@ -1,14 +1,13 @@
 //! Whoever asks, in raw parts: of the server under judgement or of one beside it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use exai_harness::client::http::loopback;
 use exai_harness::client::request::initialize;
 use exai_harness::client::software::Software;
 use exai_harness::client::{Request, Revision};
 use exai_harness::raw::socket::{RawSocket, upgrade};
-use exai_harness::raw::{self, RawReply, RawRequest};
+use exai_harness::raw::{self, RawReply, RawRequest, Source};
 use exai_harness::server::beside::Beside;
 use futures::StreamExt as _;
 use futures::stream;
@@ -26,7 +25,7 @@ pub struct Asker {
     /// The listener.
     pub at: SocketAddr,
     /// Where from.
-    pub source: Ipv4Addr,
+    pub source: Source,
     /// The `Authorization` header.
     pub authorization: String,
 }
@@ -43,7 +42,7 @@ impl Asker {
     pub fn with(stage: &Stage, number: usize, roles: &[&str]) -> Self {
         Self {
             at: stage.ground.public(),
-            source: loopback(number),
+            source: stage.ground.source(number),
             authorization: stage.ground.authorization_with(Person::user(number), roles),
         }
     }
@@ -52,13 +51,15 @@ impl Asker {
     #[must_use]
     pub fn before(mut self, beside: &Beside) -> Self {
         self.at = beside.public();
+        // Nobody stands before that one.
+        self.source.forwarded = false;
         self
     }
 
     /// The same from another address.
     #[must_use]
-    pub fn from(mut self, source: Ipv4Addr) -> Self {
-        self.source = source;
+    pub fn from(mut self, source: impl Into<Source>) -> Self {
+        self.source = source.into();
         self
     }
 

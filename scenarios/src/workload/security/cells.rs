@@ -1,10 +1,9 @@
 //! One person's calls on one edge, a tool after the other: what each was refused with.
 
-use exai_harness::client::http::loopback;
 use exai_harness::client::software::Software;
 use exai_harness::client::{Request, Revision};
 use exai_harness::raw::socket::{Heard, RawSocket, upgrade};
-use exai_harness::raw::{self, RawReply, RawRequest};
+use exai_harness::raw::{self, RawReply, RawRequest, Source};
 use exai_judge::Transport;
 use serde_json::{Value, json};
 
@@ -29,7 +28,7 @@ pub const EDGES: [&str; 4] = [
 /// Somebody of one role at one edge.
 pub struct Caller {
     line: String,
-    source: std::net::Ipv4Addr,
+    source: Source,
     way: Way,
 }
 
@@ -58,7 +57,7 @@ impl Caller {
         let line = stage
             .ground
             .authorization_with(Person::user(number), &[role]);
-        let source = loopback(number);
+        let source = stage.ground.source(number);
         let way = if edge == EDGES[0] {
             Way::Session(begin(stage, (&line, source)).await?)
         } else if edge == EDGES[1] {
@@ -114,7 +113,7 @@ impl Caller {
     }
 }
 
-async fn send(stage: &Stage, source: std::net::Ipv4Addr, request: &RawRequest) -> RawReply {
+async fn send(stage: &Stage, source: Source, request: &RawRequest) -> RawReply {
     raw::send_request(stage.ground.public(), source, request, WAIT).await
 }
 
@@ -129,7 +128,7 @@ fn session_head(stage: &Stage, line: &str) -> RawRequest {
 }
 
 /// Begins a session; its id.
-async fn begin(stage: &Stage, (line, source): (&str, std::net::Ipv4Addr)) -> Result<String, Came> {
+async fn begin(stage: &Stage, (line, source): (&str, Source)) -> Result<String, Came> {
     let attempt = Attempt::new(Transport::Http2025, None);
     let message = attempt.message().to_string();
     let reply = send(stage, source, &session_head(stage, line).body(message)).await;
@@ -139,7 +138,7 @@ async fn begin(stage: &Stage, (line, source): (&str, std::net::Ipv4Addr)) -> Res
 
 async fn connect(
     stage: &Stage,
-    (line, source): (&str, std::net::Ipv4Addr),
+    (line, source): (&str, Source),
     is_daemon: bool,
 ) -> Result<RawSocket, Came> {
     let protocol = if is_daemon { "exai.v1" } else { "mcp" };

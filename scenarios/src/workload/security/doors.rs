@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use exai_harness::client::http::loopback;
 use exai_harness::raw::socket::{RawSocket, upgrade};
 use exai_harness::raw::{self, RawReply, RawRequest};
 
@@ -35,7 +34,7 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     {
         stage.check_stop()?;
         let at = if knock.edge == ADMIN { admin } else { public };
-        let reply = send(at, &knock.request).await;
+        let reply = send(stage, at, &knock.request).await;
         let seen = Seen {
             id: knock.id,
             edge: knock.edge,
@@ -55,7 +54,7 @@ async fn feed(stage: &Stage, admin: SocketAddr) {
     for (role, allowed) in [("user", &["4003"]), ("admin", &["accepted"])] {
         let line = stage.ground.authorization_with(Person::user(515), &[role]);
         let request = upgrade("/ws/monitoring", &host, None);
-        let came = match RawSocket::open(admin, loopback(515), &request, WAIT).await {
+        let came = match RawSocket::open(admin, stage.ground.source(515), &request, WAIT).await {
             Ok(mut socket) => greet(stage, &mut socket, &hello_of(Some(&line))).await,
             Err(reply) => Came::word(format!("no upgrade: {}", reply.word())),
         };
@@ -69,8 +68,8 @@ async fn feed(stage: &Stage, admin: SocketAddr) {
     }
 }
 
-async fn send(at: SocketAddr, request: &RawRequest) -> RawReply {
-    let reply = raw::send_request(at, loopback(511), request, WAIT).await;
+async fn send(stage: &Stage, at: SocketAddr, request: &RawRequest) -> RawReply {
+    let reply = raw::send_request(at, stage.ground.source(511), request, WAIT).await;
     tokio::time::sleep(PACE).await;
     reply
 }
@@ -215,7 +214,7 @@ async fn probes(stage: &Stage, admin: SocketAddr) {
     };
     for path in ["/health/live", "/health/ready"] {
         for host in ["10.244.0.5:8080", "evil.example"] {
-            let reply = send(admin, &get(path, host, Some("Bearer nonsense"))).await;
+            let reply = send(stage, admin, &get(path, host, Some("Bearer nonsense"))).await;
             note(
                 stage,
                 &seen("H10.probe", true, &["accepted"]),
@@ -226,7 +225,7 @@ async fn probes(stage: &Stage, admin: SocketAddr) {
             .header("Host", "10.244.0.5:8080")
             .header("Connection", "close")
             .body("{}");
-        let reply = send(admin, &post).await;
+        let reply = send(stage, admin, &post).await;
         record(stage, &seen("H10.post", false, &["405"]), &reply);
     }
 }

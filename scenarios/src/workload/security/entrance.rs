@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use exai_harness::client::http::loopback;
 use exai_harness::raw::socket::{RawSocket, upgrade};
-use exai_harness::raw::{self, RawReply, RawRequest};
+use exai_harness::raw::{self, RawReply, RawRequest, Source};
 use exai_harness::server::beside::Beside;
 use exai_harness::token::Mint;
 use exai_harness::token::battery::TokenCase;
@@ -74,6 +73,15 @@ impl Listeners {
             is_judged: false,
         }
     }
+
+    /// Where the `number`th person sends from. Nobody stands before a server beside.
+    fn source(self, stage: &Stage, number: usize) -> Source {
+        let source = stage.ground.source(number);
+        Source {
+            forwarded: source.forwarded && self.is_judged,
+            ..source
+        }
+    }
 }
 
 /// What is shown, and where in the request; nothing by default.
@@ -101,10 +109,9 @@ impl Entrance {
         }
     }
 
-    /// An address of its own, so that entrances tried at once do not share a rate.
-    fn source(self) -> std::net::Ipv4Addr {
-        let number = ALL.iter().position(|one| *one == self).unwrap_or(ALL.len());
-        loopback(480 + number)
+    /// The number of an address of its own, so that entrances tried at once do not share a rate.
+    fn source(self) -> usize {
+        480 + ALL.iter().position(|one| *one == self).unwrap_or(ALL.len())
     }
 
     /// Signs tokens for somebody of its own, who may enter here.
@@ -187,7 +194,8 @@ impl Entrance {
         }
         let request = attempt.head(&with_query("/mcp", shown), &at.public.to_string());
         let request = with_lines(request, shown).body(message.to_string());
-        let reply = raw::send_request(at.public, self.source(), &request, WAIT).await;
+        let reply =
+            raw::send_request(at.public, at.source(stage, self.source()), &request, WAIT).await;
         super::came(stage, &reply)
     }
 
@@ -195,7 +203,7 @@ impl Entrance {
         let path = with_query("/ws", shown);
         let request = upgrade(&path, &at.public.to_string(), Some("mcp"));
         let request = with_lines(request, shown);
-        match RawSocket::open(at.public, self.source(), &request, WAIT).await {
+        match RawSocket::open(at.public, at.source(stage, self.source()), &request, WAIT).await {
             Ok(_socket) => Came::word("accepted"),
             Err(reply) => super::came(stage, &reply),
         }
@@ -214,7 +222,7 @@ impl Entrance {
             Some(token) => with_client(said, token),
             None => said,
         };
-        match RawSocket::open(at.public, self.source(), &request, WAIT).await {
+        match RawSocket::open(at.public, at.source(stage, self.source()), &request, WAIT).await {
             Ok(mut socket) => sockets::greet(stage, &mut socket, &said).await,
             Err(reply) => super::came(stage, &reply),
         }
@@ -226,7 +234,8 @@ impl Entrance {
             .header("Host", at.admin.to_string())
             .header("Connection", "close");
         let request = with_lines(request, shown);
-        let reply: RawReply = raw::send_request(at.admin, self.source(), &request, WAIT).await;
+        let reply: RawReply =
+            raw::send_request(at.admin, at.source(stage, self.source()), &request, WAIT).await;
         super::came(stage, &reply)
     }
 }

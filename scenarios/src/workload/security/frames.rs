@@ -1,6 +1,5 @@
 //! Frames that break RFC 6455 or the order of a dialect, each beside a connection that does not.
 
-use exai_harness::client::http::loopback;
 use exai_harness::raw::RawRequest;
 use exai_harness::raw::socket::{CLOSE, Heard, PING, RawSocket, TEXT, bare_frame, frame, upgrade};
 use serde_json::json;
@@ -112,7 +111,13 @@ async fn open(stage: &Stage) -> Result<RawSocket, Came> {
     let host = stage.ground.public().to_string();
     let request = upgrade("/ws", &host, Some("mcp")).header("Authorization", &token);
     tokio::time::sleep(PACE).await;
-    let opened = RawSocket::open(stage.ground.public(), loopback(541), &request, WAIT).await;
+    let opened = RawSocket::open(
+        stage.ground.public(),
+        stage.ground.source(541),
+        &request,
+        WAIT,
+    )
+    .await;
     opened.map_err(|reply| Came::word(format!("no upgrade: {}", reply.word())))
 }
 
@@ -173,7 +178,13 @@ async fn handshakes(stage: &Stage, token: &str) {
         ),
     ];
     for (id, request, allowed) in rows {
-        let opened = RawSocket::open(stage.ground.public(), loopback(540), &request, WAIT).await;
+        let opened = RawSocket::open(
+            stage.ground.public(),
+            stage.ground.source(540),
+            &request,
+            WAIT,
+        )
+        .await;
         let seen = Seen {
             id,
             edge: MCP,

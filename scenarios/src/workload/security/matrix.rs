@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use exai_harness::client::Request;
 use exai_harness::client::Revision;
-use exai_harness::client::http::loopback;
 use exai_harness::client::software::Software;
 use exai_harness::raw::{self, RawRequest};
 use exai_harness::server::Settings;
@@ -289,7 +288,8 @@ async fn claim(stage: &Stage, authorization: &str, params: Value) -> raw::RawRep
         .header("Mcp-Method", "tools/call")
         .header("Mcp-Name", &tool)
         .body(message.to_string());
-    let reply = raw::send_request(stage.ground.public(), loopback(530), &raw, WAIT).await;
+    let reply =
+        raw::send_request(stage.ground.public(), stage.ground.source(530), &raw, WAIT).await;
     tokio::time::sleep(PACE).await;
     reply
 }

@@ -76,7 +76,7 @@ pub async fn send(stage: &Stage, abuse: &Abuse) -> raw::RawReply {
 }
 
 async fn send_raw(stage: &Stage, raw: &RawRequest) -> raw::RawReply {
-    let source = exai_harness::client::http::loopback(504);
+    let source = stage.ground.source(504);
     let reply = raw::send_request(stage.ground.public(), source, raw, WAIT).await;
     tokio::time::sleep(PACE).await;
     reply

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use exai_harness::client::Request;
-use exai_harness::client::http::loopback;
 use exai_harness::client::request::initialize;
 use exai_harness::client::software::Software;
 use exai_harness::client::{Client, Revision};
@@ -97,7 +96,13 @@ fn request(stage: &Stage, verb: &str, who: usize, session: Option<&str>) -> RawR
 }
 
 async fn send(stage: &Stage, who: usize, request: &RawRequest) -> RawReply {
-    let reply = raw::send_request(stage.ground.public(), loopback(who), request, WAIT).await;
+    let reply = raw::send_request(
+        stage.ground.public(),
+        stage.ground.source(who),
+        request,
+        WAIT,
+    )
+    .await;
     tokio::time::sleep(PACE).await;
     reply
 }

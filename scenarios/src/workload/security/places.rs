@@ -2,7 +2,6 @@
 
 use exai_harness::client::Request;
 use exai_harness::client::Revision;
-use exai_harness::client::http::loopback;
 use exai_harness::client::request::initialize;
 use exai_harness::client::software::Software;
 use exai_harness::raw::socket::Heard;
@@ -176,7 +175,7 @@ async fn discover(stage: &Stage) {
         (true, request.header("Authorization", &good)),
     ] {
         let request = request.body(message.to_string());
-        let reply = raw::send_request(public, loopback(510), &request, WAIT).await;
+        let reply = raw::send_request(public, stage.ground.source(510), &request, WAIT).await;
         tokio::time::sleep(PACE).await;
         let allowed: &[&str] = if is_good { &["accepted"] } else { &["401"] };
         record(stage, &seen(is_good, allowed), &reply);

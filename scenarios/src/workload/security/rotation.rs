@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use exai_harness::client::http::loopback;
 use exai_harness::raw::socket::{Heard, RawSocket, upgrade};
 use exai_harness::server::Settings;
 use exai_harness::token::{Mint, Signature};
@@ -228,7 +227,14 @@ async fn open_until(
     let line = line_of(Entrance::Upgrade);
     let host = stage.ground.public().to_string();
     let request = upgrade("/ws", &host, Some("mcp")).header("Authorization", &line);
-    match RawSocket::open(stage.ground.public(), loopback(560), &request, WAIT * 2).await {
+    match RawSocket::open(
+        stage.ground.public(),
+        stage.ground.source(560),
+        &request,
+        WAIT * 2,
+    )
+    .await
+    {
         Ok(socket) => held.push((MCP, socket)),
         Err(reply) => record(stage, &expiring(MCP, (true, &["accepted"])), &reply),
     }

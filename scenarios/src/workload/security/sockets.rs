@@ -1,6 +1,5 @@
 //! WebSockets of the battery: what is said first on `exai.v1`, and what comes of it.
 
-use exai_harness::client::http::loopback;
 use exai_harness::raw::socket::{Heard, RawSocket, upgrade};
 use serde_json::{Value, json};
 
@@ -32,7 +31,13 @@ pub async fn daemon(stage: &Stage, authorization: Option<&str>) -> Result<RawSoc
         request = request.header("Authorization", authorization);
     }
     tokio::time::sleep(PACE).await;
-    let opened = RawSocket::open(stage.ground.public(), loopback(506), &request, WAIT).await;
+    let opened = RawSocket::open(
+        stage.ground.public(),
+        stage.ground.source(506),
+        &request,
+        WAIT,
+    )
+    .await;
     opened.map_err(|reply| Came::word(format!("no upgrade: {}", reply.word())))
 }
 

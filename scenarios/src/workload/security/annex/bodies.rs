@@ -23,7 +23,7 @@ pub async fn try_all(stage: &Stage, asker: &Asker) {
     let longer = head().header("Content-Length", (good.len() + 1).to_string());
     // Its sender has ended: what is missing will not come.
     let longer = longer.unmeasured_body(good.clone());
-    let bad = raw::send_and_end(asker.at, asker.source, &longer, WAIT).await;
+    let bad = raw::send_and_end(asker.at, asker.source.address, &longer, WAIT).await;
     let same = asker.send(&head().body(good)).await;
     pair(
         stage,

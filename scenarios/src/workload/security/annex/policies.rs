@@ -235,7 +235,7 @@ async fn taken_away(stage: &Stage, beside: &Beside) -> Result<(), Trouble> {
         (&other, &["accepted"]),
     );
     let again = Asker {
-        source: loopback(833),
+        source: loopback(833).into(),
         authorization: stage
             .ground
             .authorization_with(Person::user(833), &["leaving"]),

@@ -45,7 +45,7 @@ async fn behind(asker: &Asker, opening: &[u8], forwarded: Option<&str>) -> Strin
     let piece = [opening, &request.bytes()].concat();
     let wait = Duration::from_secs(5);
     let gap = Duration::ZERO;
-    let reply = exai_harness::raw::send(asker.at, asker.source, &[piece], gap, wait).await;
+    let reply = exai_harness::raw::send(asker.at, asker.source.address, &[piece], gap, wait).await;
     reply.word()
 }
 

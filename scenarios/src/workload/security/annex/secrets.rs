@@ -160,7 +160,7 @@ impl Keyed {
     fn user(&self, beside: &Beside) -> Asker {
         Asker {
             at: beside.public(),
-            source: exai_harness::client::http::loopback(990),
+            source: exai_harness::client::http::loopback(990).into(),
             authorization: self.user.clone(),
         }
     }

@@ -135,7 +135,7 @@ async fn let_go_of_reader(stage: &Stage, beside: &Beside, clock: Duration) -> St
     if put.status != Some(201) {
         return format!("the file was not taken: {}", put.word());
     }
-    let Ok(mut stream) = dial(beside.public(), asker.source, Some(SMALL)).await else {
+    let Ok(mut stream) = dial(beside.public(), asker.source.address, Some(SMALL)).await else {
         return "no connection".to_owned();
     };
     let get = asker.head(&format!("GET {path} HTTP/1.1")).bytes();
