@@ -14,6 +14,10 @@ use crate::trouble::Trouble;
 /// Subnets tried before giving up: others may have taken the first ones.
 const TRIES: u32 = 24;
 
+/// The kernel's routes. On a machine without them, and with an engine elsewhere, the engine alone
+/// knows what is taken.
+const ROUTES: &str = "/proc/net/route";
+
 /// A network this leaf has made.
 #[derive(Debug, Clone)]
 pub(super) struct Network {
@@ -47,6 +51,7 @@ impl Fleet {
             return Ok(answer(network));
         }
         let name = format!("exai-network-{}", self.owner.run);
+        let routes = std::fs::read_to_string(ROUTES).unwrap_or_default();
         let mut last = String::new();
         for number in 0..TRIES {
             let third = std::process::id().wrapping_add(number * 11) % 256;
@@ -54,6 +59,10 @@ impl Fleet {
                 name: name.clone(),
                 third: u8::try_from(third).unwrap_or_default(),
             };
+            if is_routed(&routes, network.address(0)) {
+                last = format!("{} is routed already", network.address(0));
+                continue;
+            }
             let request = NetworkCreateRequest {
                 name: name.clone(),
                 driver: Some("bridge".to_owned()),
@@ -120,5 +129,32 @@ fn answer(network: &Network) -> Answer {
     Answer::Network {
         name: network.name.clone(),
         gateway: network.address(1),
+    }
+}
+
+/// Whether packets to a network already go somewhere: an engine that was killed leaves its bridges,
+/// the next one knows nothing of them, and the kernel would send to the older of two.
+fn is_routed(routes: &str, network: Ipv4Addr) -> bool {
+    let destinations = routes
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1));
+    // Hexadecimal digits of the address as it lies in memory, the last byte first.
+    let mut addresses = destinations.filter_map(|word| u32::from_str_radix(word, 16).ok());
+    addresses.any(|address| Ipv4Addr::from(address.swap_bytes()) == network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_an_earlier_engine_left_is_not_taken_again() {
+        let routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n\
+            eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n\
+            br-a47091\t00D7D60A\t00000000\t0001\t0\t0\t0\t00FFFFFF\n";
+        let network = |third| Ipv4Addr::new(10, 214, third, 0);
+        assert!(is_routed(routes, network(215)));
+        assert!(!is_routed(routes, network(214)));
+        assert!(!is_routed("", network(215)));
     }
 }
