@@ -26,10 +26,12 @@ pub mod tokens;
 pub mod untried;
 pub mod way;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use exai_harness::client::software::Software;
 use exai_harness::client::{Request, Revision};
+use exai_harness::raw::socket::RawSocket;
 use exai_harness::raw::{self, RawReply, RawRequest};
 use exai_judge::criterion::Criterion;
 use exai_judge::observation::Case;
@@ -201,10 +203,36 @@ impl<'a> Attempt<'a> {
             raw = raw.header("Origin", origin);
         }
         let raw = raw.body(self.message().to_string());
-        let reply = raw::send_request(address, stage.ground.source(self.source), &raw, WAIT).await;
-        tokio::time::sleep(PACE).await;
-        reply
+        send_to(stage, address, self.source, &raw).await
     }
+}
+
+/// Sends one request to a listener of the server under judgement from the `number`th person's
+/// address, and keeps the battery's pace.
+pub async fn send_to(
+    stage: &Stage,
+    at: SocketAddr,
+    number: usize,
+    request: &RawRequest,
+) -> RawReply {
+    let reply = raw::send_request(at, stage.ground.source(number), request, WAIT).await;
+    tokio::time::sleep(PACE).await;
+    reply
+}
+
+/// Opens a WebSocket before the server under judgement from the `number`th person's address; all of
+/// its life ends after `wait`.
+///
+/// # Errors
+/// The reply when it is no upgrade.
+pub async fn open_as(
+    stage: &Stage,
+    number: usize,
+    request: &RawRequest,
+    wait: Duration,
+) -> Result<RawSocket, RawReply> {
+    let source = stage.ground.source(number);
+    RawSocket::open(stage.ground.public(), source, request, wait).await
 }
 
 /// What is expected of a case, and what came.

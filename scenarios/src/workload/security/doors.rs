@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use exai_harness::raw::socket::{RawSocket, upgrade};
-use exai_harness::raw::{self, RawReply, RawRequest};
+use exai_harness::raw::{RawReply, RawRequest};
 
 use super::sockets::{MCP, greet, hello_of};
-use super::{Came, PACE, Seen, WAIT, note, record};
+use super::{Came, Seen, WAIT, note, record, send_to};
 use crate::stage::{Person, Stage, Trouble};
 
 const ADMIN: &str = "admin";
@@ -69,9 +69,7 @@ async fn feed(stage: &Stage, admin: SocketAddr) {
 }
 
 async fn send(stage: &Stage, at: SocketAddr, request: &RawRequest) -> RawReply {
-    let reply = raw::send_request(at, stage.ground.source(511), request, WAIT).await;
-    tokio::time::sleep(PACE).await;
-    reply
+    send_to(stage, at, 511, request).await
 }
 
 fn get(path: &str, host: &str, authorization: Option<&str>) -> RawRequest {

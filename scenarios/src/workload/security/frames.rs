@@ -5,7 +5,7 @@ use exai_harness::raw::socket::{CLOSE, Heard, PING, RawSocket, TEXT, bare_frame,
 use serde_json::json;
 
 use super::sockets::{DAEMON, MCP, daemon, greet, hello, hello_of};
-use super::{CRITERION, Came, PACE, Seen, WAIT, note, record};
+use super::{CRITERION, Came, PACE, Seen, WAIT, note, open_as, record};
 use crate::stage::{Person, Stage, Trouble};
 
 /// A header just longer than the server reads before it answers.
@@ -111,13 +111,7 @@ async fn open(stage: &Stage) -> Result<RawSocket, Came> {
     let host = stage.ground.public().to_string();
     let request = upgrade("/ws", &host, Some("mcp")).header("Authorization", &token);
     tokio::time::sleep(PACE).await;
-    let opened = RawSocket::open(
-        stage.ground.public(),
-        stage.ground.source(541),
-        &request,
-        WAIT,
-    )
-    .await;
+    let opened = open_as(stage, 541, &request, WAIT).await;
     opened.map_err(|reply| Came::word(format!("no upgrade: {}", reply.word())))
 }
 
@@ -178,13 +172,7 @@ async fn handshakes(stage: &Stage, token: &str) {
         ),
     ];
     for (id, request, allowed) in rows {
-        let opened = RawSocket::open(
-            stage.ground.public(),
-            stage.ground.source(540),
-            &request,
-            WAIT,
-        )
-        .await;
+        let opened = open_as(stage, 540, &request, WAIT).await;
         let seen = Seen {
             id,
             edge: MCP,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use toml::Table;
 
 use super::cells::{self, Caller};
-use super::{Came, PACE, Seen, WAIT, note, record};
+use super::{Came, Seen, note, record, send_to};
 use crate::stage::{Person, Stage, Trouble};
 
 const POLICY: &str = include_str!("../../../../server/src/auth/policy.toml");
@@ -288,8 +288,5 @@ async fn claim(stage: &Stage, authorization: &str, params: Value) -> raw::RawRep
         .header("Mcp-Method", "tools/call")
         .header("Mcp-Name", &tool)
         .body(message.to_string());
-    let reply =
-        raw::send_request(stage.ground.public(), stage.ground.source(530), &raw, WAIT).await;
-    tokio::time::sleep(PACE).await;
-    reply
+    send_to(stage, stage.ground.public(), 530, &raw).await
 }

@@ -7,7 +7,7 @@ use exai_harness::raw::{self, RawRequest};
 use exai_judge::Transport;
 use serde_json::{Value, json};
 
-use super::{CRITERION, PACE, Seen, WAIT, record};
+use super::{CRITERION, Seen, record, send_to};
 use crate::stage::{Person, Stage, Trouble};
 
 /// Each message is whole in itself: no session stands between it and what reads it.
@@ -76,10 +76,7 @@ pub async fn send(stage: &Stage, abuse: &Abuse) -> raw::RawReply {
 }
 
 async fn send_raw(stage: &Stage, raw: &RawRequest) -> raw::RawReply {
-    let source = stage.ground.source(504);
-    let reply = raw::send_request(stage.ground.public(), source, raw, WAIT).await;
-    tokio::time::sleep(PACE).await;
-    reply
+    send_to(stage, stage.ground.public(), 504, raw).await
 }
 
 /// Whoever posts: a person with every right that a call of `version` needs.

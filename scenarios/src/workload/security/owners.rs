@@ -11,7 +11,7 @@ use exai_judge::Transport;
 use serde_json::{Value, json};
 
 use super::sockets::{DAEMON, daemon, greet, hello, hello_of};
-use super::{Came, PACE, Seen, WAIT, note, record};
+use super::{Came, Seen, note, record, send_to};
 use crate::stage::{Person, Stage, Trouble};
 
 /// A chat with a simulated provider.
@@ -96,15 +96,7 @@ fn request(stage: &Stage, verb: &str, who: usize, session: Option<&str>) -> RawR
 }
 
 async fn send(stage: &Stage, who: usize, request: &RawRequest) -> RawReply {
-    let reply = raw::send_request(
-        stage.ground.public(),
-        stage.ground.source(who),
-        request,
-        WAIT,
-    )
-    .await;
-    tokio::time::sleep(PACE).await;
-    reply
+    send_to(stage, stage.ground.public(), who, request).await
 }
 
 /// Sessions of HTTP: made by the server, used and ended by their owner alone.

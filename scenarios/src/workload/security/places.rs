@@ -4,14 +4,14 @@ use exai_harness::client::Request;
 use exai_harness::client::Revision;
 use exai_harness::client::request::initialize;
 use exai_harness::client::software::Software;
+use exai_harness::raw::RawRequest;
 use exai_harness::raw::socket::Heard;
-use exai_harness::raw::{self, RawRequest};
 use exai_judge::Transport;
 use serde_json::json;
 
 use super::entrance::{self, Entrance, Listeners, Shown, now};
 use super::sockets::{DAEMON, daemon, greet, hello};
-use super::{Attempt, Came, PACE, Seen, WAIT, note, record};
+use super::{Attempt, Came, Seen, note, record, send_to};
 use crate::stage::{Person, Stage, Trouble};
 
 /// Tries J38, J39 and the first messages of J42.
@@ -175,8 +175,7 @@ async fn discover(stage: &Stage) {
         (true, request.header("Authorization", &good)),
     ] {
         let request = request.body(message.to_string());
-        let reply = raw::send_request(public, stage.ground.source(510), &request, WAIT).await;
-        tokio::time::sleep(PACE).await;
+        let reply = send_to(stage, public, 510, &request).await;
         let allowed: &[&str] = if is_good { &["accepted"] } else { &["401"] };
         record(stage, &seen(is_good, allowed), &reply);
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::entrance::{self, Entrance, Listeners, now};
 use super::sockets::{self, DAEMON, MCP, daemon, hello_of};
-use super::{Attempt, Came, Seen, WAIT, note, record};
+use super::{Attempt, Came, Seen, WAIT, note, open_as, record};
 use crate::stage::{Stage, Trouble};
 
 const OTHER_ISSUER: &str = "https://b.example";
@@ -227,14 +227,7 @@ async fn open_until(
     let line = line_of(Entrance::Upgrade);
     let host = stage.ground.public().to_string();
     let request = upgrade("/ws", &host, Some("mcp")).header("Authorization", &line);
-    match RawSocket::open(
-        stage.ground.public(),
-        stage.ground.source(560),
-        &request,
-        WAIT * 2,
-    )
-    .await
-    {
+    match open_as(stage, 560, &request, WAIT * 2).await {
         Ok(socket) => held.push((MCP, socket)),
         Err(reply) => record(stage, &expiring(MCP, (true, &["accepted"])), &reply),
     }

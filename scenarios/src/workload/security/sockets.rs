@@ -3,7 +3,7 @@
 use exai_harness::raw::socket::{Heard, RawSocket, upgrade};
 use serde_json::{Value, json};
 
-use super::{Came, PACE, WAIT};
+use super::{Came, PACE, WAIT, open_as};
 use crate::stage::Stage;
 
 /// The edge of MCP's own messages over WebSocket.
@@ -31,13 +31,7 @@ pub async fn daemon(stage: &Stage, authorization: Option<&str>) -> Result<RawSoc
         request = request.header("Authorization", authorization);
     }
     tokio::time::sleep(PACE).await;
-    let opened = RawSocket::open(
-        stage.ground.public(),
-        stage.ground.source(506),
-        &request,
-        WAIT,
-    )
-    .await;
+    let opened = open_as(stage, 506, &request, WAIT).await;
     opened.map_err(|reply| Came::word(format!("no upgrade: {}", reply.word())))
 }
 
