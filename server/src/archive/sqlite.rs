@@ -38,6 +38,7 @@ impl Sqlite {
                 changed.push(prepared.execute(rusqlite::params_from_iter(values))? as u64);
             }
             transaction.commit()?;
+            crate::sqlite::shorten_log(connection);
             Ok(changed)
         })
         .await

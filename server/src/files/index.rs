@@ -115,6 +115,7 @@ impl Index {
             let transaction = connection.transaction_with_behavior(immediate)?;
             let made = work(&transaction)?;
             transaction.commit()?;
+            sqlite::shorten_log(&connection);
             Ok(made)
         };
         let done = tokio::task::spawn_blocking(work).await;

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::sqlite_error;
+use crate::sqlite::shorten_log;
 use crate::store::StoreError;
 
 /// Writes that share one transaction at most.
@@ -77,6 +78,7 @@ pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn 
             for write in batch {
                 write.tell(&committed);
             }
+            shorten_log(&connection);
         }
     }
 }
