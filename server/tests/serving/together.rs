@@ -148,6 +148,32 @@ fn without_redis_an_instance_goes_by_its_own_sessions_and_asks_for_patience_with
     assert_eq!(refused(&bob.call(&right, 7)), unknown());
 }
 
+/// How long Redis hesitates: longer than a request whose session is known waits for it.
+const HESITATION: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_session_that_began_elsewhere_is_waited_for_while_redis_hesitates() {
+    let Some(redis) = Redis::start() else { return };
+    let (left, right) = (instance(&redis), instance(&redis));
+    let alice = Client::begun("alice", &left);
+    let thief = Client {
+        session: alice.session.clone(),
+        ..Client::of("bob")
+    };
+    let during = |ask: &dyn Fn() -> Reply| {
+        nix::sys::signal::kill(redis.pid(), Signal::SIGSTOP).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(HESITATION);
+                nix::sys::signal::kill(redis.pid(), Signal::SIGCONT).unwrap();
+            });
+            ask()
+        })
+    };
+    assert_eq!(refused(&during(&|| thief.call(&left, 1))), unknown());
+    assert_eq!(during(&|| alice.call(&right, 2)).status, 200);
+}
+
 /// How many requests of these callers two instances accept in this time, all sent as fast as they
 /// are answered.
 fn accepted(servers: &[Server; 2], callers: &[Client], span: Duration) -> usize {

@@ -20,11 +20,12 @@ use tokio::time::timeout;
 use super::{Known, Replay, Row, Sessions, inner};
 use crate::store::shared::Shared;
 
-/// How long a request waits for Redis' word on its session.
+/// How long a request waits for Redis' word on a session that this instance knows anyway.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long the beginning and the end of a session wait for Redis.
-const WRITE: Duration = Duration::from_secs(1);
+/// How long one waits that cannot be answered otherwise: of a session not known here, of one that
+/// begins and of one that ends.
+const WORD: Duration = Duration::from_secs(1);
 
 /// Bytes of a handshake that are kept; a session with a longer one stays where it began.
 const HANDSHAKE: usize = 10_240;
@@ -77,7 +78,12 @@ impl Sessions {
                 Known::Here | Known::Everywhere => Ok(None),
             };
         };
-        match timeout(LOOK, shared.has_session(principal, id, self.idle)).await {
+        let patience = if known == Known::Everywhere {
+            LOOK
+        } else {
+            WORD
+        };
+        match timeout(patience, shared.has_session(principal, id, self.idle)).await {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => {
                 if known == Known::Everywhere {
@@ -122,7 +128,7 @@ impl Sessions {
         let Some(shared) = self.shared.as_ref().filter(|_| is_shared) else {
             return Ok(());
         };
-        match timeout(WRITE, shared.end_session(principal, id)).await {
+        match timeout(WORD, shared.end_session(principal, id)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Missing::Away),
         }
@@ -139,7 +145,7 @@ impl Sessions {
             return;
         };
         let kept = shared.keep_session(principal, id, &handshake, self.idle);
-        if let Ok(Ok(())) = timeout(WRITE, kept).await {
+        if let Ok(Ok(())) = timeout(WORD, kept).await {
             if let Some(row) = self.lock().rows.get_mut(id) {
                 row.is_shared = true;
             }
