@@ -4,8 +4,11 @@
 //! that range can be taken by a client before the server is back. Ports here come from below it.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
+
+use tokio::net::TcpSocket;
 
 const LOWEST: u16 = 10_240;
 /// Assumed when the kernel does not tell its range.
@@ -35,7 +38,7 @@ pub fn free_port() -> Result<u16, NoPort> {
         }
         let offset = u16::try_from(u32::from_le_bytes(bytes) % span).unwrap_or(0);
         let port = LOWEST + offset;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+        if probe(port).is_ok()
             && GIVEN
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -50,6 +53,16 @@ pub fn free_port() -> Result<u16, NoPort> {
     })
 }
 
+/// Binds a port on which nobody listens, and does not listen there itself: whoever is started at
+/// this moment has a copy of the socket until it executes its program, and one that listened would
+/// keep the port from its new owner for so long.
+fn probe(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    Ok(socket)
+}
+
 fn ephemeral_from() -> u16 {
     std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
         .ok()
@@ -59,6 +72,8 @@ fn ephemeral_from() -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -69,5 +84,14 @@ mod tests {
             assert!(port < ephemeral_from());
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         }
+    }
+
+    #[test]
+    fn a_copy_of_the_probe_keeps_the_port_from_nobody_and_a_listener_does() {
+        let port = free_port().unwrap();
+        let copy = probe(port).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        assert!(probe(port).is_err());
+        drop((copy, listener));
     }
 }
