@@ -2,7 +2,6 @@
 //! of its own, the programs of this build and a record.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -121,8 +120,8 @@ pub struct Workplace {
 }
 
 fn free() -> String {
-    let bound = TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr());
-    bound.expect("a free port").to_string()
+    let port = exai_harness::port::free_port().expect("a free port");
+    format!("127.0.0.1:{port}")
 }
 
 impl Workplace {

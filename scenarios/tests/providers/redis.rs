@@ -1,9 +1,10 @@
 //! The breaker before Redis, as the metrics show it while Redis dies and comes back.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use exai_harness::port::free_port;
 use serde_json::json;
 
 use super::ground::{Answer, Server, tracer, wait_for};
@@ -85,9 +86,7 @@ impl Bench {
 
 #[test]
 fn the_breaker_before_redis_opens_tries_in_vain_and_closes_when_redis_is_back() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = free.local_addr().expect("an address").port();
-    drop(free);
+    let port = free_port().expect("a port");
     let Some(redis) = Redis::at(port) else { return };
     let bench = Bench::start(port);
     wait_for("an answer", || bench.ask().error.is_none().then_some(()));

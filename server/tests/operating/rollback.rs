@@ -1,7 +1,7 @@
 //! The three rollbacks of `docs/guide/rollback.md`, carried out on a host of its own, each timed
 //! from the moment the bad thing was put in until the first right answer.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::place::at;
-use super::process::{call, call_headers, request, wait_for};
+use super::process::{call, call_headers, free_address, request, wait_for};
 
 /// The longest time to a right answer; most of it is a restart.
 const SOON: Duration = Duration::from_secs(60);
@@ -20,18 +20,11 @@ struct Host {
     config: String,
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-}
-
 impl Host {
     /// One that runs the build under test as `good`.
     fn start() -> Self {
         let base = tempfile::tempdir().unwrap();
-        let (public, admin) = (free(), free());
+        let (public, admin) = (free_address(), free_address());
         let config = format!(
             "[server]\nlisten = \"{public}\"\nadmin = \"{admin}\"\nstate_dir = \"{}\"\n",
             base.path().join("state").display()

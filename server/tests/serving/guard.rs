@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -10,13 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
 use super::piped::Bridge;
-use super::process::{Server, exai, serve, wait_for};
-
-/// An address that nobody listens on right now.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
+use super::process::{Server, exai, free_address, serve, wait_for};
 
 fn lock_of(state: &Path, address: &str) -> PathBuf {
     state.join(format!("daemon-{}.lock", address.replace(':', "_")))
@@ -53,7 +46,7 @@ fn serve_at(address: &str, state: &Path) -> Server {
 #[test]
 fn a_second_daemon_names_the_first_and_a_killed_one_blocks_nobody() {
     let state = tempfile::tempdir().unwrap();
-    let address = free_address();
+    let address = free_address().to_string();
     let mut first = serve_at(&address, state.path());
     let second = refused(state.path(), &address);
     assert_eq!(second.status.code(), Some(64), "{second:?}");
@@ -65,7 +58,7 @@ fn a_second_daemon_names_the_first_and_a_killed_one_blocks_nobody() {
     command.args(["stdio", "--demo", "--set"]);
     command.arg(format!("server.state_dir={}", state.path().display()));
     Bridge::spawn(&mut command).begin();
-    let elsewhere = serve_at(&free_address(), state.path());
+    let elsewhere = serve_at(&free_address().to_string(), state.path());
     assert_ne!(elsewhere.public, first.public);
     first.child.kill().unwrap();
     first.child.wait().unwrap();
@@ -87,7 +80,7 @@ fn a_second_daemon_names_the_first_and_a_killed_one_blocks_nobody() {
 #[test]
 fn a_lock_under_the_daemons_own_pid_does_not_block_it() {
     let state = tempfile::tempdir().unwrap();
-    let address = free_address();
+    let address = free_address().to_string();
     let path = lock_of(state.path(), &address);
     let mut held = lock(&path);
     writeln!(held, "1").unwrap();
@@ -119,11 +112,11 @@ fn a_lock_under_the_daemons_own_pid_does_not_block_it() {
 #[test]
 fn daemons_on_redis_take_no_lock() {
     let state = tempfile::tempdir().unwrap();
-    let address = free_address();
+    let address = free_address().to_string();
     let _held = lock(&lock_of(state.path(), &address));
     let state = format!("server.state_dir={}", state.path().display());
     // Nobody listens there; a daemon starts all the same.
-    let url = format!("store.url=redis://{}", free_address());
+    let url = format!("store.url=redis://{}", free_address().to_string());
     let listen = format!("server.listen={address}");
     let settings = ["--demo", "store.kind=redis", &url, &listen, &state];
     let server = serve(&settings, &[]);

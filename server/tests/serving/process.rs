@@ -23,6 +23,15 @@ pub struct Server {
     pub log: Arc<Mutex<Vec<String>>>,
 }
 
+/// An address on which nobody listens. It is not listened on to find it: a process that is being
+/// started has a copy of each socket for a moment, and would keep the address taken.
+pub fn free_address() -> SocketAddr {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket.local_addr().unwrap()
+}
+
 /// The command with an environment of its own.
 pub fn exai(env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_exai"));

@@ -1,10 +1,10 @@
 //! A Redis of the test's own, where there is one.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::process::wait_for;
+use super::process::{free_address, wait_for};
 
 /// A running Redis, ended with the test.
 pub struct Redis {
@@ -41,9 +41,7 @@ impl Redis {
     /// As [`Redis::start`], with arguments of the test.
     pub fn start_with(own: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let address = free_address();
         let own: Vec<String> = own.iter().map(|text| (*text).to_owned()).collect();
         let Some(child) = spawn(address, folder.path(), &own) else {
             eprintln!("not run: redis-server (package redis-server)");
