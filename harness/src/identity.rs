@@ -170,6 +170,7 @@ pub fn look(moment: &str, pair: Pair, expected: &Expected, reported: Reported) -
         expected_sha256: expected.sha256.clone(),
         reported_sha256: reported.sha256,
         instance: reported.instance,
+        place: None,
         owns_listeners: expected
             .ports
             .iter()

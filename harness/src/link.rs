@@ -5,6 +5,8 @@
 //! swallows bytes, cut ends a flow with RST after so many bytes of replies. It does not reorder or
 //! lose packets: it works on streams.
 //!
+//! With several targets it is a plain round-robin proxy, connection by connection.
+//!
 //! A client of 127.0.0.0/8 keeps its address behind the link: limits and logs of the target go by
 //! it.
 
@@ -141,15 +143,21 @@ impl Link {
         self.address
     }
 
-    /// Where connections are passed on to.
+    /// Where the next connection is passed on to.
     #[must_use]
     pub fn target(&self) -> SocketAddr {
-        self.shared.target()
+        self.shared.target().unwrap_or(self.address)
     }
 
     /// Sends connections opened from now on to another target.
     pub fn retarget(&self, target: SocketAddr) {
         self.shared.retarget(target);
+    }
+
+    /// Sends connections opened from now on to this target too, each to the next in turn and past
+    /// one that takes none: a plain round-robin proxy.
+    pub fn add_target(&self, target: SocketAddr) {
+        self.shared.add_target(target);
     }
 
     /// What the link does at the moment.

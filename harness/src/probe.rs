@@ -34,6 +34,7 @@ pub struct Scraper {
     admin: SocketAddr,
     bearer: Bearer,
     recorder: Recorder,
+    place: Option<u32>,
 }
 
 impl Scraper {
@@ -44,7 +45,14 @@ impl Scraper {
             admin,
             bearer,
             recorder,
+            place: None,
         }
+    }
+
+    /// The same, whose looks say which of several instances they are at.
+    #[must_use]
+    pub fn at_place(self, place: Option<u32>) -> Self {
+        Self { place, ..self }
     }
 
     /// Whether `/health/ready` answers 200.
@@ -70,12 +78,14 @@ impl Scraper {
                 ready,
                 components: components(&answer.json().unwrap_or(Value::Null)),
                 instance: answer.header("exai-instance").map(str::to_owned),
+                place: self.place,
             },
             Err(_silent) => HealthSeen {
                 status: 0,
                 ready,
                 components: BTreeMap::new(),
                 instance: None,
+                place: self.place,
             },
         };
         self.recorder.record_at(at, Event::Health(seen.clone()));
@@ -95,9 +105,26 @@ impl Scraper {
     /// # Errors
     /// When there was no answer, or none of status 200.
     pub async fn metrics(&self, mark: &str) -> Result<BTreeMap<String, f64>, ProbeError> {
+        self.metrics_with(std::iter::empty(), mark).await
+    }
+
+    /// The same added up over this server and others, series by series.
+    ///
+    /// # Errors
+    /// When one of them gave no answer, or none of status 200; nothing is recorded then.
+    pub async fn metrics_with<'a>(
+        &'a self,
+        others: impl Iterator<Item = &'a Self>,
+        mark: &str,
+    ) -> Result<BTreeMap<String, f64>, ProbeError> {
         let at = self.recorder.now();
-        let answer = self.ask("/metrics").send(LOOK).await?.ok()?;
-        let values = series(&answer.text());
+        let mut values = BTreeMap::new();
+        for one in std::iter::once(self).chain(others) {
+            let answer = one.ask("/metrics").send(LOOK).await?.ok()?;
+            for (name, value) in series(&answer.text()) {
+                *values.entry(name).or_default() += value;
+            }
+        }
         let event = Event::Metrics {
             mark: mark.to_owned(),
             values: values.clone(),

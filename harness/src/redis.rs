@@ -142,10 +142,10 @@ impl RedisStore {
         &self.password
     }
 
-    /// Its URL as seen through `edge`, password included: a secret.
+    /// The URL of one of its databases as seen through `edge`, password included: a secret.
     #[must_use]
-    pub fn url(&self, edge: SocketAddr) -> String {
-        format!("redis://:{}@{edge}/0", self.password)
+    pub fn url(&self, edge: SocketAddr, database: u32) -> String {
+        format!("redis://:{}@{edge}/{database}", self.password)
     }
 
     /// Its process and restart policy.

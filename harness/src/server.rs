@@ -45,6 +45,8 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// How the server is started.
 pub struct Setup {
+    /// Which of several instances of one run it is, from 1; None for one that is alone.
+    pub place: Option<u32>,
     /// The executable, in a copy of the run's own.
     pub program: PathBuf,
     /// SHA-256 of the binary that was to be judged.
@@ -108,6 +110,7 @@ pub enum ServerError {
 
 /// The running server.
 pub struct Server {
+    place: Option<u32>,
     public: SocketAddr,
     admin: SocketAddr,
     files: Files,
@@ -133,6 +136,14 @@ fn bound(address: SocketAddr) -> SocketAddr {
         return address;
     }
     SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))
+}
+
+/// A file or folder of an instance's own.
+fn named(what: &str, place: Option<u32>) -> String {
+    match place {
+        None | Some(1) => what.to_owned(),
+        Some(place) => format!("{what}-{place}"),
+    }
 }
 
 fn restart_policy(setup: &Setup) -> Watch {
@@ -178,7 +189,8 @@ impl Server {
             true => Some(TcpListener::bind(public)?),
             false => None,
         };
-        let state = scratch.folder("state")?;
+        let own = |what: &str| named(what, setup.place);
+        let state = scratch.folder(&own("state"))?;
         let audit = state.join("audit.jsonl");
         let settings = setup
             .settings
@@ -192,18 +204,20 @@ impl Server {
             user: setup.user,
             env: setup.env.clone(),
             settings,
-            work: scratch.folder("work")?,
+            config: own("exai") + ".toml",
+            work: scratch.folder(&own("work"))?,
             state,
             audit,
             scratch,
             aside: None,
         };
-        files.configure("exai.toml", &Settings::default())?;
+        files.configure(&files.config, &Settings::default())?;
         if let Some(berths) = &setup.berths {
             files.put_up_aside(&berths.stdio).await?;
         }
         let supervisor = supervisor(&mut setup, &files).await?;
         let server = Self {
+            place: setup.place,
             public,
             admin,
             files,
@@ -213,7 +227,8 @@ impl Server {
                 ports: vec![public.port(), admin.port()],
             },
             supervisor,
-            scraper: Scraper::new(admin, setup.bearer, setup.recorder.clone()),
+            scraper: Scraper::new(admin, setup.bearer, setup.recorder.clone())
+                .at_place(setup.place),
             recorder: setup.recorder,
             pipes: AtomicU32::new(0),
         };
@@ -302,24 +317,29 @@ impl Server {
         let at = self.recorder.now();
         let manifest = self.scraper.manifest().await.unwrap_or(Value::Null);
         let expected = self.expected.clone();
-        self.look((moment, at), pair, expected, reported(&manifest))
-            .await
+        let seen = self
+            .look(moment, pair, expected, reported(&manifest))
+            .await?;
+        Ok(self.note(at, seen, self.place))
     }
 
     async fn look(
         &self,
-        (moment, at): (&str, u64),
+        moment: &str,
         pair: Pair,
         expected: Expected,
         reported: Reported,
     ) -> Result<IdentitySeen, ServerError> {
         let moment = moment.to_owned();
         let looking = move || identity::look(&moment, pair, &expected, reported);
-        let seen = tokio::task::spawn_blocking(looking)
-            .await
-            .map_err(std::io::Error::other)?;
+        let looked = tokio::task::spawn_blocking(looking).await;
+        Ok(looked.map_err(std::io::Error::other)?)
+    }
+
+    fn note(&self, at: u64, seen: IdentitySeen, place: Option<u32>) -> IdentitySeen {
+        let seen = IdentitySeen { place, ..seen };
         self.recorder.record_at(at, Event::Identity(seen.clone()));
-        Ok(seen)
+        seen
     }
 
     /// Ends it by SIGTERM and starts it with `overrides` on top of its configuration; an empty list
@@ -330,7 +350,7 @@ impl Server {
     pub async fn restart_with(&self, overrides: &Settings) -> Result<Ended, ServerError> {
         let life = self.supervisor.lives().borrow().number;
         let ended = self.supervisor.hold(DRAIN).await;
-        let written = self.files.configure("exai.toml", overrides);
+        let written = self.files.configure(&self.files.config, overrides);
         self.supervisor.release();
         let ended = ended?;
         written?;

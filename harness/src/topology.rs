@@ -1,17 +1,20 @@
 //! The whole rig, as processes of this machine or as containers: simulators, store, server, an
 //! impostor if there is one, and a fault link on every edge. Assembled in that order, taken down in
-//! reverse.
+//! reverse. Several instances of the server stand behind the clients' edge, which is then a plain
+//! round-robin proxy.
 //!
 //! Nothing of it outlives the run: dropping the topology kills every process, and the kernel does
 //! so when we die.
 
 mod assembly;
 mod canaries;
+mod configuration;
 mod containers;
 mod credentials;
 mod deeds;
 mod error;
 mod impostor;
+mod instances;
 mod schema;
 pub mod services;
 mod site;
@@ -37,7 +40,7 @@ use crate::link::Link;
 use crate::nemesis::embedded::Holder;
 use crate::nemesis::{BACK, Nemesis};
 use crate::probe::Scraper;
-use crate::process::{Ended, LineSink, Nobody, Process};
+use crate::process::{LineSink, Nobody, Process};
 use crate::scratch::Scratch;
 use crate::server::{Server, Settings};
 pub use assembly::auto_store;
@@ -103,6 +106,8 @@ pub enum Launcher {
     HidesSchema,
     /// The server is told to use the embedded store, whichever was asked for.
     OtherStore,
+    /// Each of several instances has a database of the store of its own.
+    Apart,
     /// The simulator of MiniMax holds another run key than everybody else.
     WrongKey,
     /// The simulator of GLM takes some seconds longer to answer than a plan that paces it says.
@@ -165,6 +170,9 @@ pub struct Setup {
     pub binaries: Binaries,
     /// The store behind the server.
     pub store: StoreKind,
+    /// Instances of the server on that store; 0 counts as 1. More than one needs a store that is a
+    /// process of its own, and stands on no container.
+    pub instances: u32,
     /// The run key, for the simulators alone.
     pub key: RunKey,
     /// The simulators' first plan.
@@ -192,6 +200,8 @@ pub struct Topology {
     client_link: Link,
     impostor: Option<Impostor>,
     server: Server,
+    /// The instances behind the same proxy.
+    peers: Vec<Server>,
     store: Store,
     vendors: Vec<Vendor>,
     site: Site,
@@ -221,7 +231,7 @@ impl Topology {
         &self.scraper
     }
 
-    /// The server.
+    /// The server; of several instances the first.
     #[must_use]
     pub const fn server(&self) -> &Server {
         &self.server
@@ -324,15 +334,6 @@ impl Topology {
     pub async fn identify_on_pipes(&self, client: &Client) -> Result<(), TopologyError> {
         let is_wrapped = self.pipes.is_some();
         Ok(self.server.identify_on_pipes(client, is_wrapped).await?)
-    }
-
-    /// Ends the server by SIGTERM and starts it with `overrides` on top of its configuration; empty
-    /// settings are the configuration the run began with.
-    ///
-    /// # Errors
-    /// When it does not end within its drain or is not ready in time.
-    pub async fn restart_with(&self, overrides: &Settings) -> Result<Ended, TopologyError> {
-        Ok(self.server.restart_with(overrides).await?)
     }
 
     /// Tells a simulator what to do from now on.

@@ -79,6 +79,7 @@ impl Run {
         Setup {
             binaries: binaries(),
             store,
+            instances: 1,
             key: self.key.clone(),
             plan: Plan::default(),
             spoil: None,

@@ -98,7 +98,7 @@ impl Asked<'_> {
 
 /// A claim's name with the conditions it holds under.
 fn printed(claim: &Claim, run: &RunFacts) -> String {
-    let (id, driver, store) = (&claim.id, &run.driver, &run.store);
+    let (id, driver, store) = (&claim.id, &run.driver, run.ground());
     run.target.as_ref().map_or_else(
         || format!("{id} ({driver} driver, {store} store, simulated providers)"),
         |target| format!("{id} ({target} over {driver})"),

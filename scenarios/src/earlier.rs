@@ -35,12 +35,12 @@ pub fn like(runs: &Path, now: &RunFacts, criteria: &[String]) -> Option<Previous
 const IN_TREND: usize = 20;
 
 /// What the ledger beside `runs` tells of the runs of this kind, for the report of one more. A run
-/// with a spoiler is of no kind.
+/// with a spoiler, or of several instances, is of no kind.
 ///
 /// # Errors
 /// A ledger that is refused.
 pub fn trend(runs: &Path, now: &RunFacts) -> Result<Trend, EvidenceError> {
-    let Some(reports) = runs.parent().filter(|_| now.spoiler.is_none()) else {
+    let Some(reports) = runs.parent().filter(|_| is_of_a_kind(now)) else {
         return Ok(Trend::default());
     };
     let entries = Ledger::at(&reports.join("ledger")).entries()?;
@@ -52,7 +52,11 @@ pub fn trend(runs: &Path, now: &RunFacts) -> Result<Trend, EvidenceError> {
     Ok(Trend::of(entries.values(), kind, IN_TREND - 1))
 }
 
-/// The same profile, store and criteria, a good server and a whole run in both.
+const fn is_of_a_kind(run: &RunFacts) -> bool {
+    run.spoiler.is_none() && run.instances == 1
+}
+
+/// The same profile, store, instances and criteria, a good server and a whole run in both.
 fn is_alike(report: &Report, now: &RunFacts, criteria: &[String]) -> bool {
     let key = |run: &RunFacts| (run.profile.clone(), run.driver.clone(), run.store.clone());
     let judged: Vec<&str> = report
@@ -61,6 +65,7 @@ fn is_alike(report: &Report, now: &RunFacts, criteria: &[String]) -> bool {
         .collect();
     key(&report.run) == key(now)
         && report.run.spoiler == now.spoiler
+        && report.run.instances == now.instances
         && report.run.cut_short.or(now.cut_short).is_none()
         && criteria.len() == judged.len()
         && criteria.iter().all(|name| judged.contains(&name.as_str()))
@@ -128,6 +133,9 @@ mod tests {
         let found = like(runs, &now, &named).unwrap();
         assert_eq!(found.run_id, "20261121T090000Z-0000000-1");
         assert_eq!(found.verdicts["V.4"], Verdict::Inconclusive);
+        now.instances = 2;
+        assert_eq!(like(runs, &now, &named), None, "two instances are not one");
+        now.instances = 1;
         now.cut_short = Some(CutShort::Sigint);
         assert_eq!(like(runs, &now, &named), None, "half a run is like none");
         now.cut_short = None;
@@ -162,6 +170,9 @@ mod tests {
         assert_eq!(told.figures[0].values, [Some(4.25), Some(3.5), Some(8.125)]);
         assert_eq!(drawn, Some(told));
         report.run.spoiler = Some("canned@kimi".to_owned());
+        assert_eq!(trend(&runs, &report.run).unwrap(), Trend::default());
+        report.run.spoiler = None;
+        report.run.instances = 2;
         assert_eq!(trend(&runs, &report.run).unwrap(), Trend::default());
     }
 }

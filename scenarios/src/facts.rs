@@ -147,6 +147,7 @@ impl Facts {
             profile: self.profile.to_owned(),
             driver: self.driver.to_owned(),
             store: self.store.to_owned(),
+            instances: arguments.instances.into(),
             replay: replay(arguments, self.store),
             planned_seconds: self.planned().as_secs(),
             measured_seconds: self.measured_seconds,
@@ -185,6 +186,9 @@ pub fn replay(arguments: &RunArguments, store: &str) -> String {
         words.push(format!("--driver {}", arguments.driver.name()));
     }
     words.push(format!("--store {store} --seed {}", arguments.seed));
+    if arguments.instances > 1 {
+        words.push(format!("--instances {}", arguments.instances));
+    }
     if let Some(spoil) = &arguments.spoil {
         words.push(format!("--spoil {spoil}"));
     }

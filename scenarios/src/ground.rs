@@ -29,8 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::facts::Learned;
 pub use crate::overrides::CHAT_ROUTE;
+use crate::overrides::SEVERAL;
 use crate::stage::{Person, Stage, Trouble};
-pub use asked::{Damage, choose_driver, choose_store, damaged, spoiled};
+pub use asked::{Damage, choose_driver, choose_instances, choose_store, damaged, spoiled};
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
 const CONNECTIONS: u32 = 16;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub binaries: Binaries,
     /// The store.
     pub store: StoreKind,
+    /// Instances of the server on it, behind one proxy.
+    pub instances: u32,
     /// The run key, for the simulators alone.
     pub key: RunKey,
     /// Fixes schedule and shape.
@@ -59,6 +62,14 @@ pub struct Ground {
     recorder: Recorder,
 }
 
+/// What several instances need beside their store; nothing where there is one.
+fn several(instances: u32) -> Settings {
+    let needed = SEVERAL.iter().filter(|_| instances > 1);
+    needed.fold(Settings::default(), |settings, (key, value)| {
+        settings.with(key, *value)
+    })
+}
+
 impl Ground {
     /// Boots everything in order and waits until the server is ready and identified.
     ///
@@ -70,6 +81,7 @@ impl Ground {
         let setup = Setup {
             binaries: plan.binaries,
             store: plan.store,
+            instances: plan.instances,
             key: plan.key,
             plan: SimulatorPlan {
                 seed: plan.seed,
@@ -77,7 +89,7 @@ impl Ground {
             },
             spoil,
             launcher,
-            settings: Settings::default(),
+            settings: several(plan.instances),
             restart: RestartPolicy::default(),
             log: None,
             clock: plan.clock,
@@ -131,9 +143,15 @@ impl Ground {
 
     /// Records the server's counters under `mark`.
     pub async fn scrape(&self, stage: &Stage, mark: &str) {
-        if let Err(error) = self.topology.scraper().metrics(mark).await {
+        if let Err(error) = self.topology.metrics(mark).await {
             stage.not_tested("V.3", format!("counters at {mark}: {error}"));
         }
+    }
+
+    /// Instances of the server behind one proxy.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.topology.instances().count()
     }
 
     /// The store's name in records.
@@ -217,7 +235,14 @@ impl Ground {
             connections: CONNECTIONS,
             redial: true,
         };
-        Ok(Client::Http(Http::new(target, identity, now)))
+        let client = Http::new(target, identity, now);
+        // One that keeps its connection would never meet another instance.
+        let client = if self.topology.has_several_instances() {
+            client.dialling_anew()
+        } else {
+            client
+        };
+        Ok(Client::Http(client))
     }
 
     /// Records who answers a client on a pipe: each there has a process of its own.

@@ -20,6 +20,10 @@ pub const STRUCTURED: &str = "tools.structured";
 /// exist on that route alone.
 pub const CHAT_ROUTE: &str = "minimax_chat";
 
+/// What several instances are run with: the archive of each would be a file of its own, which is no
+/// archive of the server they are together.
+pub const SEVERAL: [(&str, &str); 1] = [("archive.kind", "none")];
+
 /// What a run of these criteria changes.
 #[must_use]
 pub fn overrides(arguments: &RunArguments) -> Vec<Override> {
@@ -40,5 +44,13 @@ pub fn overrides(arguments: &RunArguments) -> Vec<Override> {
     let lands_all = matches!(arguments.profile, Profile::Quick | Profile::Full);
     let chat =
         (lands_all && is_run("V.2")).then(|| of("provider", format!("+ {CHAT_ROUTE}"), "V.2"));
-    raised.chain(structured).chain(chat).collect()
+    let several = SEVERAL
+        .iter()
+        .filter(|_| arguments.instances > 1)
+        .map(|(key, value)| of(key, (*value).to_owned(), "all"));
+    raised
+        .chain(structured)
+        .chain(chat)
+        .chain(several)
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! One run: intent, boot, workloads, calm, exit, judgement, reports.
 
 mod again;
+mod workloads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,15 +12,15 @@ use exai_harness::evidence::ledger::{Ledger, Told};
 use exai_harness::history::{Recorder, Written};
 use exai_harness::operation::builder::Numbering;
 use exai_harness::report::Report;
-use exai_harness::report::facts::CutShort;
+use exai_harness::report::facts::{self, CutShort};
 use exai_harness::report::progress::{self, Beginning, Progress, Teller};
 use exai_harness::report::secrets::Secrets;
 use exai_harness::runkey::{self, Tracers};
 use exai_harness::topology::{Binaries, Launcher, Spoil, StoreKind};
+use exai_judge::RunKey;
 use exai_judge::claim::Claim;
 use exai_judge::criterion::Criteria;
 use exai_judge::verdict::Exit;
-use exai_judge::{Event, RunKey};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +66,7 @@ pub fn once(arguments: &RunArguments) -> Result<Report, Ending> {
     let store = ground::choose_store(arguments.store)?;
     let spoiled = ground::spoiled(arguments.spoil.as_ref())?;
     ground::choose_driver(arguments.driver, &spoiled)?;
+    ground::choose_instances(arguments, store, &spoiled)?;
     let built = binaries::build(arguments.server.as_deref(), arguments.driver)?;
     let users = match &arguments.soak {
         Some(soak) if soak.users > 0 => binaries::build_users(),
@@ -136,6 +138,7 @@ impl Begun {
             "profile": arguments.profile.name(),
             "driver": arguments.driver.name(),
             "store": store.name(),
+            "instances": arguments.instances,
             "seed": arguments.seed.to_string(),
             "claim": claim,
             "criteria": arguments.criteria,
@@ -183,7 +186,7 @@ impl Begun {
             commit: self.facts.commit.chars().take(7).collect(),
             profile: arguments.profile.name().to_owned(),
             driver: arguments.driver.name().to_owned(),
-            store: self.store.name().to_owned(),
+            store: facts::ground(arguments.instances.into(), self.store.name()),
             seed: arguments.seed,
             claim: claim.id.clone(),
             criteria: criteria.clone(),
@@ -220,6 +223,7 @@ impl Begun {
             "profile": report.run.profile,
             "driver": report.run.driver,
             "store": report.run.store,
+            "instances": report.run.instances,
             "seed": report.run.seed.to_string(),
             "ended_at": report.run.ended_at,
             "spoiler": arguments.spoil,
@@ -308,6 +312,7 @@ async fn boot_and_run(
     let plan = Plan {
         binaries: asked.built,
         store: begun.store,
+        instances: arguments.instances.into(),
         key: begun.key.clone(),
         seed: arguments.seed,
         spoiled: asked.spoiled,
@@ -340,57 +345,7 @@ async fn boot_and_run(
         seed: arguments.seed,
         stop: stop.clone(),
     };
-    let outcome = mishap::beside(&stage, workloads(&stage, arguments, errand.as_ref())).await;
+    let outcome = mishap::beside(&stage, workloads::workloads(&stage, arguments, errand.as_ref())).await;
     let stopped = stage.ground.stop().await;
     outcome.and(stopped)
-}
-
-/// The workloads in order; each stands on a calm ground.
-async fn workloads(
-    stage: &Stage,
-    arguments: &RunArguments,
-    errand: Option<&workload::soak::Errand<'_>>,
-) -> Result<(), Trouble> {
-    stage.begin("run", &format!("store.{}", stage.ground.store_name()));
-    match errand {
-        Some(errand) if arguments.soak.is_some() => workload::soak::run(stage, errand).await?,
-        _ => of_criteria(stage, arguments).await?,
-    }
-    if let Some(errand) = errand.filter(|_| arguments.soak.is_none()) {
-        workload::soak::prove(stage, errand).await?;
-    }
-    stage.end("run", &format!("store.{}", stage.ground.store_name()));
-    stage.recorder.record(Event::Figure {
-        name: "operations planned".to_owned(),
-        value: stage.numbering.next() as f64,
-        unit: "count".to_owned(),
-    });
-    Ok(())
-}
-
-async fn of_criteria(stage: &Stage, arguments: &RunArguments) -> Result<(), Trouble> {
-    let selected = |id: &str| soak::is_selected(arguments, id);
-    if selected("V.1") {
-        workload::answers::run(stage).await?;
-    }
-    if selected("V.2") {
-        workload::recovery::run(stage).await?;
-    }
-    if selected("V.4") {
-        workload::storage::run(stage).await?;
-    }
-    if selected("V.5") {
-        workload::failover::run(stage).await?;
-    }
-    if selected("V.6") {
-        workload::security::run(stage).await?;
-    }
-    if selected("V.3") {
-        workload::concurrency::run(stage).await?;
-    }
-    if selected("V.8") {
-        stage.ground.raise_limits().await?;
-        workload::benchmark::run(stage).await?;
-    }
-    Ok(())
 }

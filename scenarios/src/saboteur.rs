@@ -47,6 +47,9 @@ pub struct Saboteur {
     /// The store behind the server.
     #[serde(default = "embedded")]
     pub store: String,
+    /// Instances of the server on it.
+    #[serde(default = "one")]
+    pub instances: u32,
 }
 
 fn embedded() -> String {

@@ -191,7 +191,9 @@ fn control(honest: &Vector, folder: &Path, seed: u64) -> Outcome {
 fn try_row(row: &Saboteur, honest: &Vector, folder: &Path, seed: u64) -> Outcome {
     let begun = Instant::now();
     let spoil = format!("{}@{}:{}+{}", row.spoil, row.edge, row.every, row.offset);
+    let several = format!("--instances={}", row.instances);
     let mut words = vec!["--spoil", spoil.as_str(), "--store", row.store.as_str()];
+    words.push(&several);
     words.extend(row.run.iter().map(String::as_str));
     let misses = if row.refused {
         // Whatever is in a record: the control's is there.

@@ -76,6 +76,7 @@ fn setup(clock: RunClock, recorder: &Recorder) -> Setup {
     Setup {
         binaries: binaries(),
         store: StoreKind::Redis,
+        instances: 1,
         key: runkey::draw().expect("random bytes"),
         plan: Plan::default(),
         spoil: None,

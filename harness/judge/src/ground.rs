@@ -15,6 +15,9 @@ use pulse::Pulse;
 /// The criterion under which the harness notes facts of the whole run.
 pub const RUN: &str = "run";
 
+/// What a span of `run` begins with that says how many instances of the server were judged as one.
+pub const INSTANCES: &str = "instances.";
+
 /// The process whose samples show that the sampler was at work: the harness itself.
 pub const RIG: &str = "rig";
 
@@ -113,6 +116,8 @@ pub struct Ground {
     pub originals: BTreeSet<u64>,
     /// Instance id to when it was identified, and its process.
     pub instances: BTreeMap<String, (u64, u32)>,
+    /// Instance id to its place among several instances, through all their lives.
+    pub places: BTreeMap<String, u32>,
     /// Criteria that had a phase or a call of their own.
     pub tried: BTreeSet<String>,
     /// What the harness reported as not tested, by criterion.
@@ -121,6 +126,8 @@ pub struct Ground {
     pulse: Pulse,
     loads: Vec<LoadAccount>,
     answered_by: BTreeMap<String, u64>,
+    /// By criterion, the ids that answered its calls.
+    answering: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Ground {
@@ -215,6 +222,25 @@ impl Ground {
         kinds.next()
     }
 
+    /// How many places among several instances answered calls of a criterion.
+    #[must_use]
+    pub fn answering(&self, criterion: &str) -> u64 {
+        let ids = self.answering.get(criterion).into_iter().flatten();
+        let places: BTreeSet<u32> = ids.filter_map(|id| self.places.get(id).copied()).collect();
+        places.len().try_into().unwrap_or(u64::MAX)
+    }
+
+    /// How many instances of the server stood behind one proxy, from the span `instances.<n>` of
+    /// `run`; 1 where the harness says nothing else.
+    #[must_use]
+    pub fn several(&self) -> u64 {
+        let spans = self.summary.spans.iter();
+        let mut told = spans
+            .filter(|span| span.criterion == RUN)
+            .filter_map(|span| span.phase.strip_prefix(INSTANCES)?.parse().ok());
+        told.next().unwrap_or(1)
+    }
+
     fn note(&mut self, observation: &Observation) {
         let summary = &mut self.summary;
         if summary.observations == 0 {
@@ -230,6 +256,10 @@ impl Ground {
                     .extend(call.repeat.iter().map(|repeat| repeat.of));
                 if let Some(instance) = &call.instance {
                     self.answered_by.entry(instance.clone()).or_insert(call.op);
+                    let of = self.answering.entry(call.criterion.clone()).or_default();
+                    if !of.contains(instance) {
+                        of.insert(instance.clone());
+                    }
                 }
             }
             Event::Phase(mark) => {
@@ -329,6 +359,9 @@ impl Ground {
                 "at {} the listening sockets did not belong to process {}",
                 seen.moment, seen.pid
             ));
+        }
+        if let (Some(instance), Some(place)) = (&seen.instance, seen.place) {
+            self.places.insert(instance.clone(), place);
         }
         if let Some(instance) = &seen.instance {
             self.instances

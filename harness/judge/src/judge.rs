@@ -1,5 +1,7 @@
 //! The engine: two passes over a history, every checker on its own, one finding a criterion.
 
+mod desk;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,10 +13,10 @@ use crate::criterion::{CatalogueError, Criteria, Criterion, Missing};
 use crate::finding::{Check, Finding, Floor};
 use crate::ground::{Ground, GroundSummary};
 use crate::journal::Journal;
-use crate::observation::{Event, Observation};
-use crate::proof::simulator;
+use crate::observation::Observation;
 use crate::run_key::RunKey;
 use crate::verdict::{Reason, Verdict};
+use desk::Desk;
 
 /// The criterion that is the worse of its two tiers.
 const BENCHMARK: &str = "V.8";
@@ -116,79 +118,6 @@ pub fn judge_with<I: Iterator<Item = Observation>>(
         findings,
         ground: ground.summary,
     })
-}
-
-/// Holds calls back until their provider requests are known.
-struct Desk<'a> {
-    ground: &'a Ground,
-    key: &'a RunKey,
-    journal: Journal,
-    waiting: VecDeque<(u64, Observation)>,
-    now: u64,
-    settle: u64,
-    retention: u64,
-}
-
-impl Desk<'_> {
-    fn receive(&mut self, observation: Observation, bench: &mut [Seat<'_>]) {
-        self.now = self.now.max(observation.at);
-        match &observation.event {
-            Event::Served(served) => self.journal.serve(observation.at, served),
-            Event::Delivered(delivered) => self.journal.deliver(observation.at, delivered),
-            _ => {}
-        }
-        if let Event::Call(call) = &observation.event {
-            let due = self.now.max(call.done_at).saturating_add(self.settle);
-            self.waiting.push_back((due, observation));
-        } else {
-            self.show(&observation, bench);
-        }
-        while self
-            .waiting
-            .front()
-            .is_some_and(|(due, _)| *due <= self.now)
-        {
-            self.release(bench);
-        }
-        self.journal.forget(self.now.saturating_sub(self.retention));
-    }
-
-    fn close(&mut self, bench: &mut [Seat<'_>]) {
-        while !self.waiting.is_empty() {
-            self.release(bench);
-        }
-    }
-
-    fn release(&mut self, bench: &mut [Seat<'_>]) {
-        if let Some((_, observation)) = self.waiting.pop_front() {
-            self.show(&observation, bench);
-        }
-    }
-
-    /// A call whose answer a simulator got wrong by itself.
-    fn is_simulators(&self, observation: &Observation) -> bool {
-        match &observation.event {
-            Event::Call(call) => simulator::is_at_fault(self.key, &self.journal, call),
-            _ => false,
-        }
-    }
-
-    fn show(&self, observation: &Observation, bench: &mut [Seat<'_>]) {
-        let (from, until) = match &observation.event {
-            Event::Call(call) => (call.intended_at.min(call.sent_at), call.done_at),
-            Event::Load(load) => (load.from, load.until),
-            _ => (observation.at, observation.at),
-        };
-        let seen = Seen {
-            at: observation.at,
-            event: &observation.event,
-            is_tainted: self.ground.is_tainted(from, until) || self.is_simulators(observation),
-            journal: &self.journal,
-        };
-        for seat in bench {
-            seat.hear(&seen);
-        }
-    }
 }
 
 /// A criterion's place on the bench.
@@ -331,22 +260,22 @@ fn stand_on(ground: &Ground, identities: u64, finding: &mut Finding) {
         .flatten();
     finding.not_tested.extend(told.cloned());
     if ground.summary.foreign.is_empty() {
-        let floor = Floor {
-            id: "identity".to_owned(),
-            event: "identifications of the running executable".to_owned(),
-            needed: identities,
-            seen: ground.summary.identities,
+        let floor = |id: &str, event: &str, needed, seen| Floor {
+            id: id.to_owned(),
+            event: event.to_owned(),
+            needed,
+            seen,
             reason: Reason::EventNotSeen,
         };
-        if !floor.is_met() && finding.verdict < Verdict::Inconclusive {
-            finding.verdict = Verdict::Inconclusive;
+        let event = "identifications of the running executable";
+        let seen = ground.summary.identities;
+        stand_above(finding, floor("identity", event, identities, seen));
+        let several = ground.several();
+        if several > 1 {
+            let event = "identified instances that answered its calls";
+            let seen = ground.answering(&finding.criterion);
+            stand_above(finding, floor("instances", event, several, seen));
         }
-        if !floor.is_met() && finding.verdict == Verdict::Inconclusive {
-            finding.reasons.push(floor.reason);
-            finding.reasons.sort_unstable();
-            finding.reasons.dedup();
-        }
-        finding.floors.push(floor);
         return;
     }
     let mut void = lone(
@@ -357,6 +286,19 @@ fn stand_on(ground: &Ground, identities: u64, finding: &mut Finding) {
     );
     void.not_tested = std::mem::take(&mut finding.not_tested);
     *finding = void;
+}
+
+/// Adds a floor to a finding that was concluded without it.
+fn stand_above(finding: &mut Finding, floor: Floor) {
+    if !floor.is_met() && finding.verdict < Verdict::Inconclusive {
+        finding.verdict = Verdict::Inconclusive;
+    }
+    if !floor.is_met() && finding.verdict == Verdict::Inconclusive {
+        finding.reasons.push(floor.reason);
+        finding.reasons.sort_unstable();
+        finding.reasons.dedup();
+    }
+    finding.floors.push(floor);
 }
 
 /// V.8 is the worse of its tiers, each with its own row.

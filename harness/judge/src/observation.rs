@@ -208,6 +208,9 @@ pub struct HealthSeen {
     pub components: BTreeMap<String, String>,
     /// The answering instance.
     pub instance: Option<String>,
+    /// Which of several instances behind one proxy was asked, from 1; None for one that is alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
 }
 
 /// A tool list as one transport showed it.
@@ -274,6 +277,9 @@ pub struct IdentitySeen {
     pub reported_sha256: Option<String>,
     /// Instance id.
     pub instance: Option<String>,
+    /// Which of several instances behind one proxy it is, from 1; None for one that is alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
     /// Whether the listening sockets belong to that pid.
     pub owns_listeners: bool,
 }

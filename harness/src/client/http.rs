@@ -53,6 +53,7 @@ pub struct Http {
     generation: AtomicU64,
     free: Semaphore,
     lanes: Mutex<Vec<(u64, Lane)>>,
+    dials_anew: bool,
     session: Mutex<Option<HeaderValue>>,
 }
 
@@ -69,7 +70,18 @@ impl Http {
             generation: AtomicU64::new(0),
             free,
             lanes: Mutex::default(),
+            dials_anew: false,
             session: Mutex::default(),
+        }
+    }
+
+    /// The same, with a connection of its own for each request: behind a proxy that takes turns by
+    /// connection, requests then take turns too.
+    #[must_use]
+    pub fn dialling_anew(self) -> Self {
+        Self {
+            dials_anew: true,
+            ..self
         }
     }
 
@@ -233,6 +245,7 @@ impl Http {
             }
         };
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = if self.dials_anew { Lane::Idle } else { kept };
         lanes.push((generation, kept));
     }
 

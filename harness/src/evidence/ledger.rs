@@ -49,6 +49,19 @@ pub struct Entry {
     pub body: Value,
 }
 
+/// How many instances of the server a run judged as one, by its plan or outcome; a record of a time
+/// before there could be several says nothing of it.
+#[must_use]
+pub fn instances(body: &Value) -> u64 {
+    body["instances"].as_u64().unwrap_or(1)
+}
+
+/// Whether a run judged one server alone: what claims are about.
+#[must_use]
+pub fn is_of_one(body: &Value) -> bool {
+    instances(body) == 1
+}
+
 /// A folder of entries.
 #[derive(Debug, Clone)]
 pub struct Ledger {

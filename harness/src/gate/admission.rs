@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::attest::Trust;
+use crate::evidence::ledger::{instances, is_of_one};
 use crate::evidence::{Evidence, EvidenceError, Record};
 use crate::report::Report;
 
@@ -68,6 +69,10 @@ pub fn admit(
     if !read.plan["spoiler"].is_null() {
         let says = "the server was spoiled on purpose (a row of the self-test)";
         return Err(Refusal::new(Why::ForeignIdentity, says));
+    }
+    if !is_of_one(&read.plan) {
+        let says = "it judged several instances as one server, and claims are about one instance";
+        return Err(Refusal::new(Why::SubjectMismatch, says));
     }
     let harness = read.report.identity.harness_sha256.as_deref();
     trust.check_judge(harness.unwrap_or_default(), &rules.criteria_sha256)?;
@@ -138,6 +143,10 @@ fn check_plan(record: &Record, report: &Report) -> Result<(), Refusal> {
     }
     if plan["spoiler"].is_null() != report.run.spoiler.is_none() {
         let says = "report.json has another spoiler than the plan of save 1";
+        return Err(Refusal::new(Why::Changed, says));
+    }
+    if instances(plan) != u64::from(report.run.instances) {
+        let says = "report.json has another number of instances than the plan of save 1";
         return Err(Refusal::new(Why::Changed, says));
     }
     Ok(())

@@ -17,7 +17,7 @@ use super::admission::{Admitted, Rules, admit, refused};
 use crate::attest::decision::Written;
 use crate::attest::statement::{Demand, check};
 use crate::attest::{Envelope, Trust};
-use crate::evidence::ledger::{Checkpoint, Entry, Ledger, Told};
+use crate::evidence::ledger::{Checkpoint, Entry, Ledger, Told, is_of_one};
 
 /// The folders of statements beside the records: made here, and published.
 pub const STATEMENTS: [&str; 2] = ["signed", "published"];
@@ -240,10 +240,11 @@ fn exhibit(admitted: &Admitted, signers: Vec<Role>) -> Exhibit {
     }
 }
 
-/// A run as its outcome entry tells it; None for a spoiled server.
+/// A run as its outcome entry tells it; None for a spoiled server, and for several instances, about
+/// which no claim is.
 fn outcome(entry: &Entry) -> Option<Exhibit> {
     let body = &entry.body;
-    if !body["spoiler"].is_null() {
+    if !body["spoiler"].is_null() || !is_of_one(body) {
         return None;
     }
     let verdicts = body["verdicts"].as_object()?;
@@ -262,7 +263,7 @@ fn outcome(entry: &Entry) -> Option<Exhibit> {
 /// A run that began and was never judged: a harness error of everything it set out to judge.
 fn aborted(entry: &Entry) -> Option<Exhibit> {
     let plan = &entry.body["plan"];
-    if !plan["spoiler"].is_null() {
+    if !plan["spoiler"].is_null() || !is_of_one(plan) {
         return None;
     }
     let intended = plan["intended"].as_array()?;

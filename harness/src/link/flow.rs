@@ -1,9 +1,10 @@
 //! One connection through a link, and what all connections of the link share.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -54,7 +55,8 @@ pub struct Delays {
 
 /// What the flows of one link share.
 pub(super) struct Shared {
-    target: Mutex<SocketAddr>,
+    /// Never empty; the next connection goes to the first.
+    targets: Mutex<VecDeque<SocketAddr>>,
     cut: watch::Sender<u64>,
     accepted: AtomicU64,
     unreachable: AtomicU64,
@@ -69,7 +71,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(target: SocketAddr) -> Self {
         Self {
-            target: Mutex::new(target),
+            targets: Mutex::new(VecDeque::from([target])),
             cut: watch::Sender::new(0),
             accepted: AtomicU64::new(0),
             unreachable: AtomicU64::new(0),
@@ -82,12 +84,40 @@ impl Shared {
         }
     }
 
-    pub(super) fn target(&self) -> SocketAddr {
-        *self.target.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Where the next connection goes first.
+    pub(super) fn target(&self) -> Option<SocketAddr> {
+        self.targets().front().copied()
     }
 
     pub(super) fn retarget(&self, target: SocketAddr) {
-        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+        *self.targets() = VecDeque::from([target]);
+    }
+
+    pub(super) fn add_target(&self, target: SocketAddr) {
+        self.targets().push_back(target);
+    }
+
+    fn targets(&self) -> MutexGuard<'_, VecDeque<SocketAddr>> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next turn and connects; a target that takes no connection is passed over.
+    async fn dial(&self, from: IpAddr) -> io::Result<TcpStream> {
+        let turn = {
+            let mut targets = self.targets();
+            let turn = targets.clone();
+            targets.rotate_left(1);
+            turn
+        };
+        let mut refused = io::ErrorKind::NotConnected.into();
+        for target in turn {
+            match timeout(CONNECT_LIMIT, connect(target, from)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => refused = error,
+                Err(_silent) => refused = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(refused)
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -149,8 +179,7 @@ impl Shared {
         mut cut: watch::Receiver<u64>,
         wanted: watch::Receiver<Behaviour>,
     ) {
-        let connect = timeout(CONNECT_LIMIT, connect(self.target(), from)).await;
-        if let Ok(Ok(mut target)) = connect {
+        if let Ok(mut target) = self.dial(from).await {
             let ended = tokio::select! {
                 ended = self.run(&mut client, &mut target, wanted) => ended,
                 _ = cut.changed() => Err(End::Cut),

@@ -188,3 +188,45 @@ async fn an_answer_given_before_the_whole_request_was_taken_arrives() {
         assert_eq!(&heard, b"refused");
     }
 }
+
+/// Says which one it is to whoever connects.
+async fn named(name: u8) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(&[name]).await.unwrap();
+        }
+    });
+    address
+}
+
+async fn heard(link: &Link) -> u8 {
+    let mut stream = TcpStream::connect(link.address()).await.unwrap();
+    within(stream.read_u8()).await.unwrap()
+}
+
+#[tokio::test]
+async fn several_targets_take_turns_and_one_that_is_away_is_passed_over() {
+    let link = Link::start("test", named(1).await).await.unwrap();
+    link.add_target(named(2).await);
+    let mut turns = Vec::new();
+    for _ in 0..4 {
+        turns.push(heard(&link).await);
+    }
+    assert_eq!(turns, [1, 2, 1, 2]);
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    link.add_target(gone.local_addr().unwrap());
+    drop(gone);
+    let mut turns = Vec::new();
+    for _ in 0..6 {
+        turns.push(heard(&link).await);
+    }
+    let of = |name| turns.iter().filter(|one| **one == name).count();
+    assert_eq!(
+        (of(1) + of(2), of(1).abs_diff(of(2)) <= 2),
+        (6, true),
+        "{turns:?}"
+    );
+    assert_eq!(link.counters().unreachable, 0);
+}

@@ -94,3 +94,26 @@ async fn metrics_of_another_status_are_refused() {
         .unwrap_err();
     assert!(error.to_string().contains("401"), "{error}");
 }
+
+#[tokio::test]
+async fn counters_of_several_servers_are_added_up_and_one_that_is_silent_is_told() {
+    let counted = |calls: u64| reply(200, &format!("calls_total{{tool=\"chat\"}} {calls}\n"));
+    let (one, other) = (
+        listener(vec![counted(3)]).await,
+        listener(vec![counted(4)]).await,
+    );
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let one = scraper(one, folders[0].path());
+    let other = scraper(other, folders[1].path()).at_place(Some(2));
+    let others = std::iter::once(&other);
+    let sums = one.metrics_with(others, "before V.3").await.unwrap();
+    assert_eq!(sums["calls_total{tool=\"chat\"}"], 7.0);
+    assert_eq!(other.health().await.place, Some(2));
+    let refused = listener(vec![reply(503, "")]).await;
+    let refused = Scraper {
+        admin: refused,
+        ..other
+    };
+    let others = std::iter::once(&refused);
+    assert!(one.metrics_with(others, "after V.3").await.is_err());
+}

@@ -32,6 +32,10 @@ pub struct RunFacts {
     pub driver: String,
     /// `sqlite` or `redis`.
     pub store: String,
+    /// Instances of the server on that store, behind one proxy. A run of several never carries a
+    /// claim, each of which is about one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub instances: u32,
     /// The command that repeats the run, beginning with `cargo verify run`.
     pub replay: String,
     /// Seconds the profile may take.
@@ -54,6 +58,24 @@ pub struct RunFacts {
     /// The server judged, where it is not exai: its name and how it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+}
+
+/// As [`RunFacts::ground`], of a run that has only begun.
+#[must_use]
+pub fn ground(instances: u32, store: &str) -> String {
+    if is_one(&instances) {
+        return store.to_owned();
+    }
+    format!("{instances} instances on one {store}")
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+const fn is_one(instances: &u32) -> bool {
+    *instances == one()
 }
 
 /// A signal that ends a run: children are ended, the record stays readable.
@@ -87,6 +109,12 @@ impl CutShort {
 }
 
 impl RunFacts {
+    /// The store's name, behind the number of instances on it where there are several.
+    #[must_use]
+    pub fn ground(&self) -> String {
+        ground(self.instances, &self.store)
+    }
+
     /// Where the page for people is, beside the folder of records; the next run replaces it.
     #[must_use]
     pub fn page(&self) -> String {

@@ -35,6 +35,15 @@ pub(super) fn opening(report: &Report) -> Opening {
             format!("{spoiler}; this run is evidence for nothing"),
         ));
     }
+    if report.run.instances > 1 {
+        lines.push(line(
+            "Instances",
+            format!(
+                "{} behind a round-robin proxy; claims are about one, so this run carries none",
+                report.run.instances
+            ),
+        ));
+    }
     if let Some(first) = &report.run.second_attempt_at {
         lines.push(line(
             "Again",
@@ -155,7 +164,7 @@ fn run(report: &Report) -> String {
         "{} profile, {} driver, {} store, seed {}; {} of {} planned; {}",
         run.profile,
         run.driver,
-        run.store,
+        run.ground(),
         run.seed,
         wording::span(run.measured_seconds),
         wording::span(run.planned_seconds),

@@ -73,7 +73,7 @@ pub struct Beginning {
     pub profile: String,
     /// The driver.
     pub driver: String,
-    /// The store.
+    /// The store, behind the number of instances on it where there are several.
     pub store: String,
     /// The seed.
     pub seed: u64,

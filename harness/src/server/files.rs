@@ -17,6 +17,8 @@ pub(super) struct Files {
     pub(super) user: Option<Nobody>,
     pub(super) env: Vec<(String, String)>,
     pub(super) settings: Settings,
+    /// The configuration file's name.
+    pub(super) config: String,
     pub(super) work: PathBuf,
     pub(super) state: PathBuf,
     pub(super) audit: PathBuf,
@@ -32,7 +34,7 @@ impl Files {
     }
 
     pub(super) fn serve(&self, recorder: &Recorder, kept: Option<LineSink>) -> Spec {
-        let mut spec = self.spec("server", "serve", "exai.toml");
+        let mut spec = self.spec("server", "serve", &self.config);
         let recorder = recorder.clone();
         spec.on_stderr = Some(Arc::new(move |line: &str| {
             log::heed(line, &recorder);
@@ -62,7 +64,7 @@ impl Files {
     }
 
     pub(super) async fn put_up_aside(&mut self, berth: &Berth) -> Result<(), ProcessError> {
-        let mut spec = self.spec("stdio", "stdio", "exai.toml");
+        let mut spec = self.spec("stdio", "stdio", &self.config);
         // Nobody speaks to its main program, which waits for the first word.
         spec.stdin = true;
         let greet = Box::new(|_life, _process: &Process| {});

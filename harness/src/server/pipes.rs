@@ -25,7 +25,7 @@ impl Server {
     pub fn on_pipes(&self, wrapper: Option<&[String]>) -> Result<Process, ServerError> {
         let number = self.pipes.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("stdio-{number}");
-        let mut spec = self.files.spec(&name, "stdio", "exai.toml");
+        let mut spec = self.files.spec(&name, "stdio", &self.files.config);
         if let Some([program, rest @ ..]) = wrapper {
             let inner = std::mem::replace(&mut spec.program, PathBuf::from(program));
             let own = std::mem::take(&mut spec.args);
@@ -71,7 +71,9 @@ impl Server {
             ..self.expected.clone()
         };
         let reported = reported(said.unwrap_or(&Value::Null));
-        self.look(("pipe", at), pair, expected, reported).await?;
+        let seen = self.look("pipe", pair, expected, reported).await?;
+        // It has a process of its own, which is none of several instances behind a proxy.
+        self.note(at, seen, None);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use exai_judge::RunKey;
 use exai_mocks::provider::Provider;
 
+use super::configuration::{environment, settings, together};
 use super::impostor::{Place, params};
 use super::{
     Containers, Credentials, Impostor, Launcher, Setup, Site, Spoil, Store, Topology,
@@ -23,12 +24,6 @@ use crate::scratch::Scratch;
 use crate::server::{self, Server, Settings};
 use crate::simulator;
 
-/// Failures in a row that no workload produces.
-const NEVER: i64 = 1_000_000;
-
-/// What every process of a production host has in its environment.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 impl Topology {
     /// Brings everything up and waits until the server is ready and identified.
     ///
@@ -44,7 +39,14 @@ impl Topology {
 
 async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let base = Base::lay(&setup).await?;
-    let server = Server::start(base.server(&setup), Arc::clone(&base.scratch)).await?;
+    let count = setup.instances.max(1);
+    let place = (count > 1).then_some(1);
+    let server = Server::start(base.server(&setup, place)?, Arc::clone(&base.scratch)).await?;
+    let mut peers = Vec::new();
+    for place in 2..=count {
+        let own = base.server(&setup, Some(place))?;
+        peers.push(Server::start(own, Arc::clone(&base.scratch)).await?);
+    }
     let impostor = match base.before_store {
         Some(impostor) => Some(impostor),
         None => impostor(&setup, &server, &base.vendors, &base.credentials).await?,
@@ -52,10 +54,13 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     let front = seen_at(impostor.as_ref(), &["client", "websocket"], server.public());
     let admin = seen_at(impostor.as_ref(), &["admin"], server.admin());
     let client_link = Link::start("client-server", front).await?;
+    peers
+        .iter()
+        .for_each(|peer| client_link.add_target(peer.public()));
     let bearer = base.credentials.bearer();
     let topology = Topology {
         client_link,
-        scraper: Scraper::new(admin, bearer, setup.recorder.clone()),
+        scraper: Scraper::new(admin, bearer, setup.recorder.clone()).at_place(place),
         nemesis: nemesis(&setup),
         holder: Holder {
             program: setup.binaries.lock_holder.clone(),
@@ -64,6 +69,7 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         },
         impostor,
         server,
+        peers,
         store: base.store,
         vendors: base.vendors,
         site: base.site,
@@ -80,7 +86,9 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         containers: base.containers,
         launcher: setup.launcher,
     };
-    topology.server.identify("start").await?;
+    for instance in topology.instances() {
+        instance.identify("start").await?;
+    }
     topology.watch(setup.clock);
     Ok(topology)
 }
@@ -134,17 +142,27 @@ impl Base {
         })
     }
 
-    fn server(&self, setup: &Setup) -> server::Setup {
+    fn server(&self, setup: &Setup, place: Option<u32>) -> Result<server::Setup, TopologyError> {
         let containers = self.containers.as_ref();
         let before_store = self.before_store.as_ref().map(Impostor::address);
-        let store = self.store.environment(before_store);
-        server::Setup {
+        let database = match (setup.launcher, place) {
+            (Launcher::Apart, Some(place)) => place - 1,
+            _ => 0,
+        };
+        let store = self.store.environment(before_store, database);
+        let shared = match place {
+            None => Settings::default(),
+            Some(_) => together(&self.scratch).map_err(files("the stored files"))?,
+        };
+        Ok(server::Setup {
+            place,
             program: self.launched.path().to_path_buf(),
             expected_sha256: self.subject.sha256().to_owned(),
             user: Nobody::when_root(),
             env: environment(&self.vendors, store, &self.credentials, containers),
             settings: settings(&self.site, &self.vendors, &self.store, &self.credentials)
                 .merged(&standing(containers))
+                .merged(&shared)
                 .merged(&setup.asked()),
             bearer: self.credentials.bearer(),
             restart_delay: setup.restart.server,
@@ -153,7 +171,7 @@ impl Base {
             port_taken: setup.launcher == Launcher::TakenPort,
             log: setup.log.clone(),
             recorder: setup.recorder.clone(),
-        }
+        })
     }
 }
 
@@ -226,70 +244,6 @@ async fn vendors(
         Vendor::start(setup, host(containers))
     });
     futures::future::try_join_all(starting).await
-}
-
-/// Cleared and rebuilt: what production would have, and nothing that names a judge.
-fn environment(
-    vendors: &[Vendor],
-    store: Vec<(String, String)>,
-    credentials: &Credentials,
-    containers: Option<&Containers>,
-) -> Vec<(String, String)> {
-    let plain = [("PATH", PATH), ("LANG", "C.UTF-8")];
-    let keys = vendors
-        .iter()
-        .map(|vendor| (vendor.variable().to_owned(), vendor.key().to_owned()));
-    let plain = plain.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let all = plain.into_iter().chain(keys);
-    let engines = containers.map(|_| Containers::environment());
-    all.chain(store)
-        .chain(credentials.environment())
-        .chain(engines.into_iter().flatten())
-        .collect()
-}
-
-/// The shipped defaults and site keys alone: what is judged is what ships.
-fn settings(site: &Site, vendors: &[Vendor], store: &Store, credentials: &Credentials) -> Settings {
-    let base = credentials
-        .settings()
-        .with("server.instance", site.instance.clone())
-        .with("store.kind", store.word())
-        .with(
-            &format!("models.aliases.{}", site.alias),
-            site.aliased.clone(),
-        );
-    vendors.iter().fold(base, |settings, vendor| {
-        let name = vendor.provider().name();
-        settings
-            .with(&format!("provider.{name}.base_url"), vendor.base_url())
-            .with(&format!("provider.{name}.label"), site.label_of(name))
-            .with(&format!("provider.{name}.allow_private"), true)
-    })
-}
-
-impl Setup {
-    /// The settings asked for, on top of what a launcher that cheats changes behind our back.
-    fn asked(&self) -> Settings {
-        let own = match self.launcher {
-            Launcher::Unregistered => {
-                let key = format!("provider.{}.enabled", Provider::Glm.name());
-                Settings::default().with(&key, false)
-            }
-            Launcher::NeverOpens => Settings::default().with("breaker.failures", NEVER),
-            Launcher::KeepsNone => Settings::default().with("tools.result_bytes", 0),
-            Launcher::OtherStore => Settings::default().with("store.kind", Store::Embedded.word()),
-            Launcher::Honest
-            | Launcher::ForeignBuild
-            | Launcher::KillsNothing
-            | Launcher::Forgets
-            | Launcher::HidesSchema
-            | Launcher::WrongKey
-            | Launcher::SlowSimulator
-            | Launcher::LosesLines
-            | Launcher::TakenPort => Settings::default(),
-        };
-        own.merged(&self.settings)
-    }
 }
 
 /// The impostor between the server and a store that is a process of its own. It stands before the

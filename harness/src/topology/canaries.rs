@@ -1,6 +1,7 @@
 //! What no output of the server may show, and what the server shows to whoever may look.
 
 use super::{Store, Topology, Vendor};
+use crate::server::Server;
 
 /// What the admin listener shows.
 const PAGES: [&str; 3] = ["/metrics", "/manifest", "/health"];
@@ -25,15 +26,20 @@ impl Topology {
     /// lines of its log. A place that does not answer is left out.
     pub async fn shown(&self) -> Vec<(&'static str, String)> {
         let mut shown = Vec::new();
-        for page in PAGES {
-            if let Ok(text) = self.scraper.text(page).await {
-                shown.push((page, text));
+        let others = self.peers.iter().map(Server::scraper);
+        for scraper in std::iter::once(&self.scraper).chain(others) {
+            for page in PAGES {
+                if let Ok(text) = scraper.text(page).await {
+                    shown.push((page, text));
+                }
             }
         }
-        if let Ok(audit) = tokio::fs::read_to_string(self.server.audit_file()).await {
-            shown.push(("the audit log", audit));
+        for instance in self.instances() {
+            if let Ok(audit) = tokio::fs::read_to_string(instance.audit_file()).await {
+                shown.push(("the audit log", audit));
+            }
+            shown.push(("the last log lines", instance.tail()));
         }
-        shown.push(("the last log lines", self.server.tail()));
         shown
     }
 }

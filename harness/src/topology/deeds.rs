@@ -97,6 +97,18 @@ impl Topology {
         }
     }
 
+    /// Refuses the edge to a store that is a process of its own for this long.
+    ///
+    /// # Errors
+    /// When the store has no edge, or does not heal in time.
+    pub async fn take_store_away(&self, time: Duration) -> Result<Landed, TopologyError> {
+        let Store::Redis { link, redis } = &self.store else {
+            return Err(TopologyError::NoSuchPart("an edge of the store".to_owned()));
+        };
+        let probe = nemesis::pong(link.address(), redis.password());
+        Ok(self.nemesis.refuse("store", link, time, &probe).await?)
+    }
+
     /// Takes a component's container off its network for a while: the server, a store that is one,
     /// or a provider. Nothing lands where components are processes of this machine.
     ///

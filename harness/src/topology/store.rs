@@ -73,14 +73,18 @@ impl Store {
         Ok(Self::Redis { link, redis })
     }
 
-    /// The server's environment for it, at `front` where something stands before the edge: the URL
-    /// holds a password and is a secret.
-    pub(super) fn environment(&self, front: Option<SocketAddr>) -> Vec<(String, String)> {
+    /// The server's environment for it, at `front` where something stands before the edge, in this
+    /// database of it: the URL holds a password and is a secret.
+    pub(super) fn environment(
+        &self,
+        front: Option<SocketAddr>,
+        database: u32,
+    ) -> Vec<(String, String)> {
         match self {
             Self::Embedded => Vec::new(),
             Self::Redis { link, redis } => {
                 let address = front.unwrap_or_else(|| link.address());
-                vec![(STORE_URL.to_owned(), redis.url(address))]
+                vec![(STORE_URL.to_owned(), redis.url(address, database))]
             }
         }
     }

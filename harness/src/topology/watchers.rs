@@ -49,9 +49,8 @@ impl Topology {
             .vendors
             .iter()
             .map(|vendor| vendor.simulator().supervisor());
-        std::iter::once(self.server.supervisor())
-            .chain(vendors)
-            .chain(self.store.supervisor())
+        let servers = self.instances().map(server::Server::supervisor);
+        servers.chain(vendors).chain(self.store.supervisor())
     }
 
     fn sampler(&self, clock: RunClock) -> Sampler {
@@ -70,14 +69,19 @@ impl Topology {
     pub(super) fn watch(&self, clock: RunClock) {
         let (looks, stop) = &self.watchers.looks;
         looks.spawn(self.sampler(clock).run(stop.clone()));
-        let (scraper, over) = (self.scraper.clone(), stop.clone());
-        looks.spawn(async move { scraper.watch_health(HEALTH_EVERY, over).await });
-        let (scraper, over) = (self.scraper.clone(), stop.clone());
-        looks.spawn(async move { scraper.watch_liveness(over).await });
+        let others = self.peers.iter().map(server::Server::scraper);
+        for scraper in std::iter::once(&self.scraper).chain(others) {
+            let (health, over) = (scraper.clone(), stop.clone());
+            looks.spawn(async move { health.watch_health(HEALTH_EVERY, over).await });
+            let (liveness, over) = (scraper.clone(), stop.clone());
+            looks.spawn(async move { liveness.watch_liveness(over).await });
+        }
         let (reads, stop) = &self.watchers.reads;
-        let (file, recorder) = (self.server.audit_file(), self.recorder.clone());
-        let over = stop.clone();
-        reads.spawn(async move { server::audit::follow(&file, &recorder, over).await });
+        for instance in self.instances() {
+            let (file, recorder) = (instance.audit_file(), self.recorder.clone());
+            let over = stop.clone();
+            reads.spawn(async move { server::audit::follow(&file, &recorder, over).await });
+        }
     }
 
     /// Takes everything down: the server first, by SIGTERM; what it still writes is read. Looks at
@@ -87,9 +91,14 @@ impl Topology {
     /// When the server did not end by itself within its drain.
     pub async fn stop(self) -> Result<Ended, TopologyError> {
         // A server that is not there has no identity; that it went is told by its supervisor.
-        let _gone = self.server.identify("end").await;
+        for instance in self.instances() {
+            let _gone = instance.identify("end").await;
+        }
         end(&self.watchers.looks).await;
-        let ended = self.server.stop().await;
+        let mut ended = self.server.stop().await;
+        for peer in &self.peers {
+            ended = ended.and(peer.stop().await);
+        }
         end(&self.watchers.reads).await;
         if let Some(impostor) = &self.impostor {
             self.note(impostor.stop().await.err());

@@ -166,6 +166,7 @@ impl Trial<'_> {
         let plan = Plan {
             binaries: self.binaries.clone(),
             store: self.store,
+            instances: 1,
             key: key.clone(),
             seed: self.seed,
             spoiled: self.spoiled.clone(),

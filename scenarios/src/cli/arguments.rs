@@ -5,6 +5,7 @@ pub mod clients;
 pub mod compare;
 mod driver;
 pub mod evidence;
+mod profile;
 pub mod soak;
 pub mod target;
 
@@ -19,6 +20,7 @@ pub use clients::{ClientsArguments, Speaks};
 use compare::CompareArguments;
 pub use driver::Driver;
 use evidence::{AttestCommand, ClaimsCommand, DecideArguments, GateArguments, LedgerCommand};
+pub use profile::Profile;
 use soak::SoakArguments;
 use target::TargetCommand;
 
@@ -251,6 +253,10 @@ pub struct RunArguments {
     /// The store behind the server; auto takes Redis when redis-server is on PATH.
     #[arg(long, value_enum, default_value_t = StoreChoice::Auto)]
     pub store: StoreChoice,
+    /// Judge so many instances of the server on one Redis, behind a round-robin proxy, as one. Only
+    /// for V.1 to V.4, by name and with the local driver; evidence for no claim.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_most_nine())]
+    pub instances: u8,
     /// Fixes schedule and shape; tracers and keys never derive from it.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
@@ -265,7 +271,9 @@ pub struct RunArguments {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["criteria", "profile", "driver", "store", "seed", "claim", "spoil"]
+        conflicts_with_all = [
+            "criteria", "profile", "driver", "store", "instances", "seed", "claim", "spoil"
+        ]
     )]
     pub again: Option<PathBuf>,
     /// Print the result model as JSON on standard output.
@@ -338,6 +346,7 @@ impl Default for RunArguments {
             profile: Profile::Quick,
             driver: Driver::Local,
             store: StoreChoice::Auto,
+            instances: 1,
             seed: 7,
             server: None,
             claim: None,
@@ -348,42 +357,6 @@ impl Default for RunArguments {
             spoil: None,
             within: false,
             soak: None,
-        }
-    }
-}
-
-/// The sizes a run comes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Profile {
-    /// At most a minute: is everything wired?
-    Smoke,
-    /// At most five minutes: may this be merged?
-    Quick,
-    /// At most an hour: is this a release candidate?
-    Full,
-    /// About 20 s: the size of one row of the saboteur table.
-    Selftest,
-}
-
-impl Profile {
-    /// The name in records and criteria.toml.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Smoke => "smoke",
-            Self::Quick => "quick",
-            Self::Full => "full",
-            Self::Selftest => "selftest",
-        }
-    }
-
-    /// The claim a run of this profile answers for when none is named.
-    #[must_use]
-    pub const fn claim(self) -> &'static str {
-        match self {
-            Self::Smoke => "wired",
-            Self::Quick | Self::Selftest => "merge-ready",
-            Self::Full => "release-candidate",
         }
     }
 }

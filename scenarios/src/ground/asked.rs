@@ -9,11 +9,11 @@ use exai_judge::judge::Handicap;
 
 use super::mishap::Mishap;
 use crate::cli::Ending;
-use crate::cli::arguments::{Driver, SpoilWord, StoreChoice};
+use crate::cli::arguments::{Driver, RunArguments, SpoilWord, StoreChoice};
 
 /// The edge of saboteurs that spoil the launch itself, by name.
 const LAUNCHER: &str = "launcher";
-const LAUNCHERS: [(&str, Launcher); 12] = [
+const LAUNCHERS: [(&str, Launcher); 13] = [
     ("foreign-build", Launcher::ForeignBuild),
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),
@@ -22,11 +22,17 @@ const LAUNCHERS: [(&str, Launcher); 12] = [
     ("forgets", Launcher::Forgets),
     ("hides-schema", Launcher::HidesSchema),
     ("other-store", Launcher::OtherStore),
+    ("apart", Launcher::Apart),
     ("wrong-key", Launcher::WrongKey),
     ("slow-simulator", Launcher::SlowSimulator),
     ("loses-lines", Launcher::LosesLines),
     ("taken-port", Launcher::TakenPort),
 ];
+
+/// The criteria whose checkers know of several instances.
+const OF_SEVERAL: [&str; 4] = ["V.1", "V.2", "V.3", "V.4"];
+/// The edges on which a saboteur stands before one server, and past the others.
+const BEFORE_ONE: [&str; 3] = ["client", "websocket", "admin"];
 
 /// The edge of saboteurs that spoil the judge's own ground, by name.
 const HARNESS: &str = "harness";
@@ -152,6 +158,52 @@ pub fn choose_driver(
         Ok(_address) => Ok(()),
         Err(error) => Err(Ending::Usage(format!("--driver container: {error}."))),
     }
+}
+
+/// Decides before anything starts whether several instances can be judged as one by what was asked
+/// for.
+///
+/// # Errors
+/// [`Ending::Usage`] with what to leave out or to name instead.
+pub fn choose_instances(
+    arguments: &RunArguments,
+    store: StoreKind,
+    (spoil, launcher): &(Option<Spoil>, Launcher),
+) -> Result<(), Ending> {
+    let several = arguments.instances;
+    if several < 2 {
+        let alone = "there is one: its launcher spoils what several share. Add --instances 2.";
+        return match launcher {
+            Launcher::Apart => Err(Ending::Usage(format!("--spoil apart: {alone}"))),
+            _ => Ok(()),
+        };
+    }
+    let named = &arguments.criteria;
+    let others: Vec<&str> = named
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !OF_SEVERAL.contains(name))
+        .collect();
+    let has_edge = spoil
+        .as_ref()
+        .is_some_and(|spoil| BEFORE_ONE.contains(&spoil.edge.as_str()));
+    let why = if named.is_empty() {
+        format!("name the criteria to judge, of {}", OF_SEVERAL.join(", "))
+    } else if !others.is_empty() {
+        let others = others.join(" and ");
+        let known = OF_SEVERAL.join(", ");
+        format!("{others} is judged on one instance; over several only {known}")
+    } else if store != StoreKind::Redis {
+        "they need one store; add --store redis, and redis-server on PATH".to_owned()
+    } else if arguments.driver != Driver::Local {
+        "the container driver has one of each; leave out --driver".to_owned()
+    } else if has_edge {
+        let edges = BEFORE_ONE.join(", ");
+        format!("a saboteur stands before one server on {edges}; leave out --spoil")
+    } else {
+        return Ok(());
+    };
+    Err(Ending::Usage(format!("--instances {several}: {why}.")))
 }
 
 /// What a word of `--spoil` asks for: a saboteur on an edge, or a launcher that cheats.

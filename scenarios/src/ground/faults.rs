@@ -1,5 +1,7 @@
 //! What a workload breaks on the ground, and who is to blame when it stays broken.
 
+use std::time::Duration;
+
 use exai_harness::nemesis::Landed;
 use exai_judge::fault::FaultKind;
 
@@ -21,6 +23,14 @@ impl Ground {
     /// As [`Ground::kill`].
     pub async fn break_store(&self, kind: FaultKind) -> Result<(), Trouble> {
         back(self.topology.break_store(kind).await?)
+    }
+
+    /// Takes the store away for so long.
+    ///
+    /// # Errors
+    /// When it does not come back, or has no edge.
+    pub async fn take_store_away(&self, time: Duration) -> Result<(), Trouble> {
+        back(self.topology.take_store_away(time).await?)
     }
 
     /// Breaks a component, or the clients' edge, in one way for a while.

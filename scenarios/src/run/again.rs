@@ -70,7 +70,9 @@ fn narrowed(
     let mut criteria: Vec<String> = open.iter().map(whole).collect();
     criteria.dedup();
     let seed = word("seed").parse().map_err(|_| unknown("seed"))?;
+    let instances = plan["instances"].as_u64().unwrap_or(1);
     Ok(RunArguments {
+        instances: instances.try_into().map_err(|_| unknown("instances"))?,
         criteria,
         profile: Profile::from_str(word("profile"), false).map_err(|_| unknown("profile"))?,
         driver: Driver::from_str(word("driver"), false).map_err(|_| unknown("driver"))?,

@@ -115,6 +115,7 @@ impl Conclusion<'_> {
             profile: book::PROFILE.to_owned(),
             driver: self.reach.wire().to_owned(),
             store: "none".to_owned(),
+            instances: 1,
             replay: format!("verify target run {}", self.file.display()),
             planned_seconds: self.budget.as_secs(),
             measured_seconds: self.measured_seconds,

@@ -274,7 +274,8 @@ async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
     broken.rules.push(down);
     stage.ground.plan(WATCHED, &broken).await?;
     stage.ground.scrape(stage, "tick").await;
-    for _ in 0..BREAKER_FAILURES {
+    let several = stage.ground.instances();
+    for _ in 0..BREAKER_FAILURES * several as u64 {
         stage
             .perform(&client, &builder.chat(&shape).within(CRITERION, phase))
             .await;
@@ -282,6 +283,7 @@ async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
     stage.ground.scrape(stage, "tick").await;
     stage.ground.plan(WATCHED, &plan(stage, standing)).await?;
     let until = stage.recorder.now() + 12_000_000_000;
+    let mut used_by = BTreeSet::new();
     while stage.recorder.now() < until {
         stage.check_stop()?;
         let plan = builder.chat(&shape).within(CRITERION, phase);
@@ -291,6 +293,9 @@ async fn breaker_life(stage: &Stage, standing: &[Rule]) -> Result<(), Trouble> {
             .meta
             .is_some_and(|meta| meta.provider.as_deref() == Some(WATCHED))
         {
+            used_by.insert(call.instance);
+        }
+        if used_by.len() >= several {
             break;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;

@@ -1,5 +1,7 @@
 //! V.4: many people append to threads and read them back while the store is broken under them.
 
+mod together;
+
 use std::time::Duration;
 
 use exai_harness::client::Client;
@@ -16,6 +18,8 @@ use crate::stage::{PATIENCE, Person, Stage, Trouble};
 const CRITERION: &str = "V.4";
 /// The phase of repeated questions; the checker knows it by this name.
 const REPEATS: &str = "repeats";
+/// The phase of writers and of the faults beside them.
+const LOAD: &str = "load";
 /// The wires of writers and of those who ask again.
 const WIRES: [Transport; 2] = [Transport::Http2026, Transport::Http2025];
 /// People at once.
@@ -44,13 +48,15 @@ const PAIRED: usize = 3;
 /// When the rig cannot carry it.
 pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let row = stage.row(CRITERION)?;
+    let crossed = together::cross(stage).await?;
     repeats(stage, row.floor("repeats")?).await?;
     stage.begin(CRITERION, "paired");
     let mut settled = paired(stage, row.floor("store_samples")?).await?;
     stage.end(CRITERION, "paired");
+    settled.extend(crossed);
     let operations = row.floor("operations")?;
     let each = operations.div_ceil(LANES as u64) + operations.div_ceil(LANES as u64 * 20);
-    stage.begin(CRITERION, "load");
+    stage.begin(CRITERION, LOAD);
     let broken = CancellationToken::new();
     let lanes = (0..LANES).map(|lane| append_and_read(stage, lane, each, &broken));
     let kinds = stage
@@ -64,10 +70,16 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let (threads, done) = tokio::join!(try_join_all(lanes), nemesis);
     done?;
     settled.extend(threads?.into_iter().flatten());
-    stage.end(CRITERION, "load");
+    stage.end(CRITERION, LOAD);
+    if stage.ground.instances() > 1 {
+        settled.extend(together::roll(stage).await?);
+    }
     settle(stage, settled, row.floor("restart_reads")? > 0).await?;
     if row.floor("schema_starts")? > 0 {
         schema(stage).await;
+    }
+    if stage.ground.instances() > 1 {
+        together::outage(stage).await?;
     }
     Ok(())
 }
@@ -99,7 +111,8 @@ async fn ask_again(stage: &Stage, number: usize, questions: u64) -> Result<(), T
     for _ in 0..questions {
         let first = builder.chat(&shape).within(CRITERION, REPEATS);
         stage.perform(&client, &first).await;
-        for _ in 0..AGAIN {
+        // Each instance keeps its own answers, so that as many tries are first ones there.
+        for _ in 1..AGAIN + stage.ground.instances() {
             stage.check_stop()?;
             tokio::time::sleep(PACE).await;
             let again = builder.repeat(&first, true, true);
@@ -184,7 +197,7 @@ async fn append_and_read(
         let Some((_, conversation)) = threads.last_mut() else {
             break;
         };
-        let (tried, outcome) = turn(stage, &client, &mut builder, conversation).await;
+        let (tried, outcome) = turn(stage, &client, &mut builder, (LOAD, conversation)).await;
         done += tried;
         if outcome != Outcome::Ok {
             // What became of it is for the judge; this person starts another conversation.
@@ -207,11 +220,11 @@ async fn turn(
     stage: &Stage,
     client: &Client,
     builder: &mut Builder,
-    conversation: &mut Conversation,
+    (phase, conversation): (&str, &mut Conversation),
 ) -> (u64, Outcome) {
     let plan = builder
         .turn(conversation, &Shape::plain(PATIENCE))
-        .within(CRITERION, "load");
+        .within(CRITERION, phase);
     let call = stage.perform(client, &plan).await;
     stage.mend(client, &call).await;
     tokio::time::sleep(PACE).await;
@@ -222,7 +235,7 @@ async fn turn(
     conversation.acknowledge(&plan, call.meta.and_then(|meta| meta.continuation_id));
     for _ in 0..READS {
         if let Some(read) = builder.read(conversation, PATIENCE) {
-            stage.perform(client, &read.within(CRITERION, "load")).await;
+            stage.perform(client, &read.within(CRITERION, phase)).await;
             tokio::time::sleep(PACE).await;
             done += 1;
         }

@@ -335,6 +335,7 @@ impl Checker for Concurrency<'_> {
         let rows = self.brief.criterion;
         let mut finding = tally::blank(&rows.id);
         let level = self.floors(&mut finding)?;
+        let several = u32::try_from(self.brief.ground.several()).unwrap_or(u32::MAX);
         let Self {
             errors,
             latencies,
@@ -360,7 +361,7 @@ impl Checker for Concurrency<'_> {
             &mut finding,
             ("pid", "server processes seen"),
             (pids, "process"),
-            1.0,
+            f64::from(several),
         );
         #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^53")]
         let mib = (self.samples > 0).then(|| self.most_resident as f64 / MIB);

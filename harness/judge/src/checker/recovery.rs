@@ -7,7 +7,7 @@ mod rows;
 
 use std::collections::BTreeMap;
 
-use self::breakers::Breakers;
+use self::breakers::{Breakers, Instance, everywhere};
 use self::limits::Limits;
 use self::outages::Outages;
 use self::rows::Rows;
@@ -42,6 +42,8 @@ pub struct Recovery<'a> {
     /// Sessions whose last call was faulted: session to (operation, when it was done).
     pending: BTreeMap<String, (u64, u64)>,
     breakers: Breakers,
+    /// By session, the one of several instances that answered its last faulted call.
+    faulted_at: BTreeMap<String, Instance>,
     outages: Outages,
     model: ThreadModel,
     rows: Rows,
@@ -61,6 +63,7 @@ impl<'a> Recovery<'a> {
             categories: BTreeMap::new(),
             pending: BTreeMap::new(),
             breakers: Breakers::default(),
+            faulted_at: BTreeMap::new(),
             outages: Outages::default(),
             model: ThreadModel::default(),
             rows: Rows::new(),
@@ -72,12 +75,22 @@ impl<'a> Recovery<'a> {
         self.model.call(call, seen.journal, seen.is_tainted);
         let proof = proof::prove(self.brief.key, seen.journal, call);
         let attempts = seen.journal.attempts(call);
+        let own = self.instance_of(call);
+        if own.is_some() {
+            self.breakers.made(&attempts, &own);
+        }
         if let Some(provider) = call.phase.strip_prefix(BREAKER) {
-            self.breakers.want(provider, call.sent_at);
+            self.breakers.want(provider, call.sent_at, own.clone());
             self.outages.note(provider, (seen, call), &attempts, &proof);
         }
-        if let Some(provider) = call.phase.strip_prefix(FLAGGED) {
+        let flagged_at = self.faulted_at.get(&session(call)).cloned().flatten();
+        if let Some(provider) = call.phase.strip_prefix(FLAGGED)
+            && flagged_at == own
+        {
             self.spared(seen, call, &attempts, provider);
+        }
+        if call.fault.is_some() {
+            self.faulted_at.insert(session(call), own);
         }
         self.went_on(seen, call, &proof);
         self.react(seen, call, &attempts, &proof);
@@ -94,11 +107,8 @@ impl<'a> Recovery<'a> {
                 .trial(seen.is_tainted, Place::Call(call), is_cut.then_some(says));
         }
         if let Some(failure) = &call.failure {
-            let known = self
-                .brief
-                .criterion
-                .list("known_categories")
-                .unwrap_or_default();
+            let rows = self.brief.criterion;
+            let known = rows.list("known_categories").unwrap_or_default();
             let is_known = known.contains(&failure.category);
             let category = &failure.category;
             let says = format!("operation {} failed with category \"{category}\"", call.op);
@@ -109,9 +119,15 @@ impl<'a> Recovery<'a> {
         }
     }
 
+    /// Of several instances the one that answered: each has breakers and quota flags of its own.
+    fn instance_of(&self, call: &Call) -> Instance {
+        let answered = call.instance.clone();
+        answered.filter(|_| self.brief.ground.several() > 1)
+    }
+
     /// The call after a faulted or failed one, in the same session, must be good.
     fn went_on(&mut self, seen: &Seen<'_>, call: &Call, proof: &Proof) {
-        let session = format!("{} {}", call.identity, call.transport.name());
+        let session = session(call);
         if call.fault.is_none() {
             self.next_call(seen, call, proof, &session);
         }
@@ -337,7 +353,8 @@ impl Checker for Recovery<'_> {
         let mut finding = tally::blank(&self.brief.criterion.id);
         let breakers = std::mem::take(&mut self.breakers);
         let ground = self.brief.ground;
-        let cycles = breakers.judge(ground, self.limits.breaker, &mut self.rows.breaker);
+        let lives = breakers.judge(ground, self.limits.breaker, &mut self.rows.breaker);
+        let cycles = everywhere(ground, &lives);
         let report = std::mem::take(&mut self.model).finish(self.limits.threads);
         for anomaly in &report.anomalies {
             let place = Place::Operation(anomaly.op, anomaly.at, "thread model");
@@ -374,4 +391,8 @@ impl Checker for Recovery<'_> {
         finding.conclude();
         Ok(finding)
     }
+}
+
+fn session(call: &Call) -> String {
+    format!("{} {}", call.identity, call.transport.name())
 }

@@ -1,11 +1,16 @@
 //! V.4: threads keep every turn under load and store faults, and the store answers in time.
 
 mod hits;
+mod outage;
+mod rolling;
 mod schema;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::hits::Hits;
+use self::outage::Outage;
+use self::rolling::Rolling;
 use self::schema::Schema;
 use super::{Brief, Checker, Seen};
 use crate::bounds;
@@ -49,6 +54,8 @@ pub struct Storage<'a> {
     store_seen: Option<String>,
     hits: Hits,
     schema: Schema,
+    rolling: Rolling,
+    outage: Outage,
 }
 
 impl<'a> Storage<'a> {
@@ -71,8 +78,10 @@ impl<'a> Storage<'a> {
             reconnects: Vec::new(),
             unhealed: BTreeMap::new(),
             store_seen: None,
-            hits: Hits::start(brief.criterion)?,
+            hits: Hits::start(brief.criterion, brief.ground.several())?,
             schema: Schema::start(),
+            rolling: Rolling::start(),
+            outage: Outage::start(),
             brief,
         })
     }
@@ -91,7 +100,9 @@ impl<'a> Storage<'a> {
             .as_ref()
             .is_some_and(|failure| failure.code.contains("thread_full"));
         let in_window = ground.is_in_fault_window(call.intended_at.min(call.sent_at), call.done_at);
-        if in_window {
+        if self.rolling.call((seen, call), &proof) {
+            // It has rules of its own.
+        } else if in_window {
             self.in_window.push((call.intended_at, call.latency()));
         } else {
             let wrong = proof.wrong().filter(|_| !is_full);
@@ -238,48 +249,8 @@ impl<'a> Storage<'a> {
         store.conclude(&pairs, finding);
         let window = latency("window_p95", "p95 inside fault windows")?;
         window.conclude(&self.in_window, finding);
-        self.share(rows.limit("window_share")?, finding);
+        windows::share(self.brief, rows.limit("window_share")?, finding);
         self.reconnect(rows, finding)
-    }
-
-    /// Fault windows as a share of the criterion's own time; too large a share is our planning.
-    fn share(&self, limit: f64, finding: &mut Finding) {
-        let ground = self.brief.ground;
-        let id = &self.brief.criterion.id;
-        let spans = ground
-            .summary
-            .spans
-            .iter()
-            .filter(|span| span.criterion == *id);
-        let ends = |until: Option<u64>| until.unwrap_or(ground.summary.until);
-        let from = spans.clone().map(|span| span.from).min();
-        let until = spans.map(|span| ends(span.until)).max();
-        let (Some(from), Some(until)) = (from, until) else {
-            return;
-        };
-        let windows = self
-            .mine()
-            .filter_map(|life| Some((life.injected?, life.until.min(until))));
-        let line = crate::timeline::Timeline::new(windows);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "ns of one run are far below 2^53"
-        )]
-        let share = line.busy() as f64 / until.saturating_sub(from).max(1) as f64;
-        let verdict = if share <= limit {
-            Verdict::Pass
-        } else {
-            Verdict::Inconclusive
-        };
-        finding.checks.push(Check {
-            id: "window_share".to_owned(),
-            name: "share of the time inside fault windows".to_owned(),
-            measured: bounds::percent_up(share),
-            limit: format!("≤ {}", bounds::percent_up(limit)),
-            verdict,
-            reason: (verdict != Verdict::Pass).then_some(Reason::RigLimit),
-            n: u64::try_from(self.mine().count()).unwrap_or(u64::MAX),
-        });
     }
 
     /// Seconds from a fault's end to the first right operation, as the nemesis measured each.
@@ -343,7 +314,10 @@ impl Checker for Storage<'_> {
     fn observe(&mut self, seen: &Seen<'_>) {
         match seen.event {
             Event::Call(call) if call.criterion == self.brief.criterion.id => self.call(seen, call),
-            Event::Health(health) => self.health(seen.at, health),
+            Event::Health(health) => {
+                self.health(seen.at, health);
+                self.outage.health(seen, self.brief, health);
+            }
             Event::Metrics { mark, values } => {
                 let (moment, of) = series::mark(mark);
                 if of == Some(self.brief.criterion.id.as_str()) {
@@ -374,6 +348,10 @@ impl Checker for Storage<'_> {
         self.named(&mut finding);
         self.hits.conclude(self.brief.criterion, &mut finding)?;
         self.schema.conclude(self.brief.criterion, &mut finding)?;
+        if self.brief.ground.several() > 1 {
+            self.rolling.conclude(self.brief, &mut finding);
+            self.outage.conclude(self.brief, &mut finding);
+        }
         let wrong = report.anomalies.len();
         let calm = std::mem::replace(&mut self.calm, Tally::new("calm", ""));
         calm.conclude(&mut finding);

@@ -63,6 +63,7 @@ fn good() -> (World, Vec<u64>) {
 
 fn health(world: &mut World) {
     let seen = exai_judge::observation::HealthSeen {
+        place: None,
         status: 200,
         ready: true,
         components: std::collections::BTreeMap::new(),

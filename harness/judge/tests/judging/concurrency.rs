@@ -44,7 +44,7 @@ fn load(sent: u64) -> LoadAccount {
 }
 
 /// 200 calls a second of 400 ms each over four transports, then a hot identity.
-fn good() -> World {
+pub fn good() -> World {
     let mut world = World::new();
     world.phase("V.3", "peak", S, 12 * S);
     let (at, before) = scrape(S, "before V.3", 17);
@@ -90,7 +90,7 @@ fn good() -> World {
     world
 }
 
-fn judged(world: &World) -> exai_judge::Finding {
+pub fn judged(world: &World) -> exai_judge::Finding {
     world.finding(&all_built(), PROFILE, "V.3")
 }
 

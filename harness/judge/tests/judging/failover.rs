@@ -29,6 +29,7 @@ fn health(world: &mut World, at: u64, status: u16, kimi: &str) {
     let components = [("kimi", kimi), ("glm", "healthy"), ("store", "healthy")];
     let components = components.map(|(name, word)| (name.to_owned(), word.to_owned()));
     let seen = HealthSeen {
+        place: None,
         status,
         ready: status == 200,
         components: components.into(),

@@ -25,6 +25,7 @@ mod lateness;
 mod mutation;
 mod recovery;
 mod security;
+mod several;
 mod soak;
 mod storage;
 mod target;

@@ -88,6 +88,7 @@ fn kill(world: &mut World) {
         world.chat(&ask);
         let word = if is_down { "unhealthy" } else { "healthy" };
         let health = exai_judge::observation::HealthSeen {
+            place: None,
             status: 200,
             ready: true,
             components: [("kimi".to_owned(), word.to_owned())].into(),

@@ -1,6 +1,7 @@
 //! V.2 against good, bad and empty histories.
 
 mod outage;
+mod several;
 mod silence;
 
 use exai_judge::journal::Attempt;
@@ -104,7 +105,20 @@ fn good() -> World {
 
 /// Five failures in a row, a silence of six seconds in spite of demand, then answers.
 fn breaker(world: &mut World, start: u64) {
-    for index in 0..5 {
+    failing(world, start, 5);
+    for index in 0..20 {
+        let provider = if index < 15 { "glm" } else { "minimax" };
+        let at = start + 2 * S + index * 400 * MS;
+        world.chat(&Ask {
+            phase: "breaker.minimax".to_owned(),
+            ..ask(provider, at)
+        });
+    }
+}
+
+/// So many failures in a row.
+fn failing(world: &mut World, start: u64, count: u64) {
+    for index in 0..count {
         let at = start + index * 300 * MS;
         let mut call = world.keyed(&Ask {
             at: at + 40 * MS,
@@ -113,14 +127,6 @@ fn breaker(world: &mut World, start: u64) {
         (call.sent_at, call.phase) = (at, "breaker.minimax".to_owned());
         world.hit(&ask("minimax", at), &call, "G02", (at + MS, at + 10 * MS));
         world.record(call);
-    }
-    for index in 0..20 {
-        let provider = if index < 15 { "glm" } else { "minimax" };
-        let at = start + 2 * S + index * 400 * MS;
-        world.chat(&Ask {
-            phase: "breaker.minimax".to_owned(),
-            ..ask(provider, at)
-        });
     }
 }
 

@@ -3,6 +3,7 @@
 mod faults;
 mod hits;
 mod schema;
+mod several;
 
 use exai_judge::fault::{FaultKind, Step};
 use exai_judge::observation::Event;
@@ -290,6 +291,7 @@ fn an_error_outside_every_window_fails_and_inside_one_does_not() {
 fn another_store_than_the_one_named_is_a_mismatch_and_not_a_fail() {
     let mut world = good();
     let health = exai_judge::observation::HealthSeen {
+        place: None,
         status: 200,
         ready: true,
         components: [("store_kind".to_owned(), "redis".to_owned())].into(),

@@ -19,6 +19,7 @@ pub const MS: u64 = 1_000_000;
 pub const S: u64 = 1_000 * MS;
 pub const PID: u32 = 4_711;
 pub const INSTANCE: &str = "instance-1";
+pub const SECOND: &str = "instance-2";
 
 /// The run key of every test.
 pub fn key() -> RunKey {
@@ -82,6 +83,7 @@ impl World {
 
     pub fn identify(&mut self, at: u64, moment: &str, instance: &str, pid: u32) {
         let seen = IdentitySeen {
+            place: None,
             moment: moment.to_owned(),
             pid,
             start_ticks: u64::from(pid) * 10,
@@ -92,6 +94,22 @@ impl World {
             owns_listeners: true,
         };
         self.push(at, Event::Identity(seen));
+    }
+
+    /// A second instance behind the same proxy, and a first that knows its place.
+    pub fn two(&mut self) {
+        for (place, instance, pid) in [(1, INSTANCE, PID), (2, SECOND, PID + 1)] {
+            self.identify_at(place, 0, instance, pid);
+        }
+        self.phase("run", "instances.2", 0, 0);
+    }
+
+    /// One of several instances is identified.
+    pub fn identify_at(&mut self, place: u32, at: u64, instance: &str, pid: u32) {
+        self.identify(at, "start", instance, pid);
+        if let Some(Event::Identity(seen)) = self.out.last_mut().map(|last| &mut last.event) {
+            seen.place = Some(place);
+        }
     }
 
     pub fn phase(&mut self, criterion: &str, phase: &str, from: u64, until: u64) {

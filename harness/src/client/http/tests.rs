@@ -331,3 +331,20 @@ async fn each_identity_speaks_from_its_own_address_over_one_kept_connection() {
     drop(client);
     assert_eq!(server.await.unwrap().ip().to_string(), "127.1.0.4");
 }
+
+#[tokio::test]
+async fn a_client_that_dials_anew_has_a_connection_for_each_request() {
+    let address = start(table).await;
+    for (anew, connections) in [(false, 1), (true, 3)] {
+        let link = crate::link::Link::start("test", address).await.unwrap();
+        let client = client(link.address(), Revision::V2026, true);
+        let client = match client {
+            Client::Http(http) if anew => Client::Http(http.dialling_anew()),
+            other => other,
+        };
+        for _ in 0..3 {
+            assert_eq!(ask(&client, "plain").await.replies, 1);
+        }
+        assert_eq!(link.counters().accepted, connections);
+    }
+}

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::{Entry, Told};
 
-/// Which runs are looked at; None takes every one. Runs with a spoiler are never among them.
+/// Which runs are looked at; None takes every one. Runs with a spoiler and those of several
+/// instances are never among them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kind<'a> {
     /// Such as `quick`.
@@ -25,6 +26,7 @@ impl Kind<'_> {
         let is = |key: &str, word: Option<&str>| word.is_none_or(|word| body[key] == word);
         entry.told == Told::Outcome
             && body["spoiler"].is_null()
+            && super::is_of_one(body)
             && is("profile", self.profile)
             && is("driver", self.driver)
             && is("store", self.store)
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_runs_of_the_kind_are_taken_and_none_that_was_spoiled() {
+    fn only_the_last_runs_of_the_kind_are_taken_and_none_of_a_spoiled_or_several_servers() {
         let entries = [
             entry("4", "smoke", Value::Null, 4.0),
             entry("1", "smoke", Value::Null, 1.0),
@@ -163,7 +165,10 @@ mod tests {
         ];
         let mut contained = entry("6", "smoke", Value::Null, 9.0);
         contained.body["driver"] = json!("container");
-        let entries: Vec<Entry> = entries.into_iter().chain([contained]).collect();
+        let mut several = entry("7", "smoke", Value::Null, 9.0);
+        several.body["instances"] = json!(2);
+        let more = [contained, several];
+        let entries: Vec<Entry> = entries.into_iter().chain(more).collect();
         let kind = Kind {
             profile: Some("smoke"),
             driver: Some("local"),

@@ -73,7 +73,7 @@ fn eyebrow(report: &Report) -> String {
         wording::date(run.started_at),
         run.profile,
         run.driver,
-        run.store
+        run.ground()
     )
 }
 

@@ -165,6 +165,7 @@ fn run() -> RunFacts {
         profile: "quick".to_owned(),
         driver: "local".to_owned(),
         store: "redis".to_owned(),
+        instances: 1,
         replay: "cargo verify run --profile quick --driver local --store redis --seed 7".to_owned(),
         planned_seconds: 300,
         measured_seconds: 243,

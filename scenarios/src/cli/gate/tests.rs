@@ -176,6 +176,16 @@ const MATRIX: [Row; 32] = [
         |world| world.rewrite(|run| run.spoiled = true),
         "foreign identity",
     ),
+    (
+        "two instances behind a proxy",
+        |world| world.rewrite(|run| run.instances = (2, 2)),
+        "subject mismatch",
+    ),
+    (
+        "two instances that the report keeps quiet about",
+        |world| world.rewrite(|run| run.instances = (2, 1)),
+        "instances than the plan",
+    ),
     ("Z23 dev key", |world| world.role = "dev", "untrusted key"),
     (
         "Z24 record missing",

@@ -26,6 +26,65 @@ fn a_word_of_spoil_is_an_edge_or_a_known_launcher() {
 }
 
 #[test]
+fn several_instances_are_judged_where_all_that_looks_knows_of_them_and_nowhere_else() {
+    let several = |criteria: &[&str], driver| RunArguments {
+        criteria: criteria.iter().map(|id| (*id).to_owned()).collect(),
+        instances: 2,
+        driver,
+        ..RunArguments::default()
+    };
+    let local = |criteria: &[&str]| several(criteria, Driver::Local);
+    let contained = several(&["V.1"], Driver::Container);
+    let honest = (None, Launcher::Honest);
+    let edge = |word: &str| spoiled(Some(&word.parse().unwrap())).unwrap();
+    let cases = [
+        (
+            local(&[]),
+            StoreKind::Redis,
+            honest.clone(),
+            "name the criteria",
+        ),
+        (
+            local(&["V.1", "V.5"]),
+            StoreKind::Redis,
+            honest.clone(),
+            "V.5 is judged on one",
+        ),
+        (
+            local(&["V.1"]),
+            StoreKind::Embedded,
+            honest.clone(),
+            "--store redis",
+        ),
+        (contained, StoreKind::Redis, honest.clone(), "--driver"),
+        (
+            local(&["V.1"]),
+            StoreKind::Redis,
+            edge("echo@client"),
+            "--spoil",
+        ),
+        (
+            RunArguments::default(),
+            StoreKind::Redis,
+            edge("apart@launcher"),
+            "--instances 2",
+        ),
+    ];
+    for (arguments, store, spoiled, says) in cases {
+        let Err(Ending::Usage(said)) = choose_instances(&arguments, store, &spoiled) else {
+            panic!("{arguments:?} was taken");
+        };
+        assert!(said.contains(says), "{said}");
+    }
+    for spoiled in [honest, edge("apart@launcher"), edge("echo@kimi")] {
+        let named = local(&OF_SEVERAL);
+        assert!(choose_instances(&named, StoreKind::Redis, &spoiled).is_ok());
+    }
+    let (one, none) = (RunArguments::default(), edge("none@client"));
+    assert!(choose_instances(&one, StoreKind::Embedded, &none).is_ok());
+}
+
+#[test]
 fn a_word_for_the_harness_breaks_the_load_or_the_checkers_and_no_edge() {
     let word = |text: &str| -> SpoilWord { text.parse().unwrap() };
     let late = word("late@harness");

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use exai_harness::client::Client;
 use exai_harness::operation::builder::{Builder, Shape};
+use exai_judge::Call;
 use futures::future::{join_all, try_join_all};
 
 use super::landing::Landing;
 use super::{CRITERION, WIRES};
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
+
+/// Calls until the instance that met a quota has answered one.
+const FLAGGED_TRIES: usize = 8;
 
 /// How long a quota flag stands at most when the provider named no time, ns.
 const FLAG: u64 = 62_000_000_000;
@@ -38,9 +42,10 @@ pub(super) async fn sessions(
         let Some(first) = round.first() else { continue };
         flags.wait(stage, first).await?;
         let pairs = || clients.iter().zip(round);
-        join_all(pairs().map(|(client, landing)| stage.perform(client, &landing.plan))).await;
-        for (client, landing) in pairs() {
-            spared(stage, client, landing, &mut builder).await;
+        let landed =
+            join_all(pairs().map(|(client, landing)| stage.perform(client, &landing.plan))).await;
+        for ((client, landing), call) in pairs().zip(landed) {
+            spared(stage, client, (landing, &call), &mut builder).await;
         }
     }
     Ok(rounds.into_iter().flatten().collect())
@@ -82,15 +87,26 @@ fn rounds<T, F: PartialEq>(landings: Vec<T>, of: impl Fn(&T) -> (String, F, usiz
     open.into_iter().map(|(_, _, _, group)| group).collect()
 }
 
-/// The next call after a quota is used up leaves that provider alone.
-async fn spared(stage: &Stage, client: &Client, landing: &Landing, builder: &mut Builder) {
+/// The next call after a quota is used up leaves that provider alone. Of several instances only the
+/// one that met the quota knows of it, so that calls are made until that one answers.
+async fn spared(
+    stage: &Stage,
+    client: &Client,
+    (landing, landed): (&Landing, &Call),
+    builder: &mut Builder,
+) {
     let shape = Shape {
         model: landing.model(stage),
         ..Shape::plain(PATIENCE)
     };
     let phase = format!("flagged.{}", landing.provider);
-    let plan = builder.chat(&shape).within(CRITERION, &phase);
-    stage.perform(client, &plan).await;
+    for _ in 0..FLAGGED_TRIES {
+        let plan = builder.chat(&shape).within(CRITERION, &phase);
+        let call = stage.perform(client, &plan).await;
+        if stage.ground.instances() == 1 || call.instance == landed.instance {
+            break;
+        }
+    }
 }
 
 /// When each model may be asked again.

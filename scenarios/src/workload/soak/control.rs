@@ -101,6 +101,7 @@ async fn second(stage: &Stage, errand: &Errand<'_>) -> Result<Topology, String> 
     let setup = Setup {
         binaries: errand.binaries.clone(),
         store: StoreKind::Embedded,
+        instances: 1,
         key: runkey::draw().map_err(|error| error.to_string())?,
         plan: Plan {
             seed: stage.seed,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::breaker_life::{Arrival, Arrived, BreakerRules, live};
 use crate::ground::Ground;
+use crate::journal::Attempt;
 use crate::observation::{Delivered, Served};
 use crate::tally::{self, Place, Tally};
 use crate::units::SERVER_ERRORS;
@@ -12,8 +13,14 @@ use crate::units::SERVER_ERRORS;
 #[derive(Debug, Default)]
 pub(super) struct Breakers {
     arrivals: BTreeMap<String, BTreeMap<String, Visit>>,
-    wanted: BTreeMap<String, Vec<u64>>,
+    /// By provider, when a call wanted it, and of which instance.
+    wanted: BTreeMap<String, Vec<(Instance, u64)>>,
+    /// By request, the instance that made it.
+    made_by: BTreeMap<String, Instance>,
 }
+
+/// Of several instances the one that has the breaker; None where there is one, or none is known.
+pub(super) type Instance = Option<String>;
 
 #[derive(Debug, Clone, Copy)]
 struct Visit {
@@ -23,8 +30,15 @@ struct Visit {
 
 impl Breakers {
     /// A call that asks for this provider first.
-    pub(super) fn want(&mut self, provider: &str, at: u64) {
-        self.wanted.entry(provider.to_owned()).or_default().push(at);
+    pub(super) fn want(&mut self, provider: &str, at: u64, of: Instance) {
+        let wanted = self.wanted.entry(provider.to_owned()).or_default();
+        wanted.push((of, at));
+    }
+
+    /// One of several instances answered the call that these requests were made for.
+    pub(super) fn made(&mut self, attempts: &[&Attempt], by: &Instance) {
+        let seqs = attempts.iter().map(|attempt| attempt.served.seq.clone());
+        self.made_by.extend(seqs.map(|seq| (seq, by.clone())));
     }
 
     pub(super) fn serve(&mut self, at: u64, served: &Served) {
@@ -50,24 +64,22 @@ impl Breakers {
         visit.ended = Some((at, result));
     }
 
-    /// Judges every life; gives the number of whole cycles.
-    pub(super) fn judge(mut self, ground: &Ground, rules: BreakerRules, row: &mut Tally) -> u64 {
-        let mut cycles = 0;
-        for (provider, visits) in self.arrivals {
-            let finished = visits.into_values().filter_map(|visit| {
-                let (ended, result) = visit.ended?;
-                Some(Arrival {
-                    began: visit.began,
-                    ended,
-                    result,
-                })
-            });
-            let mut order: Vec<Arrival> = finished.collect();
+    /// Judges every life; gives the number of whole cycles, by instance.
+    pub(super) fn judge(
+        self,
+        ground: &Ground,
+        rules: BreakerRules,
+        row: &mut Tally,
+    ) -> BTreeMap<Instance, u64> {
+        let mut cycles = BTreeMap::new();
+        for ((provider, of), mut order) in self.by_breaker() {
             order.sort_by_key(|arrival| arrival.began);
-            let mut wanted = self.wanted.remove(&provider).unwrap_or_default();
+            let wanted = self.wanted.get(&provider).into_iter().flatten();
+            let wanted = wanted.filter(|(own, _)| *own == of);
+            let mut wanted: Vec<u64> = wanted.map(|(_, at)| *at).collect();
             wanted.sort_unstable();
             let life = live(&order, &wanted, rules);
-            cycles += life.cycles;
+            *cycles.entry(of).or_default() += life.cycles;
             let never = life.never_opened.map(|(at, failures)| {
                 (
                     at,
@@ -91,6 +103,25 @@ impl Breakers {
     }
 }
 
+impl Breakers {
+    /// The finished visits of each visited provider, by the instance that made them.
+    fn by_breaker(&self) -> BTreeMap<(String, Instance), Vec<Arrival>> {
+        let mut lives: BTreeMap<(String, Instance), Vec<Arrival>> = BTreeMap::new();
+        for (provider, visits) in &self.arrivals {
+            for (seq, visit) in visits {
+                let of = self.made_by.get(seq).cloned().flatten();
+                let life = lives.entry((provider.clone(), of)).or_default();
+                life.extend(visit.ended.map(|(ended, result)| Arrival {
+                    began: visit.began,
+                    ended,
+                    result,
+                }));
+            }
+        }
+        lives
+    }
+}
+
 /// What a breaker may learn from how a simulator ended a request.
 pub(super) fn arrived(delivered: &Delivered) -> Arrived {
     match delivered.outcome.as_str() {
@@ -101,4 +132,20 @@ pub(super) fn arrived(delivered: &Delivered) -> Arrived {
         _ if delivered.status >= SERVER_ERRORS || delivered.status == 0 => Arrived::Bad,
         _ => Arrived::Neither,
     }
+}
+
+/// The cycles of the one breaker; of several instances, those of the one that showed the fewest.
+pub(super) fn everywhere(ground: &Ground, cycles: &BTreeMap<Instance, u64>) -> u64 {
+    let several = ground.several();
+    if several == 1 {
+        return cycles.values().sum();
+    }
+    let at = |place: u64| {
+        let of_place = cycles.iter().filter(|(id, _)| {
+            let found = id.as_ref().and_then(|id| ground.places.get(id));
+            found.is_some_and(|found| u64::from(*found) == place)
+        });
+        of_place.map(|(_, count)| count).sum()
+    };
+    (1..=several).map(at).min().unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! Equal questions of one person: how many were answered without asking a provider again, by the
 //! simulators' journals, and whether the server's own counters moved by as many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bounds;
 use crate::checker::Seen;
@@ -24,6 +24,8 @@ const RESULT: &str = "result";
 
 /// What came of the repeats of a run.
 pub(super) struct Hits {
+    /// Of several instances, by question, those that answered it: each keeps its own answers.
+    met: Option<BTreeMap<u64, BTreeSet<String>>>,
     least: f64,
     rate: Rate,
     /// Right answers without a provider request of their own.
@@ -45,10 +47,11 @@ struct Scraped {
 
 impl Hits {
     /// Reads its number.
-    pub(super) fn start(rows: &Criterion) -> Result<Self, Missing> {
+    pub(super) fn start(rows: &Criterion, several: u64) -> Result<Self, Missing> {
         let least = rows.limit("hit_rate")?;
         let name = "repeated questions answered without a provider";
         Ok(Self {
+            met: (several > 1).then(BTreeMap::new),
             least,
             rate: Rate::new("hit_rate", name, 1.0 - least),
             hits: 0,
@@ -73,6 +76,9 @@ impl Hits {
             (true, true) => &mut self.misses,
         };
         *count += 1;
+        if is_right && self.is_new_there(call) {
+            return;
+        }
         let repeat = call.repeat.as_ref();
         let Some(repeat) = repeat.filter(|repeat| repeat.exact && repeat.same_principal) else {
             return;
@@ -83,6 +89,16 @@ impl Hits {
         );
         let wrong = proof.wrong().or_else(|| has_asked.then_some(says));
         self.rate.trial(seen.is_tainted, Place::Call(call), wrong);
+    }
+
+    /// Whether the one of several instances that answered this question had not answered it before:
+    /// what it has not been asked it cannot have kept.
+    fn is_new_there(&mut self, call: &Call) -> bool {
+        let (Some(met), Some(instance)) = (&mut self.met, &call.instance) else {
+            return false;
+        };
+        let question = call.repeat.as_ref().map_or(call.op, |repeat| repeat.of);
+        met.entry(question).or_default().insert(instance.clone())
     }
 
     /// Takes a scrape that brackets the criterion; the first before and the last after count.

@@ -140,6 +140,7 @@ fn health_of(readings: &[Reading]) -> Verdict {
         let words = [("providers.kimi", *kimi), ("glm", *glm)];
         let words = words.map(|(name, word)| (name.to_owned(), word.to_owned()));
         let seen = HealthSeen {
+            place: None,
             status: 200,
             ready: true,
             components: words.into(),

@@ -143,7 +143,7 @@ impl World {
         let plan = json!({
             "profile": "quick", "driver": "local", "store": "redis", "seed": "7",
             "server_sha256": digest("aa"), "criteria_sha256": digest(run.criteria),
-            "spoiler": spoiler, "intended": intended,
+            "spoiler": spoiler, "intended": intended, "instances": run.instances.0,
         });
         let key = runkey::draw().unwrap();
         let evidence = Evidence::create(&self.reports().join("runs"), &name, &plan, &key).unwrap();
@@ -188,6 +188,7 @@ impl World {
         report.run.measured_seconds = run.seconds;
         report.run.seed = 7;
         report.run.spoiler = run.spoiled.then(|| "foreign-build".to_owned());
+        report.run.instances = run.instances.1;
         if run.boasts {
             report.criteria[0].finding.headline = "all fine".to_owned();
         }

@@ -17,6 +17,8 @@ pub struct Run {
     /// Whether V.7 was too short to be decided.
     pub short: bool,
     pub spoiled: bool,
+    /// Instances by the plan of save 1, and by the report.
+    pub instances: (u32, u32),
     pub dropped: Vec<&'static str>,
     /// Taken out of the findings after save 1.
     pub hidden: Option<&'static str>,
@@ -42,6 +44,7 @@ impl Default for Run {
             foreign: false,
             short: false,
             spoiled: false,
+            instances: (1, 1),
             dropped: Vec::new(),
             hidden: None,
             boasts: false,
