@@ -6,6 +6,7 @@
 pub mod decision;
 pub mod envelope;
 pub mod key;
+pub mod selftest;
 pub mod signer;
 pub mod statement;
 pub mod trust;

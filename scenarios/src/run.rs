@@ -345,7 +345,11 @@ async fn boot_and_run(
         seed: arguments.seed,
         stop: stop.clone(),
     };
-    let outcome = mishap::beside(&stage, workloads::workloads(&stage, arguments, errand.as_ref())).await;
+    let outcome = mishap::beside(
+        &stage,
+        workloads::workloads(&stage, arguments, errand.as_ref()),
+    )
+    .await;
     let stopped = stage.ground.stop().await;
     outcome.and(stopped)
 }

@@ -13,13 +13,19 @@ use std::time::Instant;
 use exai_harness::evidence::Evidence;
 use exai_judge::Finding;
 use exai_judge::verdict::Exit;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::binaries;
+use crate::catalogue::CRITERIA;
 use crate::cli::arguments::{Driver, SelftestArguments};
 use crate::cli::{Ending, print};
+use crate::facts::sha256_of;
 use crate::saboteur::{self, Saboteur};
 use crate::vector::{self, Vector};
+
+/// The kind of document that the table is as JSON.
+pub const SCHEMA: &str = "exai-verify-selftest/1";
 
 /// The honest server through an impostor that passes everything on.
 const HONEST: &[&str] = &["--spoil", "none@client", "--store", "embedded"];
@@ -303,7 +309,7 @@ fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, En
     let control_holds = controls.iter().all(|control| control.misses.is_empty());
     let caught = rows.iter().filter(|row| row.misses.is_empty()).count();
     if as_json {
-        print(&document(outcomes).to_string());
+        print(&document(outcomes, Timestamp::now()).to_string());
     } else {
         let honest = if control_holds {
             "as committed"
@@ -326,13 +332,16 @@ fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, En
     )
 }
 
-/// The table for those who read JSON.
-fn document(outcomes: &[Outcome]) -> Value {
+/// The table for those who read JSON, with the judge that it is about.
+fn document(outcomes: &[Outcome], at: Timestamp) -> Value {
     let rows = outcomes.iter().map(|row| {
         json!({"id": row.id, "seed": row.seed, "name": row.name, "demanded": row.demanded,
             "misses": row.misses, "seconds": row.seconds})
     });
-    json!({"schema": "exai-verify-selftest/1", "rows": rows.collect::<Vec<_>>()})
+    let harness = std::env::current_exe().unwrap_or_default();
+    json!({"schema": SCHEMA, "at": at, "harness_sha256": sha256_of(&harness),
+        "criteria_sha256": exai_judge::hex::sha256(CRITERIA.as_bytes()),
+        "rows": rows.collect::<Vec<_>>()})
 }
 
 #[cfg(test)]
@@ -367,7 +376,10 @@ mod tests {
             misses: misses.iter().map(|miss| (*miss).to_owned()).collect(),
             seconds: 7,
         };
-        let mut value = document(&[row("", &[]), row("2b", &["V.1 is Pass"])]);
+        let mut value = document(
+            &[row("", &[]), row("2b", &["V.1 is Pass"])],
+            Timestamp::UNIX_EPOCH,
+        );
         assert_eq!(errors_of(&value), [""; 0]);
         value["not_run"] = json!(["24"]);
         assert_eq!(errors_of(&value), [""; 0], "what was left out may be told");

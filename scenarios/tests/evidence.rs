@@ -10,6 +10,8 @@ mod packing;
 mod provenance;
 #[path = "evidence/resealed.rs"]
 mod resealed;
+#[path = "evidence/selftest.rs"]
+mod selftest;
 
 use std::path::Path;
 use std::process::Output;

@@ -156,6 +156,10 @@ fn signing(take: &mut impl FnMut(&[&str], &Output)) {
     for words in commands {
         take(&words, &desk.verify(&words));
     }
+    let table = desk.path("table.json");
+    std::fs::write(&table, Desk::table().to_string()).expect("a file");
+    let words = [&["attest", "selftest", &table, "--json"], &signer[..]].concat();
+    take(&words, &desk.verify(&words));
     let statement = desk.path("a.provenance.json");
     std::fs::write(desk.path("a.tar.gz"), "an archive").expect("a file");
     std::fs::write(&statement, provenance().to_string()).expect("a file");

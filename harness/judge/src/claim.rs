@@ -106,6 +106,9 @@ pub struct Claim {
     /// How sure the gate must be of what is running.
     #[serde(default)]
     pub identity: IdentityLevel,
+    /// Whether the judge of each record must have passed its own test, within the same days.
+    #[serde(default)]
+    pub selftest: bool,
 }
 
 const fn one() -> usize {
@@ -298,6 +301,7 @@ mod tests {
             signed_by: None,
             keys: 1,
             identity: IdentityLevel::Evidence,
+            selftest: false,
         }
     }
 

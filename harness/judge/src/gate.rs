@@ -4,6 +4,7 @@
 //! before; whether it counts for this claim, this build and this moment is decided here.
 
 mod row;
+mod selftest;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ use crate::refusal::{Refusal, Why};
 use crate::verdict::{Exit, Verdict};
 
 pub use row::Row;
+pub use selftest::{JudgeDigests, SelfTest};
 
 /// Seconds of a day.
 pub const DAY_S: i64 = 86_400;
@@ -38,6 +40,8 @@ pub struct Exhibit {
     pub seed: String,
     /// The roles of the distinct trusted keys that signed it.
     pub signers: Vec<Role>,
+    /// What judged it; empty where the record was not opened.
+    pub judge: JudgeDigests,
     /// What was found; for a run that never ended, a HarnessError for each criterion it intended.
     pub findings: Vec<Finding>,
 }
@@ -65,6 +69,8 @@ pub struct Question<'a> {
     pub accepts_waivers: bool,
     /// Decisions on record whose signatures are trusted.
     pub decisions: &'a [Decision],
+    /// Self-tests on record whose signatures are trusted.
+    pub selftests: &'a [SelfTest],
 }
 
 /// A criterion that somebody answers for although it is not met.
@@ -311,9 +317,15 @@ impl Fold {
             );
             self.blocks(Exit::Inconclusive, says);
         }
-        let Some(role) = claim.signed_by else { return };
-        // What speaks against the claim needs no signature.
+        // What speaks against the claim needs neither a tested judge nor a signature.
         let carrying = |row: &&Row| row.finding.is_some() && row.verdict == Verdict::Pass;
+        let mut untested: Vec<Refusal> = Vec::new();
+        for row in rows.iter().filter(carrying) {
+            untested.extend(selftest::missing(question, row));
+        }
+        untested.dedup();
+        untested.iter().for_each(|refusal| self.refuses(refusal));
+        let Some(role) = claim.signed_by else { return };
         for row in rows.iter().filter(carrying) {
             let fit = row.signers.iter().filter(|signer| **signer >= role).count();
             if fit < claim.keys {

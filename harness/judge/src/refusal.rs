@@ -63,6 +63,8 @@ pub enum Why {
     Checkpoint,
     /// A harness that the trust bundle does not name.
     Harness,
+    /// A judge whose self-test is not on record.
+    SelfTest,
     /// A statement without the record behind it.
     Unsupported,
 }
@@ -90,6 +92,7 @@ impl Why {
             Self::Ledger => "ledger",
             Self::Checkpoint => "checkpoint",
             Self::Harness => "harness",
+            Self::SelfTest => "self-test",
             Self::Unsupported => "record missing",
         }
     }
@@ -98,6 +101,9 @@ impl Why {
     /// evidence that was touched or is foreign never carries anything.
     #[must_use]
     pub const fn is_absence(self) -> bool {
-        matches!(self, Self::MissingCriterion | Self::Expired | Self::Revoked)
+        matches!(
+            self,
+            Self::MissingCriterion | Self::Expired | Self::Revoked | Self::SelfTest
+        )
     }
 }

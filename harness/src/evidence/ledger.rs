@@ -29,6 +29,8 @@ pub enum Told {
     Outcome,
     /// A person decided; the body holds the signed envelope.
     Decision,
+    /// A self-test was passed; likewise.
+    Selftest,
     /// Two chains were joined.
     Merge,
 }

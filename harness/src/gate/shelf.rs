@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use exai_judge::Finding;
 use exai_judge::claim::{Claim, Role};
-use exai_judge::gate::{Decision, Exhibit};
+use exai_judge::gate::{Decision, Exhibit, JudgeDigests, SelfTest};
 use exai_judge::refusal::{Refusal, Why};
 use exai_judge::verdict::{Reason, Verdict};
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::admission::{Admitted, Rules, admit, refused};
 use crate::attest::decision::Written;
+use crate::attest::selftest::Passed;
 use crate::attest::statement::{Demand, check};
 use crate::attest::{Envelope, Trust};
 use crate::evidence::ledger::{Checkpoint, Entry, Ledger, Told, is_of_one};
@@ -45,6 +46,8 @@ pub struct Shown {
     pub exhibits: Vec<Exhibit>,
     /// Decisions with a trusted signature.
     pub decisions: Vec<Decision>,
+    /// Self-tests with a trusted signature.
+    pub selftests: Vec<SelfTest>,
     /// What a reader should know although it decides nothing.
     pub notes: Vec<String>,
 }
@@ -112,6 +115,12 @@ impl<'a> Shelf<'a> {
                         .notes
                         .push(format!("a decision does not count: {refusal}")),
                 },
+                Told::Selftest => match self.selftest(entry) {
+                    Ok(selftest) => shown.selftests.push(selftest),
+                    Err(refusal) => shown
+                        .notes
+                        .push(format!("a self-test does not count: {refusal}")),
+                },
                 Told::Intent | Told::Merge => {}
             }
         }
@@ -119,9 +128,11 @@ impl<'a> Shelf<'a> {
     }
 
     fn decision(&self, entry: &Entry) -> Result<Decision, Refusal> {
-        let envelope: Envelope = serde_json::from_value(entry.body["envelope"].clone())
-            .map_err(|error| Refusal::new(Why::StatementType, error.to_string()))?;
-        Written::read(&envelope, self.trust).map(|written| written.weighed())
+        Written::read(&envelope(entry)?, self.trust).map(|written| written.weighed())
+    }
+
+    fn selftest(&self, entry: &Entry) -> Result<SelfTest, Refusal> {
+        Passed::read(&envelope(entry)?, self.trust)
     }
 
     /// Opens the record behind a run, judges it again and reads its statements.
@@ -220,6 +231,11 @@ pub fn statement_file(claim: &str, ending: &str) -> String {
     format!("{}{ending}", claim.replace([' ', '(', ')'], "_"))
 }
 
+fn envelope(entry: &Entry) -> Result<Envelope, Refusal> {
+    serde_json::from_value(entry.body["envelope"].clone())
+        .map_err(|error| Refusal::new(Why::StatementType, error.to_string()))
+}
+
 const fn is_silent(why: Why) -> bool {
     matches!(why, Why::UntrustedKey | Why::Expired)
 }
@@ -236,6 +252,10 @@ fn exhibit(admitted: &Admitted, signers: Vec<Role>) -> Exhibit {
         store: run.store.clone(),
         seed: run.seed.to_string(),
         signers,
+        judge: JudgeDigests {
+            harness: identity.harness_sha256.clone().unwrap_or_default(),
+            criteria: identity.criteria_digest.clone().unwrap_or_default(),
+        },
         findings: admitted.findings.clone(),
     }
 }
@@ -292,6 +312,7 @@ fn about(entry: &Entry, body: &Value, ended: &str) -> Option<Exhibit> {
         store: text("store"),
         seed: text("seed"),
         signers: Vec::new(),
+        judge: JudgeDigests::default(),
         findings: Vec::new(),
     })
 }

@@ -1,7 +1,8 @@
-//! `verify attest`: keys, signing what a record says or where a release comes from, and checking
-//! either with the public key alone.
+//! `verify attest`: keys, signing what a record says, where a release comes from or that the judge
+//! passed its own test, and checking the first two with the public key alone.
 
 mod provenance;
+mod selftest;
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ use crate::rules::Catalogue;
 /// How a file with a summary ends.
 const SUMMARY_FILE: &str = ".summary.json";
 
-/// Runs one of the four.
+/// Runs one of the five.
 ///
 /// # Errors
 /// The user's mistakes, and evidence that is refused.
@@ -43,6 +44,11 @@ pub fn attest(command: &AttestCommand) -> Result<Exit, Ending> {
             signer,
             json,
         } => provenance::sign(statement, signer, *json),
+        AttestCommand::Selftest {
+            table,
+            signer,
+            trust,
+        } => selftest::sign(table, (signer, trust)),
         AttestCommand::Check {
             envelope,
             claim,

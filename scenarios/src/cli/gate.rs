@@ -110,6 +110,7 @@ impl Gate<'_> {
             never_waived: &claims.never_waived,
             accepts_waivers: self.arguments.accept_waivers,
             decisions: &shown.decisions,
+            selftests: &shown.selftests,
         };
         let mut seen = BTreeSet::new();
         let mut answer = loop {

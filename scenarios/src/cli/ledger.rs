@@ -85,6 +85,7 @@ fn row(entry: &Entry) -> Value {
         Told::Intent => "began and never ended: a harness error".to_owned(),
         Told::Outcome => verdicts(&body["verdicts"], until(body).as_deref()),
         Told::Decision => "a decision".to_owned(),
+        Told::Selftest => "a self-test that was passed".to_owned(),
         Told::Merge => "two chains joined".to_owned(),
     };
     json!({

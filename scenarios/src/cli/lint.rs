@@ -208,6 +208,7 @@ fn carried(
             never_waived: &[],
             accepts_waivers: false,
             decisions: &shown.decisions,
+            selftests: &shown.selftests,
         };
         let answer = answer(&question, &shown.exhibits);
         if answer.carried {

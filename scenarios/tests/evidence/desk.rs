@@ -112,6 +112,20 @@ impl Desk {
         evidence.folder().display().to_string()
     }
 
+    /// What a self-test of the whole table prints that was passed.
+    pub fn table() -> Value {
+        let rows = exai_scenarios::saboteur::all().expect("the table");
+        let ids = rows.iter().map(|row| row.id.as_str()).chain([""]);
+        let digest = exai_judge::hex::sha256;
+        json!({
+            "schema": exai_scenarios::selftest::SCHEMA, "at": jiff::Timestamp::now(),
+            "harness_sha256": digest(b"a harness"),
+            "criteria_sha256": digest(catalogue::CRITERIA.as_bytes()),
+            "rows": ids.map(|id| json!({"id": id, "seed": 7, "name": format!("row {id}"),
+                "demanded": "V.1 Fail", "misses": [], "seconds": 1})).collect::<Vec<_>>(),
+        })
+    }
+
     /// Seals the record and tells the ledger of it.
     fn enter(
         &self,

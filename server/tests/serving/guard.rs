@@ -116,7 +116,7 @@ fn daemons_on_redis_take_no_lock() {
     let _held = lock(&lock_of(state.path(), &address));
     let state = format!("server.state_dir={}", state.path().display());
     // Nobody listens there; a daemon starts all the same.
-    let url = format!("store.url=redis://{}", free_address().to_string());
+    let url = format!("store.url=redis://{}", free_address());
     let listen = format!("server.listen={address}");
     let settings = ["--demo", "store.kind=redis", &url, &listen, &state];
     let server = serve(&settings, &[]);

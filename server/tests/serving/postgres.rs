@@ -1,12 +1,11 @@
 //! A PostgreSQL of the tests' own, on a free port and without a socket, where there is one.
 
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
-
-use super::process::free_address;
 
 /// A running PostgreSQL: as many tests as run at once share it.
 pub struct Postgres {
@@ -60,7 +59,9 @@ impl Postgres {
             .output();
         let made = made.unwrap();
         assert!(made.status.success(), "initdb: {made:?}");
-        let port = free_address().port();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
         let mut server = Command::new(programs.join("postgres"));
         server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         for setting in [

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DAY_S, Exhibit, Question, Waiver};
+use super::{DAY_S, Exhibit, JudgeDigests, Question, Waiver};
 use crate::claim::Role;
 use crate::finding::Finding;
 use crate::refusal::{Refusal, Why};
@@ -37,6 +37,9 @@ pub struct Row {
     pub waiver: Option<Waiver>,
     /// Whose keys signed the run.
     pub signers: Vec<Role>,
+    /// What judged that run.
+    #[serde(skip)]
+    pub judge: JudgeDigests,
     /// The finding behind it.
     #[serde(skip)]
     pub finding: Option<Finding>,
@@ -91,6 +94,7 @@ fn row(
         refusal: None,
         waiver: None,
         signers: Vec::new(),
+        judge: JudgeDigests::default(),
         finding: None,
     };
     match attempts.last() {
@@ -100,6 +104,7 @@ fn row(
             row.run = Some(one.run.clone());
             row.valid_until = Some(until);
             row.signers.clone_from(&one.signers);
+            row.judge.clone_from(&one.judge);
             row.finding = Some((*finding).clone());
             row.verdict = question.claim.weigh(finding);
             row.says.clone_from(&finding.headline);

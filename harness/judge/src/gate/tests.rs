@@ -7,6 +7,7 @@ use crate::finding::Check;
 use crate::verdict::Reason;
 
 mod lapse;
+mod selftest;
 mod weight;
 
 const NOW: i64 = 1_800_000_000;
@@ -51,6 +52,7 @@ fn run(name: &str, hours: i64, verdicts: [Verdict; 2]) -> Exhibit {
         store: "embedded".to_owned(),
         seed: name.to_owned(),
         signers: Vec::new(),
+        judge: selftest::judge("h"),
         findings: vec![finding("V.1", first), finding("V.4", second)],
     }
 }
@@ -69,6 +71,7 @@ struct Asked {
     waivers: Vec<Waiver>,
     accepts: bool,
     decisions: Vec<Decision>,
+    selftests: Vec<SelfTest>,
     identity: IdentityLevel,
     has_checkpoint: bool,
 }
@@ -81,6 +84,7 @@ fn asked() -> Asked {
         waivers: Vec::new(),
         accepts: false,
         decisions: Vec::new(),
+        selftests: Vec::new(),
         identity: IdentityLevel::Evidence,
         has_checkpoint: false,
     }
@@ -99,6 +103,7 @@ impl Asked {
             never_waived: &["lost".to_owned()],
             accepts_waivers: self.accepts,
             decisions: &self.decisions,
+            selftests: &self.selftests,
         };
         answer(&question, exhibits)
     }

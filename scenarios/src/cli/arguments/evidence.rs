@@ -125,6 +125,18 @@ pub enum AttestCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Signs a self-test of the whole table that was passed, and enters it into the ledger: above
+    /// merge-ready a record counts only beside one of its judge.
+    Selftest {
+        /// What `verify selftest --json` printed.
+        table: PathBuf,
+        /// Who signs.
+        #[command(flatten)]
+        signer: SignerArguments,
+        /// Whom to trust, and where.
+        #[command(flatten)]
+        trust: TrustArguments,
+    },
     /// Checks a statement offline, with the public key alone; of a release's provenance also every
     /// file beside it.
     Check {

@@ -21,7 +21,7 @@ fn a_signed_run_on_the_ledger_carries_its_claim() {
 /// A manipulation and the word that the refusal must hold.
 type Row = (&'static str, fn(&mut World), &'static str);
 
-const MATRIX: [Row; 32] = [
+const MATRIX: [Row; 34] = [
     (
         "Z1 payload flipped",
         |world| world.edit_envelope(|one| flip(&mut one.payload)),
@@ -296,6 +296,21 @@ fn the_end_of_the_evidence_is_announced_two_days_before() {
     let (exit, says) = world.ask();
     assert_eq!(exit, Exit::Pass, "{says}");
     assert!(says.contains("repeat the run"), "{says}");
+}
+
+#[test]
+fn a_record_counts_above_merge_ready_only_beside_a_fresh_self_test_of_its_judge() {
+    let mut world = World::new();
+    world.claim.selftest = true;
+    let (exit, says) = world.ask();
+    assert_eq!(exit, Exit::Refused, "{says}");
+    assert!(says.contains("whose self-test is not on record"), "{says}");
+    world.test("another harness", 1);
+    world.test("bb", 24 * 7 + 1);
+    assert_eq!(world.ask().0, Exit::Refused);
+    world.test("bb", 1);
+    let (exit, says) = world.ask();
+    assert_eq!(exit, Exit::Pass, "{says}");
 }
 
 #[test]
