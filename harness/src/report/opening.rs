@@ -20,10 +20,13 @@ pub(super) const fn blank() -> Opening {
 pub(super) fn opening(report: &Report) -> Opening {
     let claim = &report.claim;
     let go = claim.verdict == Verdict::Pass && report.blockers.is_empty();
-    let heading = if go {
-        format!("Go: {} is carried", claim.name)
-    } else {
-        format!("No-go: {} is not carried", claim.name)
+    let (name, several) = (&claim.name, report.run.instances);
+    // Claims are about one: several meet what one asks, and carry nothing.
+    let heading = match (go, several > 1) {
+        (true, false) => format!("Go: {name} is carried"),
+        (false, false) => format!("No-go: {name} is not carried"),
+        (true, true) => format!("Go: {several} instances meet {name}"),
+        (false, true) => format!("No-go: {several} instances do not meet {name}"),
     };
     let mut lines = vec![
         line("Asked for", claim.printed.clone()),

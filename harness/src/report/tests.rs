@@ -7,6 +7,7 @@ mod honesty;
 mod page;
 mod plots;
 pub(crate) mod samples;
+mod several;
 mod trend;
 
 use super::files::Format;
