@@ -212,7 +212,7 @@ fn each_document_names_its_schema_is_of_it_and_has_lost_no_field() {
         vec!["judge", record, "--json"],
         [&["ledger", "show"], &reports[..]].concat(),
         [&["ledger", "trend"], &reports[..]].concat(),
-        vec!["claims", "lint", "said.md", "--json"],
+        [&["claims", "lint", "said.md"], &reports[..]].concat(),
         [
             &["gate", "--claim", "merge-ready", "--server", server],
             &reports[..],
