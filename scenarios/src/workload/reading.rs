@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use exai_harness::operation::builder::Conversation;
 use exai_judge::{Call, Transport};
-use futures::future::try_join_all;
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 /// The least time between two calls of one person: below the limit of one principal.
 pub(super) const PACE: Duration = Duration::from_millis(21);
+
+/// Owners at once: by [`PACE`] they ask less often together than the server takes from everybody
+/// (`limits.rate.global`, 1000 a second).
+const OWNERS: usize = 16;
 
 /// How often one thread is asked for while the server is over its rate, which is what the traffic
 /// before may have left behind.
@@ -19,7 +23,7 @@ const ASKS: usize = 5;
 /// Conversations and whose they are.
 pub type Threads = Vec<(Person, Conversation)>;
 
-/// Reads every thread that the server has named, all owners at once.
+/// Reads every thread that the server has named, [`OWNERS`] at once.
 ///
 /// # Errors
 /// When an owner cannot connect.
@@ -53,7 +57,8 @@ pub async fn read_all(
         }
         Ok::<(), Trouble>(())
     });
-    try_join_all(owners).await.map(|_| ())
+    let reading = futures::stream::iter(owners).buffer_unordered(OWNERS);
+    reading.try_collect().await
 }
 
 /// How long a call that met the server's rate limit is asked to wait.
