@@ -43,6 +43,14 @@ impl Client {
         Self { session, ..own }
     }
 
+    /// Somebody else who knows the session.
+    fn robbed_by(&self, subject: &str) -> Self {
+        Self {
+            session: self.session.clone(),
+            ..Self::of(subject)
+        }
+    }
+
     fn send(&self, server: &Server, method: &str, body: &[u8]) -> Reply {
         let headers = [
             ("authorization", self.bearer.as_str()),
@@ -86,10 +94,7 @@ fn a_session_goes_on_at_the_other_instance_for_its_owner_alone_and_ends_at_both(
     let Some(redis) = Redis::start() else { return };
     let (left, right) = (instance(&redis), instance(&redis));
     let alice = Client::begun("alice", &left);
-    let thief = Client {
-        session: alice.session.clone(),
-        ..Client::of("bob")
-    };
+    let thief = alice.robbed_by("bob");
     for server in [&right, &left] {
         assert_eq!(refused(&thief.call(server, 1)), unknown());
         assert_eq!(refused(&thief.end(server)), unknown());
@@ -156,10 +161,7 @@ fn a_session_that_began_elsewhere_is_waited_for_while_redis_hesitates() {
     let Some(redis) = Redis::start() else { return };
     let (left, right) = (instance(&redis), instance(&redis));
     let alice = Client::begun("alice", &left);
-    let thief = Client {
-        session: alice.session.clone(),
-        ..Client::of("bob")
-    };
+    let thief = alice.robbed_by("bob");
     let during = |ask: &dyn Fn() -> Reply| {
         nix::sys::signal::kill(redis.pid(), Signal::SIGSTOP).unwrap();
         std::thread::scope(|scope| {

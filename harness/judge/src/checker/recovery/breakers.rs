@@ -101,9 +101,7 @@ impl Breakers {
         }
         cycles
     }
-}
 
-impl Breakers {
     /// The finished visits of each visited provider, by the instance that made them.
     fn by_breaker(&self) -> BTreeMap<(String, Instance), Vec<Arrival>> {
         let mut lives: BTreeMap<(String, Instance), Vec<Arrival>> = BTreeMap::new();
