@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::OnceCell;
 
 use crate::config::digest::hex;
 
@@ -28,27 +28,17 @@ pub struct Identity(Arc<Fixed>);
 struct Fixed {
     instance: String,
     started_at: String,
-    executable: watch::Receiver<Option<String>>,
+    executable: OnceCell<String>,
 }
 
 impl Identity {
-    /// A fresh random instance id; the executable is hashed in the background, since hashing a
-    /// large debug build would delay the start.
+    /// A fresh random instance id.
     #[must_use]
     pub fn fresh() -> Self {
-        let (sender, executable) = watch::channel(None);
-        // The thread ends by itself once the file is read; nobody needs to wait for it.
-        std::thread::spawn(move || {
-            let digest = executable_sha256().unwrap_or_else(|error| {
-                tracing::warn!(cause = %error, "could not hash the executable");
-                "unknown".to_owned()
-            });
-            sender.send_replace(Some(digest));
-        });
         Self(Arc::new(Fixed {
             instance: uuid::Uuid::new_v4().simple().to_string(),
             started_at: now_utc(),
-            executable,
+            executable: OnceCell::new(),
         }))
     }
 
@@ -64,14 +54,23 @@ impl Identity {
         &self.0.started_at
     }
 
-    /// SHA-256 of the running executable, waiting for the hash if need be.
+    /// SHA-256 of the running executable, read when it is first asked for: a dozen processes that
+    /// start at once would spend half their time on it, and few on a pipe are ever asked.
     pub async fn executable_sha256(&self) -> String {
-        let mut receiver = self.0.executable.clone();
-        match receiver.wait_for(Option::is_some).await {
-            Ok(digest) => digest.clone().unwrap_or_default(),
-            Err(_) => "unknown".to_owned(),
-        }
+        let hashed = || async {
+            match tokio::task::spawn_blocking(executable_sha256).await {
+                Ok(Ok(digest)) => digest,
+                Ok(Err(error)) => unknown(&error),
+                Err(error) => unknown(&error),
+            }
+        };
+        self.0.executable.get_or_init(hashed).await.clone()
     }
+}
+
+fn unknown(cause: &dyn std::fmt::Display) -> String {
+    tracing::warn!(%cause, "could not hash the executable");
+    "unknown".to_owned()
 }
 
 /// The time now, UTC, as RFC 3339 with milliseconds.
