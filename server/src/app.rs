@@ -5,7 +5,6 @@
 mod belongings;
 mod bridge;
 mod guard;
-mod heap;
 mod manifest;
 mod probes;
 mod reload;
@@ -294,7 +293,6 @@ fn pace(config: &Config, idle: Duration) -> Pace {
 }
 
 fn runtime() -> Result<Runtime, AppError> {
-    heap::settle();
     let built = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -211,8 +211,10 @@ impl ServerHandler for Handler {
         let around = self.toolbox.surroundings();
         let revocable = self.open.open(context.id.clone());
         let asking = (&caller, revocable.token());
+        // The library moves what it is given from one of its futures to the next.
+        let asked = Box::pin(self.call_asking(request, asking, &context));
         let ended = tokio::select! {
-            ended = self.call_asking(request, asking, &context) => ended,
+            ended = asked => ended,
             // Nobody reads what comes now. The work goes on if it was paid for.
             () = revocable.gone(&context.ct) => Err(left()),
             () = self.closing.cancelled() => Err(left()),

@@ -115,12 +115,12 @@ pub fn result(reply: Reply, settings: &Settings, origin: Origin<'_>) -> CallTool
 
     let mut result = CallToolResult::success(content);
     result.structured_content = reply.structured.map(|structured| {
-        let whole = structured.clone();
-        let fitted = pages::shortened(structured, pages::limit(&settings.limits));
-        if fitted != whole {
-            fields.insert("structured_cut".to_owned(), true.into());
+        let most = pages::limit(&settings.limits);
+        if pages::length(&structured) <= most {
+            return structured;
         }
-        fitted
+        fields.insert("structured_cut".to_owned(), true.into());
+        pages::shortened(structured, most)
     });
     if result.structured_content.is_none() && settings.tools.structured {
         result.structured_content = Some(json!({ "text": text, "reply": fields.clone() }));

@@ -88,8 +88,19 @@ pub fn count(text: &str, size: usize) -> usize {
 /// One page of a text, from 1; empty past the end.
 #[must_use]
 pub fn cut(text: &str, size: usize, page: usize) -> String {
-    let before = page.saturating_sub(1).saturating_mul(size);
-    text.chars().skip(before).take(size).collect()
+    let rest = after(text, page.saturating_sub(1).saturating_mul(size));
+    let past = after(rest, size);
+    rest.strip_suffix(past).unwrap_or(rest).to_owned()
+}
+
+/// What follows so many characters. No character is shorter than a byte, so that a short text needs
+/// no counting.
+fn after(text: &str, characters: usize) -> &str {
+    if text.len() <= characters {
+        return "";
+    }
+    let at = text.char_indices().nth(characters).map(|(at, _)| at);
+    at.and_then(|at| text.get(at..)).unwrap_or_default()
 }
 
 /// The answer at an address, with the thread that holds it.
@@ -285,8 +296,20 @@ fn shortened_fields(fields: Map<String, Value>, most: usize) -> Map<String, Valu
     fields.into_iter().map(cut).collect()
 }
 
-fn length(value: &Value) -> usize {
-    value.to_string().chars().count()
+/// Characters of a value as JSON writes it.
+#[must_use]
+pub fn length(value: &Value) -> usize {
+    struct Count(usize);
+    impl fmt::Write for Count {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 += text.chars().count();
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // It counts and cannot fail; nor can a value whose keys are all text.
+    let _ = fmt::write(&mut count, format_args!("{value}"));
+    count.0
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ pub enum Answered {
     Later(Box<LongCall>),
 }
 
-/// How far the work is. Both fields are set once, and whoever sets the second sees the first.
+/// How far the work is. Both fields are set once, and whoever sets the second sees the first, but for
+/// an end that was taken.
 #[derive(Debug, Default)]
 struct Course {
     ended: Option<Ended>,
@@ -206,7 +207,8 @@ impl Toolbox {
             return waiting;
         }
         let (toolbox, has_asked) = (self.clone(), Arc::clone(&waiting.has_asked));
-        let work = async move { toolbox.work((call, chosen), &has_asked, course).await };
+        // On its way to a worker it is moved six times, and it is large.
+        let work = Box::pin(async move { toolbox.work((call, chosen), &has_asked, course).await });
         drop(self.0.works.spawn(work.in_current_span()));
         waiting
     }
@@ -232,22 +234,31 @@ impl Toolbox {
             ended = self.answer((&call, chosen), has_asked) => ended,
             () = attending => return,
         };
-        let mut kept = None;
+        let (mut ended, mut kept) = (Some(ended), None);
         course.send_modify(|course| {
-            course.ended = Some(ended.clone());
             kept.clone_from(&course.kept);
+            course.ended = if kept.is_some() {
+                ended.clone()
+            } else {
+                ended.take()
+            };
         });
-        if let Some(long) = kept {
+        if let (Some(long), Some(ended)) = (kept, ended) {
             inner.long.settle(&long, &ended).await;
         }
     }
 }
 
 impl Waiting {
+    /// Waits for the end and takes it: nobody asks again who has it.
     async fn ended(&self) -> Ended {
         let mut course = self.course.subscribe();
-        let ended = course.wait_for(|course| course.ended.is_some()).await;
-        let ended = ended.ok().and_then(|course| course.ended.clone());
+        drop(course.wait_for(|course| course.ended.is_some()).await);
+        let mut ended = None;
+        self.course.send_if_modified(|course| {
+            ended = course.ended.take();
+            false
+        });
         ended.unwrap_or_else(|| Err(cut()))
     }
 
