@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod beside;
+mod disk;
 mod files;
 mod forget;
 mod log;
@@ -119,6 +120,8 @@ pub struct Server {
     scraper: Scraper,
     recorder: Recorder,
     pipes: AtomicU32,
+    /// Who starts one beside that has the folder they share.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// Where it is reached: on two free ports, or in its container on its own.
@@ -230,6 +233,7 @@ impl Server {
             scraper: Scraper::new(admin, setup.bearer, setup.recorder.clone())
                 .at_place(setup.place),
             recorder: setup.recorder,
+            turn: tokio::sync::Mutex::default(),
             pipes: AtomicU32::new(0),
         };
         server.await_first_life().await?;

@@ -61,7 +61,8 @@ pub struct Said {
 
 impl Server {
     /// Starts the same program with a folder and ports of its own, with `changes` to its settings
-    /// and these variables in the place of those of the same name, and ends it again.
+    /// and these variables in the place of those of the same name, and ends it again. One at a time:
+    /// all that are started so have one folder and one file of settings.
     ///
     /// # Errors
     /// When its files cannot be written or no process can be made.
@@ -71,6 +72,7 @@ impl Server {
         variables: &[(&str, &str)],
         limit: Duration,
     ) -> Result<Start, ServerError> {
+        let _turn = self.turn.lock().await;
         let other = Other {
             name: BESIDE,
             settings: &changes
@@ -120,6 +122,16 @@ impl Server {
     /// # Errors
     /// When it does not within `limit`, with its last lines.
     pub async fn beside(&self, other: Other<'_>, limit: Duration) -> Result<Beside, ServerError> {
+        self.beside_within(other, limit, |spec, _| spec).await
+    }
+
+    /// As [`Self::beside`], started as `within` makes it of its command and its state folder.
+    pub(super) async fn beside_within(
+        &self,
+        other: Other<'_>,
+        limit: Duration,
+        within: impl FnOnce(Spec, &Path) -> Spec,
+    ) -> Result<Beside, ServerError> {
         let place = || port::free_port().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let (public, admin) = (place()?, place()?);
         let settings = other
@@ -135,8 +147,8 @@ impl Server {
         let beside = Beside {
             public,
             admin,
+            process: Process::spawn(within(spec, &state))?,
             state,
-            process: Process::spawn(spec)?,
         };
         let until = Instant::now() + limit;
         for address in [public, admin] {
@@ -267,18 +279,21 @@ impl Beside {
     /// # Errors
     /// When that program is not there or may not.
     pub async fn limit_descriptors(&self, most: u64) -> std::io::Result<()> {
-        let mut command = tokio::process::Command::new("prlimit");
+        // A process may do so to one of its own user.
+        let mut command = Self::command_of_its_user("prlimit");
         command
             .arg(format!("--pid={}", self.process.pair().pid))
-            .arg(format!("--nofile={most}:"))
-            .stdin(std::process::Stdio::null());
-        // A process may do so to one of its own user.
+            .arg(format!("--nofile={most}:"));
+        succeeded("prlimit", &mut command).await
+    }
+
+    pub(super) fn command_of_its_user(program: &str) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(program);
+        command.stdin(std::process::Stdio::null());
         if let Some(user) = Nobody::when_root() {
             command.uid(user.uid).gid(user.gid);
         }
-        let status = command.status().await?;
-        let refused = || std::io::Error::other(format!("prlimit ended with {status}"));
-        status.success().then_some(()).ok_or_else(refused)
+        command
     }
 
     /// Sends it a signal.
@@ -289,8 +304,17 @@ impl Beside {
         self.process.signal(signal)
     }
 
-    fn row(&self) -> Option<procfs::process::Process> {
+    pub(super) fn row(&self) -> Option<procfs::process::Process> {
         let pid = i32::try_from(self.process.pair().pid).ok()?;
         procfs::process::Process::new(pid).ok()
     }
+}
+
+pub(super) async fn succeeded(
+    program: &str,
+    command: &mut tokio::process::Command,
+) -> std::io::Result<()> {
+    let status = command.status().await?;
+    let refused = || std::io::Error::other(format!("{program} ended with {status}"));
+    status.success().then_some(()).ok_or_else(refused)
 }

@@ -125,6 +125,16 @@ impl Ground {
         started.map_err(|error| Trouble::Rig(error.to_string()))
     }
 
+    /// As [`Self::beside`], its state folder on a disk of its own of so many bytes.
+    ///
+    /// # Errors
+    /// When it does not listen in time, also where the kernel gives no namespaces.
+    pub async fn beside_on_disk(&self, other: Other<'_>, bytes: u64) -> Result<Beside, Trouble> {
+        let server = self.topology.server();
+        let started = server.beside_on_disk(other, bytes, BESIDE).await;
+        started.map_err(|error| Trouble::Rig(error.to_string()))
+    }
+
     /// The same program on pipes, with folders of its own; its working directory.
     ///
     /// # Errors

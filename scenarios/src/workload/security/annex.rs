@@ -7,6 +7,7 @@ mod bodies;
 mod boundaries;
 mod cancels;
 mod credentials;
+mod disk;
 mod downgrades;
 mod exhaustion;
 mod floods;
@@ -41,10 +42,11 @@ const KEY: &str = "sk-7c1d9be04fa24ed1b35fe2a06c98d741";
 /// # Errors
 /// When the rig cannot start a server.
 pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
-    let all: [BoxFuture<'_, Result<(), Trouble>>; 14] = [
+    let all: [BoxFuture<'_, Result<(), Trouble>>; 15] = [
         boundaries::try_all(stage).boxed(),
         cancels::try_all(stage).boxed(),
         credentials::try_all(stage).boxed(),
+        disk::try_all(stage).boxed(),
         slow::try_all(stage).boxed(),
         policies::try_all(stage).boxed(),
         exhaustion::try_all(stage).boxed(),

@@ -3,7 +3,7 @@
 
 /// A row, and the case of it that is not tried.
 pub const UNTRIED: [(&str, &str); 3] = [
-    ("D11", "a full disk, and memory near its limit"),
+    ("D11", "memory near its limit"),
     (
         "X6",
         "the limits of running containers; those of the composition are read",
