@@ -61,8 +61,8 @@ pub struct Said {
 
 impl Server {
     /// Starts the same program with a folder and ports of its own, with `changes` to its settings
-    /// and these variables in the place of those of the same name, and ends it again. One at a time:
-    /// all that are started so have one folder and one file of settings.
+    /// and these variables in the place of those of the same name, and ends it again. One at a
+    /// time: all that are started so have one folder and one file of settings.
     ///
     /// # Errors
     /// When its files cannot be written or no process can be made.

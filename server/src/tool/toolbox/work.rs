@@ -35,8 +35,8 @@ pub enum Answered {
     Later(Box<LongCall>),
 }
 
-/// How far the work is. Both fields are set once, and whoever sets the second sees the first, but for
-/// an end that was taken.
+/// How far the work is. Both fields are set once, and whoever sets the second sees the first, but
+/// for an end that was taken.
 #[derive(Debug, Default)]
 struct Course {
     ended: Option<Ended>,

@@ -1,5 +1,5 @@
-//! Nothing left on the disk: a turn that cannot be kept is refused and the server not ready; both are
-//! over when there is room again.
+//! Nothing left on the disk: a turn that cannot be kept is refused and the server not ready; both
+//! are over when there is room again.
 
 use std::time::Duration;
 
