@@ -5,6 +5,7 @@
 mod belongings;
 mod bridge;
 mod guard;
+mod heap;
 mod manifest;
 mod probes;
 mod reload;
@@ -293,6 +294,7 @@ fn pace(config: &Config, idle: Duration) -> Pace {
 }
 
 fn runtime() -> Result<Runtime, AppError> {
+    heap::settle();
     let built = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -1,8 +1,4 @@
-//! The `exai` binary; everything else is in the library.
-
-/// A call makes some thousand small pieces on whichever thread has it, and frees them on another.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+//! The `exai` binary; everything is in the library.
 
 fn main() -> std::process::ExitCode {
     exai_server::cli::main()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::reload::Reloading;
-use super::super::{App, probes};
+use super::super::{App, heap, probes};
 use super::Running;
 use crate::observe::alert::webhook::Webhook;
 use crate::observe::probe;
@@ -44,6 +44,7 @@ pub(super) fn spawn(app: &App, reloading: Reloading, running: &Running) {
         running.background.spawn(exporting);
     }
     running.background.spawn(watching);
+    running.background.spawn(heap::trim(running.ending.clone()));
     let cleaning = app.files.clone().watch(running.ending.clone());
     running.background.spawn(cleaning);
     if let Some(keeper) = app.keeper.clone() {
