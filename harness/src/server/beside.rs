@@ -284,7 +284,7 @@ impl Beside {
         command
             .arg(format!("--pid={}", self.process.pair().pid))
             .arg(format!("--nofile={most}:"));
-        succeeded("prlimit", &mut command).await
+        succeeded(&mut command).await
     }
 
     pub(super) fn command_of_its_user(program: &str) -> tokio::process::Command {
@@ -310,11 +310,9 @@ impl Beside {
     }
 }
 
-pub(super) async fn succeeded(
-    program: &str,
-    command: &mut tokio::process::Command,
-) -> std::io::Result<()> {
+pub(super) async fn succeeded(command: &mut tokio::process::Command) -> std::io::Result<()> {
     let status = command.status().await?;
+    let program = command.as_std().get_program().display();
     let refused = || std::io::Error::other(format!("{program} ended with {status}"));
     status.success().then_some(()).ok_or_else(refused)
 }

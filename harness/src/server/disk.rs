@@ -74,7 +74,7 @@ impl Beside {
     async fn to_ballast(&self, program: &str, words: &[&str]) -> io::Result<()> {
         let mut command = Self::command_of_its_user(program);
         command.args(words).arg(self.inside()?.join(BALLAST));
-        succeeded(program, &mut command).await
+        succeeded(&mut command).await
     }
 
     /// Its state folder as it sees it.
