@@ -136,7 +136,7 @@ pub fn open(arguments: &OpenArguments) -> Result<Exit, Ending> {
         print(&format!("report  {}", path.display()));
         print(&format!("record  {}", place.display()));
     }
-    Ok(record::exit(&read.findings))
+    Ok(record::exit(&read))
 }
 
 /// Gives the one folder's name.

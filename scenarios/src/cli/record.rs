@@ -6,8 +6,8 @@ use exai_harness::evidence::{Evidence, EvidenceError, Record};
 use exai_harness::gate::{self, Admitted};
 use exai_harness::report::files::Format;
 use exai_harness::report::{Report, terminal};
-use exai_judge::verdict::{Exit, Verdict};
-use exai_judge::{Finding, Refusal, Why};
+use exai_judge::verdict::Exit;
+use exai_judge::{Refusal, Why};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ pub fn judge(arguments: &RecordArguments) -> Result<Exit, Ending> {
     } else {
         tell(&read);
     }
-    Ok(exit(&read.findings))
+    Ok(exit(&read))
 }
 
 /// What a record gave when it was judged again.
@@ -76,13 +76,19 @@ pub fn tell(read: &Admitted) {
         let (id, word) = (&finding.criterion, finding.verdict.word());
         print(&format!("{id:<5} {word:<13} {}", finding.headline));
     }
+    let claim = &read.report.claim;
+    print(&format!(
+        "claim {:<13} {}",
+        claim.verdict.word(),
+        claim.printed
+    ));
     print(&format!("root  {}", read.root));
 }
 
-/// How a record's verdicts end a process.
+/// How a record ends a process: by its claim, as the run that made it did.
 #[must_use]
-pub fn exit(findings: &[Finding]) -> Exit {
-    Verdict::worst(findings.iter().map(|finding| finding.verdict)).exit()
+pub const fn exit(read: &Admitted) -> Exit {
+    read.report.claim.verdict.exit()
 }
 
 /// Renders a record in one format.
