@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::clock::RunClock;
+use crate::engine::wire::Life;
 use crate::history::Recorder;
 use crate::link::Link;
 use crate::nemesis::embedded::Holder;
@@ -259,6 +260,18 @@ impl Topology {
     #[must_use]
     pub fn vendors(&self) -> &[Vendor] {
         &self.vendors
+    }
+
+    /// The containers that stand, as their engine has them; none where the parts are processes of
+    /// this machine.
+    ///
+    /// # Errors
+    /// When the engine does not tell.
+    pub async fn containers(&self) -> Result<Vec<Life>, TopologyError> {
+        match &self.containers {
+            Some(containers) => Ok(containers.lives(&self.vendors).await?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// A vendor by its provider's name.

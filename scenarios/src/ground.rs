@@ -14,6 +14,7 @@ use exai_harness::client::{
     Client, Http, HttpTarget, Identity, Revision, Stdio, WebSocket, WebSocketTarget,
 };
 use exai_harness::clock::RunClock;
+use exai_harness::engine::wire::Life;
 use exai_harness::history::{Now, Recorder};
 use exai_harness::raw::Source;
 use exai_harness::server::Settings;
@@ -125,6 +126,14 @@ impl Ground {
     /// What the server shows to whoever may look, by place.
     pub async fn shown(&self) -> Vec<(&'static str, String)> {
         self.topology.shown().await
+    }
+
+    /// The containers that stand, as their engine has them; none without one.
+    ///
+    /// # Errors
+    /// When the engine does not tell.
+    pub async fn containers(&self) -> Result<Vec<Life>, Trouble> {
+        Ok(self.topology.containers().await?)
     }
 
     /// Makes good and bad tokens.

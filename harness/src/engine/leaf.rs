@@ -144,7 +144,7 @@ impl Engine {
     }
 
     /// An order that is answered with a life.
-    pub(super) async fn life(&self, order: Order) -> Result<Life, EngineError> {
+    pub(crate) async fn life(&self, order: Order) -> Result<Life, EngineError> {
         match self.order(order).await? {
             Answer::Life(life) => Ok(*life),
             other => Err(EngineError::strange(&other)),

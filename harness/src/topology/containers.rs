@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use exai_mocks::provider::Provider;
+use futures::future::try_join_all;
 
 use super::services::{CONTAINERS, EXAI, MOCK_PROVIDER, REDIS, REDIS_CLI, Service};
-use super::{Setup, StoreKind, TopologyError};
-use crate::engine::wire::{Answer, Carried, Facts, Order};
+use super::{Setup, StoreKind, TopologyError, Vendor};
+use crate::engine::wire::{Answer, Carried, Facts, Life, Order};
 use crate::engine::{Berth, Engine, EngineError};
 use crate::redis::{self, RedisError};
 use crate::server::{Berths, Settings};
@@ -131,6 +132,21 @@ impl Containers {
             address: service.address(self.gateway),
             leaf: self.leaf.clone(),
         }
+    }
+
+    /// The present life of each container of these vendors, of the store and of the server.
+    ///
+    /// # Errors
+    /// When the engine does not tell.
+    pub(super) async fn lives(&self, vendors: &[Vendor]) -> Result<Vec<Life>, EngineError> {
+        let vendors = vendors.iter().map(|vendor| vendor.provider().name());
+        let store = self.images.redis.as_ref().map(|_| Service::Redis.name());
+        let names = vendors.chain(store).chain([Service::Server.name()]);
+        let looks = names.map(|name| {
+            let name = name.to_owned();
+            self.engine.life(Order::Look { name })
+        });
+        try_join_all(looks).await
     }
 
     /// Takes everything down.

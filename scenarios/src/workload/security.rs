@@ -6,6 +6,7 @@ pub mod asker;
 pub mod belongings;
 pub mod boundary;
 pub mod cells;
+pub mod containers;
 pub mod doors;
 pub mod entrance;
 pub mod frames;
@@ -69,6 +70,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         let starts = Box::pin(starts::try_all(stage));
         let (judged, starts, annex) = tokio::join!(judged, starts, Box::pin(beside(stage)));
         judged.and(starts).and(annex)?;
+        containers::try_all(stage).await?;
         supply::try_all(stage, row.limit("advisories_days")?)?;
     }
     stage.end(CRITERION, "battery");

@@ -1,7 +1,7 @@
 //! X6: the four containers as their file has them: who runs as whom, what is published, what is
-//! protected and bounded. A running engine is the container driver's to ask.
+//! protected and bounded.
 
-use super::super::super::asker::{either, pair};
+use super::super::asker::{either, pair};
 use crate::binaries::workspace;
 use crate::stage::Stage;
 
