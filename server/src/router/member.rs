@@ -64,7 +64,8 @@ pub struct ProviderStatus {
     /// Models whose quota is used up, with the seconds left until they are asked again.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub quota_seconds: BTreeMap<String, u64>,
-    /// The names of the models it serves.
+    /// The names of the models it serves; left out where they are not asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
 }
 

@@ -1,5 +1,7 @@
 //! Tools that call no provider: what runs, how it is doing, which models there are.
 
+use std::env::consts;
+
 use serde_json::{Value, json};
 
 use super::call::Reply;
@@ -13,9 +15,13 @@ use crate::router::member::ProviderStatus;
 /// Text above this is not indented.
 const PRETTY_BYTES: usize = 10_000;
 
-/// The `version` tool.
+/// The `version` tool. Which models a provider has is for `listmodels` and `status` to tell.
 pub async fn version(run: Run<'_>) -> Reply {
     let identity = &run.around.identity;
+    let mut providers = (run.around.providers)();
+    for row in &mut providers {
+        row.models.clear();
+    }
     reply(json!({
         "name": "exai",
         "version": VERSION,
@@ -25,7 +31,8 @@ pub async fn version(run: Run<'_>) -> Reply {
         "instance": identity.instance(),
         "instance_name": run.around.settings.instance_name,
         "started_at": identity.started_at(),
-        "providers": (run.around.providers)(),
+        "platform": format!("{}-{}", consts::ARCH, consts::OS),
+        "providers": providers,
     }))
 }
 
