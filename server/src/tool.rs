@@ -31,6 +31,7 @@ pub mod question;
 pub mod record;
 pub mod registry;
 mod results;
+pub mod room;
 pub mod routed;
 pub mod run;
 pub mod schema;

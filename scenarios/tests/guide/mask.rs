@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Names whose value is this run's own.
-const OWN: [&str; 26] = [
+const OWN: [&str; 29] = [
     "instance",
     "instance_id",
     "commit",
@@ -24,6 +24,9 @@ const OWN: [&str; 26] = [
     "timestamp",
     "latency_ms",
     "free_bytes",
+    "own_bytes",
+    "limit_bytes",
+    "platform",
     "free_percent",
     "rss_bytes",
     "waiting",

@@ -47,7 +47,7 @@ pub(super) async fn trim(stop: CancellationToken) {
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "malloc_trim has no safe face")
 )]
-fn give_back() {
+pub(super) fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it takes a number, and the allocator's own locks.
     unsafe {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::App;
+use super::{App, heap};
 use crate::archive::{Fault, Keeper};
 use crate::observe::health::{Report, Status};
 use crate::observe::probe::{self, Asking, Probe};
+use crate::observe::process;
 use crate::store::Store;
 use crate::tool::Toolbox;
+use crate::tool::room::Room;
 
 /// One probe a part.
 pub(super) fn of(app: &App) -> Vec<Probe> {
@@ -40,6 +42,7 @@ pub(super) fn of(app: &App) -> Vec<Probe> {
             Box::pin(async move { report })
         }),
     ];
+    probes.push(room_in_memory(app.toolbox.room().clone()));
     let (keeper, queue) = (app.keeper.clone(), app.config.archive.queue);
     probes.push(probe("archive", move || {
         let keeper = keeper.clone();
@@ -65,6 +68,21 @@ pub(super) fn of(app: &App) -> Vec<Probe> {
         });
     }
     probes
+}
+
+/// Looks whether there is room for calls; where there is none, free memory goes back at once.
+fn room_in_memory(room: Room) -> Probe {
+    probe("memory", move || {
+        let report = room.look(process::own_bytes());
+        let is_short = room.is_short();
+        Box::pin(async move {
+            if is_short {
+                // Its own thread: it walks all heaps.
+                drop(tokio::task::spawn_blocking(heap::give_back).await);
+            }
+            report
+        })
+    })
 }
 
 fn probe(name: &str, ask: impl Fn() -> Asking + Send + Sync + 'static) -> Probe {

@@ -22,6 +22,9 @@ pub struct Limits {
     pub in_flight_per_session: usize,
     /// Requests at once at one provider.
     pub in_flight_per_provider: usize,
+    /// Bytes of own memory from which on no call is begun; 0 is nine tenths of what the process may
+    /// use.
+    pub memory_bytes: u64,
     /// Open connections in all.
     pub connections: usize,
     /// Open connections of one client address.

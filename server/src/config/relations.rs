@@ -12,6 +12,9 @@ use crate::observe::alert;
 /// Outer clocks exceed inner ones by at least this, so that the inner one fires first.
 pub(super) const STEP: Duration = Duration::from_secs(5);
 
+/// Bytes. An idle server holds half of that.
+const LEAST_MEMORY: u64 = 16 << 20;
+
 /// Components that `ready.require` may name.
 const COMPONENTS: [&str; 4] = ["store", "archive", "disk", "providers"];
 
@@ -149,6 +152,12 @@ fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
         limits.in_flight_per_session > limits.in_flight,
         "limits.in_flight_per_session",
         "must not exceed limits.in_flight",
+    );
+    say(
+        wrong,
+        (1..LEAST_MEMORY).contains(&limits.memory_bytes),
+        "limits.memory_bytes",
+        "must be 0 or at least 16777216; a server that does nothing holds half of that",
     );
     say(
         wrong,

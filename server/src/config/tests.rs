@@ -120,6 +120,7 @@ fn broken_relations_name_the_outer_key() {
             "timeouts.thinking.total",
         ),
         ("[limits]\nin_flight = 0", "limits.in_flight"),
+        ("[limits]\nmemory_bytes = 1048576", "limits.memory_bytes"),
         ("[server]\nlisten = \"0.0.0.0:8079\"", "server.listen"),
         ("[server]\nadmin = \"0.0.0.0:8080\"", "server.admin"),
         (

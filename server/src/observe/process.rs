@@ -5,9 +5,25 @@ use std::time::{Duration, Instant};
 /// Resident memory in bytes; 0 where the platform has no `/proc`.
 #[must_use]
 pub fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    row_bytes(&status(), "VmRSS:")
+}
+
+/// Resident memory in bytes without the pages of mapped files, which the kernel takes back when it
+/// needs them; 0 where the platform has no `/proc`.
+#[must_use]
+pub fn own_bytes() -> u64 {
+    let status = status();
+    row_bytes(&status, "RssAnon:") + row_bytes(&status, "RssShmem:")
+}
+
+fn status() -> String {
+    std::fs::read_to_string("/proc/self/status").unwrap_or_default()
+}
+
+/// A row of kibibytes, in bytes; 0 where there is none.
+fn row_bytes(rows: &str, name: &str) -> u64 {
+    let row = rows.lines().find_map(|line| line.strip_prefix(name));
+    let kibibytes = row.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
     kibibytes.unwrap_or(0) * 1024
 }
 
@@ -32,11 +48,7 @@ pub fn memory_limit() -> u64 {
     let group = read("/sys/fs/cgroup/memory.max")
         .or_else(|| read("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"));
-    let total = total.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    let machine = total.unwrap_or(0) * 1024;
+    let machine = row_bytes(&meminfo, "MemTotal:");
     match group {
         Some(limit) if machine == 0 || limit < machine => limit,
         _ => machine,
@@ -90,6 +102,7 @@ mod tests {
     #[test]
     fn an_opened_file_raises_the_descriptor_count() {
         assert!(resident_bytes() > 100_000);
+        assert!((100_000..=resident_bytes()).contains(&own_bytes()));
         let before = open_descriptors();
         let held: Vec<_> = (0..50)
             .map(|_| std::fs::File::open("/proc/self/status").unwrap())

@@ -21,12 +21,14 @@ use super::long::{LongCalls, cancelled};
 use super::permit::Permits;
 use super::registry::{Found, Registry, Tool};
 use super::results::{Question, Results};
+use super::room::Room;
 use super::run::{Run, reply_of};
 use super::surroundings::Surroundings;
 use super::turnstile::Turnstile;
 use super::{challenge, chat, claim, consensus, direct, echo, examine, file_download, file_query};
 use super::{information, intent, length, manage_files, pages, record, schema, workflow};
 use crate::failure::{Category, Failure};
+use crate::observe::process;
 use crate::observe::trace::Span;
 pub use work::Answered;
 
@@ -42,6 +44,7 @@ struct Inner {
     registry: Registry,
     around: Surroundings,
     permits: Permits,
+    room: Room,
     turnstile: Turnstile,
     results: Results,
     long: LongCalls,
@@ -75,12 +78,14 @@ impl Toolbox {
             limits.in_flight_per_session,
             around.metrics.clone(),
         );
+        let room = Room::new(limits.memory_bytes, process::memory_limit());
         let results = Results::new(&around.settings.tools);
         let long = LongCalls::new(around.threads.store().clone());
         Self(Arc::new(Inner {
             registry,
             around,
             permits,
+            room,
             turnstile: Turnstile::default(),
             results,
             long,
@@ -106,6 +111,12 @@ impl Toolbox {
     #[must_use]
     pub fn permits(&self) -> &Permits {
         &self.0.permits
+    }
+
+    /// Room in memory for calls.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.0.room
     }
 
     /// Forgets every answer, review, choice of routes and list that is kept in memory.
@@ -149,6 +160,9 @@ impl Toolbox {
         schema::check(&tool.validator, &Value::Object(arguments.clone()))?;
         length::check(tool, &arguments, self.0.around.settings.limits.prompt_chars)?;
         let claim = claim::of(tool, call)?;
+        if tool.row.reaches_outside() {
+            self.0.room.check()?;
+        }
         let _permit = self.0.permits.take(session_of(call).as_deref())?;
         // Whatever ends this call also ends what it started.
         let mut inner = call.clone();

@@ -18,13 +18,14 @@ use super::relay::Relay;
 use super::upstream::Upstream;
 
 /// What a server with two providers, Redis and PostgreSQL is made of.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "archive",
     "audit",
     "disk",
     "glm",
     "in_flight",
     "kimi",
+    "memory",
     "store",
 ];
 

@@ -50,6 +50,8 @@ fn detail_metrics_and_manifest_tell_what_is_documented() {
     assert_eq!(detail["status"], "healthy", "{detail}");
     assert_eq!(detail["components"]["store"]["kind"], "sqlite");
     assert_eq!(detail["components"]["in_flight"]["limit"], 512);
+    let memory = &detail["components"]["memory"];
+    assert!(memory["own_bytes"].as_u64() > Some(0) && memory["limit_bytes"].as_u64() > Some(0));
     assert!(detail["components"]["disk"]["free_bytes"].as_u64() > Some(0));
     let metrics = server.admin("/metrics", &[]);
     assert!(metrics.body.contains("\nexai_process_resident_bytes "));

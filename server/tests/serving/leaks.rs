@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -193,6 +194,62 @@ fn a_cache_without_a_bound_is_told_as_growing_memory() {
 #[test]
 fn the_same_load_on_a_cache_with_its_bound_levels_off() {
     settles("tools.result_bytes=4194304", false);
+}
+
+#[test]
+fn near_the_limit_of_memory_no_call_is_begun_until_what_is_under_way_has_ended() {
+    let is_open = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&is_open);
+    let upstream = Upstream::start(move |_| {
+        while !gate.load(Ordering::SeqCst) {
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        said("at last")
+    });
+    let own = [
+        "health.interval=100ms",
+        "limits.memory_bytes=25165824",
+        "limits.resend_prompt_chars=100000",
+    ];
+    let server = started_with(&upstream, &own, &[]);
+    let ask = |words: String| {
+        let asked = call("chat", json!({"prompt": words}));
+        server.post(&asked, &call_headers("chat")).json()["result"].clone()
+    };
+    let is = |status: &str| {
+        let part = server.admin("/health", &[]).json()["components"]["memory"].clone();
+        (part["status"] == status).then_some(part)
+    };
+    wait_for("room", || is("healthy"));
+    std::thread::scope(|scope| {
+        let long = "very long ".repeat(9_000);
+        let calls: Vec<_> = (0..60)
+            .map(|n| {
+                let words = format!("{n} {long}");
+                scope.spawn(move || ask(words))
+            })
+            .collect();
+        let part = wait_for("memory to be short", || is("unhealthy"));
+        assert_eq!(part["limit_bytes"], 25_165_824, "{part}");
+        let refused = ask("one more".to_owned());
+        let error = &refused["structuredContent"]["error"];
+        assert_eq!(error["code"], "short_of_memory", "{refused}");
+        assert_eq!(server.admin("/health/ready", &[]).body, "not_ready");
+        let told = server.post(&call("version", json!({})), &call_headers("version"));
+        assert_eq!(told.json()["result"]["isError"], false);
+        is_open.store(true, Ordering::SeqCst);
+        let ended = calls.into_iter().map(|call| call.join().unwrap());
+        let (late, answered): (Vec<_>, Vec<_>) =
+            ended.partition(|answer| answer["isError"] == true);
+        assert!(!answered.is_empty());
+        for answer in late {
+            let error = &answer["structuredContent"]["error"];
+            assert_eq!(error["code"], "short_of_memory", "{answer}");
+        }
+    });
+    wait_for("room again", || is("healthy"));
+    assert_eq!(server.admin("/health/ready", &[]).body, "ready");
+    assert_eq!(ask("and now".to_owned())["isError"], false);
 }
 
 /// The room that the C library sets aside for each heap beside its first.

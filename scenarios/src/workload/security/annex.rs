@@ -14,6 +14,7 @@ mod floods;
 mod frames;
 mod hostile;
 mod letters;
+mod memory;
 mod paths;
 mod pipes;
 mod policies;
@@ -26,27 +27,35 @@ mod strangers;
 mod timing;
 mod uploads;
 
+use std::time::Duration;
+
 use exai_harness::server::Settings;
 use exai_harness::server::beside::{Beside, Other};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
+use tokio::time::{Instant, sleep};
 
+use super::asker::Asker;
 use super::stand_in::{StandIn, VARIABLE};
 use crate::stage::{Stage, Trouble};
 
 /// A key for the stand-in, in the shape of a real one.
 const KEY: &str = "sk-7c1d9be04fa24ed1b35fe2a06c98d741";
 
+/// Readiness follows what is short within this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Tries them all.
 ///
 /// # Errors
 /// When the rig cannot start a server.
 pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
-    let all: [BoxFuture<'_, Result<(), Trouble>>; 15] = [
+    let all: [BoxFuture<'_, Result<(), Trouble>>; 16] = [
         boundaries::try_all(stage).boxed(),
         cancels::try_all(stage).boxed(),
         credentials::try_all(stage).boxed(),
         disk::try_all(stage).boxed(),
+        memory::try_all(stage).boxed(),
         slow::try_all(stage).boxed(),
         policies::try_all(stage).boxed(),
         exhaustion::try_all(stage).boxed(),
@@ -95,4 +104,20 @@ fn unhurried() -> Settings {
         .fold(Settings::default(), |settings, scope| {
             settings.with(&format!("limits.rate.{scope}"), 100_000)
         })
+}
+
+/// The status of readiness, once it is as awaited or the patience is over; 0 for no answer.
+async fn readiness(stage: &Stage, beside: &Beside, awaited: u16) -> u16 {
+    let asker = Asker {
+        at: beside.admin(),
+        ..Asker::user(stage, 951)
+    };
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let status = asker.get("/health/ready").await.status.unwrap_or_default();
+        if status == awaited || Instant::now() > until {
+            return status;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
 }

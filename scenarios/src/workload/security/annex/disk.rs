@@ -1,15 +1,12 @@
 //! Nothing left on the disk: a turn that cannot be kept is refused and the server not ready; both
 //! are over when there is room again.
 
-use std::time::Duration;
-
-use exai_harness::server::beside::{Beside, Other};
+use exai_harness::server::beside::Other;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
 
 use super::super::asker::{Asker, code, pair, prompt};
 use super::super::stand_in::{Says, StandIn, VARIABLE};
-use super::{KEY, unhurried};
+use super::{KEY, readiness, unhurried};
 use crate::stage::{Stage, Trouble};
 
 const HTTP: &str = "http-2026-07-28";
@@ -19,8 +16,6 @@ const DISK: u64 = 64 << 20;
 const LONG: usize = 50_000;
 /// Turns of which the last can have no room.
 const TURNS: usize = 8;
-/// Readiness follows the disk within this.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Tries D11's full disk.
 ///
@@ -75,20 +70,4 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
 
 fn rig(error: std::io::Error) -> Trouble {
     Trouble::Rig(error.to_string())
-}
-
-/// The status of readiness, once it is as awaited or the patience is over; 0 for no answer.
-async fn readiness(stage: &Stage, beside: &Beside, awaited: u16) -> u16 {
-    let asker = Asker {
-        at: beside.admin(),
-        ..Asker::user(stage, 951)
-    };
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let status = asker.get("/health/ready").await.status.unwrap_or_default();
-        if status == awaited || Instant::now() > until {
-            return status;
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
 }
