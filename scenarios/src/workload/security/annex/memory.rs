@@ -1,6 +1,7 @@
 //! Memory near its limit: no call is begun and the server is not ready until those under way have
 //! ended and what they held is free again.
 
+use exai_harness::client::http::loopback;
 use exai_harness::server::Settings;
 use futures::future::join_all;
 use serde_json::json;
@@ -30,9 +31,7 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     let beside = asking(stage, ("beside-memory", &provider), &settings).await?;
     let asker = Asker::user(stage, 960).before(&beside);
     let holding = (0..CALLS).map(|turn| {
-        let asker = asker
-            .clone()
-            .from(exai_harness::client::http::loopback(961 + turn));
+        let asker = asker.clone().from(loopback(961 + turn));
         let words = format!("{turn} {}", "long ".repeat(LONG / 5));
         async move { code(&asker.call("chat", prompt(&words)).await) }
     });

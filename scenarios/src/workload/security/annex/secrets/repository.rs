@@ -75,10 +75,9 @@ pub async fn try_all(stage: &Stage) {
     }
 }
 
-/// Looks through one text, and through its end with a planted secret.
+/// Looks through one text, and through a copy of it with a planted secret behind.
 fn looked(text: &str) -> Looked {
-    let end = text.lines().next_back().unwrap_or_default();
-    let planted = format!("{end}\nkey = sk-{}\n", "a1b2c3d4".repeat(4));
+    let planted = format!("{text}\nkey = sk-{}\n", "a1b2c3d4".repeat(4));
     Looked {
         found: literal(text),
         control: literal(&planted).is_some(),
