@@ -130,8 +130,11 @@ impl Router {
             let began = Instant::now();
             let provider = Provider::from_row(&row)?;
             let executed = provider.is_some();
+            let own = served(&row, &roster.catalogue);
+            let names: Arc<[String]> = own.models.iter().map(|model| model.name.clone()).collect();
+            let models = if executed { names.len() } else { 0 };
             if executed {
-                roster.served.push(served(&row, &roster.catalogue));
+                roster.served.push(own);
             } else {
                 roster.unregistered.push(Unregistered {
                     name: row.name.clone(),
@@ -140,15 +143,14 @@ impl Router {
                     is_disabled: !row.is_enabled,
                 });
             }
-            let own = roster.served.last().filter(|_| executed);
             registrations.push(Registration {
                 provider: row.name.clone(),
                 executed,
                 took_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-                models: own.map_or(0, |served| served.models.len()),
+                models,
             });
             members.push(Member::new(
-                row,
+                (row, names),
                 provider,
                 settings.breaker,
                 metrics.clone(),
@@ -256,10 +258,7 @@ impl Router {
     /// Every configured row with its state, registered or not.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderStatus> {
-        self.members
-            .iter()
-            .map(|member| member.status(self.model_names(member)))
-            .collect()
+        self.members.iter().map(Member::status).collect()
     }
 
     /// The health report of one provider row, from live outcomes and the probes of
@@ -302,14 +301,6 @@ impl Router {
     fn registered(&self, name: &str) -> Option<(&Member, &Provider)> {
         let member = self.members.iter().find(|member| member.row.name == name)?;
         Some((member, member.provider.as_ref()?))
-    }
-
-    fn model_names(&self, member: &Member) -> Vec<String> {
-        served(&member.row, &self.roster.catalogue)
-            .models
-            .iter()
-            .map(|model| model.name.clone())
-            .collect()
     }
 
     /// A random number of at least 0 and below 1, for jitter.

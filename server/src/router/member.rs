@@ -1,7 +1,7 @@
 //! One provider as the router keeps it: breaker, quota flags, last error, evidence of life.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -34,6 +34,7 @@ pub struct Member {
     pub row: ProviderRow,
     /// Absent when the row is off or has no key.
     pub provider: Option<Provider>,
+    models: Arc<[String]>,
     settings: BreakerSettings,
     breaker: Mutex<Breaker>,
     signs: Mutex<Signs>,
@@ -65,8 +66,8 @@ pub struct ProviderStatus {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub quota_seconds: BTreeMap<String, u64>,
     /// The names of the models it serves; left out where they are not asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub models: Vec<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub models: Arc<[String]>,
 }
 
 /// An admitted call; settled once, or given up when dropped.
@@ -101,10 +102,10 @@ impl Drop for Admission<'_> {
 }
 
 impl Member {
-    /// A member with a closed breaker.
+    /// A member with a closed breaker, and the names of the models it serves.
     #[must_use]
     pub fn new(
-        row: ProviderRow,
+        (row, models): (ProviderRow, Arc<[String]>),
         provider: Option<Provider>,
         settings: BreakerSettings,
         metrics: Metrics,
@@ -117,6 +118,7 @@ impl Member {
         Self {
             row,
             provider,
+            models,
             settings,
             breaker,
             signs,
@@ -241,9 +243,9 @@ impl Member {
             .fact("registered", self.provider.is_some())
     }
 
-    /// What status and manifest show; `models` are the names served.
+    /// What status and manifest show.
     #[must_use]
-    pub fn status(&self, models: Vec<String>) -> ProviderStatus {
+    pub fn status(&self) -> ProviderStatus {
         let now = Instant::now();
         let signs = self.signs().clone();
         let quota_seconds = signs
@@ -262,7 +264,7 @@ impl Member {
             breaker: self.breaker().position().name(),
             last_error: signs.last_error,
             quota_seconds,
-            models,
+            models: Arc::clone(&self.models),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tools that call no provider: what runs, how it is doing, which models there are.
 
 use std::env::consts;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ pub async fn version(run: Run<'_>) -> Reply {
     let identity = &run.around.identity;
     let mut providers = (run.around.providers)();
     for row in &mut providers {
-        row.models.clear();
+        row.models = Arc::default();
     }
     reply(json!({
         "name": "exai",

@@ -275,7 +275,7 @@ fn provider(name: &str, registered: bool) -> ProviderStatus {
         breaker: "closed",
         last_error: None,
         quota_seconds: std::collections::BTreeMap::new(),
-        models: vec![],
+        models: Arc::default(),
     }
 }
 
