@@ -4,8 +4,8 @@
 FROM rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1 AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked -p exai-server --bin exai \
- && deploy/image/root.sh target/release/exai /image \
+RUN cargo build --profile shipped --locked -p exai-server --bin exai \
+ && deploy/image/root.sh target/shipped/exai /image \
  && install -d -o 65532 -g 65532 /image/var/lib/exai
 
 FROM scratch

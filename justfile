@@ -62,5 +62,5 @@ rebuild:
     deploy/topology.sh rebuild
 
 # Archive, checksums and bill of materials of the build that was judged; RUN=… KEY=… adds what it says.
-release PROGRAM="target/release/exai" FOLDER="target/dist":
+release PROGRAM="target/shipped/exai" FOLDER="target/dist":
     deploy/release.sh {{PROGRAM}} {{FOLDER}}

@@ -144,6 +144,12 @@ fn cargo(verb: &str, words: &[&str]) -> Result<(), String> {
                     return Err(format!("{folder} has no feature {name}"));
                 }
             }
+            "--profile" => {
+                let name = value();
+                if !text_of("Cargo.toml").contains(&format!("\n[profile.{name}]")) {
+                    return Err(format!("there is no profile {name}"));
+                }
+            }
             "--re" => {
                 value();
             }
@@ -223,7 +229,8 @@ fn what_cannot_be_run_is_refused_for_a_wrong_word_recipe_package_or_file() {
     let good = [
         "cargo verify soak --duration 4h   # V.7",
         "cargo test -p exai-server --test operating rollback -- --nocapture",
-        "just release target/release/exai target/dist",
+        "just release target/shipped/exai target/dist",
+        "cargo build --profile shipped -p exai-server   # target/shipped/exai",
         "just up",
         "KEY=… verify attest sign RUN --signing-key KEY",
         "helm install exai deploy/helm/exai --values mine.yaml",
@@ -241,6 +248,7 @@ fn what_cannot_be_run_is_refused_for_a_wrong_word_recipe_package_or_file() {
         "cargo test -p exai-serve",
         "cargo test -p exai-server --test operations",
         "cargo bench -p exai-server --bench processes",
+        "cargo build --profile small -p exai-server",
         "cargo build --bins",
         "just upp",
         "just up now",

@@ -153,7 +153,7 @@ impl Workplace {
 
     fn furnish(&mut self) {
         let path = |name: &str| self.desk.path(name);
-        for folder in ["bin", "home", "target/release"] {
+        for folder in ["bin", "home", "target/release", "target/shipped"] {
             std::fs::create_dir_all(path(folder)).expect("a folder");
         }
         for entry in std::fs::read_dir(at(".")).expect("the repository") {
@@ -173,7 +173,10 @@ impl Workplace {
         for name in PROGRAMS {
             symlink(&script, path(&format!("bin/{name}"))).expect("a link");
         }
-        symlink(built("exai"), path("target/release/exai")).expect("a link");
+        for profile in ["release", "shipped"] {
+            let program = path(&format!("target/{profile}/exai"));
+            symlink(built("exai"), program).expect("a link");
+        }
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         let cargo = |name: &str, folder: &str| {
             std::env::var(name).unwrap_or_else(|_| format!("{}/{folder}", variable("HOME")))
