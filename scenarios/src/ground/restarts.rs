@@ -153,12 +153,6 @@ impl Ground {
         said.map_err(|error| Trouble::Rig(error.to_string()))
     }
 
-    /// Whether the server runs in a container, beside which none of the battery's own are started.
-    #[must_use]
-    pub const fn is_contained(&self) -> bool {
-        self.topology.is_behind_proxy()
-    }
-
     /// The folder that the judged processes work in.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {

@@ -68,7 +68,8 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         // is timed.
         let judged = Box::pin(battery(stage, &row));
         let starts = Box::pin(starts::try_all(stage));
-        let (judged, starts, annex) = tokio::join!(judged, starts, Box::pin(beside(stage)));
+        let annex = Box::pin(annex::try_all(stage));
+        let (judged, starts, annex) = tokio::join!(judged, starts, annex);
         judged.and(starts).and(annex)?;
         containers::try_all(stage).await?;
         supply::try_all(stage, row.limit("advisories_days")?)?;
@@ -92,16 +93,6 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         stage.not_tested(CRITERION, format!("{row}: {what}"));
     }
     Ok(())
-}
-
-/// The rows that are tried on servers beside it.
-async fn beside(stage: &Stage) -> Result<(), Trouble> {
-    if stage.ground.is_contained() {
-        let what = "rows that need servers beside the judged one, which containers do not have";
-        stage.not_tested(CRITERION, what);
-        return Ok(());
-    }
-    annex::try_all(stage).await
 }
 
 /// The rows that are tried on the server under judgement.
