@@ -32,8 +32,9 @@ pub use probe::{Probe, answers_http, pong, writes};
 const RIGHT_PROBES: u32 = 3;
 /// Between two of them, and between two looks for an effect.
 const PROBE_EVERY: Duration = Duration::from_millis(20);
-/// How long healing may take before it is our own fault.
-pub const HEALED: Duration = Duration::from_secs(10);
+/// How long healing may take before it is our own fault: as long as V.5 gives the service, for a
+/// Redis with much to read back says `LOADING` until it has.
+pub const HEALED: Duration = Duration::from_secs(30);
 /// How long the judged server may take to be whole after a kill before it counts as never back:
 /// more than V.5 allows, so that a slow one is measured.
 pub const BACK: Duration = Duration::from_secs(40);
