@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::auth::DISCOVER;
 use super::registration;
 use super::{
-    Algorithm, ArchiveKind, AuthMode, Config, KeySource, ProviderRow, address, files, ladder,
+    Algorithm, ArchiveKind, AuthMode, Config, Dialect, KeySource, ProviderRow, address, files,
+    ladder,
 };
 use crate::observe::alert;
 
@@ -369,6 +370,13 @@ fn archive(config: &Config, wrong: &mut Vec<Wrong>) {
 }
 
 fn provider(row: &ProviderRow, wrong: &mut Vec<Wrong>) {
+    let is_unread = row.dialect != Dialect::Openai && !row.models.is_empty();
+    say(
+        wrong,
+        is_unread,
+        &format!("provider.{}.models", row.name),
+        "is for dialect \"openai\" alone; leave it empty: the catalogue has this one's models",
+    );
     let key = format!("provider.{}.base_url", row.name);
     let web = matches!(row.base_url.scheme(), "http" | "https") && row.base_url.has_host();
     say(wrong, !web, &key, "must be an http or https URL");

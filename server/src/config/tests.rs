@@ -135,6 +135,10 @@ fn broken_relations_name_the_outer_key() {
             "[provider.mine]\ndialect = \"openai\"\nbase_url = \"https://10.0.0.1/v1\"",
             "provider.mine.base_url",
         ),
+        (
+            "[provider.kimi]\nmodels = [\"kimi-k2.6\"]",
+            "provider.kimi.models",
+        ),
         ("[auth]\nmode = \"jwt\"", "auth.jwt.issuer"),
         (
             "[auth]\npolicy_file = \"/no/such/file\"",
