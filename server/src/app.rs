@@ -15,6 +15,8 @@ mod stdio;
 mod storage;
 mod watching;
 
+pub(crate) use self::reload::needs_restart;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,13 +2,14 @@
 //!
 //! Layers: the embedded `default.toml`, a file, `EXAI_*` environment variables, flags. Everything
 //! wrong is reported at once, each fault with its key and the layer that set it. Secrets come from
-//! the environment alone and enter no digest. Nothing here opens a socket.
+//! the environment, or from files that it names, and enter no digest. Nothing here opens a socket.
 
 pub mod address;
 pub mod archive;
 pub mod auth;
 pub mod budget;
 pub mod current;
+pub mod difference;
 pub mod digest;
 pub mod duration;
 pub mod fault;
@@ -25,9 +26,10 @@ mod relations;
 pub mod schema;
 pub mod secret;
 pub mod section;
+mod variable;
 pub mod watching;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
@@ -64,8 +66,12 @@ pub const DEFAULT_TOML: &str = include_str!("../default.toml");
 pub struct Sources {
     /// The file of `--config`, if one was named.
     pub file: Option<PathBuf>,
-    /// The process environment.
+    /// The process environment; what stands in files is in it after [`Sources::with_files`].
     pub environment: BTreeMap<String, String>,
+    /// The variables whose values stood in files.
+    pub in_files: BTreeSet<String>,
+    /// The files that could not be read.
+    pub unread: Vec<Fault>,
     /// `--listen`, `--admin` and `--set`, in the order given.
     pub flags: Vec<Flag>,
     /// Whether `--demo` was given.
@@ -136,13 +142,7 @@ impl Config {
     /// Every fault found, never only the first.
     pub fn load(sources: &Sources) -> Result<Self, Faults> {
         let schema = Schema::embedded()?;
-        let mut settings = Settings::defaults(&schema);
-        if let Some(path) = &sources.file {
-            settings.add_file(path, &schema);
-        }
-        settings.add_environment(&sources.environment, &schema);
-        settings.add_flags(&sources.flags, &schema);
-        Self::build(settings, &schema, sources)
+        Self::build(Settings::merged(sources, &schema), &schema, sources)
     }
 
     /// The defaults, with keys of a TOML text on top; for tests and examples.
@@ -158,7 +158,7 @@ impl Config {
 
     fn build(settings: Settings, schema: &Schema, from: &Sources) -> Result<Self, Faults> {
         let mut faults = settings.faults.clone();
-        let secrets = Secrets::read(&from.environment, &mut faults);
+        let secrets = Secrets::read(from, &mut faults);
         let policy = read_policy(&settings, &mut faults);
         let prompts = read_prompts(&settings, &mut faults);
         let digests = Digests::of(&settings, schema, (&policy, &prompts), from.demo);
@@ -200,13 +200,7 @@ pub fn told(sources: &Sources) -> Vec<(String, String, String)> {
     let Ok(schema) = Schema::embedded() else {
         return Vec::new();
     };
-    let mut settings = Settings::defaults(&schema);
-    if let Some(path) = &sources.file {
-        settings.add_file(path, &schema);
-    }
-    settings.add_environment(&sources.environment, &schema);
-    settings.add_flags(&sources.flags, &schema);
-    settings.told()
+    Settings::merged(sources, &schema).told()
 }
 
 fn read_policy(settings: &Settings, faults: &mut Vec<Fault>) -> Policy {

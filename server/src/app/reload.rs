@@ -152,7 +152,7 @@ impl Reloading {
         let config = Config::load(&self.sources).map_err(|faults| invalid(faults.to_string()))?;
         let cold: Vec<_> = changed(&self.config, &config)
             .into_iter()
-            .filter(is_cold)
+            .filter(|key| needs_restart(key))
             .collect();
         if !cold.is_empty() {
             let why = format!("needs a restart: {}", cold.join(" "));
@@ -175,9 +175,9 @@ fn changed(old: &Config, new: &Config) -> Vec<String> {
         .collect()
 }
 
-#[expect(clippy::ptr_arg, reason = "the shape that filter calls")]
-fn is_cold(key: &String) -> bool {
-    COLD.contains(&key.as_str()) || !HOT.iter().any(|hot| key.starts_with(hot))
+/// Whether a change of this key waits for the next start.
+pub(crate) fn needs_restart(key: &str) -> bool {
+    COLD.contains(&key) || !HOT.iter().any(|hot| key.starts_with(hot))
 }
 
 fn deed(resource: &str, reason: &str) -> Deed {

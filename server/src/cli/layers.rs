@@ -1,5 +1,6 @@
 //! The options that say where a configuration comes from.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -34,9 +35,6 @@ impl Layers {
     }
 
     pub(super) fn sources(self) -> Sources {
-        let text = |part: OsString| part.into_string().ok();
-        let pairs =
-            std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
         let flag = |(key, value): (String, String)| Flag {
             flag: format!("--set {key}"),
             key,
@@ -44,9 +42,18 @@ impl Layers {
         };
         Sources {
             file: self.config,
-            environment: pairs.collect(),
+            environment: environment(),
             flags: self.set.into_iter().map(flag).collect(),
             demo: false,
+            ..Sources::default()
         }
+        .with_files()
     }
+}
+
+/// The variables of this process that are text.
+pub(super) fn environment() -> BTreeMap<String, String> {
+    let text = |part: OsString| part.into_string().ok();
+    let pairs = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+    pairs.collect()
 }

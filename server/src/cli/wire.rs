@@ -10,7 +10,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::call::{UNAVAILABLE, Where, refused};
+use super::layers::environment;
 use super::{BUG, Failed, USAGE};
+use crate::config::Sources;
+use crate::config::secret::TOKEN;
 use crate::observe::manifest::VERSION;
 
 const REVISION: &str = "2026-07-28";
@@ -46,7 +49,11 @@ impl Wire {
         if let Some(url) = &to.url {
             let client = reqwest::Client::builder().build();
             let client = client.map_err(|error| Failed::Coded(BUG, error.to_string()))?;
-            let token = std::env::var(crate::config::secret::TOKEN).ok();
+            let sources = Sources {
+                environment: environment(),
+                ..Sources::default()
+            };
+            let token = sources.with_files().value(TOKEN)?;
             return Ok(Self::Http {
                 client,
                 url: url.clone(),

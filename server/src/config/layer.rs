@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::schema::{ALIASES, Kind, Schema, flatten};
-use super::{Fault, secret};
+use super::{Fault, Sources, secret};
 
 /// Where a value was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +44,22 @@ pub struct Flag {
     pub value: String,
 }
 
-/// Variables of our prefix that are no keys: secrets, and what only tests read.
-const NOT_KEYS: [&str; 5] = [
-    secret::JWT_SECRET,
-    secret::METRICS_TOKEN,
-    secret::DAEMON_KEY,
-    secret::TOKEN,
-    "EXAI_REQUIRE",
-];
+/// A variable of our prefix that only tests read.
+const OF_TESTS: &str = "EXAI_REQUIRE";
 
 /// The one variable with a name of its own.
 const STATE_DIR: &str = "EXAI_STATE_DIR";
+
+/// The dotted key that a variable sets; `None` where it is no key's: a stranger's, a secret's.
+pub(super) fn key_of(name: &str) -> Option<String> {
+    let rest = name.strip_prefix("EXAI_")?;
+    match name {
+        STATE_DIR => Some("server.state_dir".to_owned()),
+        OF_TESTS => None,
+        _ if secret::ALL.contains(&name) => None,
+        _ => Some(rest.to_lowercase().replace("__", ".")),
+    }
+}
 
 /// All layers merged; faults collected on the way.
 #[derive(Debug, Clone)]
@@ -75,6 +80,18 @@ impl Settings {
             rows,
             faults: Vec::new(),
         }
+    }
+
+    /// The layers of `sources` over the defaults.
+    pub(crate) fn merged(sources: &Sources, schema: &Schema) -> Self {
+        let mut settings = Self::defaults(schema);
+        settings.faults.extend(sources.unread.iter().cloned());
+        if let Some(path) = &sources.file {
+            settings.add_file(path, schema);
+        }
+        settings.add_environment(sources, schema);
+        settings.add_flags(&sources.flags, schema);
+        settings
     }
 
     pub(crate) fn add_file(&mut self, path: &Path, schema: &Schema) {
@@ -105,19 +122,12 @@ impl Settings {
         }
     }
 
-    pub(crate) fn add_environment(&mut self, from: &BTreeMap<String, String>, schema: &Schema) {
-        for (name, text) in from {
-            let Some(rest) = name.strip_prefix("EXAI_") else {
+    pub(crate) fn add_environment(&mut self, from: &Sources, schema: &Schema) {
+        for (name, text) in &from.environment {
+            let Some(key) = key_of(name) else {
                 continue;
             };
-            if NOT_KEYS.contains(&name.as_str()) {
-                continue;
-            }
-            let key = match name.as_str() {
-                STATE_DIR => "server.state_dir".to_owned(),
-                _ => rest.to_lowercase().replace("__", "."),
-            };
-            let layer = Layer::Environment(name.clone());
+            let layer = Layer::Environment(from.set_by(name));
             self.add(&key, &layer, schema, |kind| kind.parse(text));
         }
     }

@@ -41,7 +41,9 @@ mod tests {
                     holds free names. Secrets come from the environment alone: the variables of \
                     `api_key_env`, `EXAI_JWT_SECRET`, `EXAI_METRICS_TOKEN`, `EXAI_DAEMON_KEY`, \
                     `EXAI_TOKEN`; shared tokens from the file of \
-                    `auth.token_file`.\n\n";
+                    `auth.token_file`. `NAME_FILE` in the place of any of these, or of the \
+                    variable of a key, names a file that holds the value, which is read at the \
+                    start.\n\n";
         let wanted = format!("{head}{}", table(&Schema::embedded().unwrap()));
         if std::env::var_os("EXAI_WRITE_DOCS").is_some() {
             std::fs::write(path, &wanted).unwrap();

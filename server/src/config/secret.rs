@@ -1,10 +1,8 @@
 //! Secrets, read from the environment once and never printed.
 
-use std::collections::BTreeMap;
-
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Fault, Layer};
+use super::{Fault, Layer, Sources};
 
 /// The variable of the HS256 secret.
 pub const JWT_SECRET: &str = "EXAI_JWT_SECRET";
@@ -17,6 +15,9 @@ pub const DAEMON_KEY: &str = "EXAI_DAEMON_KEY";
 
 /// The variable of the token that a bridge sends.
 pub const TOKEN: &str = "EXAI_TOKEN";
+
+/// The variables that hold secrets of ours.
+pub(crate) const ALL: [&str; 4] = [JWT_SECRET, METRICS_TOKEN, DAEMON_KEY, TOKEN];
 
 /// Shortest secret accepted, in bytes.
 const SHORTEST: usize = 32;
@@ -49,13 +50,13 @@ pub struct Secrets {
 
 impl Secrets {
     /// Reads all; a secret that is set but weak or empty is a fault.
-    pub(crate) fn read(from: &BTreeMap<String, String>, faults: &mut Vec<Fault>) -> Self {
+    pub(crate) fn read(from: &Sources, faults: &mut Vec<Fault>) -> Self {
         let mut one = |name: &str| {
-            let secret = SecretString::from(from.get(name)?.as_str());
+            let secret = SecretString::from(from.environment.get(name)?.as_str());
             match weakness(&secret) {
                 None => Some(secret),
                 Some(why) => {
-                    let layer = Layer::Environment(name.to_owned());
+                    let layer = Layer::Environment(from.set_by(name));
                     let fix = format!("{why}; use 32 random bytes: openssl rand -hex 32");
                     faults.push(Fault::new(name, layer, fix));
                     None
@@ -66,7 +67,7 @@ impl Secrets {
             jwt: one(JWT_SECRET),
             metrics: one(METRICS_TOKEN),
             daemon: one(DAEMON_KEY),
-            token: from.get(TOKEN).map(|token| token.trim().into()),
+            token: from.environment.get(TOKEN).map(|token| token.trim().into()),
         }
     }
 }

@@ -57,7 +57,7 @@ fn all_faults_are_reported_at_once_with_key_and_layer() {
             key: "thread.ttl".into(),
             value: "3d".into(),
         }],
-        demo: false,
+        ..Sources::default()
     };
     let faults = Config::load(&sources).unwrap_err().0;
     let file = format!("file {}", file.display());
@@ -100,7 +100,7 @@ fn a_later_layer_wins() {
             key: "server.log".into(),
             value: "c".into(),
         }],
-        demo: false,
+        ..Sources::default()
     };
     let config = Config::load(&sources).unwrap();
     assert_eq!(config.thread.exchanges, 3);

@@ -166,3 +166,72 @@ fn the_layer_of_every_value_is_told_and_a_password_is_not() {
         assert!(!text.contains("tansy-0123456789"), "{text}");
     }
 }
+
+#[test]
+fn two_files_are_held_against_each_other_with_what_needs_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let diff = |before, after| {
+        let mut command = exai(&[]);
+        let output = command.args(["config", "diff"]).args([before, after]);
+        let output = output.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code().unwrap(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let old = write("old.toml", "[thread]\nexchanges = 3\n");
+    let new = write(
+        "new.toml",
+        "[thread]\nexchanges = 4\n[limits.rate]\nglobal = 7\n[store]\n\
+         url = \"redis://:a-hidden-word@127.0.0.1:6379\"\n",
+    );
+    let (code, told, said) = diff(&old, &new);
+    assert_eq!((code, said.as_str()), (1, ""), "{told}");
+    let rows: Vec<&str> = told.lines().collect();
+    let rate = "limits.rate.global: 1000 -> 7  # a reload puts it in force";
+    let thread = "thread.exchanges: 3 -> 4  # needs a restart";
+    assert_eq!((rows[0], rows[2]), (rate, thread), "{told}");
+    assert!(rows[1].starts_with("store.url: "), "{told}");
+    assert!(!told.contains("a-hidden-word"), "{told}");
+    // A default that is written down is no difference.
+    let plain = write("plain.toml", "[limits.rate]\nglobal = 1000\n");
+    let empty = write("empty.toml", "");
+    assert_eq!(diff(&plain, &empty), (0, String::new(), String::new()));
+    let wrong = write("wrong.toml", "[thread]\ntll = \"1h\"\n");
+    let (code, _, said) = diff(&empty, &wrong);
+    assert!(code == 64 && said.contains("thread.ttl"), "{code}: {said}");
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_that_a_variable_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    let named = path.display().to_string();
+    let token = |env: &[(&str, &str)]| {
+        let mut command = exai(env);
+        command.args(["token", "--sub", "me", "--role", "user"]);
+        for setting in ["auth.jwt.issuer=https://one", "auth.jwt.audience=one"] {
+            command.args(["--set", setting]);
+        }
+        command.output().unwrap()
+    };
+    let from_file = [("EXAI_JWT_SECRET_FILE", named.as_str())];
+    let none = token(&from_file);
+    let said = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert_eq!(none.status.code(), Some(64), "{said}");
+    assert!(
+        said.contains("EXAI_JWT_SECRET_FILE") && said.contains(&named),
+        "{said}"
+    );
+    std::fs::write(&path, "9f2c81d4e6b7a0355c1e8f7d2b4a6903\n").unwrap();
+    let made = token(&from_file);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(made.stdout.iter().filter(|byte| **byte == b'.').count(), 2);
+}

@@ -55,6 +55,10 @@ fn every_document_names_its_schema_is_of_it_and_has_lost_no_field() {
     let folder = out.path().join("all").display().to_string();
     let audit = out.path().join("audit.jsonl").display().to_string();
     std::fs::write(&audit, "").unwrap();
+    let [before, after] = ["before.toml", "after.toml"].map(|name| out.path().join(name));
+    std::fs::write(&before, "").unwrap();
+    std::fs::write(&after, "[thread]\nttl = \"1h\"\n").unwrap();
+    let [before, after] = [before, after].map(|path| path.display().to_string());
     let here = ["--set", &dir];
     let demo = ["--demo", "--set", &dir];
     let whose = ["--principal", "anonymous"];
@@ -75,6 +79,7 @@ fn every_document_names_its_schema_is_of_it_and_has_lost_no_field() {
         ([&["models", "--live", "--json"][..], &demo].concat(), 0),
         ([&["usage", "--json"][..], &here].concat(), 0),
         ([&["config", "show", "--json"][..], &here].concat(), 0),
+        (vec!["config", "diff", &before, &after, "--json"], 1),
         ([&["data", "export"][..], &whose, &into, &here].concat(), 0),
         ([&["data", "purge"][..], &whose, &here].concat(), 0),
     ];
