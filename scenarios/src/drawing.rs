@@ -8,6 +8,7 @@ use exai_harness::report::{Report, build};
 use exai_judge::Finding;
 use exai_judge::claim::Claim;
 use exai_judge::criterion::Criteria;
+use exai_judge::judge::is_tier;
 
 use crate::catalogue;
 use crate::conclude::Sidelines;
@@ -75,23 +76,25 @@ impl Asked<'_> {
     }
 
     /// A run that names criteria answers for exactly those, under the claim's rules about them, and
-    /// never under the claim's own name.
+    /// never under the claim's own name. Where the claim rests on tiers, their criterion's name
+    /// asks for them.
     fn narrowed(&self) -> Claim {
         let mut claim = self.claim.clone();
         if self.named.is_empty() {
             return claim;
         }
         claim.id = format!("what {} asks of {}", claim.id, self.named.join(", "));
-        let is_named = |id: &str| self.named.iter().any(|name| id == name);
+        let has = |name: &str| claim.criteria.iter().any(|of| of == name);
+        let names = |name: &str, id: &str| id == name || (is_tier(name, id) && !has(name));
+        let is_named = |id: &str| self.named.iter().any(|name| names(name, id));
         let asks_for_some = claim.criteria.iter().any(|id| is_named(id));
-        let asked = |id: &&str| {
-            is_named(id) && (!asks_for_some || claim.criteria.iter().any(|of| of == id))
-        };
+        let asked = |id: &&str| is_named(id) && (!asks_for_some || has(id));
         let criteria = self.criteria.ids().filter(asked);
-        claim.criteria = criteria.map(str::to_owned).collect();
+        let criteria = criteria.map(str::to_owned).collect();
         let is_about = |path: &String| path.split('/').next().is_some_and(is_named);
         claim.floors.retain(is_about);
         claim.checks.retain(is_about);
+        claim.criteria = criteria;
         claim
     }
 }
@@ -135,5 +138,33 @@ mod tests {
         let missing: Vec<NotTested> = left_out(&claim, &narrow).collect();
         assert_eq!(missing.len(), claim.criteria.len() - 1);
         assert_eq!(asked(&[]).narrowed().id, claim.id);
+    }
+
+    #[test]
+    fn a_criterion_whose_tiers_a_claim_rests_on_is_asked_by_its_tiers_beside_others_too() {
+        let criteria = catalogue::criteria().unwrap();
+        let cases: [(&str, &[&str], &[&str]); 6] = [
+            ("release-candidate", &["V.8"], &["V.8g", "V.8t"]),
+            (
+                "release-candidate",
+                &["V.3", "V.8"],
+                &["V.3", "V.8g", "V.8t"],
+            ),
+            ("release-candidate", &["V.8t"], &["V.8t"]),
+            ("merge-ready", &["V.3", "V.8"], &["V.3", "V.8g"]),
+            ("production-ready", &["V.3", "V.8"], &["V.3", "V.8"]),
+            ("release-candidate", &["V.7", "V.7m"], &["V.7m"]),
+        ];
+        for (claim, named, decide) in cases {
+            let claim = catalogue::named(claim).unwrap();
+            let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
+            let asked = Asked {
+                criteria: &criteria,
+                profile: &claim.profile,
+                claim: &claim,
+                named: &named,
+            };
+            assert_eq!(asked.narrowed().criteria, decide, "{} {named:?}", claim.id);
+        }
     }
 }

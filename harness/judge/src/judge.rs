@@ -21,6 +21,12 @@ use desk::Desk;
 /// The criterion that is the worse of its two tiers.
 const BENCHMARK: &str = "V.8";
 const TIERS: [&str; 2] = ["V.8g", "V.8t"];
+/// Whether `id` is a tier of the criterion `name`, whose word is the worse of its tiers.
+#[must_use]
+pub fn is_tier(name: &str, id: &str) -> bool {
+    name == BENCHMARK && TIERS.contains(&id)
+}
+
 /// Criteria watched over the whole run, without a phase of their own.
 const WATCHED: [&str; 2] = ["V.7", "V.7m"];
 
