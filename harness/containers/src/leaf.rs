@@ -140,15 +140,24 @@ fn failed(id: u64, trouble: Trouble) -> Saying {
     }
 }
 
+/// Writes what is waiting in one piece: a write is a trip to another thread, and a simulator under
+/// load writes a thousand lines a second.
 async fn tell(mut sayings: mpsc::Receiver<Saying>) {
     let mut out = tokio::io::stdout();
-    while let Some(saying) = sayings.recv().await {
-        let Ok(mut line) = serde_json::to_string(&saying) else {
-            continue;
-        };
-        line.push('\n');
-        if out.write_all(line.as_bytes()).await.is_err() || out.flush().await.is_err() {
+    let mut waiting = Vec::new();
+    while sayings.recv_many(&mut waiting, WAITING).await > 0 {
+        let lines: String = waiting
+            .drain(..)
+            .filter_map(|saying| line(&saying))
+            .collect();
+        if out.write_all(lines.as_bytes()).await.is_err() || out.flush().await.is_err() {
             return;
         }
     }
+}
+
+fn line(saying: &Saying) -> Option<String> {
+    let mut line = serde_json::to_string(saying).ok()?;
+    line.push('\n');
+    Some(line)
 }

@@ -66,8 +66,6 @@ fn host(plan: &Plan, network: Option<&Network>) -> Result<HostConfig, Trouble> {
     let bounds = &plan.bounds;
     let number = |value: u64| i64::try_from(value).ok().filter(|value| *value > 0);
     let folders = plan.tmpfs.iter().map(|path| (path.clone(), String::new()));
-    let rotation = [("max-size", "10m"), ("max-file", "3")];
-    let rotation = rotation.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Ok(HostConfig {
         memory: number(bounds.memory),
         memory_swap: number(bounds.memory),
@@ -91,12 +89,26 @@ fn host(plan: &Plan, network: Option<&Network>) -> Result<HostConfig, Trouble> {
         security_opt: bounds
             .no_new_privileges
             .then(|| vec![NO_NEW_PRIVILEGES.to_owned()]),
-        log_config: Some(HostConfigLogConfig {
-            typ: Some("json-file".to_owned()),
-            config: Some(rotation.into()),
-        }),
+        log_config: Some(log(plan)),
         ..HostConfig::default()
     })
+}
+
+/// The engine keeps no log of one that is fed: its lines go to whoever feeds it, and a second copy
+/// of a simulator's journal costs the engine as much processor time as the first.
+fn log(plan: &Plan) -> HostConfigLogConfig {
+    if plan.input {
+        return HostConfigLogConfig {
+            typ: Some("none".to_owned()),
+            config: None,
+        };
+    }
+    let rotation = [("max-size", "10m"), ("max-file", "3")];
+    let rotation = rotation.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    HostConfigLogConfig {
+        typ: Some("json-file".to_owned()),
+        config: Some(rotation.into()),
+    }
 }
 
 fn policy(word: &str) -> Result<RestartPolicyNameEnum, Trouble> {
@@ -166,5 +178,23 @@ fn bounds(host: HostConfig) -> Bounds {
         no_new_privileges: security
             .iter()
             .any(|one| one.starts_with(NO_NEW_PRIVILEGES)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_keeps_a_log_of_all_but_those_that_are_fed() {
+        for (input, driver) in [(true, "none"), (false, "json-file")] {
+            let plan = Plan {
+                input,
+                ..Plan::default()
+            };
+            let config = host(&plan, None).unwrap().log_config.unwrap();
+            assert_eq!(config.typ.as_deref(), Some(driver));
+            assert_eq!(config.config.is_some(), !input);
+        }
     }
 }
