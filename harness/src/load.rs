@@ -162,6 +162,9 @@ where
         ceiling: plan.ceiling,
         from,
         until,
+        cores: std::thread::available_parallelism()
+            .ok()
+            .and_then(|cores| u32::try_from(cores.get()).ok()),
     }
 }
 

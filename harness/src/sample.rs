@@ -109,6 +109,7 @@ impl Sampler {
                 descriptors: used.descriptors,
                 threads: used.threads,
                 cpu_ms: used.cpu_ms,
+                wait_ms: used.wait_ms,
             };
             self.recorder.record_at(look.at, Event::Sample(sample));
         }

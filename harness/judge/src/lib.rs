@@ -9,6 +9,7 @@ pub mod checker;
 pub mod claim;
 pub mod conservation;
 pub mod criterion;
+pub mod crowding;
 pub mod fault;
 pub mod finding;
 pub mod gate;

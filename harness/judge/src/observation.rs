@@ -195,6 +195,10 @@ pub struct Sample {
     pub threads: u64,
     /// CPU time used so far, that of descendants that have ended included, ms.
     pub cpu_ms: u64,
+    /// How long threads that are there now were ready to run and had no processor, ms; 0 where the
+    /// kernel does not count it.
+    #[serde(default)]
+    pub wait_ms: u64,
 }
 
 /// The server's health detail at a moment.
@@ -309,4 +313,7 @@ pub struct LoadAccount {
     pub from: u64,
     /// End of the measured window, ns.
     pub until: u64,
+    /// The machine's processors.
+    #[serde(default)]
+    pub cores: Option<u32>,
 }

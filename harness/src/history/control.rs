@@ -41,6 +41,7 @@ mod tests {
                 descriptors: 3,
                 threads: 4,
                 cpu_ms: 5,
+                wait_ms: 0,
             })
         };
         let said = |event| said_of_control(event, None);

@@ -19,6 +19,8 @@ pub(super) struct Usage {
     pub(super) threads: u64,
     /// User and system time used so far, ms; with descendants, also of those that have ended.
     pub(super) cpu_ms: u64,
+    /// How long its threads were ready to run and had no processor, ms.
+    pub(super) wait_ms: u64,
 }
 
 impl Usage {
@@ -29,6 +31,7 @@ impl Usage {
             descriptors: self.descriptors + other.descriptors,
             threads: self.threads + other.threads,
             cpu_ms: self.cpu_ms + other.cpu_ms,
+            wait_ms: self.wait_ms + other.wait_ms,
         }
     }
 }
@@ -91,6 +94,7 @@ impl Table {
                 sum.descriptors += used.descriptors;
                 sum.threads += used.threads;
                 sum.cpu_ms += used.cpu_ms;
+                sum.wait_ms += used.wait_ms;
             }
         }
         Ok(Some(sum))
@@ -124,7 +128,23 @@ impl Table {
             descriptors: u64::try_from(process.fd_count()?).unwrap_or(u64::MAX),
             threads: stat.num_threads.unsigned_abs(),
             cpu_ms: ticks * 1_000 / procfs::ticks_per_second(),
+            wait_ms: self.waited(pid) / 1_000_000,
         }))
+    }
+
+    /// How long the threads of a process were ready to run and had no processor, ns. A thread that
+    /// ends meanwhile, and a kernel that does not count this, add nothing.
+    fn waited(&self, pid: i32) -> u64 {
+        let threads = std::fs::read_dir(self.folder.join(pid.to_string()).join("task"));
+        let counts = threads
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|thread| {
+                let counted = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+                counted.split_whitespace().nth(1)?.parse::<u64>().ok()
+            });
+        counts.sum()
     }
 
     fn has_ended(&self, pid: i32) -> bool {

@@ -1,5 +1,6 @@
 //! The workloads of a run, one after the other on one ground.
 
+use exai_harness::history::Recorder;
 use exai_judge::Event;
 use exai_judge::ground::{INSTANCES, RUN};
 
@@ -56,11 +57,54 @@ async fn of_criteria(stage: &Stage, arguments: &RunArguments) -> Result<(), Trou
         workload::security::run(stage).await?;
     }
     if selected("V.3") {
+        let from = stage.recorder.now();
         workload::concurrency::run(stage).await?;
+        doubt(&stage.recorder, from, cfg!(debug_assertions));
     }
     if selected("V.8") {
         stage.ground.raise_limits().await?;
+        let from = stage.recorder.now();
         workload::benchmark::run(stage).await?;
+        doubt(&stage.recorder, from, cfg!(debug_assertions));
     }
     Ok(())
+}
+
+/// A generator and simulators built without optimisation take the processor from the server that
+/// is to be measured, so what they measured since `from` is no word about it.
+fn doubt(recorder: &Recorder, from: u64, is_debug_build: bool) {
+    if is_debug_build {
+        recorder.record_at(
+            from,
+            Event::Rig {
+                what: "debug_build".to_owned(),
+                until: recorder.now(),
+                detail: "this harness is built without optimisation; say `cargo verify`".to_owned(),
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use exai_harness::history::History;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_debug_build_measured_is_doubted_and_what_a_release_build_measured_is_not() {
+        for is_debug_build in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let recorder = Recorder::open(folder.path(), Arc::new(|| 9)).unwrap();
+            doubt(&recorder, 4, is_debug_build);
+            recorder.close().await.unwrap();
+            let seen: Vec<_> = History::in_folder(folder.path()).observations().collect();
+            let doubted = seen
+                .iter()
+                .any(|seen| seen.at == 4 && matches!(&seen.event, Event::Rig { until: 9, .. }));
+            assert_eq!(doubted, is_debug_build, "{seen:?}");
+        }
+    }
 }

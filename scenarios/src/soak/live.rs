@@ -196,6 +196,7 @@ mod tests {
                     descriptors: 0,
                     threads: 0,
                     cpu_ms: 0,
+                    wait_ms: 0,
                 }),
             };
             live.hear(&sample("server".to_owned()));

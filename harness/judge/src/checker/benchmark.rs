@@ -6,6 +6,7 @@ use super::{Brief, Checker, Seen};
 use crate::bounds;
 use crate::conservation::Conservation;
 use crate::criterion::Missing;
+use crate::crowding::Crowding;
 use crate::finding::{Check, Finding};
 use crate::generator::Generator;
 use crate::observation::{Event, LoadAccount};
@@ -24,6 +25,7 @@ const BASELINE: &str = "null server";
 pub struct Benchmark<'a> {
     brief: Brief<'a>,
     generator: Generator,
+    crowding: Crowding,
     tier: String,
     line: u64,
     least: u64,
@@ -53,6 +55,7 @@ impl<'a> Benchmark<'a> {
         let rows = brief.criterion;
         Ok(Self {
             generator: Generator::start(rows)?,
+            crowding: Crowding::default(),
             tier: rows.list("phase")?.first().cloned().unwrap_or_default(),
             line: rows.nanos("p95_ms")?,
             least: rows.count("least")?,
@@ -216,6 +219,7 @@ impl Checker for Benchmark<'_> {
                     repetition.load = Some(load.clone());
                 }
             }
+            Event::Sample(sample) => self.crowding.sample(seen.at, sample),
             Event::Figure { name, .. } if name.starts_with(BASELINE) => self.baseline += 1,
             _ => {}
         }
@@ -228,6 +232,7 @@ impl Checker for Benchmark<'_> {
         let judges_availability = self.late < 1.0;
         let mut worst: Option<bounds::Quantile> = None;
         let mut loads = Vec::new();
+        let crowding = self.crowding;
         for (number, repetition) in self.repetitions {
             let latency = Latency {
                 id: format!("p95.{number}"),
@@ -236,7 +241,12 @@ impl Checker for Benchmark<'_> {
                 line: self.line,
                 least: self.least,
             };
-            latency.conclude_with(&repetition.latencies, &repetition.own, &mut finding);
+            let verdict =
+                latency.conclude_with(&repetition.latencies, &repetition.own, &mut finding);
+            let crowded = repetition.load.as_ref().and_then(|load| crowding.of(load));
+            if let (Verdict::Fail, Some(crowded)) = (verdict, crowded) {
+                doubt(&mut finding, &crowded);
+            }
             let mut sorted: Vec<u64> = repetition.latencies.iter().map(|(_, took)| *took).collect();
             sorted.sort_unstable();
             let seen = bounds::quantile(&sorted, bounds::P95);
@@ -264,5 +274,14 @@ impl Checker for Benchmark<'_> {
         );
         finding.conclude();
         Ok(finding)
+    }
+}
+
+/// The newest row was missed by a server that others kept from running: no word about it.
+fn doubt(finding: &mut Finding, crowded: &str) {
+    if let Some(check) = finding.checks.last_mut() {
+        check.verdict = Verdict::Inconclusive;
+        check.reason = Some(Reason::RigLimit);
+        check.measured = format!("{}; {crowded}", check.measured);
     }
 }

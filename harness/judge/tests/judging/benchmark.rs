@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use exai_judge::observation::{Event, LoadAccount};
+use exai_judge::observation::{Event, LoadAccount, Sample};
 use exai_judge::operation::Outcome;
 use exai_judge::{Finding, Reason, Verdict};
 
@@ -71,6 +71,7 @@ fn good(tier: &str, rate: u64) -> World {
             ceiling: Some(20_000.0),
             from,
             until: from + 5 * S,
+            cores: None,
         };
         world.push(from + 5 * S, Event::Load(load));
     }
@@ -120,6 +121,66 @@ fn one_slow_repetition_fails_although_the_others_are_fast() {
     let finding = spoiled(10, |call| call.done_at += 6 * S);
     assert_eq!(failed(&finding), ["p95.2"]);
     assert_eq!(check(&finding, "p95.1").verdict, Verdict::Pass);
+}
+
+/// A slow second repetition in which, each second, the server had a processor for `had_ms` and
+/// waited for one for `waited_ms`.
+fn crowded(had_ms: u64, waited_ms: u64, cores: Option<u32>) -> Finding {
+    let mut world = good("gate", 200);
+    for op in world.ops("V.8") {
+        let call = world.call(op);
+        if call.phase == "gate.2" {
+            call.done_at += 6 * S;
+        }
+    }
+    let mut begun = 0;
+    for seen in &mut world.out {
+        if let Event::Load(load) = &mut seen.event
+            && load.repetition == 2
+        {
+            begun = load.from;
+            load.cores = cores;
+        }
+    }
+    for (second, name) in (0..=9).flat_map(|second| [(second, "server"), (second, "kimi")]) {
+        // Beyond the step, and in another process, it is the other way round.
+        let is_ours = name == "server" && second <= 5;
+        let (cpu, wait) = if is_ours {
+            (had_ms, waited_ms)
+        } else {
+            (waited_ms, had_ms)
+        };
+        let sample = Sample {
+            process: name.to_owned(),
+            pid: 7,
+            resident_bytes: 0,
+            descriptors: 0,
+            threads: 1,
+            cpu_ms: cpu * second,
+            wait_ms: wait * second,
+        };
+        world.push(begun + second * S, Event::Sample(sample));
+    }
+    gate(&world)
+}
+
+#[test]
+fn a_slow_server_that_others_keep_from_running_is_not_failed_and_any_other_is() {
+    let beside = crowded(640, 1_340, Some(2));
+    assert_inconclusive(&beside, Reason::RigLimit);
+    let said = &check(&beside, "p95.2").measured;
+    let words = "each second it waited 1.34 s for a processor and had one 0.64 s";
+    assert!(said.ends_with(words), "{said}");
+    // As long as it waited; half of the machine; nothing; nobody counted the cores.
+    for (had, waited, cores) in [
+        (640, 640, Some(2)),
+        (1_000, 1_340, Some(2)),
+        (0, 0, Some(2)),
+        (640, 1_340, None),
+    ] {
+        let finding = crowded(had, waited, cores);
+        assert_eq!(failed(&finding), ["p95.2"], "{had} {waited} {cores:?}");
+    }
 }
 
 #[test]

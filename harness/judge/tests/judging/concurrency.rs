@@ -40,6 +40,7 @@ fn load(sent: u64) -> LoadAccount {
         ceiling: Some(5_000.0),
         from: 2 * S,
         until: 10 * S,
+        cores: None,
     }
 }
 
@@ -83,6 +84,7 @@ pub fn good() -> World {
             descriptors: 90,
             threads: 12,
             cpu_ms: second * 300,
+            wait_ms: 0,
         };
         world.push(second * S, Event::Sample(sample));
     }
@@ -290,6 +292,7 @@ fn a_restart_or_too_much_memory_fails() {
             descriptors: 1,
             threads: 1,
             cpu_ms: 1,
+            wait_ms: 0,
         };
         world.push(5 * S, Event::Sample(sample));
         assert_eq!(failed(&judged(&world)), [demanded]);
@@ -304,6 +307,7 @@ fn sampled(world: &mut World, process: &str, second: u64) {
         descriptors: 1,
         threads: 1,
         cpu_ms: 1,
+        wait_ms: 0,
     };
     world.push(second * S, Event::Sample(sample));
 }

@@ -28,6 +28,7 @@ fn calm() -> LoadAccount {
         ceiling: Some(100_000.0),
         from: S,
         until: 11 * S,
+        cores: None,
     }
 }
 

@@ -181,6 +181,7 @@ fn rig_samples(world: &mut World, process: &str, seconds: &[u64]) {
             descriptors: 0,
             threads: 0,
             cpu_ms: 0,
+            wait_ms: 0,
         };
         world.push(second * S, Event::Sample(sample));
     }

@@ -26,6 +26,7 @@ fn load(lag: u64) -> LoadAccount {
         ceiling: Some(20_000.0),
         from: 2 * S,
         until: 7 * S,
+        cores: None,
     }
 }
 

@@ -48,6 +48,7 @@ fn sampled(world: &mut World, pid: u32, second: u64) {
         descriptors: 90,
         threads: 12,
         cpu_ms: second * 300,
+        wait_ms: 0,
     };
     world.push(second * S, Event::Sample(sample));
 }

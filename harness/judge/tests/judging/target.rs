@@ -119,6 +119,7 @@ fn account(sent: u64) -> LoadAccount {
         ceiling: None,
         from: S,
         until: 11 * S,
+        cores: None,
     }
 }
 

@@ -50,6 +50,7 @@ fn sample(resident_mib: u64) -> Event {
         descriptors: 61,
         threads: 4,
         cpu_ms: 0,
+        wait_ms: 0,
     })
 }
 

@@ -37,6 +37,27 @@ fn our_own_usage_is_plausible_and_a_process_that_is_not_there_uses_nothing() {
 }
 
 #[tokio::test]
+async fn threads_that_must_share_one_processor_are_seen_to_wait_for_it() {
+    let spin = "while :; do :; done";
+    let process = shell(&format!("echo up; ({spin}) & ({spin}) & ({spin}) & wait"));
+    let pinned = std::process::Command::new("taskset")
+        .args(["-apc", "0", &process.pair().pid.to_string()])
+        .output();
+    assert!(pinned.unwrap().status.success());
+    let before = usage(process.pair().pid, Scope::WithDescendants);
+    let before = before.unwrap().unwrap();
+    until(|| {
+        let now = usage(process.pair().pid, Scope::WithDescendants);
+        let now = now.unwrap().unwrap();
+        (now.wait_ms > before.wait_ms + 100)
+            .then_some(())
+            .ok_or(format!("{before:?} {now:?}"))
+    })
+    .await;
+    process.kill();
+}
+
+#[tokio::test]
 async fn the_memory_of_descendants_is_counted_with_the_process() {
     let process = shell("sleep 600 & sleep 600 & echo up; wait");
     let root = process.pair().pid;

@@ -30,6 +30,7 @@ pub fn sample(world: &mut World, process: &str, second: u64, (pid, resident): (u
         descriptors: 64,
         threads: 8,
         cpu_ms: second,
+        wait_ms: 0,
     };
     world.push(second * S, Event::Sample(sample));
 }
