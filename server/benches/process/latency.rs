@@ -25,13 +25,18 @@ const CALLS_OF_EACH: usize = 30;
 /// Where a delayed acknowledgement shows.
 const PLATEAU: std::ops::Range<Duration> = Duration::from_millis(35)..Duration::from_millis(55);
 
-/// Prints the added time of a tool that asks nobody and of one that asks the provider and keeps the
-/// turn, in the embedded store and, where there is one, in Redis.
+/// The tool that hands the provider's answer on and keeps nothing.
+const PASSED_ON: &str = "kimi_chat_with_tools";
+
+/// Prints the added time of a tool that asks nobody, of one that passes the provider's answer on,
+/// and of one that keeps the turn, in the embedded store and, where there is one, in Redis.
 pub fn measure() -> Result<(), Trouble> {
     let provider = upstream::start()?;
     let mut settings = upstream::settings(provider);
+    settings.push("tools.profile=full".to_owned());
     let server = Served::start(&settings)?;
     compare("version", "version", (provider, server.public))?;
+    compare(PASSED_ON, "answer passed on", (provider, server.public))?;
     compare("chat", "chat, embedded store", (provider, server.public))?;
     drop(server);
     let Some(redis) = Redis::start()? else {
@@ -107,6 +112,7 @@ pub fn ask(direct: &mut Connection) -> Result<Duration, Trouble> {
 pub fn call(routed: &mut Connection, tool: &str, prompt: &str) -> Result<Duration, Trouble> {
     let arguments = match tool {
         "chat" => json!({ "prompt": prompt }),
+        PASSED_ON => json!({"messages": [{"role": "user", "content": prompt}]}),
         _ => json!({}),
     };
     Ok(routed.call(tool, &arguments, None)?.whole)
