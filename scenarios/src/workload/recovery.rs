@@ -40,6 +40,8 @@ const WATCHED: &str = "glm";
 /// Calls to a provider that is down: tried twice each, more failures in a row than a breaker that
 /// opens may let through.
 const BREAKER_FAILURES: u64 = 10;
+/// Good turns after a fault at most: one, or of several instances until the one that met it answers.
+const MENDING_TRIES: usize = 8;
 /// How often faults that did not land are tried, a lane's neighbours having held the provider.
 const ROUNDS: usize = 3;
 
@@ -178,6 +180,7 @@ async fn session(
     let client = stage.client(person, WIRES[number % WIRES.len()]).await?;
     let builder = stage.builder(2_100 + number as u64);
     let first = landings.first().map_or(0, |landing| landing.plan.op);
+    let name = format!("v2-{number}-{first}");
     let mut pace = tokio::time::interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut session = Session {
@@ -185,24 +188,22 @@ async fn session(
         client,
         pace,
         builder,
-        conversation: Conversation::new(format!("v2-{number}-{first}")),
+        conversation: Conversation::new(name.clone()),
+        name,
+        begun: 0,
     };
     for landing in &landings {
         stage.check_stop()?;
-        let fresh = || Conversation::new(format!("v2-{number}-{}", landing.plan.op));
-        if landing.slot.row.history {
-            session.conversation = fresh();
+        let landed = if landing.slot.row.history {
+            session.begin();
             session.go_on(landing).await;
             let plan = landing.plan.clone();
             let plan = session.builder.said_in(&session.conversation, plan);
-            session.say(&plan).await;
+            session.say(&plan).await
         } else {
-            session.perform(&landing.plan).await;
-        }
-        if session.conversation.planted.len() >= EXCHANGES {
-            session.conversation = fresh();
-        }
-        session.go_on(landing).await;
+            session.perform(&landing.plan).await
+        };
+        session.mend(landing, &landed).await;
     }
     Ok(landings)
 }
@@ -213,18 +214,41 @@ struct Session<'a> {
     client: Arc<Client>,
     pace: Interval,
     builder: Builder,
+    /// What its conversations' names begin with.
+    name: String,
+    /// Conversations begun after the first.
+    begun: usize,
     conversation: Conversation,
 }
 
 impl Session<'_> {
+    fn begin(&mut self) {
+        self.begun += 1;
+        self.conversation = Conversation::new(format!("{}-{}", self.name, self.begun));
+    }
+
+    /// Good turns until the instance that met the fault has given one. One that met faults alone
+    /// would open its breaker, however well its neighbour fares.
+    async fn mend(&mut self, landing: &Landing, landed: &Call) {
+        for _ in 0..MENDING_TRIES {
+            if self.conversation.planted.len() >= EXCHANGES {
+                self.begin();
+            }
+            let call = self.go_on(landing).await;
+            if self.stage.ground.instances() == 1 || call.instance == landed.instance {
+                return;
+            }
+        }
+    }
+
     /// A good turn with the model of a landing.
-    async fn go_on(&mut self, landing: &Landing) {
+    async fn go_on(&mut self, landing: &Landing) -> Call {
         let shape = Shape {
             model: landing.model(self.stage),
             ..Shape::plain(PATIENCE)
         };
         let next = self.builder.turn(&self.conversation, &shape);
-        self.say(&next.within(CRITERION, "next")).await;
+        self.say(&next.within(CRITERION, "next")).await
     }
 
     async fn perform(&mut self, plan: &OperationPlan) -> Call {
@@ -233,12 +257,16 @@ impl Session<'_> {
     }
 
     /// A turn of the conversation.
-    async fn say(&mut self, plan: &OperationPlan) {
+    async fn say(&mut self, plan: &OperationPlan) -> Call {
         let call = self.perform(plan).await;
         if call.outcome == Outcome::Ok {
-            let handle = call.meta.and_then(|meta| meta.continuation_id);
+            let handle = call
+                .meta
+                .as_ref()
+                .and_then(|meta| meta.continuation_id.clone());
             self.conversation.acknowledge(plan, handle);
         }
+        call
     }
 }
 
