@@ -144,7 +144,7 @@ pub fn percent_up(share: f64) -> String {
     let digits = 1.0 - libm::floor(libm::log10(percent));
     let scale = libm::pow(10.0, digits);
     let rounded = libm::ceil(percent * scale - 1e-9) / scale;
-    let places = if digits > 0.0 { digits as usize } else { 0 };
+    let places = digits.max(0.0) as usize;
     let text = format!("{rounded:.places$}");
     let text = if text.contains('.') {
         text.trim_end_matches('0')

@@ -93,8 +93,8 @@ pub fn live(arrivals: &[Arrival], wanted: &[u64], rules: BreakerRules) -> Breake
 /// Demand that lasted beyond the longest lawful silence.
 fn note_stuck(life: &mut BreakerLife, wanted: &[u64], silence: (u64, u64), rules: BreakerRules) {
     let (from, until) = silence;
-    let last = wanted.iter().filter(|at| from < **at && **at < until).max();
-    let waited = last.map_or(0, |last| last - from);
+    let last = wanted.iter().filter(|at| **at < until).max();
+    let waited = last.map_or(0, |last| last.saturating_sub(from));
     if waited > rules.stuck && life.stuck.is_none() {
         life.stuck = Some((from, waited));
     }

@@ -296,10 +296,8 @@ fn stand_on(ground: &Ground, identities: u64, finding: &mut Finding) {
 
 /// Adds a floor to a finding that was concluded without it.
 fn stand_above(finding: &mut Finding, floor: Floor) {
-    if !floor.is_met() && finding.verdict < Verdict::Inconclusive {
+    if !floor.is_met() && finding.verdict <= Verdict::Inconclusive {
         finding.verdict = Verdict::Inconclusive;
-    }
-    if !floor.is_met() && finding.verdict == Verdict::Inconclusive {
         finding.reasons.push(floor.reason);
         finding.reasons.sort_unstable();
         finding.reasons.dedup();

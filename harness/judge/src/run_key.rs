@@ -78,4 +78,13 @@ mod tests {
         assert_eq!(RunKey::from_hex(&key.to_hex()), Some(key));
         assert_eq!(RunKey::from_hex("07"), None);
     }
+
+    #[test]
+    fn the_commitment_is_the_digest_of_the_key_and_all_that_debug_shows() {
+        // SHA-256 of 32 zero bytes.
+        let zeros = "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925";
+        let key = RunKey::new([0; KEY_BYTES]);
+        assert_eq!(key.commitment(), zeros);
+        assert_eq!(format!("{key:?}"), format!("RunKey(commitment {zeros})"));
+    }
 }

@@ -263,4 +263,10 @@ mod tests {
         assert_eq!((points.change, points.unit), (2.0, Unit::Points));
         assert_eq!(points.to_string(), "+2pp");
     }
+
+    #[test]
+    fn an_interval_of_just_the_confidence_asked_for_is_taken() {
+        assert_eq!(rank(1, 39), Some((1, CONFIDENCE)), "1 - 2 / 40");
+        assert_eq!(rank(1, 38), None);
+    }
 }

@@ -80,7 +80,7 @@ fn medians(samples: impl Iterator<Item = (u64, u64)>, begin: u64, length: u64) -
     for (index, stretch) in stretches {
         let start = begin + index * length;
         let reached = stretch.iter().map(|(at, _)| *at).max().unwrap_or(start);
-        let is_stub = Some(index) == last && index > 0 && (reached - start) * 2 < length;
+        let is_stub = Some(index) == last && (reached - start) * 2 < length;
         if is_stub {
             continue;
         }
@@ -107,12 +107,8 @@ fn line(points: Vec<(f64, f64)>) -> Slope {
     let freedom = points.len() - 2;
     let student = STUDENT[freedom.min(STUDENT.len()) - 1];
     let neighbours: f64 = residuals.windows(2).map(|pair| pair[0] * pair[1]).sum();
-    let persistence = if squares > 0.0 {
-        neighbours / squares
-    } else {
-        0.0
-    };
-    let widening = if persistence > PERSISTENT { 2.0 } else { 1.0 };
+    let is_persistent = neighbours > PERSISTENT * squares;
+    let widening = if is_persistent { 2.0 } else { 1.0 };
     let margin = student * error * widening;
     let rises = has_rise(&points);
     Slope {
@@ -137,7 +133,7 @@ fn has_rise(points: &[(f64, f64)]) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "a handful of blocks")]
     let n = points.len() as f64;
     let deviation = libm::sqrt(n * (n - 1.0) * (2.0 * n + 5.0) / 18.0);
-    score > 1.0 && (score - 1.0) / deviation > NORMAL
+    (score - 1.0) / deviation > NORMAL
 }
 
 #[cfg(test)]
@@ -190,5 +186,46 @@ mod tests {
         let mut samples = soak(0);
         samples[14_399].1 = 1 << 40;
         assert!(slope(&samples, FOUR_HOURS).unwrap().upper < 524_288.0);
+    }
+
+    fn at_hours(values: &[f64]) -> Vec<(f64, f64)> {
+        let hours = (0..).map(f64::from);
+        hours.zip(values.iter().copied()).collect()
+    }
+
+    #[test]
+    fn a_rise_is_one_that_luck_gives_less_than_once_in_twenty() {
+        // Of 21 pairs of seven, 17 must rise: a score of 13; 16 give 11, which luck gives too.
+        let rises = |values: [f64; 7]| has_rise(&at_hours(&values));
+        assert!(rises([4.0, 0.0, 1.0, 2.0, 3.0, 5.0, 6.0]));
+        assert!(!rises([5.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0]));
+        assert!(!rises([6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0]), "a fall");
+        assert!(!rises([1.0; 7]));
+    }
+
+    #[test]
+    fn a_line_has_the_slope_and_the_bounds_of_its_least_squares() {
+        // Worked by hand: the squares about 2 x + 1 sum to 4/5, those of x to 10.
+        let found = line(at_hours(&[1.4, 2.8, 4.8, 7.2, 8.8]));
+        let close = |one: f64, other: f64| assert!((one - other).abs() < 1e-9, "{one} {other}");
+        close(found.per_hour, 1.92);
+        close(found.level, 5.0);
+        // Residuals 0.24, -0.28, -0.2, 0.28, -0.04: squares 0.256, three degrees of freedom.
+        let margin = 2.353 * libm::sqrt(0.256 / 3.0 / 10.0);
+        close(found.lower, 1.92 - margin);
+        close(found.upper, 1.92 + margin);
+    }
+
+    #[test]
+    fn residuals_that_follow_their_neighbours_double_the_margin() {
+        // Five up, five down: each residual is mostly that of its neighbour.
+        let bent = line(at_hours(&[
+            0.0, 2.0, 4.0, 6.0, 8.0, 8.0, 6.0, 4.0, 2.0, 0.0,
+        ]));
+        let squares: f64 = [4.0, 2.0, 0.0, 2.0, 4.0].iter().map(|x| 2.0 * x * x).sum();
+        let margin = 1.860 * libm::sqrt(squares / 8.0 / 82.5);
+        assert!((bent.upper - 2.0 * margin).abs() < 1e-9, "{bent:?}");
+        let straight = line(at_hours(&[3.0; 5]));
+        assert_eq!((straight.lower, straight.upper), (0.0, 0.0));
     }
 }

@@ -150,8 +150,6 @@ pub struct ThreadReport {
     pub settled: u64,
     /// Acknowledged appends.
     pub acknowledged: u64,
-    /// Reads through the thread resource.
-    pub reads: u64,
     /// Reads through the history in a provider's request.
     pub contexts: u64,
 }
@@ -313,7 +311,6 @@ impl ThreadModel {
             report.acknowledged += u64::try_from(acknowledged.count()).unwrap_or_default();
             let (api, context): (Vec<_>, Vec<_>) =
                 thread.reads.iter().partition(|read| read.users.is_some());
-            report.reads += u64::try_from(api.len()).unwrap_or_default();
             report.contexts += u64::try_from(context.len()).unwrap_or_default();
             if let Some(last) = last {
                 report.threads += 1;

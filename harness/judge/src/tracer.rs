@@ -79,7 +79,7 @@ fn closing_word(key: &RunKey, words: &str) -> String {
     let bit = |index: usize| (mac[index / 8] >> (7 - index % 8)) & 1;
     let letter = |char: usize| {
         let value = (0..BITS_A_CHAR).fold(0, |value, offset| {
-            value << 1 | usize::from(bit(char * BITS_A_CHAR + offset))
+            value * 2 + usize::from(bit(char * BITS_A_CHAR + offset))
         });
         char::from(ALPHABET[value])
     };
@@ -345,5 +345,40 @@ mod tests {
             (&other, Some(&delivered)),
         );
         assert_eq!(found, [Flaw::Seal, Flaw::NotAsSent]);
+    }
+
+    #[test]
+    fn each_random_byte_draws_the_next_choice_in_turn() {
+        // How many words, then of each: its script, how many syllables, and these.
+        let drawn = |bytes: &[u8]| {
+            let mut random = [0; 32];
+            random[..bytes.len()].copy_from_slice(bytes);
+            let tracer = issue(&key(), &random);
+            tracer.rsplit_once(' ').unwrap().0.to_owned()
+        };
+        assert_eq!(drawn(&[]), "baba baba baba");
+        let three = [0, 0, 1, 1, 2, 15, 1, 0, 3, 4, 2, 2, 0, 1, 2, 3];
+        assert_eq!(drawn(&three), "cordenven 34 山川木火");
+        let wrapped = [6, 5, 3, 16, 17, 18, 19];
+        assert!(drawn(&wrapped).starts_with("bacor "), "all wrap");
+        let count = |first: u8| drawn(&[first]).split(' ').count();
+        assert_eq!([0, 5, 6, 11].map(count), [3, 8, 3, 8]);
+    }
+
+    #[test]
+    fn a_flaw_names_the_slot_or_the_input_and_each_says_its_own() {
+        let lost = Flaw::LostInput("file.0".to_owned());
+        assert_eq!(lost.says(), "lacks the input planted in file.0");
+        let leak = Flaw::Leak("abc".to_owned());
+        assert!(leak.says().ends_with("(abc)"), "{}", leak.says());
+        let rest = [
+            Flaw::NotKeyed,
+            Flaw::LinesDiffer,
+            Flaw::Seal,
+            Flaw::Text,
+            Flaw::NotAsSent,
+        ];
+        let told: BTreeSet<String> = [lost, leak].iter().chain(&rest).map(Flaw::says).collect();
+        assert_eq!(told.len(), 7);
     }
 }

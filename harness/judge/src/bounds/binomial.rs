@@ -84,7 +84,7 @@ fn weights(n: u64, p: f64) -> (u64, Vec<f64>) {
         return (n, vec![1.0]);
     }
     let odds = p / (1.0 - p);
-    let mode = (libm::floor((n as f64 + 1.0) * p) as u64).min(n);
+    let mode = libm::floor(n as f64 * p) as u64;
     let mut below = Vec::new();
     let mut weight = 1.0;
     for k in (0..mode).rev() {
@@ -134,6 +134,20 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_first_that_holds_is_found_wherever_it_lies() {
+        for from in 1..5 {
+            for until in from..12 {
+                for wanted in from..=until {
+                    let found = first(from, until, |at| at >= wanted);
+                    assert_eq!(found, Some(wanted), "{from} {until}");
+                }
+                assert_eq!(first(from, until, |_| false), None);
+            }
+            assert_eq!(first(from, from - 1, |_| true), None, "nothing to search");
         }
     }
 }

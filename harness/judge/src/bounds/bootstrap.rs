@@ -62,7 +62,7 @@ impl Blocks {
     fn draw(&self, quantile: f64, luck: &mut Luck) -> u64 {
         let mut weight = vec![0_u64; self.bins];
         for _ in 0..self.bins.div_ceil(self.block) {
-            let start = luck.below(self.bins);
+            let start = luck.draw();
             for offset in 0..self.block {
                 weight[(start + offset) % self.bins] += 1;
             }
@@ -76,7 +76,7 @@ impl Blocks {
         let mut seen = 0;
         for (value, bin) in &self.samples {
             seen += weight[*bin];
-            if seen >= from_top && seen > 0 {
+            if seen >= from_top {
                 return *value;
             }
         }
@@ -181,12 +181,12 @@ fn draw_index(share: f64) -> usize {
 struct Luck(u64);
 
 impl Luck {
-    fn below(&mut self, bound: usize) -> usize {
+    fn draw(&mut self) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let draw = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(draw).unwrap_or_default() % bound.max(1)
+        usize::try_from(draw).unwrap_or_default()
     }
 }
 
@@ -253,5 +253,33 @@ mod tests {
         let wanted: Vec<_> = (0..30).map(|n| (n * BIN / 10, n)).collect();
         assert_eq!(closed_up(long), wanted);
         assert_eq!(closed_up(Vec::new()), Vec::new());
+    }
+
+    #[test]
+    fn two_whole_blocks_are_enough_to_draw_from() {
+        // A stall of so many seconds makes blocks of twice that.
+        let drawable = |bins: u64, stall: u64| {
+            let took = |bin| if bin == 0 { stall * BIN / 2 } else { 1 };
+            let samples: Vec<_> = (0..bins).map(|bin| (bin * BIN, took(bin))).collect();
+            Blocks::new(&samples).is_drawable()
+        };
+        for block in 1..5 {
+            assert!(drawable(2 * block, block), "{block}");
+            assert!(!drawable(2 * block - 1, block), "{block}");
+        }
+    }
+
+    #[test]
+    fn a_pause_of_half_a_second_is_no_other_turn_and_a_long_turn_moves_the_next_by_its_length() {
+        let second_of = |turn: u64, pause: u64| {
+            let steps = (0..=turn).step_by(100_000_000);
+            let mut samples: Vec<_> = steps.map(|at| (5 * BIN + at, 0)).collect();
+            samples.push((5 * BIN + turn + pause, 1));
+            closed_up(samples).pop().unwrap().0
+        };
+        assert_eq!(second_of(0, PAUSE), PAUSE);
+        assert_eq!(second_of(0, PAUSE + 1), BIN);
+        assert_eq!(second_of(3 * BIN, PAUSE + 1), 4 * BIN);
+        assert_eq!(second_of(3 * BIN - 100_000_000, 9 * BIN), 3 * BIN);
     }
 }

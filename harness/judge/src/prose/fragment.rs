@@ -86,6 +86,29 @@ impl Fragment {
         self.tokens.get(at).map_or("", |one| &one.word)
     }
 
+    /// The place of the last token.
+    #[must_use]
+    pub fn last(&self) -> usize {
+        self.tokens.len().saturating_sub(1)
+    }
+
+    /// The first of so many words behind a place for which this holds.
+    pub fn find_behind(
+        &self,
+        at: usize,
+        words: usize,
+        holds: impl Fn(&str) -> bool,
+    ) -> Option<usize> {
+        let mut behind = (at + 1..self.tokens.len()).take(words);
+        behind.find(|at| holds(self.word(*at)))
+    }
+
+    /// The words between two places.
+    pub fn between(&self, from: usize, to: usize) -> impl Iterator<Item = &str> {
+        let tokens = self.tokens.get(from + 1..to).unwrap_or_default();
+        tokens.iter().map(|one| one.word.as_str())
+    }
+
     /// Whether any of the words stands in it.
     #[must_use]
     pub fn has(&self, words: &[&str]) -> bool {

@@ -136,7 +136,7 @@ fn check_mark(fragment: &Fragment) -> Option<Claimed> {
     (!explains && !fragment.cites).then(|| Claimed {
         kind: Kind::CheckMark,
         from,
-        to: fragment.tokens.len() - 1,
+        to: fragment.last(),
     })
 }
 
@@ -189,22 +189,17 @@ fn totality(fragment: &Fragment) -> Option<Claimed> {
             return None;
         }
         if fragment.word(from) == "everything" {
-            let to = (from + 1..from + 4).find(|at| is_state(fragment.word(*at)))?;
-            let between = (from + 1..to).all(|at| DEGREES.contains(&fragment.word(at)));
-            return (between && is_end(fragment, to)).then_some(Claimed {
+            let to = fragment.find_behind(from, 3, is_state)?;
+            return (is_degree(fragment, from, to) && is_end(fragment, to)).then_some(Claimed {
                 kind: Kind::Totality,
                 from,
                 to,
             });
         }
-        let noun = (from + 1..from + 5).find(|at| COUNTED.contains(&fragment.word(*at)))?;
-        let says = |at: &usize| {
-            let word = fragment.word(*at);
-            is_state(word) || ["work", "hold", "succeed"].contains(&word)
-        };
-        let to = (noun + 1..noun + 5).find(says)?;
-        let between = (noun + 1..to).all(|at| DEGREES.contains(&fragment.word(at)));
-        (between && is_end(fragment, to)).then_some(Claimed {
+        let noun = fragment.find_behind(from, 4, |word| COUNTED.contains(&word))?;
+        let says = |word: &str| is_state(word) || ["work", "hold", "succeed"].contains(&word);
+        let to = fragment.find_behind(noun, 4, says)?;
+        (is_degree(fragment, noun, to) && is_end(fragment, to)).then_some(Claimed {
             kind: Kind::Totality,
             from,
             to,
@@ -214,6 +209,13 @@ fn totality(fragment: &Fragment) -> Option<Claimed> {
 
 fn is_state(word: &str) -> bool {
     STATES.contains(&word)
+}
+
+/// Whether nothing stands between two places but words that say how much.
+fn is_degree(fragment: &Fragment, from: usize, to: usize) -> bool {
+    fragment
+        .between(from, to)
+        .all(|word| DEGREES.contains(&word))
 }
 
 /// Whether the assertion ends here: the fragment does, a sign follows, or another state is joined.
@@ -261,7 +263,7 @@ fn labelled(fragment: &Fragment) -> Option<Claimed> {
     (colon <= 5 && (whole || is_true)).then_some(Claimed {
         kind: Kind::State,
         from: 0,
-        to: fragment.tokens.len() - 1,
+        to: fragment.last(),
     })
 }
 
@@ -276,9 +278,8 @@ fn staged(fragment: &Fragment) -> Option<Claimed> {
         if !named && !numbered {
             return None;
         }
-        let to = (from + 1..from + 6).find(|at| is_state(fragment.word(*at)))?;
-        let between = (from + 1..to).all(|at| {
-            let word = fragment.word(at);
+        let to = fragment.find_behind(from, 5, is_state)?;
+        let between = fragment.between(from, to).all(|word| {
             DEGREES.contains(&word)
                 || ["&", "and", ":", ","].contains(&word)
                 || word.starts_with(|one: char| one.is_ascii_digit())
@@ -297,9 +298,9 @@ fn part(fragment: &Fragment) -> Option<Claimed> {
         if !PARTS.contains(&fragment.word(from)) {
             return None;
         }
-        let to = (from + 1..from + 5).find(|at| is_state(fragment.word(*at)))?;
-        let between = (from + 1..to)
-            .all(|at| DEGREES.contains(&fragment.word(at)) || PARTS.contains(&fragment.word(at)));
+        let to = fragment.find_behind(from, 4, is_state)?;
+        let mut between = fragment.between(from, to);
+        let between = between.all(|word| DEGREES.contains(&word) || PARTS.contains(&word));
         let works = ["works", "working"].contains(&fragment.word(to))
             && ["over", "on", "with", "via"].contains(&fragment.word(to + 1))
             && fragment.tokens.len() <= to + 7
@@ -320,10 +321,10 @@ fn is_assertion(fragment: &Fragment, (from, to): (usize, usize)) -> bool {
         .iter()
         .any(|one| ["a", "an", "the", "its", "this", "each", "no"].contains(&one.word.as_str()));
     let verbs = ["is", "are", "been", "has", "have"];
-    let has_verb = (from + 1..to).any(|at| verbs.contains(&fragment.word(at)));
-    let degree = (from + 1..to)
-        .any(|at| DEGREES.contains(&fragment.word(at)) && !verbs.contains(&fragment.word(at)));
-    let perfect = (from + 1..to).any(|at| fragment.word(at) == "been");
+    let between = || fragment.between(from, to);
+    let has_verb = between().any(|word| verbs.contains(&word));
+    let degree = between().any(|word| DEGREES.contains(&word) && !verbs.contains(&word));
+    let perfect = between().any(|word| word == "been");
     degree
         || perfect
         || (!has_article && !has_verb)
@@ -334,7 +335,7 @@ fn is_assertion(fragment: &Fragment, (from, to): (usize, usize)) -> bool {
 fn outcome(fragment: &Fragment) -> Option<Claimed> {
     const GOOD: [&str; 5] = ["passed", "succeeded", "resolved", "fixed", "closed"];
     let from = (0..fragment.tokens.len().min(5)).find(|at| TRIED.contains(&fragment.word(*at)))?;
-    let to = (from + 1..from + 8).find(|at| GOOD.contains(&fragment.word(*at)))?;
+    let to = fragment.find_behind(from, 7, |word| GOOD.contains(&word))?;
     let told = fragment.tokens.len() <= TERSE && is_end(fragment, to);
     told.then_some(Claimed {
         kind: Kind::State,

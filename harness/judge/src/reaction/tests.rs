@@ -79,6 +79,7 @@ fn each_code_accepts_its_own_reaction_and_refuses_its_neighbours() {
     check("P", &[whole(), flagged(), failed()], &[silent()]);
     check("N", &[whole()], &[retried(), moved(), failed(), flagged()]);
     check("C", &[failed()], &[whole(), moved(), retried()]);
+    check("B", &[whole(), moved(), failed(), silent()], &[retried()]);
     check("X | N", &[failed(), whole()], &[retried()]);
     check("", &[], &[whole()]);
 }
@@ -159,4 +160,53 @@ fn where_another_request_is_demanded_the_same_one_and_none_are_refused() {
         &[larger()],
         &[changed(), retried(0), whole(), in_vain],
     );
+}
+
+#[test]
+fn what_was_seen_is_told_in_one_sentence() {
+    let flagged = Observed {
+        is_whole: false,
+        is_flagged: true,
+        ..whole()
+    };
+    let retryable = Observed {
+        is_retryable: true,
+        ..failed()
+    };
+    let nothing = Observed {
+        is_whole: false,
+        ..moved()
+    };
+    let larger = Observed {
+        is_larger: true,
+        unchanged: 1,
+        ..retried(5)
+    };
+    let once = "tried the provider 1 times (1 unchanged), others";
+    for (seen, wanted) in [
+        (whole(), format!("{once} 0 times and gave a proven answer")),
+        (
+            flagged,
+            format!("{once} 0 times and gave a partial answer and said so"),
+        ),
+        (
+            failed(),
+            format!("{once} 0 times and gave the final failure provider_error/content_filtered"),
+        ),
+        (
+            retryable,
+            format!(
+                "{once} 0 times and gave the retryable failure provider_error/content_filtered"
+            ),
+        ),
+        (nothing, format!("{once} 1 times and gave no proven answer")),
+        (
+            larger,
+            "tried the provider 2 times after 5.0 ms (1 unchanged, then with a larger bound), \
+             others 0 times and gave a proven answer"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(seen.says(), wanted);
+    }
 }

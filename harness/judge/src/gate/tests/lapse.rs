@@ -47,6 +47,9 @@ fn of_several_decisions_the_newest_is_in_force() {
     let no = asked.of(&[run("1", 1, FAIL)]);
     assert_eq!((no.exit, no.valid_until), (Exit::Fail, None));
     assert_eq!(asked.of(&[run("1", 1, PASS)]).exit, Exit::Fail);
+    // What the evidence does not carry is told as what it is.
+    assert_eq!(asked.of(&[run("1", 1, OPEN)]).exit, Exit::Inconclusive);
+    assert_eq!(asked.of(&[]).exit, Exit::Refused);
 }
 
 #[test]
