@@ -82,3 +82,27 @@ fn a_rule_is_what_its_own_check_and_floor_say_and_inconclusive_without_them() {
     assert_eq!(judged.verdict, Fail);
     assert_eq!(judged.because, ["V.6/denied Fail"]);
 }
+
+#[test]
+fn a_claim_lets_be_what_is_open_for_reasons_it_tolerates_and_nothing_else() {
+    let of = |criterion: &str, verdict, reasons: &[Reason]| Finding {
+        verdict,
+        reasons: reasons.to_vec(),
+        ..blank(criterion)
+    };
+    let tolerated = |finding: Finding| small().tolerated(&[finding]);
+    use Reason::{BelowFloor, RigLimit};
+    use Verdict::{Fail, Inconclusive, Pass};
+    assert_eq!(tolerated(of("V.1", Inconclusive, &[BelowFloor])), ["V.1"]);
+    for other in [
+        of("V.2", Inconclusive, &[BelowFloor]),
+        of("V.1", Inconclusive, &[BelowFloor, RigLimit]),
+        of("V.1", Inconclusive, &[]),
+        of("V.1", Fail, &[BelowFloor]),
+        of("V.1", Pass, &[]),
+    ] {
+        assert_eq!(tolerated(other.clone()), [""; 0], "{other:?}");
+    }
+    let two = [of("V.2", Pass, &[]), of("V.1", Inconclusive, &[BelowFloor])];
+    assert_eq!(small().tolerated(&two), ["V.1"]);
+}

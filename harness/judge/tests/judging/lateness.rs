@@ -68,6 +68,8 @@ fn what_is_too_slow_with_the_generators_lateness_alone_fails_nobody() {
     let late = 8 * S;
     let rows = [
         ((most, late, MS), (Verdict::Fail, None)),
+        // What the generator may be late by is not taken off.
+        ((most, most, line - most), (Verdict::Fail, None)),
         (
             (late, late, MS),
             (Verdict::Inconclusive, Some(Reason::RigLimit)),

@@ -23,6 +23,7 @@ mod ground;
 mod journal;
 mod lateness;
 mod mutation;
+mod proof;
 mod recovery;
 mod security;
 mod several;

@@ -1,11 +1,11 @@
 //! What is counted where: transports and refusals one by one, repeats by their kind.
 
-use exai_judge::Finding;
 use exai_judge::observation::Event;
-use exai_judge::operation::{ProofKind, Repeat, Transport};
+use exai_judge::operation::{Planted, ProofKind, Repeat, StructuredSeen, Transport};
+use exai_judge::{Call, Finding, hex, tracer};
 
 use super::{PROFILE, good};
-use crate::world::{Ask, S, all_built};
+use crate::world::{Ask, S, World, all_built, key};
 
 fn seen(finding: &Finding, id: &str) -> u64 {
     let floor = finding.floors.iter().find(|floor| floor.id == id);
@@ -71,4 +71,170 @@ fn a_proven_repeat_counts_for_its_kind_alone() {
         let finding = world.finding(&criteria, PROFILE, "V.1");
         assert_eq!(kinds.map(|kind| seen(&finding, kind)), wanted);
     }
+}
+
+/// How many proven answers the headline tells of.
+fn proven(world: &World) -> usize {
+    let finding = world.finding(&all_built(), PROFILE, "V.1");
+    let count = finding.headline.split(' ').next();
+    count.unwrap().parse().unwrap()
+}
+
+#[test]
+fn neither_an_unproven_nor_a_stolen_nor_a_tainted_answer_counts() {
+    let criteria = all_built();
+    let all = proven(&good(&criteria));
+    let added = |change: &dyn Fn(&mut World, Call)| {
+        let mut world = good(&criteria);
+        let call = world.keyed(&Ask::new("V.1", 19 * S));
+        change(&mut world, call);
+        proven(&world) - all
+    };
+    let record = |world: &mut World, call| {
+        world.record(call);
+    };
+    assert_eq!(added(&record), 1);
+    let unproven = |world: &mut World, call| {
+        world.record(Call {
+            proof: ProofKind::None,
+            ..call
+        });
+    };
+    assert_eq!(added(&unproven), 0);
+    let stolen = |world: &mut World, call: Call| {
+        world.record(call.clone());
+        world.record(Call { op: 9_999, ..call });
+    };
+    assert_eq!(added(&stolen), 1);
+    let tainted = |world: &mut World, call: Call| {
+        let rig = Event::Rig {
+            what: "cpu".to_owned(),
+            until: call.done_at,
+            detail: String::new(),
+        };
+        world.push(call.sent_at, rig);
+        world.record(call);
+    };
+    assert_eq!(added(&tainted), 0);
+}
+
+#[test]
+fn a_refusal_counts_when_it_is_right_and_the_rig_was_well() {
+    let counted = |category: &str, is_tainted: bool| {
+        let criteria = all_built();
+        let mut world = good(&criteria);
+        let ask = Ask {
+            tool: "no_such_tool".to_owned(),
+            ..Ask::new("V.1", 19 * S)
+        };
+        let mut call = world.refused(&ask, category);
+        call.proof = ProofKind::Refusal {
+            category: "client_error".to_owned(),
+        };
+        if is_tainted {
+            let rig = Event::Rig {
+                what: "cpu".to_owned(),
+                until: call.done_at,
+                detail: String::new(),
+            };
+            world.push(call.sent_at, rig);
+        }
+        let id = format!("unknown_tool.{}", call.transport.name());
+        world.record(call);
+        seen(&world.finding(&criteria, PROFILE, "V.1"), &id)
+    };
+    assert_eq!(counted("client_error", false), 2);
+    assert_eq!(counted("client_error", true), 1);
+    assert_eq!(counted("server_error", false), 1);
+    assert_eq!(counted("server_error", true), 1);
+}
+
+#[test]
+fn late_slots_and_how_the_provider_gave_the_answer_are_counted_apart() {
+    let criteria = all_built();
+    let counted = |slots: &[&str], stream: bool| {
+        let mut world = good(&criteria);
+        let ask = Ask::new("V.1", 19 * S);
+        let call = world.keyed(&ask);
+        let op = world.record(call);
+        world.entry(op).stream = stream;
+        let more = slots.iter().map(|&slot| Planted {
+            slot: slot.to_owned(),
+            text: world.tracer(slot),
+        });
+        let more: Vec<Planted> = more.collect();
+        let ProofKind::Keyed { tracers, .. } = &mut world.call(op).proof else {
+            panic!("keyed")
+        };
+        tracers.extend(more);
+        let tracers = tracers.clone();
+        let texts = tracers.iter().map(|planted| planted.text.clone());
+        let entry = world.entry(op);
+        entry.tracers = texts.collect();
+        let served = entry.clone();
+        let text = tracer::answer_text(&key(), &served, "Prose.");
+        let call = world.call(op);
+        call.answers = tracer::read_answer(&text).into_iter().collect();
+        for observation in &mut world.out {
+            if let Event::Delivered(delivered) = &mut observation.event
+                && delivered.seq == served.seq
+            {
+                delivered.answer_sha256 = Some(hex::sha256(text.as_bytes()));
+            }
+        }
+        let finding = world.finding(&criteria, PROFILE, "V.1");
+        ["slot_file", "slot_turn", "whole", "streamed"].map(|id| seen(&finding, id))
+    };
+    let chats = 6 * u64::try_from(Transport::ALL.len()).unwrap();
+    assert_eq!(counted(&[], false), [0, 0, chats + 1, 0]);
+    assert_eq!(counted(&[], true), [0, 0, chats, 1]);
+    assert_eq!(counted(&["file.1"], false), [1, 0, chats + 1, 0]);
+    assert_eq!(counted(&["turn.6"], true), [0, 1, chats, 1]);
+    assert_eq!(counted(&["file.0", "turn.5"], true), [0, 0, chats, 1]);
+}
+
+#[test]
+fn an_answer_proven_from_structured_content_counts_for_its_tool_and_fills_no_cell() {
+    let criteria = all_built();
+    let mut world = good(&criteria);
+    let all = proven(&world);
+    for shown in [true, false] {
+        let mut call = world.keyed(&Ask {
+            phase: "structured".to_owned(),
+            ..Ask::new("V.1", 19 * S)
+        });
+        call.structured = shown.then(|| StructuredSeen {
+            answers: call.answers.clone(),
+            ..StructuredSeen::default()
+        });
+        world.record(call);
+    }
+    let finding = world.finding(&criteria, PROFILE, "V.1");
+    assert_eq!(seen(&finding, "structured.chat"), 1);
+    assert_eq!(seen(&finding, "structured.analyze"), 0);
+    assert_eq!(proven(&world), all);
+}
+
+#[test]
+fn a_cell_counts_its_own_tool_over_its_own_transport_through_its_own_provider() {
+    let criteria = all_built();
+    let mut world = good(&criteria);
+    let first = world.ops("V.1")[0];
+    let call = world.call(first).clone();
+    let (transport, tool) = (call.transport.name(), call.tool);
+    let before = world.finding(&criteria, PROFILE, "V.1");
+    world.chat(&Ask {
+        transport: call.transport,
+        ..Ask::new("V.1", 19 * S)
+    });
+    let after = world.finding(&criteria, PROFILE, "V.1");
+    let more: Vec<&str> = before
+        .floors
+        .iter()
+        .zip(&after.floors)
+        .filter(|(old, new)| old.id.starts_with("cell.") && old.seen != new.seen)
+        .map(|(_, new)| new.id.as_str())
+        .collect();
+    let cell = format!("cell.{tool}.{transport}");
+    assert_eq!(more, [cell.clone(), format!("{cell}.kimi")]);
 }
