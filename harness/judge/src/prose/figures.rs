@@ -81,12 +81,14 @@ pub(super) fn claims(fragment: &Fragment) -> Vec<Claimed> {
 fn crowd(fragment: &Fragment) -> Option<Claimed> {
     (0..fragment.tokens.len()).find_map(|from| {
         let bears = ["handles", "sustains", "serves", "carries"].contains(&fragment.word(from));
-        let counted = number(fragment.word(from + 1).trim_end_matches('+')).is_some();
-        let together = ["concurrent", "simultaneous", "parallel"];
-        (bears && counted && together.contains(&fragment.word(from + 2))).then_some(Claimed {
+        let counted = number(fragment.word(from + 1)).is_some();
+        let more = usize::from(fragment.word(from + 2) == "+");
+        let how = from + 2 + more;
+        let together = ["concurrent", "simultaneous", "parallel"].contains(&fragment.word(how));
+        (bears && counted && together).then_some(Claimed {
             kind: Kind::Figure,
             from,
-            to: from + 3,
+            to: how + 1,
         })
     })
 }
@@ -222,7 +224,7 @@ fn figure(fragment: &Fragment) -> Option<Claimed> {
     Some(Claimed {
         kind: Kind::Figure,
         from: from.min(metric),
-        to: (from + 1).max(metric).min(fragment.tokens.len() - 1),
+        to: (from + 1).max(metric),
     })
 }
 

@@ -143,3 +143,33 @@ fn a_figure_is_a_number_with_its_unit_within_six_words_of_a_metric() {
         ("latency 12cats", &[]),
     ]);
 }
+
+#[test]
+fn a_crowd_is_so_many_at_once_that_something_bears() {
+    holds(&[
+        (
+            "The server handles 150+ concurrent calls today",
+            &[("figure", "handles 150 + concurrent calls")],
+        ),
+        (
+            "It sustains 9 parallel calls",
+            &[("figure", "sustains 9 parallel calls")],
+        ),
+        ("It sees 9 parallel calls", &[]),
+        ("It handles many parallel calls", &[]),
+        ("It handles 9 good calls", &[]),
+        ("It handles parallel calls", &[]),
+    ]);
+}
+
+#[test]
+fn a_number_and_its_unit_may_be_one_word() {
+    holds(&[
+        ("latency 1.5s", &[("figure", "latency 1.5s")]),
+        ("latency 1,500ms", &[("figure", "latency 1,500ms")]),
+        ("latency 15 ms", &[("figure", "latency 15 ms")]),
+        ("latency s1.5", &[]),
+        ("latency 15", &[]),
+        ("9 ms latency", &[("figure", "9 ms latency")]),
+    ]);
+}
