@@ -267,7 +267,7 @@ impl<'a> Storage<'a> {
             tally.trial(false, place, (*seconds > most).then_some(says));
         }
         for (fault, (right, wrong)) in &self.unhealed {
-            let is_lost = *right == 0 && *wrong > 0;
+            let is_lost = *right == 0;
             let says =
                 format!("after {fault} the store was never reached again: {wrong} calls failed");
             let place = Place::Moment(self.brief.ground.summary.until, "clients");

@@ -296,9 +296,5 @@ fn waiver(question: &Question<'_>, row: &Row) -> Option<Waiver> {
         .checks
         .iter()
         .any(|check| check.verdict != Verdict::Pass && question.never_waived.contains(&check.id));
-    let is_touched = row
-        .refusal
-        .as_ref()
-        .is_some_and(|refusal| !refusal.why.is_absence());
-    (!is_touched && !is_barred).then(|| found.clone())
+    (!is_barred).then(|| found.clone())
 }

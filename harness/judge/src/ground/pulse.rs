@@ -84,4 +84,16 @@ mod tests {
             assert_eq!(found, Vec::from_iter(wanted), "{beats:?}");
         }
     }
+
+    #[test]
+    fn a_silence_that_only_touches_the_phases_taints_nothing_in_them() {
+        let beats = [0, 10, 15, 20, 30];
+        for (phases, wanted) in [
+            ((10, 20), vec![]),
+            ((9, 20), vec![(0, 10)]),
+            ((10, 21), vec![(20, 30)]),
+        ] {
+            assert_eq!(silences(&beats, phases), wanted, "{phases:?}");
+        }
+    }
 }

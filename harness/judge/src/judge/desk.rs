@@ -68,7 +68,6 @@ impl Desk<'_> {
     fn show(&self, observation: &Observation, bench: &mut [Seat<'_>]) {
         let (from, until) = match &observation.event {
             Event::Call(call) => (call.intended_at.min(call.sent_at), call.done_at),
-            Event::Load(load) => (load.from, load.until),
             _ => (observation.at, observation.at),
         };
         let seen = Seen {

@@ -213,7 +213,7 @@ impl Reader {
         match starts {
             Start::Text => {
                 self.paragraph.extend(placed);
-                self.paragraph.push((' ', number, line.chars().count() + 1));
+                self.paragraph.push((' ', number, 0));
             }
             Start::Heading => {
                 self.terse = true;
@@ -223,7 +223,7 @@ impl Reader {
             Start::Item => {
                 self.terse = true;
                 self.paragraph = placed;
-                self.paragraph.push((' ', number, line.chars().count() + 1));
+                self.paragraph.push((' ', number, 0));
             }
             Start::Row => self.row(&placed),
         }
@@ -251,7 +251,6 @@ impl Reader {
     /// The line's characters, with everything that is no prose blanked out.
     fn masked(&mut self, line: &str, number: usize) -> Vec<Placed> {
         let mut characters: Vec<char> = line.chars().collect();
-        let text: String = characters.iter().collect();
         let mut at = 0;
         while at < characters.len() {
             let rest: String = characters[at..].iter().take(4).collect();
@@ -272,7 +271,7 @@ impl Reader {
                     .iter()
                     .take_while(|one| !one.is_whitespace());
                 Some(at + length.count())
-            } else if rest.starts_with('<') && text.contains('>') {
+            } else if rest.starts_with('<') {
                 find(&characters, at, ">")
             } else {
                 None

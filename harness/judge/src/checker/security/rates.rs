@@ -28,8 +28,6 @@ struct Offer {
     accepted: Vec<Accepted>,
     refused: Vec<u64>,
     sent: u64,
-    first: Option<u64>,
-    last: u64,
 }
 
 impl Rates {
@@ -72,12 +70,6 @@ impl Rates {
             .entry(who)
             .or_default();
         offer.sent += 1;
-        offer.first = Some(
-            offer
-                .first
-                .map_or(call.sent_at, |first| first.min(call.sent_at)),
-        );
-        offer.last = offer.last.max(call.sent_at);
         if is_limited {
             offer.refused.push(call.done_at);
         } else if call.outcome == Outcome::Ok {

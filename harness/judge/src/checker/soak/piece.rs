@@ -150,3 +150,33 @@ pub(super) fn length(piece: &[Point]) -> u64 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(tenths: &[u64]) -> Vec<Point> {
+        let point = |tenth: &u64| Point {
+            at: tenth * SECOND / 10,
+            pid: 1,
+            resident: 0,
+            descriptors: 0,
+        };
+        tenths.iter().map(point).collect()
+    }
+
+    #[test]
+    fn a_sample_answers_for_one_second_and_half_a_second_is_no_step() {
+        for (tenths, missed) in [
+            (vec![], vec![]),
+            (vec![200, 210, 220], vec![]),
+            (vec![200, 214], vec![]),
+            (vec![200, 215], vec![21]),
+            (vec![200, 230], vec![21, 22]),
+            (vec![203, 240, 250, 271], vec![21, 22, 23, 26]),
+        ] {
+            let found = uncovered(&points(&tenths));
+            assert_eq!(found, missed.into_iter().collect(), "{tenths:?}");
+        }
+    }
+}

@@ -95,7 +95,7 @@ impl<'a> Stream<'a> {
         };
         let begin = first.at.div_ceil(SECOND);
         let whole = piece::length(piece) / SECOND / MINUTE_S;
-        let all = (0..self.kinds.len()).fold(0, |bits: u64, kind| bits | 1 << kind);
+        let all: u64 = (1 << self.kinds.len()) - 1;
         let is_good = |minute: &u64| {
             let from = begin + minute * MINUTE_S;
             let seconds = self.seconds.range(from..from + MINUTE_S);

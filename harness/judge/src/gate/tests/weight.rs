@@ -164,3 +164,27 @@ fn a_row_is_named_with_its_store_where_the_claim_names_stores() {
     let labels: Vec<_> = asked.of(&[]).rows.iter().map(Row::label).collect();
     assert_eq!(labels, ["V.1", "V.4 on redis"]);
 }
+
+#[test]
+fn a_run_that_did_not_judge_the_criterion_says_nothing_of_why_it_is_missing() {
+    let mut asked = asked();
+    asked.claim.drivers = vec!["container".to_owned()];
+    asked.claim.criteria = vec!["V.4".to_owned()];
+    let mut newer = Exhibit {
+        server: "b".repeat(64),
+        ..run("newer", 1, PASS)
+    };
+    newer.findings.pop();
+    let told = asked.of(&[run("older", 2, PASS), newer]).reasons.remove(0);
+    assert!(told.contains("older is a quick run on embedded"), "{told}");
+}
+
+#[test]
+fn a_failure_that_is_the_last_word_is_told_in_its_own() {
+    let failed = asked().of(&[run("1", 3, PASS), run("2", 1, FAIL)]);
+    assert_eq!(failed.reasons, ["V.4 Fail: a headline"]);
+    let since = asked().of(&[run("2", 3, FAIL), run("1", 1, PASS)]);
+    let told = "V.4 Fail: 2 failed it on this build with seed 2; what passed since stands after \
+                a green replay of its seed, and 3 passes in a row with fresh seeds (1 so far)";
+    assert_eq!(since.reasons, [told]);
+}

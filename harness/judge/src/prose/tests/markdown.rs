@@ -65,6 +65,8 @@ fn fences_end_with_their_own_sign() {
 fn comments_code_links_and_tags_are_no_prose() {
     assert_eq!(places("<!-- x --> All tests passing"), said(1, 12));
     assert_eq!(places("<!-- x\nAll tests passing\n--> x"), []);
+    assert_eq!(places("<!-- x\n\nAll tests passing.\n\n-->"), []);
+    assert_eq!(places("<!-- a > All tests passing. -->"), []);
     let after = "<!-- x\nAll tests passing\n-->\n\nAll tests passing";
     assert_eq!(places(after), said(5, 1));
     assert_eq!(places("`All tests passing` it prints"), []);
@@ -78,6 +80,7 @@ fn comments_code_links_and_tags_are_no_prose() {
     assert_eq!(places("see http://x production-ready").len(), 1);
     assert_eq!(places("<a production-ready> it is"), []);
     assert_eq!(places("1 < 2 production-ready").len(), 1);
+    assert_eq!(places("production-ready > all else").len(), 1);
 }
 
 #[test]
@@ -137,4 +140,11 @@ fn words_keep_what_stands_inside_them() {
     assert_eq!(told("✅ a- b").as_deref(), Some("✅ a b"));
     assert_eq!(told("✅ *a* _b_ \"c\"").as_deref(), Some("✅ a b c"));
     assert_eq!(told("✅ a\nb").as_deref(), Some("✅ a b"));
+}
+
+#[test]
+fn a_sentence_begins_behind_the_sign_of_the_one_before() {
+    let found = places("We saw it. Zero errors over 3 hours");
+    assert_eq!(found, [(1, 12, "Zero errors".to_owned())]);
+    assert_eq!(places("We saw zero errors over 3 hours"), []);
 }

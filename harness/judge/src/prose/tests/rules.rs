@@ -278,3 +278,34 @@ fn behaviour_is_claimed_in_a_breath_and_a_graver_claim_swallows_a_state() {
         ("production", &[]),
     ]);
 }
+
+#[test]
+fn a_label_may_say_how_much_and_carry_signs_and_marks() {
+    holds(&[
+        ("Status: now active", &[("state", "Status : now active")]),
+        (
+            "Status: active, healthy",
+            &[("state", "Status : active , healthy")],
+        ),
+        ("Status: now, active", &[("state", "Status : now , active")]),
+    ]);
+    let marked = read("Status: active ✅");
+    let kinds: Vec<_> = marked.iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, [Kind::CheckMark], "the graver of two");
+}
+
+#[test]
+fn words_are_looked_for_behind_a_place_and_no_further_than_told() {
+    let fragment = crate::prose::fragment::fragments("one two three four").remove(0);
+    let find = |at, words, wanted: &str| fragment.find_behind(at, words, |word| word == wanted);
+    assert_eq!(find(0, 2, "three"), Some(2));
+    assert_eq!(find(0, 1, "three"), None);
+    assert_eq!(find(1, 3, "two"), None, "not the place itself");
+    assert_eq!(find(1, 9, "one"), None);
+    assert_eq!(find(2, 9, "four"), Some(3));
+    assert_eq!(find(3, 9, ""), None, "nothing behind the last");
+    let between = |from, to| fragment.between(from, to).collect::<Vec<_>>().join(" ");
+    assert_eq!(between(0, 3), "two three");
+    assert_eq!(between(0, 1), "");
+    assert_eq!(fragment.last(), 3);
+}
