@@ -213,3 +213,91 @@ fn the_fold_is_the_worse_of_its_tiers() {
         "the target tier was not run"
     );
 }
+
+fn floor_of(finding: &Finding, id: &str) -> u64 {
+    let floor = finding.floors.iter().find(|floor| floor.id == id);
+    floor.unwrap().seen
+}
+
+/// Changes the account of the second repetition.
+fn offered(change: impl Fn(&mut LoadAccount)) -> World {
+    let mut world = good("gate", 200);
+    for observation in &mut world.out {
+        if let Event::Load(load) = &mut observation.event
+            && load.repetition == 2
+        {
+            change(load);
+        }
+    }
+    world
+}
+
+#[test]
+fn the_shortest_repetition_must_last_as_long_as_asked_and_the_slowest_gives_the_rate() {
+    let seconds = |took: u64| gate(&offered(|load| load.until = load.from + took));
+    assert_pass(&seconds(5 * S));
+    assert_pass(&seconds(9 * S));
+    let short = seconds(5 * S - 1);
+    assert_inconclusive(&short, Reason::DurationShort);
+    assert_eq!(check(&short, "duration").verdict, Verdict::Inconclusive);
+    assert_eq!(check(&short, "duration").n, 3);
+    let slow = gate(&offered(|load| load.rate = 150.4));
+    assert_eq!(floor_of(&slow, "rate"), 150);
+    assert_eq!(floor_of(&gate(&good("gate", 200)), "rate"), 200);
+}
+
+#[test]
+fn only_the_benchmarks_own_accounts_and_the_null_servers_figures_count() {
+    let mut world = offered(|_| {});
+    let foreign = offered(|load| {
+        load.criterion = "V.3".to_owned();
+        load.until = load.from + S;
+        load.rate = 1.0;
+    });
+    let is_load = |event: &Event| matches!(event, Event::Load(load) if load.criterion == "V.3");
+    let foreign = foreign.out.into_iter().filter(|seen| is_load(&seen.event));
+    world.out.extend(foreign.map(|mut seen| {
+        seen.at = 39 * S;
+        seen
+    }));
+    let figure = Event::Figure {
+        name: "another server, operations a second".to_owned(),
+        value: 1.0,
+        unit: "req/s".to_owned(),
+    };
+    world.push(2 * S, figure);
+    let finding = gate(&world);
+    assert_pass(&finding);
+    assert_eq!(floor_of(&finding, "baseline"), 1);
+    assert_eq!(floor_of(&finding, "rate"), 200);
+}
+
+#[test]
+fn availability_is_judged_where_a_line_is_drawn_and_counts_what_came_after_its_deadline() {
+    let criteria = catalogue::criteria();
+    let late = |past: u64| {
+        let mut world = good("target", 1_000);
+        let mut ops = world.ops("V.8");
+        ops.retain(|op| world.call(*op).phase == "target.2");
+        for op in ops.into_iter().step_by(100) {
+            let call = world.call(op);
+            call.deadline = call.latency() - past;
+        }
+        world.finding(&criteria, PROFILE, "V.8t")
+    };
+    let in_time = late(0);
+    assert_eq!(check(&in_time, "availability.2").verdict, Verdict::Pass);
+    let after = late(1);
+    assert_eq!(check(&after, "availability.2").verdict, Verdict::Fail);
+    assert_eq!(check(&after, "availability.1").verdict, Verdict::Pass);
+    assert_eq!(check(&after, "errors.2").verdict, Verdict::Pass);
+    let gate = gate(&good("gate", 200));
+    assert!(gate.checks.iter().all(|row| !row.id.starts_with("avail")));
+}
+
+#[test]
+fn a_full_run_is_not_called_indicative() {
+    let full = good("gate", 200).finding(&catalogue::criteria(), "full", "V.8g");
+    let headline = "p95 26 ms in the worst repetition (< 5 000 ms)";
+    assert_eq!(full.headline, headline);
+}

@@ -182,3 +182,52 @@ fn a_call_planned_for_another_criterion_says_nothing_of_chaos() {
         assert_eq!(failed(&judged(&world)), wanted, "{criterion}");
     }
 }
+
+#[test]
+fn an_answer_that_did_come_must_be_right_and_one_that_did_not_is_no_wrong_answer() {
+    let spoiled = |spoil: &dyn Fn(&mut exai_judge::Call)| {
+        let (mut world, _) = good();
+        let mut call = world.keyed(&ask("load", 20 * S));
+        spoil(&mut call);
+        world.record(call);
+        let finding = judged(&world);
+        failed(&finding).join(" ")
+    };
+    assert_eq!(spoiled(&|_| {}), "");
+    assert_eq!(spoiled(&|call| call.answers.clear()), "keyed");
+    let cut = |call: &mut exai_judge::Call| {
+        call.answers.clear();
+        call.outcome = Outcome::Unknown;
+    };
+    assert_eq!(spoiled(&cut), "");
+    assert_eq!(spoiled(&|call| call.replies = 2), "answered_twice");
+}
+
+#[test]
+fn a_component_must_be_right_again_below_the_limit_and_not_at_it() {
+    let limit = 30 * S;
+    for (back, wanted) in [
+        (HEALED + limit - 1, Vec::new()),
+        (HEALED + limit, vec!["recovered.glm"]),
+    ] {
+        let (mut world, _) = good();
+        for op in world.ops("chaos") {
+            let call = world.call(op);
+            if call.phase == "probe.glm" {
+                call.answers.clear();
+            }
+        }
+        for step in 0..30 {
+            world.chat(&Ask {
+                provider: "glm",
+                ..ask("probe.glm", back + step * 100 * MS)
+            });
+        }
+        let finding = judged(&world);
+        let recovered: Vec<_> = failed(&finding)
+            .into_iter()
+            .filter(|id| id.starts_with("recovered"))
+            .collect();
+        assert_eq!(recovered, wanted, "{back}");
+    }
+}

@@ -1,5 +1,7 @@
 //! V.3 against good, bad and empty histories, at the edges of its thresholds.
 
+mod edges;
+
 use std::collections::BTreeMap;
 
 use exai_judge::observation::{Event, LoadAccount, Sample};

@@ -1,5 +1,6 @@
 //! V.5 against good, bad and empty histories.
 
+mod counts;
 mod edges;
 
 use exai_judge::fault::{FaultKind, Step};

@@ -1,6 +1,7 @@
 //! V.2 against good, bad and empty histories.
 
 mod outage;
+mod reactions;
 mod several;
 mod silence;
 

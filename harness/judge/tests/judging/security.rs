@@ -1,5 +1,7 @@
 //! V.6 against good, bad and empty histories.
 
+mod counts;
+
 use exai_judge::observation::{AuditSeen, Case, Event};
 use exai_judge::{Finding, Reason};
 

@@ -180,3 +180,40 @@ fn a_client_s_limit_is_judged_by_its_own_cases_and_a_tainted_reply_is_timed_nowh
     // Twenty and one begin in that second or touch it; one more was not answered.
     assert_eq!(p95.n, 178);
 }
+
+#[test]
+fn a_family_counts_its_own_subjects_and_a_load_its_own_calls_and_accounts() {
+    let mut world = good();
+    world.out.retain(|seen| match &seen.event {
+        Event::Case(case) => !case.id.starts_with("panic.edge"),
+        _ => true,
+    });
+    world.push(
+        S,
+        Event::NotApplicable {
+            criterion: "wire".to_owned(),
+            check: "edge".to_owned(),
+            why: "another family".to_owned(),
+        },
+    );
+    assert_inconclusive(&judged(&world, "panic"), Reason::ZeroSamples);
+    world.push(S, case("panic.alive.x", "answered", "closed"));
+    world.push(S, case("panic.alive.y", "answered", "closed"));
+    let finding = judged(&world, "panic");
+    assert_eq!(finding.headline, "4 of 6 trials as they should be");
+    let mut world = load();
+    let mut call = world.plain(&Ask::new("wire", S));
+    call.outcome = exai_judge::Outcome::Unknown;
+    world.record(call);
+    let mut foreign = account(100);
+    foreign.criterion = "wire".to_owned();
+    world.push(11 * S, Event::Load(foreign));
+    let finding = judged(&world, "load");
+    assert_pass(&finding);
+    let headline = "200 requests, 95th percentile 19 ms ";
+    assert!(
+        finding.headline.starts_with(headline),
+        "{}",
+        finding.headline
+    );
+}

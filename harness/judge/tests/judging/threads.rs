@@ -221,3 +221,76 @@ fn an_anomaly_is_tainted_where_any_attempt_at_its_turn_was() {
     assert_eq!(tainted(Some(again)), [true]);
     assert_eq!(tainted(Some(world.ops("V.4")[0])), [false]);
 }
+
+#[test]
+fn a_read_may_lack_what_was_acknowledged_as_it_began_and_not_a_moment_before() {
+    let lacking = |after: u64| {
+        let mut world = good();
+        let ops = world.ops("V.4");
+        let done = world.call(ops[1]).done_at;
+        let read = world.read(&Ask::new("V.4", done + after), "one");
+        world.call(read).turns.as_mut().unwrap().truncate(1);
+        found(&world, None)
+    };
+    assert_eq!(lacking(0), []);
+    let stale = lacking(1);
+    let names: Vec<_> = stale.iter().map(|one| one.name).collect();
+    assert_eq!(names, ["stale"]);
+}
+
+#[test]
+fn a_contradiction_is_the_rigs_where_either_side_was_tainted() {
+    let mut world = good();
+    let ops = world.ops("V.4");
+    let read = world.read(&Ask::new("V.4", 5 * S), "one");
+    world.call(read).turns.as_mut().unwrap().truncate(1);
+    let tainted = |op| {
+        let found = found(&world, op);
+        found.iter().map(|one| one.is_tainted).collect::<Vec<_>>()
+    };
+    assert_eq!(tainted(None), [false]);
+    assert_eq!(tainted(Some(read)), [true]);
+    assert_eq!(tainted(Some(ops[1])), [true]);
+}
+
+#[test]
+fn an_append_that_began_as_the_refusal_did_may_have_filled_the_thread() {
+    let full = |third: u64| {
+        spoiled(move |world, _| {
+            world.append(&Ask::new("V.4", third), "one");
+            refused(world, 8 * S, ThreadAction::Append, "thread_full");
+            world.read(&Ask::new("V.4", 9 * S), "one");
+        })
+    };
+    assert_eq!(full(8 * S), Vec::<&str>::new());
+    assert_eq!(full(8 * S + 1), ["cap"]);
+}
+
+#[test]
+fn only_what_was_acknowledged_before_a_refusal_keeps_the_thread_alive() {
+    let late = 3 * S + 120 * S;
+    let takes = Ask::new("V.4", 0).takes;
+    let gone = |done: u64| {
+        spoiled(move |world, _| {
+            world.append(&Ask::new("V.4", done - takes), "one");
+            refused(world, late, ThreadAction::Read, "not_found");
+        })
+    };
+    assert_eq!(gone(late), Vec::<&str>::new());
+    assert_eq!(gone(late - 1), ["early_expiry"]);
+}
+
+#[test]
+fn a_turn_that_began_as_the_thread_was_deleted_does_not_continue_it() {
+    let deleted = 8 * S + Ask::new("V.4", 0).takes;
+    let continued = |at: u64| {
+        let names = spoiled(move |world, _| {
+            let call = world.plain(&Ask::new("V.4", 8 * S));
+            world.record(on(call, ThreadAction::Delete));
+            world.append(&Ask::new("V.4", at), "one");
+        });
+        names.contains(&"resurrected")
+    };
+    assert!(!continued(deleted));
+    assert!(continued(deleted + 1));
+}
