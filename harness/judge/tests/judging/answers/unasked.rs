@@ -122,3 +122,20 @@ fn a_preview_counts_once_its_chat_has_reached_the_provider_previewed() {
         assert_eq!(seen, wanted, "{provider}");
     }
 }
+
+#[test]
+fn a_preview_under_a_fault_of_the_rig_is_not_judged_nor_is_one_whose_chat_was() {
+    let criteria = all_built();
+    for (from, until) in [(10 * S, 10 * S + MS), (10 * S + 60 * MS, 11 * S)] {
+        let mut world = good(&criteria);
+        previewed(&mut world, Shown::Other, false, "glm");
+        let rig = exai_judge::Event::Rig {
+            what: "cpu".to_owned(),
+            until,
+            detail: String::new(),
+        };
+        world.push(from, rig);
+        let finding = world.finding(&criteria, PROFILE, "V.1");
+        assert!(finding.checks.iter().all(|row| row.id != "twin"), "{from}");
+    }
+}

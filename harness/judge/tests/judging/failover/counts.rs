@@ -124,3 +124,73 @@ fn another_that_was_broken_meanwhile_or_is_no_component_of_health_is_not_blamed(
     assert!(blamed("store", None));
     assert!(!blamed("tea", None));
 }
+
+#[test]
+fn a_server_that_answers_and_is_not_ready_is_shown_as_down() {
+    for (ready, wanted) in [(false, Verdict::Pass), (true, Verdict::Fail)] {
+        let mut world = good();
+        for observation in &mut world.out {
+            let at = observation.at;
+            if let Event::Health(health) = &mut observation.event
+                && is_down(KILL_SERVER, at)
+            {
+                (health.status, health.ready) = (503, ready);
+            }
+        }
+        assert_eq!(check(&judged(&world), "health.server").verdict, wanted);
+    }
+}
+
+/// What health said of kimi and of glm at a moment after the death of kimi.
+fn read(world: &mut World, at: u64, kimi: &str, glm: &str) {
+    let components = [("kimi", kimi), ("glm", glm)];
+    let components = components.map(|(name, word)| (name.to_owned(), word.to_owned()));
+    let seen = HealthSeen {
+        place: None,
+        status: 200,
+        ready: true,
+        components: components.into(),
+        instance: None,
+    };
+    world.push(at, Event::Health(seen));
+}
+
+/// The history of [`good`] without what health said.
+fn unread() -> World {
+    let mut world = good();
+    world
+        .out
+        .retain(|seen| !matches!(seen.event, Event::Health(_)));
+    world
+}
+
+#[test]
+fn a_reading_as_the_next_kill_is_made_is_no_return_and_no_lack_of_one() {
+    let verdict = |last: u64| {
+        let mut world = unread();
+        let next = KILL_KIMI + 10 * S;
+        let steps = proven(next, next + S);
+        world.fault("kimi.kill.2", "kimi", FaultKind::Kill, &steps);
+        read(&mut world, KILL_KIMI + S, "red", "ok");
+        read(&mut world, last, "red", "ok");
+        check(&judged(&world), "health.kimi").verdict
+    };
+    assert_eq!(verdict(KILL_KIMI + 10 * S), Verdict::Pass);
+    assert_eq!(verdict(KILL_KIMI + 10 * S - 1), Verdict::Fail);
+}
+
+#[test]
+fn who_was_green_again_is_not_excused_by_an_earlier_death() {
+    let verdict = |between: &str| {
+        let mut world = unread();
+        let killed = KILL_KIMI - 8 * S;
+        let steps = proven(killed, killed + S);
+        world.fault("glm.kill.1", "glm", FaultKind::Kill, &steps);
+        read(&mut world, KILL_KIMI - S, "ok", "red");
+        read(&mut world, KILL_KIMI + S, "red", between);
+        read(&mut world, KILL_KIMI + 2 * S, "red", "red");
+        check(&judged(&world), "health.kimi").verdict
+    };
+    assert_eq!(verdict("red"), Verdict::Pass);
+    assert_eq!(verdict("ok"), Verdict::Fail);
+}

@@ -172,3 +172,80 @@ fn a_moment_without_a_ready_instance_fails_and_nobody_asked_is_open() {
         .retain(|one| !matches!(&one.event, Event::Health(seen) if seen.place.is_some()));
     assert_eq!(judged(&world).verdict, Verdict::Inconclusive);
 }
+
+#[test]
+fn the_long_absence_is_the_fault_of_its_phase_and_every_look_meanwhile_counts() {
+    let finding = judged(&two());
+    let floor = finding.floors.iter().find(|floor| floor.id == "outage");
+    assert_eq!(floor.map(|floor| floor.seen), Some(1));
+    // From one second and a bit to eleven, every 110 ms, at both.
+    let row = check(&finding, "ready");
+    assert_eq!(row.n, 180);
+    assert!(row.measured.ends_with("10.0 s without it"), "{row:?}");
+}
+
+#[test]
+fn only_a_try_that_no_instance_took_may_be_made_again() {
+    let tried = |change: &dyn Fn(&mut World, u64)| {
+        let mut world = two();
+        let op = rolled(&mut world)[3];
+        let key = world.call(op).thread.clone().unwrap().key.unwrap();
+        let first = try_before(&mut world, op, &key);
+        change(&mut world, first);
+        failed(&judged(&world)).contains(&"rolling")
+    };
+    assert!(!tried(&|_, _| {}));
+    assert!(tried(&|world, op| world.call(op).replies = 1));
+    let refused = |code: &'static str| {
+        move |world: &mut World, op: u64| {
+            let ask = ask("rolling", ROLLING, MS);
+            let mut failure = world.refused(&ask, "server_error").failure.unwrap();
+            failure.code = code.to_owned();
+            let call = world.call(op);
+            (call.outcome, call.failure, call.replies) = (Outcome::Refused, Some(failure), 1);
+        }
+    };
+    assert!(!tried(&refused("draining")));
+    assert!(tried(&refused("overloaded")));
+    // Asked at the begin and at the end of the try, and after it.
+    for (at_end, after, is_taken) in [(false, 0, true), (true, 0, true), (true, 1, false)] {
+        let asked = |world: &mut World, op: u64| {
+            let call = world.call(op).clone();
+            let at = if at_end { call.done_at } else { call.sent_at };
+            let ProofKind::Keyed { tracers, .. } = &call.proof else {
+                panic!("keyed")
+            };
+            let texts: Vec<String> = tracers.iter().map(|one| one.text.clone()).collect();
+            world.serve(&ask("rolling", at, MS), at + after, &texts);
+        };
+        assert_eq!(tried(&asked), is_taken, "{at_end} {after}");
+    }
+}
+
+#[test]
+fn an_answer_that_proves_nothing_fails_the_restart() {
+    let mut world = two();
+    let op = rolled(&mut world)[3];
+    world.call(op).answers.clear();
+    assert!(failed(&judged(&world)).contains(&"rolling"));
+}
+
+#[test]
+fn an_instance_identified_outside_the_restart_was_not_restarted_in_it() {
+    let restarted = |at: [u64; 2]| {
+        let mut world = two();
+        let is_anew = |id: &Option<String>| ANEW.iter().any(|anew| id.as_deref() == Some(anew));
+        world
+            .out
+            .retain(|seen| !matches!(&seen.event, Event::Identity(one) if is_anew(&one.instance)));
+        for ((place, id), at) in (1..).zip(ANEW).zip(at) {
+            world.identify_at(place, at, id, PID + 1 + place);
+        }
+        let finding = judged(&world);
+        let floor = finding.floors.iter().find(|floor| floor.id == "restarted");
+        floor.unwrap().seen
+    };
+    assert_eq!(restarted([ROLLING, ROLLING + 10 * S]), 2);
+    assert_eq!(restarted([ROLLING - 1, ROLLING + 10 * S]), 1);
+    assert_eq!(restarted([ROLLING, ROLLING + 10 * S + 1]), 1);
+}
