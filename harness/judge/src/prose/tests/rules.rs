@@ -195,6 +195,7 @@ fn a_part_is_in_a_good_state_without_article_and_verb_or_by_how_much() {
         ("Breaker is active", &[("state", "Breaker is active")]),
         ("Breaker is active.", &[("state", "Breaker is active")]),
         ("Breaker is active, yes", &[]),
+        ("Our breaker is active, yes", &[]),
         ("Breaker active, as we like", &[("state", "Breaker active")]),
         ("Breaker active today", &[]),
     ]);

@@ -194,3 +194,22 @@ fn who_was_green_again_is_not_excused_by_an_earlier_death() {
     assert_eq!(verdict("red"), Verdict::Pass);
     assert_eq!(verdict("ok"), Verdict::Fail);
 }
+
+#[test]
+fn a_probe_as_the_next_kill_is_made_does_not_expose_the_one_before() {
+    let exposed = |last: u64| {
+        let mut world = World::new();
+        world.phase("V.5", "main", S, END);
+        let (first, next) = (5 * S, 20 * S);
+        for (id, at) in [("kimi.kill.1", first), ("kimi.kill.2", next)] {
+            world.fault(id, "kimi", FaultKind::Kill, &proven(at, at + S));
+        }
+        for probe in 1..5 {
+            world.chat(&ask("probe.kimi", first + probe * S));
+        }
+        world.chat(&ask("probe.kimi", last));
+        check(&judged(&world), "ttsr.kimi").n
+    };
+    assert_eq!(exposed(20 * S - 1), 1);
+    assert_eq!(exposed(20 * S), 0);
+}

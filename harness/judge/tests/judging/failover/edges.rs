@@ -156,7 +156,7 @@ fn health_shows_a_kill_in_time_blames_nobody_else_and_sees_the_component_return(
     use Verdict::{Fail, Inconclusive, Pass};
     let (end, soon) = (DEAD + 3 * S, DEAD + 2 * S);
     let red = "unhealthy";
-    let cases: [(&[Reading], Verdict); 12] = [
+    let cases: [(&[Reading], Verdict); 13] = [
         (&[], Inconclusive),
         (&[(DEAD - 1, red, "ok"), (end + 1, red, "ok")], Inconclusive),
         (&[(DEAD, red, "ok")], Pass),
@@ -167,6 +167,7 @@ fn health_shows_a_kill_in_time_blames_nobody_else_and_sees_the_component_return(
         (&[(DEAD - 1, "ok", red), (DEAD, red, red)], Fail),
         (&[(DEAD - 1, "ok", red), (DEAD, red, "ok")], Pass),
         (&[(soon, red, "ok"), (end, red, red)], Fail),
+        (&[(soon, red, "ok"), (end, red, "ok")], Pass),
         (&[(soon, red, "ok"), (end + 1, "ready", red)], Pass),
         (&[(soon, red, "ok"), (end + 1, red, "ok")], Fail),
     ];

@@ -243,3 +243,45 @@ fn each_failover_is_numbered_in_the_order_it_was_seen() {
     let wanted = [(1.0, 0.1), (2.0, 0.1), (3.0, 0.1)];
     assert_eq!(points.as_slice(), wanted);
 }
+
+#[test]
+fn a_breaker_is_judged_by_what_its_simulator_ended_within_the_phases() {
+    let failed = |end: u64| {
+        let mut world = World::new();
+        world.phase("V.2", "main", S, end);
+        for index in 0..18 {
+            let at = 30 * S + index * 100 * MS;
+            let mut call = world.keyed(&Ask {
+                at: at + 20 * MS,
+                ..ask("glm", at)
+            });
+            call.sent_at = at;
+            world.hit(&ask("kimi", at), &call, "G02", (at + MS, at + 10 * MS));
+            world.record(call);
+        }
+        let finding = judged(&world);
+        finding
+            .checks
+            .iter()
+            .any(|row| row.id == "breaker" && row.n > 0)
+    };
+    assert!(failed(60 * S));
+    assert!(!failed(29 * S));
+}
+
+#[test]
+fn the_next_call_is_of_the_same_person_over_the_same_transport() {
+    let next = |change: &dyn Fn(&mut Call)| {
+        let mut world = World::new();
+        world.phase("V.2", "main", S, 60 * S);
+        faulted(&mut world, "K01", "kimi", "glm", 5 * S);
+        let mut call = world.keyed(&ask("glm", 8 * S));
+        change(&mut call);
+        world.record(call);
+        check(&judged(&world), "next_call").n
+    };
+    assert_eq!(next(&|_| {}), 1);
+    assert_eq!(next(&|call| call.identity = "bob".to_owned()), 0);
+    let other = exai_judge::Transport::Stdio;
+    assert_eq!(next(&|call| call.transport = other), 0);
+}

@@ -150,3 +150,15 @@ fn a_burst_may_be_its_size_and_one_more_for_each_principal_and_for_all_of_an_add
     assert_eq!(at_once("address", two, 101), Verdict::Pass);
     assert_eq!(at_once("address", two, 102), Verdict::Fail);
 }
+
+#[test]
+fn another_critical_error_is_no_secret_that_was_seen() {
+    let mut world = good();
+    let critical = Event::Critical {
+        what: "panic".to_owned(),
+        detail: "somewhere".to_owned(),
+        control: false,
+    };
+    world.push(9 * S, critical);
+    assert_pass(&judged(&world));
+}

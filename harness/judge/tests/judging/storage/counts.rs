@@ -66,8 +66,16 @@ fn a_pair_is_timed_outside_fault_windows_alone() {
         _ => None,
     });
     let all = pairs(None);
+    let inside = begin.unwrap() + S;
     assert_eq!(pairs(Some(55 * S)), all + 1);
-    assert_eq!(pairs(Some(begin.unwrap() + S)), all);
+    assert_eq!(pairs(Some(inside)), all);
+    // One of a pair inside a window and the other outside are none.
+    for (with, without) in [(inside, 55 * S), (55 * S, inside)] {
+        let mut world = good();
+        world.append(&ask("with_thread", with, 30 * MS), "another");
+        world.chat(&ask("without_thread", without, 20 * MS));
+        assert_eq!(seen(&judged(&world), "store_samples"), all);
+    }
 }
 
 #[test]
