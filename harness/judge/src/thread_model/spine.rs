@@ -47,7 +47,7 @@ pub(super) fn anomalies(
     let longest = thread.reads.iter().max_by_key(|read| read.list.len());
     let spine: Vec<Option<u32>> = longest.map(|read| read.list.clone()).unwrap_or_default();
     let places = place_appends(thread, &spine, &mut found);
-    elements(name, thread, &spine, (owners, longest), &mut found);
+    elements(thread, &spine, (owners, longest), &mut found);
     let mut placed = Vec::new();
     for read in &thread.reads {
         if spine.starts_with(&read.list) {
@@ -114,7 +114,6 @@ fn place_appends<'a>(
 
 /// Elements nobody put there, and exchanges without an answer.
 fn elements(
-    name: &str,
     thread: &Thread,
     spine: &[Option<u32>],
     (owners, longest): (&BTreeMap<u32, &str>, Option<&Read>),
@@ -137,8 +136,8 @@ fn elements(
                     continue;
                 }
                 let says = match owners.get(id) {
-                    Some(owner) if *owner != name => format!("turn {turn} belongs to {owner}"),
-                    _ => format!("nobody sent turn {turn}"),
+                    Some(owner) => format!("turn {turn} belongs to {owner}"),
+                    None => format!("nobody sent turn {turn}"),
                 };
                 found.push(at_read(read, "phantom", &says));
             }

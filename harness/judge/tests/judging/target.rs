@@ -86,7 +86,12 @@ fn nothing_at_all_is_no_pass_and_an_unknown_check_is_not_passed_over() {
     }
     let mut world = good();
     world.push(S, case("panic.unheard.of", "a", "a"));
-    assert_inconclusive(&judged(&world, "panic"), Reason::SchemaInvalid);
+    world.push(S, case("panic.unheard.too", "a", "a"));
+    let finding = judged(&world, "panic");
+    assert_inconclusive(&finding, Reason::SchemaInvalid);
+    let mut floors = finding.floors.iter();
+    let floor = floors.find(|floor| floor.id == "unknown.unheard");
+    assert_eq!(floor.map(|floor| floor.seen), Some(2));
 }
 
 /// Two hundred pings, each answered within 20 ms.

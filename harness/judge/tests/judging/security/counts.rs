@@ -162,3 +162,22 @@ fn another_critical_error_is_no_secret_that_was_seen() {
     world.push(9 * S, critical);
     assert_pass(&judged(&world));
 }
+
+#[test]
+fn a_rate_that_was_not_kept_is_a_violation_and_a_kept_one_is_none() {
+    for (refill, wanted) in [(50, None), (5, Some("refill.principal"))] {
+        let mut world = good();
+        world.out.retain(|seen| match &seen.event {
+            Event::Call(call) => call.phase != "rate.principal",
+            _ => true,
+        });
+        rate(&mut world, 10 * S, refill);
+        let finding = judged(&world);
+        let told: Vec<&str> = finding
+            .violations
+            .iter()
+            .map(|it| it.check.as_str())
+            .collect();
+        assert_eq!(told, Vec::from_iter(wanted));
+    }
+}

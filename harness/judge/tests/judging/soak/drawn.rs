@@ -82,3 +82,15 @@ fn a_minute_counts_when_each_kind_was_answered_rightly_in_it() {
     };
     assert_eq!(minutes(&one_kind_less), (30, 29));
 }
+
+#[test]
+fn a_piece_too_short_for_its_blocks_or_without_quiet_points_says_so_of_its_memory() {
+    for (criterion, why) in [("V.7", "too few blocks"), ("V.7m", "no quiet points")] {
+        let finding = judged(&watched(60, |_| 100 * MIB), "full", criterion);
+        let row = check(&finding, "memory");
+        assert_eq!(
+            (row.verdict, row.measured.as_str()),
+            (Verdict::Inconclusive, why)
+        );
+    }
+}

@@ -175,3 +175,21 @@ fn the_first_scrape_before_counts_and_the_last_one_after() {
     assert!(!with("after V.4", 47 * S), "an earlier one after");
     assert!(!with("tick", 41 * S));
 }
+
+#[test]
+fn the_repeats_are_bracketed_by_two_scrapes_and_a_refusal_among_them_is_neither_hit_nor_miss() {
+    let mut world = good();
+    assert_eq!(seen(&judged(&world), "scrapes"), 2);
+    let mut refused = world.refused(&ask("repeats", 47 * S, MS), "client_error");
+    refused.proof = exai_judge::operation::ProofKind::Refusal {
+        category: "client_error".to_owned(),
+    };
+    world.record(refused);
+    assert!(!failed(&judged(&world)).contains(&"hits_counted"));
+    world
+        .out
+        .retain(|one| !matches!(&one.event, Event::Metrics { mark, .. } if mark == "after V.4"));
+    let finding = judged(&world);
+    let floor = finding.floors.iter().find(|floor| floor.id == "scrapes");
+    assert_eq!(floor.map(|it| (it.needed, it.seen)), Some((2, 1)));
+}
