@@ -39,11 +39,8 @@ fn our_own_usage_is_plausible_and_a_process_that_is_not_there_uses_nothing() {
 #[tokio::test]
 async fn threads_that_must_share_one_processor_are_seen_to_wait_for_it() {
     let spin = "while :; do :; done";
-    let process = shell(&format!("echo up; ({spin}) & ({spin}) & ({spin}) & wait"));
-    let pinned = std::process::Command::new("taskset")
-        .args(["-apc", "0", &process.pair().pid.to_string()])
-        .output();
-    assert!(pinned.unwrap().status.success());
+    let three = format!("({spin}) & ({spin}) & ({spin}) & wait");
+    let process = shell(&format!("taskset -pc 0 $$ > /dev/null; {three}"));
     let before = usage(process.pair().pid, Scope::WithDescendants);
     let before = before.unwrap().unwrap();
     until(|| {
@@ -54,7 +51,7 @@ async fn threads_that_must_share_one_processor_are_seen_to_wait_for_it() {
             .ok_or(format!("{before:?} {now:?}"))
     })
     .await;
-    process.kill();
+    process.kill(Duration::from_secs(5)).await.unwrap();
 }
 
 #[tokio::test]
