@@ -40,7 +40,8 @@ const WATCHED: &str = "glm";
 /// Calls to a provider that is down: tried twice each, more failures in a row than a breaker that
 /// opens may let through.
 const BREAKER_FAILURES: u64 = 10;
-/// Good turns after a fault at most: one, or of several instances until the one that met it answers.
+/// Good turns after a fault at most: one, and with several instances as many as it takes until the
+/// one that met the fault answers.
 const MENDING_TRIES: usize = 8;
 /// How often faults that did not land are tried, a lane's neighbours having held the provider.
 const ROUNDS: usize = 3;
