@@ -271,15 +271,16 @@ mod tests {
 
     #[test]
     fn a_pause_of_half_a_second_is_no_other_turn_and_a_long_turn_moves_the_next_by_its_length() {
+        const HALF: u64 = 500_000_000;
         let second_of = |turn: u64, pause: u64| {
             let steps = (0..=turn).step_by(100_000_000);
             let mut samples: Vec<_> = steps.map(|at| (5 * BIN + at, 0)).collect();
             samples.push((5 * BIN + turn + pause, 1));
             closed_up(samples).pop().unwrap().0
         };
-        assert_eq!(second_of(0, PAUSE), PAUSE);
-        assert_eq!(second_of(0, PAUSE + 1), BIN);
-        assert_eq!(second_of(3 * BIN, PAUSE + 1), 4 * BIN);
+        assert_eq!(second_of(0, HALF), HALF);
+        assert_eq!(second_of(0, HALF + 1), BIN);
+        assert_eq!(second_of(3 * BIN, HALF + 1), 4 * BIN);
         assert_eq!(second_of(3 * BIN - 100_000_000, 9 * BIN), 3 * BIN);
     }
 }
