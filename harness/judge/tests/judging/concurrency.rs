@@ -261,22 +261,25 @@ fn a_rig_that_drops_lags_or_saturates_is_inconclusive_and_never_a_fail() {
     );
 }
 
+/// A generator two seconds late; the first call was sent `late` and took `takes` from then on, with
+/// a limit of ten seconds.
+fn late_by(late: u64, takes: u64) -> exai_judge::Finding {
+    let mut world = good();
+    for observation in &mut world.out {
+        if let Event::Load(load) = &mut observation.event {
+            load.lag_p99 = 2 * S;
+        }
+    }
+    let first = world.ops("V.3")[0];
+    let call = world.call(first);
+    call.sent_at += late;
+    call.done_at = call.sent_at + takes;
+    judged(&world)
+}
+
 #[test]
 fn an_answer_beyond_the_maximum_counts_only_if_it_was_the_servers_doing() {
-    // All calls were sent `late`; the first took `takes` from then on, with a limit of ten seconds.
-    let failed_at = |late: u64, takes: u64| {
-        let mut world = good();
-        for observation in &mut world.out {
-            if let Event::Load(load) = &mut observation.event {
-                load.lag_p99 = 2 * S;
-            }
-        }
-        let first = world.ops("V.3")[0];
-        let call = world.call(first);
-        call.sent_at += late;
-        call.done_at = call.sent_at + takes;
-        failed(&judged(&world)).contains(&"maximum")
-    };
+    let failed_at = |late: u64, takes: u64| failed(&late_by(late, takes)).contains(&"maximum");
     assert!(!failed_at(2 * S, 10 * S));
     assert!(failed_at(2 * S, 10 * S + 1));
     assert!(failed_at(3 * S, 10 * S), "the generator was late by two");

@@ -342,12 +342,10 @@ fn each_failover_s_time_is_told_with_the_middle_and_the_longest() {
     assert_eq!(times, [0.3, 0.1, 0.2]);
 }
 
-#[test]
-fn a_breaker_that_never_opens_fails() {
-    let mut world = good();
-    let at = 30 * S;
+/// Eighteen failures of one provider, one after the other, each answered by another provider.
+fn fail_in_a_row(world: &mut World) {
     for index in 0..18 {
-        let at = at + index * 100 * MS;
+        let at = 30 * S + index * 100 * MS;
         let mut call = world.keyed(&Ask {
             at: at + 20 * MS,
             ..ask("glm", at)
@@ -356,6 +354,12 @@ fn a_breaker_that_never_opens_fails() {
         world.hit(&ask("kimi", at), &call, "G02", (at + MS, at + 10 * MS));
         world.record(call);
     }
+}
+
+#[test]
+fn a_breaker_that_never_opens_fails() {
+    let mut world = good();
+    fail_in_a_row(&mut world);
     assert_eq!(failed(&judged(&world)), ["breaker"]);
 }
 

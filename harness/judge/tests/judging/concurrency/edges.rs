@@ -23,20 +23,7 @@ fn only_a_call_of_unknown_outcome_without_any_reply_is_unanswered() {
 
 #[test]
 fn a_call_that_was_late_by_our_generator_alone_is_no_trial_of_the_maximum() {
-    let tried = |late: u64, takes: u64| {
-        let mut world = good();
-        for observation in &mut world.out {
-            if let Event::Load(load) = &mut observation.event {
-                load.lag_p99 = 2 * S;
-            }
-        }
-        let first = world.ops("V.3")[0];
-        let call = world.call(first);
-        call.sent_at += late;
-        call.done_at = call.sent_at + takes;
-        let finding = judged(&world);
-        check(&finding, "maximum").n
-    };
+    let tried = |late: u64, takes: u64| check(&late_by(late, takes), "maximum").n;
     assert_eq!(tried(0, 400 * MS), CALLS);
     assert_eq!(tried(0, 10 * S), CALLS, "at the maximum");
     assert_eq!(

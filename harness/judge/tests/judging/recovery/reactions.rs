@@ -208,16 +208,7 @@ fn a_whole_answer_with_an_odd_chunk_is_no_failure_of_its_provider() {
     let failed = |is_whole: bool| {
         let mut world = World::new();
         world.phase("V.2", "main", S, 60 * S);
-        for index in 0..18 {
-            let at = 30 * S + index * 100 * MS;
-            let mut call = world.keyed(&Ask {
-                at: at + 20 * MS,
-                ..ask("glm", at)
-            });
-            call.sent_at = at;
-            world.hit(&ask("kimi", at), &call, "G02", (at + MS, at + 10 * MS));
-            world.record(call);
-        }
+        fail_in_a_row(&mut world);
         for observation in &mut world.out {
             if let Event::Delivered(delivered) = &mut observation.event
                 && delivered.outcome == "faulted"
@@ -249,16 +240,7 @@ fn a_breaker_is_judged_by_what_its_simulator_ended_within_the_phases() {
     let failed = |end: u64| {
         let mut world = World::new();
         world.phase("V.2", "main", S, end);
-        for index in 0..18 {
-            let at = 30 * S + index * 100 * MS;
-            let mut call = world.keyed(&Ask {
-                at: at + 20 * MS,
-                ..ask("glm", at)
-            });
-            call.sent_at = at;
-            world.hit(&ask("kimi", at), &call, "G02", (at + MS, at + 10 * MS));
-            world.record(call);
-        }
+        fail_in_a_row(&mut world);
         let finding = judged(&world);
         finding
             .checks
