@@ -87,16 +87,21 @@ fn as_many_healthy_calls_as_asked_for_are_compared_and_one_less_says_nothing() {
     }
 }
 
+/// With a principal's rate that refills by so many calls.
+fn refilled(refill: u64) -> Finding {
+    let mut world = good();
+    world.out.retain(|seen| match &seen.event {
+        Event::Call(call) => call.phase != "rate.principal",
+        _ => true,
+    });
+    rate(&mut world, 10 * S, refill);
+    judged(&world)
+}
+
 #[test]
 fn a_rate_lets_through_the_share_it_promises() {
     let limited = |refill| {
-        let mut world = good();
-        world.out.retain(|seen| match &seen.event {
-            Event::Call(call) => call.phase != "rate.principal",
-            _ => true,
-        });
-        rate(&mut world, 10 * S, refill);
-        let finding = judged(&world);
+        let finding = refilled(refill);
         let row = check(&finding, "refill.principal");
         (row.verdict, row.n)
     };
@@ -166,13 +171,7 @@ fn another_critical_error_is_no_secret_that_was_seen() {
 #[test]
 fn a_rate_that_was_not_kept_is_a_violation_and_a_kept_one_is_none() {
     for (refill, wanted) in [(50, None), (5, Some("refill.principal"))] {
-        let mut world = good();
-        world.out.retain(|seen| match &seen.event {
-            Event::Call(call) => call.phase != "rate.principal",
-            _ => true,
-        });
-        rate(&mut world, 10 * S, refill);
-        let finding = judged(&world);
+        let finding = refilled(refill);
         let told: Vec<&str> = finding
             .violations
             .iter()
