@@ -2,6 +2,7 @@
 //! that many of one do not push out the few of another. They are taken from the log itself, at
 //! whatever level it is written, and hold what it holds: no prompt and no answer.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,15 +81,20 @@ impl Happenings {
         OF_THE_LOG.clone()
     }
 
-    /// The last ones of all kinds, newest first.
+    /// The last `most`, newest first: the newest of each kind before the second of any, so that
+    /// many of one kind do not push out the few of another here either.
     #[must_use]
     pub fn newest(&self, most: usize) -> Vec<Happening> {
         let shelves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<Happening> = shelves.values().flatten().cloned().collect();
+        let mut all: Vec<(usize, Happening)> = Vec::new();
+        for shelf in shelves.values() {
+            all.extend(shelf.iter().rev().cloned().enumerate());
+        }
         drop(shelves);
-        all.sort_by_key(|one| std::cmp::Reverse(one.at));
+        all.sort_by_key(|(rank, one)| (*rank, Reverse(one.at)));
         all.truncate(most);
-        all
+        all.sort_by_key(|(_, one)| Reverse(one.at));
+        all.into_iter().map(|(_, one)| one).collect()
     }
 
     fn keep(&self, happening: Happening) {
@@ -216,7 +222,10 @@ mod tests {
         assert_eq!(all[0].correlation_id, "abc");
         assert_eq!(all[0].text, format!("token_expired {}", 3 * KEPT - 1));
         assert_eq!(all[KEPT].text, "kimi closed → open");
-        assert_eq!(happenings.newest(3).len(), 3);
+        let shown = happenings.newest(3);
+        let texts: Vec<&str> = shown.iter().map(|one| &*one.text).collect();
+        let last = [3 * KEPT - 1, 3 * KEPT - 2].map(|n| format!("token_expired {n}"));
+        assert_eq!(texts, [&*last[0], &last[1], "kimi closed → open"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::call::{Call, Reply, Shared};
 use super::catalogue::{Catalogue, Kind};
 use super::long::{LongCalls, cancelled};
-use super::permit::Permits;
+use super::permit::{Permit, Permits};
 use super::registry::{Found, Registry, Tool};
 use super::results::{Question, Results};
 use super::room::Room;
@@ -126,11 +126,12 @@ impl Toolbox {
         self.0.around.reviews.clear();
     }
 
-    /// Does the work of a call; `has_asked` is set before a provider is asked.
+    /// Does the work of a call; `has_asked` is set before a provider is asked. The permit that it
+    /// takes is the caller's to give back.
     async fn answer(
         &self,
         (call, chosen): (&Call, Map<String, Value>),
-        has_asked: &AtomicBool,
+        (has_asked, permit): (&AtomicBool, &mut Option<Permit>),
     ) -> Result<Reply, Failure> {
         let started = Instant::now();
         let found = self.0.registry.find(&call.name);
@@ -138,7 +139,7 @@ impl Toolbox {
         let (label, result) = match found {
             Found::Tool(tool) => {
                 let during = (started, has_asked, span.as_ref());
-                let running = self.run(tool, (call, chosen), during);
+                let running = self.run(tool, (call, chosen), permit, during);
                 (tool.name, running.await)
             }
             Found::Hidden(absent) => ("hidden", Err(hidden(&absent.reason))),
@@ -153,6 +154,7 @@ impl Toolbox {
         &self,
         tool: &Tool,
         (call, chosen): (&Call, Map<String, Value>),
+        permit: &mut Option<Permit>,
         (started, has_asked, span): (Instant, &AtomicBool, Option<&Span>),
     ) -> Result<Reply, Failure> {
         let mut arguments = call.arguments.clone();
@@ -163,7 +165,7 @@ impl Toolbox {
         if tool.row.reaches_outside() {
             self.0.room.check()?;
         }
-        let _permit = self.0.permits.take(session_of(call).as_deref())?;
+        *permit = Some(self.0.permits.take(session_of(call).as_deref())?);
         // Whatever ends this call also ends what it started.
         let mut inner = call.clone();
         inner.arguments = arguments;

@@ -215,3 +215,35 @@ async fn a_call_that_asks_no_provider_is_never_kept() {
         .await;
     assert_ne!(reply.unwrap().structured.unwrap()["status"], "in_progress");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promised_call_is_in_flight_until_its_end_is_kept() {
+    let slow = Slow::new(&format!("{PATIENCE}\n[tools]\nprofile = \"full\"")).await;
+    let tool = "kimi_intent_analysis";
+    let call = of("ada", tool, json!({"prompt": "why?"}));
+    let kept = slow.toolbox.call_or_keep(call, Map::new()).await.unwrap();
+    let Answered::Later(kept) = kept else {
+        panic!("it takes long");
+    };
+    let other = rusqlite::Connection::open(slow.bench.folder.path().join("exai.sqlite")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    slow.open.send_replace(true);
+    let metrics = &slow.toolbox.surroundings().metrics;
+    let counted = format!("exai_requests_total{{tool=\"{tool}\"");
+    while !metrics.prometheus().contains(&counted) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        slow.toolbox.permits().current(),
+        1,
+        "its answer is nowhere yet"
+    );
+    other.execute_batch("ROLLBACK").unwrap();
+    while slow.toolbox.permits().current() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let elsewhere = slow.bench.restarted().await;
+    let handle = kept.id.to_string();
+    let read = elsewhere.long_calls().find(&kept.owner, &handle).await;
+    assert_ne!(read.unwrap().standing, Standing::Working);
+}

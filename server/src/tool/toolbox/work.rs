@@ -229,9 +229,10 @@ impl Toolbox {
             inner.long.attend(&long, &call.cancel).await;
             std::future::pending().await
         };
+        let mut permit = None;
         let ended = tokio::select! {
             biased;
-            ended = self.answer((&call, chosen), has_asked) => ended,
+            ended = self.answer((&call, chosen), (has_asked, &mut permit)) => ended,
             () = attending => return,
         };
         let (mut ended, mut kept) = (Some(ended), None);
@@ -240,12 +241,16 @@ impl Toolbox {
             course.ended = if kept.is_some() {
                 ended.clone()
             } else {
+                // Whoever is told of the end finds the permit free.
+                permit = None;
                 ended.take()
             };
         });
         if let (Some(long), Some(ended)) = (kept, ended) {
+            // In flight until it is kept: whoever waits for that before a kill loses nothing.
             inner.long.settle(&long, &ended).await;
         }
+        drop(permit);
     }
 }
 
