@@ -18,6 +18,8 @@ mod memory;
 mod python;
 #[path = "process/redis.rs"]
 mod redis;
+#[path = "process/relay.rs"]
+mod relay;
 #[path = "process/served.rs"]
 mod served;
 #[path = "process/start.rs"]

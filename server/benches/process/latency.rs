@@ -1,5 +1,6 @@
-//! What a call through the server costs beside one straight to the provider on kept connections,
-//! and whether times gather near the 40 ms of a delayed acknowledgement.
+//! What a call through the server costs beside one straight to the provider and one through a
+//! relay that does nothing, on kept connections, and whether times gather near the 40 ms of a
+//! delayed acknowledgement.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::client::Connection;
 use crate::redis::Redis;
 use crate::served::Served;
-use crate::{Trouble, at_once, millis, quantile, upstream};
+use crate::{Trouble, at_once, millis, quantile, relay, upstream};
 
 /// The most that a call of one caller may be longer through the server.
 const GOAL: Duration = Duration::from_micros(300);
@@ -32,12 +33,18 @@ const PASSED_ON: &str = "kimi_chat_with_tools";
 /// and of one that keeps the turn, in the embedded store and, where there is one, in Redis.
 pub fn measure() -> Result<(), Trouble> {
     let provider = upstream::start()?;
+    let relay = relay::start(provider)?;
     let mut settings = upstream::settings(provider);
     settings.push("tools.profile=full".to_owned());
     let server = Served::start(&settings)?;
-    compare("version", "version", (provider, server.public))?;
-    compare(PASSED_ON, "answer passed on", (provider, server.public))?;
-    compare("chat", "chat, embedded store", (provider, server.public))?;
+    let ways = Ways {
+        provider,
+        relay,
+        server: server.public,
+    };
+    ways.compare("version", "version")?;
+    ways.compare(PASSED_ON, "answer passed on")?;
+    ways.compare("chat", "chat, embedded store")?;
     drop(server);
     let Some(redis) = Redis::start()? else {
         println!("  not measured: chat with Redis (there is no redis-server)");
@@ -45,67 +52,111 @@ pub fn measure() -> Result<(), Trouble> {
     };
     settings.extend(redis.settings());
     let server = Served::start(&settings)?;
-    compare("chat", "chat, Redis", (provider, server.public))
+    let ways = Ways {
+        server: server.public,
+        ..ways
+    };
+    ways.compare("chat", "chat, Redis")
 }
 
-fn compare(
-    tool: &str,
-    what: &str,
-    (provider, server): (SocketAddr, SocketAddr),
-) -> Result<(), Trouble> {
-    let (straight, through) = alone(tool, provider, server)?;
-    let goal = format!("; target of the 99th {} us added", GOAL.as_micros());
-    tell(&format!("{what}, 1 caller"), straight, through, &goal);
-    let (straight, through) = crowded(tool, provider, server)?;
-    tell(&format!("{what}, {CROWD} callers"), straight, through, "");
-    Ok(())
+/// The ways to the provider.
+struct Ways {
+    provider: SocketAddr,
+    relay: SocketAddr,
+    server: SocketAddr,
 }
 
-type Both = (Vec<Duration>, Vec<Duration>);
+/// Times of calls, by the way they went.
+#[derive(Default)]
+struct Times {
+    straight: Vec<Duration>,
+    relayed: Vec<Duration>,
+    through: Vec<Duration>,
+}
 
-/// One after the other, now the one and now the other.
-fn alone(tool: &str, provider: SocketAddr, server: SocketAddr) -> Result<Both, Trouble> {
-    let (mut straight, mut through) = (Vec::new(), Vec::new());
-    let mut direct = Connection::open(provider)?;
-    let mut routed = Connection::open(server)?;
-    for n in 0..WARM_UP + CALLS {
-        let one = ask(&mut direct)?;
-        let other = call(&mut routed, tool, &format!("hello {n}"))?;
-        if n >= WARM_UP {
-            straight.push(one);
-            through.push(other);
+impl Ways {
+    fn compare(&self, tool: &str, what: &str) -> Result<(), Trouble> {
+        let goal = format!("; target of the 99th +{} us", GOAL.as_micros());
+        self.alone(tool)?.tell(&format!("{what}, 1 caller"), &goal);
+        self.crowded(tool)?
+            .tell(&format!("{what}, {CROWD} callers"), "");
+        Ok(())
+    }
+
+    /// One after the other, on each way in turn.
+    fn alone(&self, tool: &str) -> Result<Times, Trouble> {
+        let mut times = Times::default();
+        let mut direct = Connection::open(self.provider)?;
+        let mut relayed = Connection::open(self.relay)?;
+        let mut routed = Connection::open(self.server)?;
+        for n in 0..WARM_UP + CALLS {
+            let straight = ask(&mut direct)?;
+            let by_relay = ask(&mut relayed)?;
+            let through = call(&mut routed, tool, &format!("hello {n}"))?;
+            if n >= WARM_UP {
+                times.straight.push(straight);
+                times.relayed.push(by_relay);
+                times.through.push(through);
+            }
+        }
+        Ok(times)
+    }
+
+    /// All of them on one way, then on the next, round by round; the first warms them up.
+    fn crowded(&self, tool: &str) -> Result<Times, Trouble> {
+        let mut times = Times::default();
+        let asked = |at: SocketAddr| {
+            at_once(CROWD, |_| -> Result<Vec<Duration>, Trouble> {
+                let mut connection = Connection::open(at)?;
+                (0..CALLS_OF_EACH).map(|_| ask(&mut connection)).collect()
+            })
+        };
+        for round in 0..=ROUNDS {
+            let straight = asked(self.provider)?;
+            let relayed = asked(self.relay)?;
+            let through = at_once(CROWD, |caller| -> Result<Vec<Duration>, Trouble> {
+                let mut routed = Connection::open(self.server)?;
+                let prompt = |n| format!("round {round}, caller {caller}, call {n}");
+                (0..CALLS_OF_EACH)
+                    .map(|n| call(&mut routed, tool, &prompt(n)))
+                    .collect()
+            })?;
+            if round > 0 {
+                times.straight.extend(straight.into_iter().flatten());
+                times.relayed.extend(relayed.into_iter().flatten());
+                times.through.extend(through.into_iter().flatten());
+            }
+        }
+        Ok(times)
+    }
+}
+
+impl Times {
+    fn tell(mut self, what: &str, goal: &str) {
+        for times in [&mut self.straight, &mut self.relayed, &mut self.through] {
+            times.sort();
+        }
+        for share in [0.5, 0.99] {
+            let micros = |times| millis(quantile(times, share)) * 1e3;
+            let straight = micros(&self.straight);
+            let (relayed, through) = (micros(&self.relayed), micros(&self.through));
+            println!(
+                "  {what}, p{:.0}: {straight:.0} us straight, +{:.0} us by a relay that does \
+                 nothing, +{:.0} us through the server ({:.1} times the relay's){}",
+                share * 100.0,
+                relayed - straight,
+                through - straight,
+                (through - straight) / (relayed - straight),
+                if share > 0.5 { goal } else { "" }
+            );
         }
     }
-    Ok((straight, through))
-}
-
-/// All of them straight, then all of them through, round by round; the first warms both up.
-fn crowded(tool: &str, provider: SocketAddr, server: SocketAddr) -> Result<Both, Trouble> {
-    let (mut straight, mut through) = (Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
-        let one: Vec<Vec<Duration>> = at_once(CROWD, |_| {
-            let mut direct = Connection::open(provider)?;
-            (0..CALLS_OF_EACH).map(|_| ask(&mut direct)).collect()
-        })?;
-        let other: Vec<Vec<Duration>> = at_once(CROWD, |caller| {
-            let mut routed = Connection::open(server)?;
-            let prompt = |n| format!("round {round}, caller {caller}, call {n}");
-            (0..CALLS_OF_EACH)
-                .map(|n| call(&mut routed, tool, &prompt(n)))
-                .collect()
-        })?;
-        if round > 0 {
-            straight.extend(one.into_iter().flatten());
-            through.extend(other.into_iter().flatten());
-        }
-    }
-    Ok((straight, through))
 }
 
 /// One question straight to the provider.
 pub fn ask(direct: &mut Connection) -> Result<Duration, Trouble> {
     let question = json!({"model": "m", "messages": [{"role": "user", "content": "hello"}]});
-    Ok(direct.post("/v1/chat/completions", "", &question)?.whole)
+    Ok(direct.post(upstream::PATH, "", &question)?.whole)
 }
 
 /// No two prompts are alike, so that no answer comes from an earlier call.
@@ -116,23 +167,6 @@ pub fn call(routed: &mut Connection, tool: &str, prompt: &str) -> Result<Duratio
         _ => json!({}),
     };
     Ok(routed.call(tool, &arguments, None)?.whole)
-}
-
-fn tell(what: &str, mut straight: Vec<Duration>, mut through: Vec<Duration>, goal: &str) {
-    straight.sort();
-    through.sort();
-    for share in [0.5, 0.99] {
-        let (one, other) = (quantile(&straight, share), quantile(&through, share));
-        println!(
-            "  {what}, p{:.0}: {:.0} us straight, {:.0} us through, {:.0} us added, {:.1} times{}",
-            share * 100.0,
-            millis(one) * 1e3,
-            millis(other) * 1e3,
-            (millis(other) - millis(one)) * 1e3,
-            other.as_secs_f64() / one.as_secs_f64(),
-            if share > 0.5 { goal } else { "" }
-        );
-    }
 }
 
 /// Prints how many times lie where a delayed acknowledgement would put them, straight to the
@@ -168,7 +202,7 @@ pub fn measure_plateau() -> Result<(), Trouble> {
 fn ask_stream(direct: &mut Connection) -> Result<Duration, Trouble> {
     let question = json!({"model": "m", "stream": true,
         "messages": [{"role": "user", "content": "hello"}]});
-    Ok(direct.post("/v1/chat/completions", "", &question)?.first)
+    Ok(direct.post(upstream::PATH, "", &question)?.first)
 }
 
 fn gathered(what: &str, mut times: Vec<Duration>) {

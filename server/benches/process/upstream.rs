@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::Trouble;
 
+/// Where questions go.
+pub const PATH: &str = "/v1/chat/completions";
+
 /// Pieces of a streamed answer, and the time between two.
 const PIECES: usize = 8;
 const APART: Duration = Duration::from_millis(20);

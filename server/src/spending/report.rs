@@ -91,6 +91,8 @@ impl Spending {
     /// # Errors
     /// The store's outage.
     pub async fn report(&self, spender: &Spender, days: u32) -> Result<Value, StoreError> {
+        // Callers see what they have used until now.
+        self.settle_gathered().await;
         let now = Timestamp::now();
         let mut lines = self.0.store.usage(&calendar::days(now, days)).await?;
         lines.retain(|line| line.principal == spender.principal);

@@ -125,7 +125,8 @@ fn totals_by_user_team_tool_and_model_equal_what_the_providers_counted() {
     let (posts, input, output) = journal(&upstream);
     assert_eq!((posts, input, output), (4, 4570, 380));
     wait_for("the last settlement", || {
-        (figures(&usage(&server, "day"))[0].1 == 4).then_some(())
+        let days = figures(&usage(&server, "day"));
+        days.first().filter(|day| day.1 == 4).map(drop)
     });
     let day = figures(&usage(&server, "day"));
     assert_eq!((day[0].2, day[0].3), (input, output));
