@@ -46,6 +46,11 @@ async fn of_criteria(stage: &Stage, arguments: &RunArguments) -> Result<(), Trou
     }
     if selected("V.2") {
         workload::recovery::run(stage).await?;
+        let categories = stage.row("V.2")?;
+        let categories = categories.list("categories")?;
+        if lacks_an_outage(categories, selected("V.4")) {
+            workload::storage::refuse(stage).await?;
+        }
     }
     if selected("V.4") {
         workload::storage::run(stage).await?;
@@ -70,6 +75,11 @@ async fn of_criteria(stage: &Stage, arguments: &RunArguments) -> Result<(), Trou
     Ok(())
 }
 
+/// Whether V.2 must see the category of a store that is away, and no other workload takes it away.
+fn lacks_an_outage(categories: &[String], has_storage: bool) -> bool {
+    !has_storage && categories.iter().any(|one| one == "server_error")
+}
+
 /// A generator and simulators built without optimisation take the processor from the server that
 /// is to be measured, so what they measured since `from` is no word about it.
 fn doubt(recorder: &Recorder, from: u64, is_debug_build: bool) {
@@ -92,6 +102,17 @@ mod tests {
     use exai_harness::history::History;
 
     use super::*;
+
+    #[test]
+    fn the_store_goes_away_for_the_second_criterion_alone_and_never_twice() {
+        let criteria = crate::catalogue::criteria().unwrap();
+        for (profile, wanted) in [("smoke", false), ("quick", true), ("full", true)] {
+            let row = criteria.find("V.2", profile).unwrap().unwrap();
+            let categories = row.list("categories").unwrap();
+            assert_eq!(lacks_an_outage(categories, false), wanted, "{profile}");
+            assert!(!lacks_an_outage(categories, true), "{profile}");
+        }
+    }
 
     #[tokio::test]
     async fn what_a_debug_build_measured_is_doubted_and_what_a_release_build_measured_is_not() {

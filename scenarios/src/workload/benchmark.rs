@@ -24,6 +24,8 @@ const GATE_RATE: f64 = 400.0;
 const NULL_FOR: Duration = Duration::from_secs(2);
 /// On top of the measured seconds, so that the last arrival lies behind them.
 const TAIL_S: f64 = 0.2;
+/// Pairs of people, one over each wire.
+const PAIRS: usize = 20;
 /// Before the first step: connections, caches, breakers.
 const WARM_UP_S: u32 = 1;
 
@@ -69,8 +71,8 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
 /// Forty people over the two HTTP wires, each far below their own limit.
 async fn crowd(stage: &Stage) -> Result<Vec<Arc<Client>>, Trouble> {
     let mut clients = Vec::new();
-    for number in 0..20 {
-        for wire in [Transport::Http2025, Transport::Http2026] {
+    for number in 0..PAIRS {
+        for wire in wires(number) {
             let person = Person {
                 role: "bench",
                 number: 400 + 2 * number + clients.len() % 2,
@@ -79,6 +81,15 @@ async fn crowd(stage: &Stage) -> Result<Vec<Arc<Client>>, Trouble> {
         }
     }
     Ok(clients)
+}
+
+/// The wires of a pair of people, now in this order and now in that: calls alternate between tools
+/// as they do between people, and each tool is to go over both.
+const fn wires(pair: usize) -> [Transport; 2] {
+    match pair % 2 {
+        0 => [Transport::Http2025, Transport::Http2026],
+        _ => [Transport::Http2026, Transport::Http2025],
+    }
 }
 
 async fn warm_up(stage: &Stage, clients: &[Arc<Client>]) {
@@ -140,5 +151,21 @@ impl Step<'_> {
         let next = |number| mixed(stage, &mut builder, number, answer_ms);
         load::run_calls(&plan, self.clients, &stage.recorder, &stage.stop, next).await;
         stage.end(CRITERION, &phase);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_second_call_and_those_between_go_over_both_wires() {
+        let crowd: Vec<Transport> = (0..PAIRS).flat_map(wires).collect();
+        let met: BTreeSet<(usize, &str)> = (0..crowd.len())
+            .map(|number| (number % 2, crowd[number].name()))
+            .collect();
+        assert_eq!(met.len(), 4, "{met:?}");
     }
 }

@@ -84,6 +84,41 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Refuses the store to the server for a while, with somebody who goes on asking: in a run without
+/// this criterion nothing else shows what a caller is told then.
+///
+/// # Errors
+/// When the rig cannot carry it.
+pub async fn refuse(stage: &Stage) -> Result<(), Trouble> {
+    const EVERY: Duration = Duration::from_millis(100);
+    let kind = FaultKind::Refuse;
+    let person = Person {
+        role: "probe",
+        number: 91,
+    };
+    let client = stage.client(person, Transport::Http2026).await?;
+    let mut builder = stage.builder(4_400);
+    let over = CancellationToken::new();
+    let breaking = async {
+        let done = stage.ground.break_store(kind).await;
+        over.cancel();
+        done
+    };
+    let asking = async {
+        while !over.is_cancelled() {
+            let conversation = Conversation::new(format!("refused-{}", stage.recorder.now()));
+            let plan = builder.turn(&conversation, &Shape::plain(PATIENCE));
+            stage
+                .perform(&client, &plan.within("probe", "refused"))
+                .await;
+            tokio::time::sleep(EVERY).await;
+        }
+    };
+    let (done, ()) = tokio::join!(breaking, asking);
+    done?;
+    reconnected(stage, kind).await
+}
+
 /// Questions that the same person asks again and again. Nothing else runs meanwhile, so that what
 /// the server's counters move by is theirs alone.
 async fn repeats(stage: &Stage, least: u64) -> Result<(), Trouble> {
