@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
+use exai_harness::operation::builder::Shape;
+use exai_judge::{Outcome, Transport};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 use super::Ground;
-use crate::stage::{Stage, Trouble};
+use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 /// From the first workload's begin.
 const AFTER: Duration = Duration::from_secs(2);
@@ -16,6 +18,9 @@ const AFTER: Duration = Duration::from_secs(2);
 const SHORT: Duration = Duration::from_millis(2_500);
 /// How many more may be opened before there are none.
 const LEFT: rlim_t = 8;
+/// How many come meanwhile at most, to the phase of V.3 that is judged. Those who are there have
+/// connections, so that short descriptors alone need not hurt any of their calls.
+const NEWCOMERS: usize = 8;
 /// The provider whose simulator dies.
 const DYING: &str = "glm";
 
@@ -61,12 +66,34 @@ impl Ground {
                 Ok(())
             }
             Mishap::NoDescriptors => {
-                let hoard = Hoard::open().map_err(|error| Trouble::Rig(error.to_string()));
+                let hoard = Hoard::open().map_err(|error| Trouble::Rig(error.to_string()))?;
+                self.newcomers(stage).await?;
                 stage.rest(SHORT).await?;
-                drop(hoard?);
+                drop(hoard);
                 Ok(())
             }
         }
+    }
+
+    /// Calls on connections of their own, until one finds no descriptor that somebody else has just
+    /// given back.
+    async fn newcomers(&self, stage: &Stage) -> Result<(), Trouble> {
+        let mut builder = stage.builder(3_300);
+        let mut connected = Vec::new();
+        for number in 0..NEWCOMERS {
+            let person = Person {
+                role: "newcomer",
+                number: 360 + number,
+            };
+            let client = self.connect(self.identity(person), Transport::Http2026);
+            let client = client.map_err(Trouble::Rig)?;
+            let plan = builder.chat(&Shape::plain(PATIENCE)).within("V.3", "peak");
+            if stage.perform(&client, &plan).await.outcome != Outcome::Ok {
+                break;
+            }
+            connected.push(client);
+        }
+        Ok(())
     }
 }
 
