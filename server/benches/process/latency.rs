@@ -141,12 +141,12 @@ impl Times {
             let straight = micros(&self.straight);
             let (relayed, through) = (micros(&self.relayed), micros(&self.through));
             println!(
-                "  {what}, p{:.0}: {straight:.0} us straight, +{:.0} us by a relay that does \
-                 nothing, +{:.0} us through the server ({:.1} times the relay's){}",
+                "  {what}, p{:.0}: {straight:.0} us straight, {:+.0} us by a relay that does \
+                 nothing, {:+.0} us through the server, {:.1} times the relay's in all{}",
                 share * 100.0,
                 relayed - straight,
                 through - straight,
-                (through - straight) / (relayed - straight),
+                through / relayed,
                 if share > 0.5 { goal } else { "" }
             );
         }
