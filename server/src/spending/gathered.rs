@@ -33,17 +33,23 @@ impl Gathered {
 
 /// Whether two can be told as one.
 fn is_alike(one: &Settlement, other: &Settlement) -> bool {
-    let kind = |line: &UsageLine| UsageLine {
-        calls: 0,
-        input: 0,
-        output: 0,
-        cached: 0,
-        nano_usd: 0,
-        ..line.clone()
-    };
     one.accounts == other.accounts
         && one.periods == other.periods
         && one.line.as_ref().map(kind) == other.line.as_ref().map(kind)
+}
+
+/// What a line of usage is about; the rest of it is figures.
+fn kind(line: &UsageLine) -> [&str; 6] {
+    let UsageLine {
+        day,
+        principal,
+        team,
+        tool,
+        provider,
+        model,
+        ..
+    } = line;
+    [day, principal, team, tool, provider, model]
 }
 
 fn join(one: &mut Settlement, other: &Settlement) {

@@ -106,16 +106,7 @@ fn neither_an_unproven_nor_a_stolen_nor_a_tainted_answer_counts() {
         world.record(Call { op: 9_999, ..call });
     };
     assert_eq!(added(&stolen), 1);
-    let tainted = |world: &mut World, call: Call| {
-        let rig = Event::Rig {
-            what: "cpu".to_owned(),
-            until: call.done_at,
-            detail: String::new(),
-        };
-        world.push(call.sent_at, rig);
-        world.record(call);
-    };
-    assert_eq!(added(&tainted), 0);
+    assert_eq!(added(&World::record_tainted), 0);
 }
 
 #[test]

@@ -62,16 +62,7 @@ fn a_refusal_of_the_hot_identity_counts_by_its_category_where_the_rig_was_well()
         world.record(call);
     };
     assert_eq!(counted(&other), 10);
-    let tainted = |world: &mut World, call: exai_judge::Call| {
-        let rig = Event::Rig {
-            what: "cpu".to_owned(),
-            until: call.done_at,
-            detail: String::new(),
-        };
-        world.push(call.sent_at, rig);
-        world.record(call);
-    };
-    assert_eq!(counted(&tainted), 10);
+    assert_eq!(counted(&World::record_tainted), 10);
 }
 
 #[test]

@@ -26,6 +26,17 @@ impl World {
         }
     }
 
+    /// Writes a finished call into the history, and that the rig was short of CPU for as long.
+    pub fn record_tainted(&mut self, call: Call) {
+        let rig = Event::Rig {
+            what: "cpu".to_owned(),
+            until: call.done_at,
+            detail: String::new(),
+        };
+        self.push(call.sent_at, rig);
+        self.record(call);
+    }
+
     /// A provider request of a call's own tracers that met a fault; gives when it ended.
     pub fn hit(&mut self, ask: &Ask, call: &Call, fault: &str, times: (u64, u64)) -> u64 {
         let ProofKind::Keyed { tracers, .. } = &call.proof else {
