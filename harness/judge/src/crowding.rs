@@ -1,9 +1,40 @@
 //! Whether a slow server had processors to be fast on: others on its machine may have had them.
 
+use crate::finding::Finding;
 use crate::observation::{LoadAccount, Sample};
+use crate::operation::{Call, Outcome};
+use crate::verdict::{Reason, Verdict};
 
 /// The judged process among the samples.
 const JUDGED: &str = "server";
+
+/// What a server says that could not take or finish a call in time.
+const SHORT_OF_TIME: [&str; 2] = ["rate_limit_error", "timeout_error"];
+
+/// Whether want of processors explains that a call was not answered: it was refused for want of
+/// room or time, or nobody saw its end. A wrong answer is explained by nothing.
+#[must_use]
+pub fn explains(call: &Call) -> bool {
+    let says = call.failure.as_ref().map(|failure| &failure.category);
+    match call.outcome {
+        Outcome::Ok => false,
+        Outcome::Refused => says.is_some_and(|says| SHORT_OF_TIME.contains(&says.as_str())),
+        Outcome::Unknown => true,
+    }
+}
+
+/// Leaves open the failed ones of these checks: others kept the server from running.
+pub fn doubt(finding: &mut Finding, checks: &[&str], crowded: &str) {
+    let failed = finding
+        .checks
+        .iter_mut()
+        .filter(|check| check.verdict == Verdict::Fail && checks.contains(&check.id.as_str()));
+    for check in failed {
+        check.verdict = Verdict::Inconclusive;
+        check.reason = Some(Reason::RigLimit);
+        check.measured = format!("{}; {crowded}", check.measured);
+    }
+}
 
 /// How long the server had a processor, and how long it waited for one.
 #[derive(Debug, Clone, Default)]

@@ -22,6 +22,7 @@ pub mod observation;
 pub mod operation;
 pub mod proof;
 pub mod prose;
+pub mod rate;
 pub mod rate_window;
 pub mod reaction;
 pub mod recovery_time;

@@ -6,14 +6,15 @@ use super::{Brief, Checker, Seen};
 use crate::bounds;
 use crate::conservation::Conservation;
 use crate::criterion::Missing;
-use crate::crowding::Crowding;
+use crate::crowding::{self, Crowding};
 use crate::finding::{Check, Finding};
 use crate::generator::Generator;
 use crate::observation::{Event, LoadAccount};
 use crate::operation::Call;
 use crate::proof;
+use crate::rate::Rate;
 use crate::series;
-use crate::tally::{self, Latency, Place, Rate};
+use crate::tally::{self, Latency, Place};
 use crate::timeline::Timeline;
 use crate::verdict::{Reason, Verdict};
 
@@ -101,13 +102,12 @@ impl<'a> Benchmark<'a> {
         };
         let late =
             (own > call.deadline).then(|| format!("operation {} came after its deadline", call.op));
-        let unavailable = wrong.clone().or(late);
-        repetition
-            .errors
-            .trial(is_tainted, Place::Call(call), wrong);
-        repetition
-            .available
-            .trial(is_tainted, Place::Call(call), unavailable);
+        let place = Place::Call(call);
+        match &wrong {
+            Some(_) => repetition.available.trial(is_tainted, place, wrong.clone()),
+            None => repetition.available.trial_late(is_tainted, call, late),
+        }
+        repetition.errors.trial(is_tainted, place, wrong);
         if !is_tainted {
             repetition
                 .latencies
@@ -232,7 +232,6 @@ impl Checker for Benchmark<'_> {
         let judges_availability = self.late < 1.0;
         let mut worst: Option<bounds::Quantile> = None;
         let mut loads = Vec::new();
-        let crowding = self.crowding;
         for (number, repetition) in self.repetitions {
             let latency = Latency {
                 id: format!("p95.{number}"),
@@ -241,11 +240,13 @@ impl Checker for Benchmark<'_> {
                 line: self.line,
                 least: self.least,
             };
-            let verdict =
-                latency.conclude_with(&repetition.latencies, &repetition.own, &mut finding);
-            let crowded = repetition.load.as_ref().and_then(|load| crowding.of(load));
-            if let (Verdict::Fail, Some(crowded)) = (verdict, crowded) {
-                doubt(&mut finding, &crowded);
+            latency.conclude_with(&repetition.latencies, &repetition.own, &mut finding);
+            let crowded = repetition
+                .load
+                .as_ref()
+                .and_then(|load| self.crowding.of(load));
+            if let Some(crowded) = &crowded {
+                crowding::doubt(&mut finding, &[&latency.id], crowded);
             }
             let mut sorted: Vec<u64> = repetition.latencies.iter().map(|(_, took)| *took).collect();
             sorted.sort_unstable();
@@ -254,9 +255,10 @@ impl Checker for Benchmark<'_> {
                 .into_iter()
                 .chain(seen)
                 .max_by_key(|quantile| quantile.value);
-            repetition.errors.conclude(&mut finding);
+            let crowded = crowded.as_deref();
+            repetition.errors.conclude_beside(crowded, &mut finding);
             if judges_availability {
-                repetition.available.conclude(&mut finding);
+                repetition.available.conclude_beside(crowded, &mut finding);
             }
             loads.extend(repetition.load);
         }
@@ -274,14 +276,5 @@ impl Checker for Benchmark<'_> {
         );
         finding.conclude();
         Ok(finding)
-    }
-}
-
-/// The newest row was missed by a server that others kept from running: no word about it.
-fn doubt(finding: &mut Finding, crowded: &str) {
-    if let Some(check) = finding.checks.last_mut() {
-        check.verdict = Verdict::Inconclusive;
-        check.reason = Some(Reason::RigLimit);
-        check.measured = format!("{}; {crowded}", check.measured);
     }
 }

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use super::{Brief, Checker, Seen};
 use crate::conservation::Conservation;
 use crate::criterion::{Criterion, Missing};
+use crate::crowding::{self, Crowding};
 use crate::finding::Finding;
 use crate::generator::Generator;
 use crate::observation::{Event, LoadAccount, Sample};
 use crate::operation::{Call, Outcome};
 use crate::proof::{self, Proof, ProofTallies, Usage};
+use crate::rate::Rate;
 use crate::series;
-use crate::tally::{self, Latency, Place, Rate, Tally};
+use crate::tally::{self, Latency, Place, Tally};
 use crate::timeline::Timeline;
 use crate::units::{CHART_BIN, MIB};
 use crate::verdict::Reason;
@@ -19,6 +21,8 @@ use crate::verdict::Reason;
 const HOT: &str = "hot";
 const WARM_UP: &str = "warm-up";
 const SERVER: &str = "server";
+/// Checks that say how long calls took.
+const OF_TIME: &[&str] = &["p95", "p99", "maximum", "unanswered"];
 const RATE_LIMIT: &str = "rate_limit_error";
 
 /// The checker of V.3.
@@ -39,6 +43,7 @@ pub struct Concurrency<'a> {
     healthy: Tally,
     hot_refused: u64,
     conservation: Conservation,
+    crowding: Crowding,
     loads: Vec<LoadAccount>,
     pids: BTreeSet<u32>,
     samples: u64,
@@ -129,6 +134,7 @@ impl<'a> Concurrency<'a> {
             ),
             hot_refused: 0,
             conservation: Conservation::default(),
+            crowding: Crowding::default(),
             loads: Vec::new(),
             pids: BTreeSet::new(),
             samples: 0,
@@ -323,7 +329,12 @@ impl Checker for Concurrency<'_> {
                     self.conservation.scrape(seen.at, moment, values);
                 }
             }
-            Event::Sample(sample) if !seen.is_tainted => self.sample(seen.at, sample),
+            Event::Sample(sample) => {
+                self.crowding.sample(seen.at, sample);
+                if !seen.is_tainted {
+                    self.sample(seen.at, sample);
+                }
+            }
             Event::Load(load) if load.criterion == id && load.phase != HOT => {
                 self.loads.push(load.clone());
             }
@@ -345,12 +356,16 @@ impl Checker for Concurrency<'_> {
         } = *self;
         let count = errors.trials();
         let bad = errors.count();
-        errors.conclude(&mut finding);
+        let crowded = self.loads.iter().find_map(|load| self.crowding.of(load));
+        errors.conclude_beside(crowded.as_deref(), &mut finding);
         for line in [&limits.p95, &limits.p99] {
             line.conclude_with(&latencies, &own, &mut finding);
         }
         for tally in [self.slow, self.unanswered, self.sequence] {
             tally.conclude(&mut finding);
+        }
+        if let Some(crowded) = &crowded {
+            crowding::doubt(&mut finding, OF_TIME, crowded);
         }
         self.healthy.conclude_if_tried(&mut finding);
         self.proofs.conclude(&mut finding);

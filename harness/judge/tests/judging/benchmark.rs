@@ -126,11 +126,19 @@ fn one_slow_repetition_fails_although_the_others_are_fast() {
 /// A slow second repetition in which, each second, the server had a processor for `had_ms` and
 /// waited for one for `waited_ms`.
 fn crowded(had_ms: u64, waited_ms: u64, cores: Option<u32>) -> Finding {
+    spoiled_beside((had_ms, waited_ms, cores), |call| call.done_at += 6 * S)
+}
+
+/// The same with each call of that repetition spoiled in some way.
+fn spoiled_beside(
+    (had_ms, waited_ms, cores): (u64, u64, Option<u32>),
+    spoil: impl Fn(&mut exai_judge::Call),
+) -> Finding {
     let mut world = good("gate", 200);
     for op in world.ops("V.8") {
         let call = world.call(op);
         if call.phase == "gate.2" {
-            call.done_at += 6 * S;
+            spoil(call);
         }
     }
     let mut begun = 0;
@@ -181,6 +189,18 @@ fn a_slow_server_that_others_keep_from_running_is_not_failed_and_any_other_is() 
         let finding = crowded(had, waited, cores);
         assert_eq!(failed(&finding), ["p95.2"], "{had} {waited} {cores:?}");
     }
+}
+
+#[test]
+fn calls_that_nobody_answered_are_not_held_against_a_server_that_others_keep_from_running() {
+    let unanswered = |call: &mut exai_judge::Call| call.outcome = Outcome::Unknown;
+    let beside = spoiled_beside((640, 1_340, Some(2)), unanswered);
+    assert_inconclusive(&beside, Reason::RigLimit);
+    let alone = spoiled_beside((640, 640, Some(2)), unanswered);
+    assert!(failed(&alone).contains(&"errors.2"));
+    let untyped = |call: &mut exai_judge::Call| call.outcome = Outcome::Refused;
+    let wrong = spoiled_beside((640, 1_340, Some(2)), untyped);
+    assert!(failed(&wrong).contains(&"errors.2"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! V.3 against good, bad and empty histories, at the edges of its thresholds.
 
+mod crowded;
 mod edges;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! How trials become rows and rows a verdict: every rung of the order, and what taint does to it.
 
 use exai_judge::finding::VIOLATIONS_KEPT;
-use exai_judge::tally::{self, Latency, Place, Rate, Tally, blank};
+use exai_judge::rate::Rate;
+use exai_judge::tally::{self, Latency, Place, Tally, blank};
 use exai_judge::{Finding, Reason, Verdict};
 
 use crate::verdicts::check;

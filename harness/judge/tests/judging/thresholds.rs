@@ -3,7 +3,8 @@
 
 use exai_judge::criterion::Criteria;
 use exai_judge::observation::{Case, Event};
-use exai_judge::tally::{Latency, Place, Rate, Tally, at_most, blank, floor};
+use exai_judge::rate::Rate;
+use exai_judge::tally::{Latency, Place, Tally, at_most, blank, floor};
 use exai_judge::{Finding, Reason, Verdict};
 
 use crate::verdicts::check;

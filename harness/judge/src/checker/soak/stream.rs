@@ -11,7 +11,8 @@ use crate::finding::{Check, Finding};
 use crate::ground::Ground;
 use crate::operation::Call;
 use crate::proof::Proof;
-use crate::tally::{self, Place, Rate};
+use crate::rate::Rate;
+use crate::tally::{self, Place};
 use crate::units::{MINUTE_S, SECOND};
 use crate::verdict::{Reason, Verdict};
 

@@ -9,8 +9,9 @@ use crate::criterion::{Criterion, Missing};
 use crate::finding::Finding;
 use crate::operation::{Call, Outcome};
 use crate::proof::Proof;
+use crate::rate::Rate;
 use crate::series;
-use crate::tally::{self, Place, Rate, Tally};
+use crate::tally::{self, Place, Tally};
 use crate::verdict::Reason;
 
 /// The phase in which they are asked, and nothing else is.
