@@ -121,6 +121,8 @@ pub(super) struct Rig {
     judged: String,
     gaps: Gaps,
     last: Option<(u64, i64)>,
+    /// By how much the wall clock was stepped in all, ns.
+    off: i64,
     /// By process: when it was last read, ns, and the CPU time it had used, ms.
     cpu: BTreeMap<(String, u32), (u64, u64)>,
     ticks: Option<(u64, Ticks)>,
@@ -134,6 +136,7 @@ impl Rig {
             judged: judged.to_owned(),
             gaps: Gaps::new(began),
             last: None,
+            off: 0,
             cpu: BTreeMap::new(),
             ticks: None,
         }
@@ -144,13 +147,7 @@ impl Rig {
         let from = self.last.map_or(look.at, |(at, _)| at);
         let mut found = self.read_processes(look);
         found.extend(self.read_host(look));
-        let step = self
-            .last
-            .map_or(0, |(_, drift)| look.host.drift.abs_diff(drift));
-        if step > DRIFT {
-            let detail = format!("the wall clock moved by {} ms", step / 1_000_000);
-            found.push(trouble("clock_step", (from, look.at), detail));
-        }
+        found.extend(self.read_clock(look, from));
         self.last = Some((look.at, look.host.drift));
         found
     }
@@ -209,6 +206,23 @@ impl Rig {
             cpu_ms.saturating_sub(before),
             at.saturating_sub(then) / 1_000_000,
         )
+    }
+
+    /// A wall clock that was stepped is wrong until it is stepped back: whoever reads the time of
+    /// day elsewhere may take what we sign for expired. One that drifts is not.
+    fn read_clock(&mut self, look: &Look, from: u64) -> Option<Trouble> {
+        let (_, before) = self.last?;
+        let moved = look.host.drift - before;
+        let was_off = self.off.unsigned_abs() > DRIFT;
+        if moved.unsigned_abs() > DRIFT {
+            self.off += moved;
+        }
+        let is_off = self.off.unsigned_abs() > DRIFT;
+        (was_off || is_off).then(|| {
+            let detail = format!("the wall clock is {} ms off", self.off / 1_000_000);
+            let until = if is_off { until_next(look) } else { look.at };
+            trouble("clock_step", (from, until), detail)
+        })
     }
 
     fn read_host(&mut self, look: &Look) -> Vec<Trouble> {

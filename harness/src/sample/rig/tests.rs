@@ -89,7 +89,7 @@ fn trouble_of_the_rig_taints_the_interval_between_two_looks() {
         spoil(&mut look);
         // What is short stays so until the next look; what happened is over.
         let until = |what: &str| match what {
-            "descriptors" | "disk_full" => 3,
+            "descriptors" | "disk_full" | "clock_step" => 3,
             _ => 2,
         };
         let wanted: Vec<_> = wanted
@@ -98,6 +98,23 @@ fn trouble_of_the_rig_taints_the_interval_between_two_looks() {
             .collect();
         assert_eq!(told(&rig.look(&look)), wanted, "case {index}");
     }
+}
+
+#[test]
+fn a_stepped_clock_taints_until_it_is_stepped_back_and_a_drifting_one_does_not() {
+    let mut rig = rig();
+    let mut look = |second: u64, drift_ms: i64| {
+        let mut look = calm(second * S);
+        look.host.drift = drift_ms * 1_000_000;
+        let found = told(&rig.look(&look)).into_iter();
+        found.map(|(_, from, until)| (from, until)).next()
+    };
+    assert_eq!((look(1, 0), look(2, 150), look(3, 300)), (None, None, None));
+    assert_eq!(look(4, 30_300), Some((3, 5)));
+    assert_eq!(look(5, 30_310), Some((4, 6)), "still off");
+    assert_eq!(look(6, -29_690), Some((5, 7)), "off the other way");
+    assert_eq!(look(7, 300), Some((6, 7)), "back");
+    assert_eq!(look(8, 300), None);
 }
 
 fn stolen(stolen: u64) -> Read<Ticks> {
