@@ -128,10 +128,8 @@ async fn shared(stage: &Stage) -> Result<(), Trouble> {
     let (one, two, again, ()) = tokio::join!(ask(&ann), ask(&bob), ask(&ann), watch);
     let thread = |reply| about(reply)["continuation_id"].clone();
     let is_shared = |reply| about(reply)["from_inflight"] == true;
-    let is_apart = !is_shared(&two)
-        && two.word() == "accepted"
-        && thread(&two) != thread(&one)
-        && thread(&two) != thread(&again);
+    let is_theirs = |reply| !thread(reply).is_null() && thread(reply) == thread(&two);
+    let is_crossed = is_shared(&two) || is_theirs(&one) || is_theirs(&again);
     let is_one = thread(&one) == thread(&again)
         && (is_shared(&one) || is_shared(&again))
         && provider.asked() == 2;
@@ -139,10 +137,17 @@ async fn shared(stage: &Stage) -> Result<(), Trouble> {
         stage,
         ("S5", CALLS),
         (
-            either(is_apart, "two questions", "crossed"),
+            either(is_crossed, "crossed", "two questions"),
             &["two questions"],
         ),
-        (either(is_one, "accepted", "not shared"), &["accepted"]),
+        // Somebody who was not answered shows nothing.
+        (
+            match two.word() {
+                answered if answered == "accepted" => either(is_one, "accepted", "not shared"),
+                _ => "the other was not answered",
+            },
+            &["accepted"],
+        ),
     );
     Ok(())
 }
