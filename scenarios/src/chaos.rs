@@ -21,7 +21,7 @@ use crate::cli::arguments::{ChaosArguments, Driver};
 use crate::cli::{Ending, print};
 use crate::ground;
 use attempt::{Attempt, Trial};
-use schedule::Schedule;
+use schedule::{Place, Schedule};
 use shrink::Shrinker;
 
 /// What a chaos run is judged by.
@@ -52,13 +52,10 @@ struct Range<'a> {
 pub fn chaos(arguments: &ChaosArguments, quiet: bool) -> Result<Exit, Ending> {
     let store = ground::choose_store(arguments.store)?;
     let spoiled = ground::spoiled(arguments.spoil.as_ref())?;
-    let whole = Schedule::draw(arguments.seed, arguments.duration, store);
-    let schedule = match &arguments.only {
-        Some(numbers) => whole.only(&numbers.0).map_err(Ending::Usage)?,
-        None => whole,
-    };
+    ground::choose_driver(arguments.driver, &spoiled)?;
+    let schedule = asked(arguments, store)?;
     let criteria = Criteria::parse(CATALOGUE).map_err(|error| Ending::Bug(error.to_string()))?;
-    let built = binaries::build(arguments.server.as_deref(), Driver::Local)?;
+    let built = binaries::build(arguments.server.as_deref(), arguments.driver)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -107,6 +104,19 @@ pub fn chaos(arguments: &ChaosArguments, quiet: bool) -> Result<Exit, Ending> {
         print(&smallest.told(schedule.numbers().len()));
     }
     Ok(exit(&first))
+}
+
+/// The schedule of the seed, or the part of it that was asked for.
+fn asked(arguments: &ChaosArguments, store: StoreKind) -> Result<Schedule, Ending> {
+    let place = Place {
+        store,
+        driver: arguments.driver,
+    };
+    let whole = Schedule::draw(arguments.seed, arguments.duration, place);
+    match &arguments.only {
+        Some(numbers) => whole.only(&numbers.0).map_err(Ending::Usage),
+        None => Ok(whole),
+    }
 }
 
 /// What ran, for those who read JSON.
@@ -188,9 +198,10 @@ fn private(folder: &Path) -> std::io::Result<()> {
 impl Range<'_> {
     fn conditions(&self) -> String {
         format!(
-            "chaos seed {}, {} s, driver local, {} store",
+            "chaos seed {}, {} s, driver {}, {} store",
             self.arguments.seed,
             self.arguments.duration.as_secs(),
+            self.arguments.driver.name(),
             self.store.name()
         )
     }
@@ -260,6 +271,9 @@ impl Range<'_> {
             self.store.name(),
             words(numbers)
         );
+        if arguments.driver != Driver::Local {
+            command.push_str(&format!(" --driver {}", arguments.driver.name()));
+        }
         if let Some(server) = &arguments.server {
             command.push_str(&format!(" --server {}", server.display()));
         }

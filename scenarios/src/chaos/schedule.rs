@@ -1,12 +1,14 @@
-//! A seed's schedule: what is broken, when, and what beside it. Pure: the same seed, duration and
-//! store give the same schedule, and a part of it keeps its faults' numbers.
+//! A seed's schedule: what is broken, when, and what beside it. Pure: the same seed, duration,
+//! store and driver give the same schedule, and a part of it keeps its faults' numbers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use exai_harness::topology::StoreKind;
 use exai_judge::fault::FaultKind;
 use serde::Serialize;
+
+use crate::cli::arguments::Driver;
 
 /// The first fault comes this long after traffic has begun.
 const LEAD: u64 = 1_500;
@@ -14,11 +16,22 @@ const LEAD: u64 = 1_500;
 const GAP: (u64, u64) = (2_600, 4_200);
 /// Two faults of one beat begin this far apart at the most.
 const TOGETHER: u64 = 400;
+/// From one kill of a container to the next: a restart, ten seconds of life and something over.
+const LIFE: u64 = 15_000;
 /// The second of two kills of a storm.
 const AGAIN: u64 = 1_600;
 
 const PROVIDERS: [&str; 3] = ["kimi", "glm", "minimax"];
 const CLASSES: [Class; 4] = [Class::Process, Class::Link, Class::Store, Class::Provider];
+
+/// What stands there to be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The store behind the server.
+    pub store: StoreKind,
+    /// Where the parts run.
+    pub driver: Driver,
+}
 
 /// What kind of thing is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -62,7 +75,7 @@ impl Schedule {
     /// The whole schedule of a seed. Beats of one fault, of two overlapping ones and of storms
     /// follow each other; every pair of classes comes up in turn.
     #[must_use]
-    pub fn draw(seed: u64, duration: Duration, store: StoreKind) -> Self {
+    pub fn draw(seed: u64, duration: Duration, place: Place) -> Self {
         let mut dice = Dice(seed);
         let until = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let mut pairs = pairs();
@@ -84,12 +97,15 @@ impl Schedule {
                 ],
             };
             for (later, class) in drawn {
-                faults.push(dice.fault(at + later, class, store));
+                faults.push(dice.fault(at + later, class, place));
             }
             at += dice.range(GAP.0, GAP.1);
             beat += 1;
         }
         faults.sort_by_key(|fault| fault.at_ms);
+        if place.driver == Driver::Container {
+            spare(&mut faults);
+        }
         for (fault, number) in faults.iter_mut().zip(1..) {
             fault.number = number;
         }
@@ -153,6 +169,22 @@ impl Schedule {
     }
 }
 
+/// An engine waits twice as long before each restart of a container that lived for less than ten
+/// seconds. One that was killed is therefore left to live as long, and meanwhile taken off its
+/// network instead.
+fn spare(faults: &mut [Planned]) {
+    let mut killed: BTreeMap<String, u64> = BTreeMap::new();
+    for fault in faults.iter_mut().filter(|one| one.kind == FaultKind::Kill) {
+        let before = killed.get(&fault.component);
+        if before.is_some_and(|before| fault.at_ms - before < LIFE) {
+            fault.kind = FaultKind::Partition;
+            fault.after_acknowledgement = false;
+        } else {
+            killed.insert(fault.component.clone(), fault.at_ms);
+        }
+    }
+}
+
 /// Each unordered pair of two classes.
 fn pairs() -> Vec<(Class, Class)> {
     let mut pairs = Vec::new();
@@ -192,16 +224,18 @@ impl Dice {
         }
     }
 
-    fn fault(&mut self, at_ms: u64, class: Class, store: StoreKind) -> Planned {
+    fn fault(&mut self, at_ms: u64, class: Class, place: Place) -> Planned {
         let (component, kinds) = match class {
             Class::Process => ("server", &[FaultKind::Kill][..]),
             Class::Link => ("clients", &[FaultKind::Reset, FaultKind::Slow][..]),
-            Class::Store => ("store", store_kinds(store)),
+            Class::Store => ("store", store_kinds(place.store)),
             Class::Provider => (PROVIDERS[self.below(PROVIDERS.len())], &PROVIDER_KINDS[..]),
         };
+        let kinds = [kinds, off_network(class, place)].concat();
         let kind = kinds[self.below(kinds.len())];
         // Half of the server's deaths come at the boundary that is hardest to survive.
-        let after_acknowledgement = class == Class::Process && self.below(2) == 0;
+        let is_death = class == Class::Process && kind == FaultKind::Kill;
+        let after_acknowledgement = is_death && self.below(2) == 0;
         Planned {
             number: 0,
             at_ms,
@@ -210,6 +244,16 @@ impl Dice {
             class,
             after_acknowledgement,
         }
+    }
+}
+
+/// What has a network of its own can be taken off it: a container. The embedded store is in its
+/// server's, and the clients' edge is no component.
+const fn off_network(class: Class, place: Place) -> &'static [FaultKind] {
+    match (class, place.driver, place.store) {
+        (Class::Link, _, _) | (_, Driver::Local, _) => &[],
+        (Class::Store, Driver::Container, StoreKind::Embedded) => &[],
+        (_, Driver::Container, _) => &[FaultKind::Partition],
     }
 }
 
@@ -241,10 +285,18 @@ mod tests {
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
+    const EMBEDDED: Place = Place {
+        store: StoreKind::Embedded,
+        driver: Driver::Local,
+    };
+    const REDIS: Place = Place {
+        store: StoreKind::Redis,
+        driver: Driver::Local,
+    };
 
     #[test]
     fn one_seed_gives_one_schedule_and_another_seed_another() {
-        let draw = |seed| Schedule::draw(seed, MINUTE, StoreKind::Redis);
+        let draw = |seed| Schedule::draw(seed, MINUTE, REDIS);
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
     }
@@ -252,7 +304,7 @@ mod tests {
     #[test]
     fn three_minutes_overlap_every_pair_of_classes_for_every_seed() {
         for seed in 0..50 {
-            let schedule = Schedule::draw(seed, 3 * MINUTE, StoreKind::Embedded);
+            let schedule = Schedule::draw(seed, 3 * MINUTE, EMBEDDED);
             let mut seen = BTreeSet::new();
             for one in &schedule.faults {
                 for other in &schedule.faults {
@@ -267,9 +319,51 @@ mod tests {
     }
 
     #[test]
+    fn containers_are_taken_off_their_network_and_processes_never() {
+        let partitioned = |place: Place| -> BTreeSet<String> {
+            let drawn = (0..20).flat_map(|seed| Schedule::draw(seed, 3 * MINUTE, place).faults);
+            drawn
+                .filter(|one| one.kind == FaultKind::Partition)
+                .map(|one| one.component)
+                .collect()
+        };
+        let contained = |place: Place| Place {
+            driver: Driver::Container,
+            ..place
+        };
+        let all = ["glm", "kimi", "minimax", "server", "store"];
+        assert!(partitioned(contained(REDIS)).iter().eq(all.iter()));
+        assert!(partitioned(contained(EMBEDDED)).iter().eq(all[..4].iter()));
+        assert!(partitioned(REDIS).is_empty() && partitioned(EMBEDDED).is_empty());
+    }
+
+    #[test]
+    fn a_container_lives_long_enough_between_two_kills_that_its_engine_restarts_it_at_once() {
+        let place = Place {
+            driver: Driver::Container,
+            ..REDIS
+        };
+        let mut kills = 0;
+        for seed in 0..20 {
+            let mut before = BTreeMap::new();
+            for one in Schedule::draw(seed, MINUTE, place).faults {
+                if one.kind == FaultKind::Kill {
+                    kills += 1;
+                    let last = before.insert(one.component, one.at_ms);
+                    assert!(
+                        last.is_none_or(|last| one.at_ms - last >= LIFE),
+                        "seed {seed}"
+                    );
+                }
+            }
+        }
+        assert!(kills > 60, "{kills}");
+    }
+
+    #[test]
     fn half_a_minute_kills_the_server_twice_within_two_seconds_for_every_seed() {
         for seed in 0..50 {
-            let schedule = Schedule::draw(seed, MINUTE / 2, StoreKind::Embedded);
+            let schedule = Schedule::draw(seed, MINUTE / 2, EMBEDDED);
             let kills = schedule
                 .faults
                 .iter()
@@ -284,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_part_keeps_numbers_and_distances_and_begins_at_once() {
-        let whole = Schedule::draw(7, MINUTE, StoreKind::Embedded);
+        let whole = Schedule::draw(7, MINUTE, EMBEDDED);
         let part = whole.only(&[5, 3]).unwrap();
         assert_eq!(part.numbers(), [3, 5]);
         assert_eq!(part.faults[0].at_ms, LEAD);

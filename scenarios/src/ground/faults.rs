@@ -39,6 +39,7 @@ impl Ground {
     /// As [`Ground::kill`].
     pub async fn break_component(&self, component: &str, kind: FaultKind) -> Result<(), Trouble> {
         let landed = match component {
+            part if kind == FaultKind::Partition => self.topology.partition(part).await?,
             "server" => self.topology.kill(component).await?,
             "store" => self.topology.break_store(kind).await?,
             "clients" => self.topology.break_clients(kind).await?,

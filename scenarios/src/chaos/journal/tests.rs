@@ -6,6 +6,8 @@ use exai_judge::finding::{Check, Finding};
 use exai_judge::ground::GroundSummary;
 
 use super::*;
+use crate::chaos::schedule::Place;
+use crate::cli::arguments::Driver;
 
 fn check(id: &str, verdict: Verdict) -> Check {
     Check {
@@ -58,7 +60,11 @@ fn attempt(verdict: Verdict, before: Verdict) -> Attempt {
 }
 
 fn of(verdict: Verdict, before: Verdict) -> Value {
-    let schedule = Schedule::draw(7, Duration::from_secs(10), StoreKind::Embedded);
+    let place = Place {
+        store: StoreKind::Embedded,
+        driver: Driver::Local,
+    };
+    let schedule = Schedule::draw(7, Duration::from_secs(10), place);
     journal(&schedule, &attempt(verdict, before))
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{SpoilWord, StoreChoice};
+use super::{Driver, SpoilWord, StoreChoice};
 
 /// Which schedule, on which ground.
 #[derive(Debug, Clone, Args)]
 pub struct ChaosArguments {
-    /// Fixes the schedule together with duration and store; the default is 7.
+    /// Fixes the schedule together with duration, store and driver; the default is 7.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
     /// How long faults go on: 45s, 2m or 1h.
@@ -23,6 +23,9 @@ pub struct ChaosArguments {
     /// The store behind the server; auto takes Redis when redis-server is on PATH.
     #[arg(long, value_enum, default_value_t = StoreChoice::Auto)]
     pub store: StoreChoice,
+    /// As processes of this machine, or as containers, which can also be taken off their network.
+    #[arg(long, value_enum, default_value_t = Driver::Local)]
+    pub driver: Driver,
     /// Break this binary instead of the one built here.
     #[arg(long, value_name = "PATH")]
     pub server: Option<PathBuf>,
