@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 use crate::machine::{self, which};
+use crate::wall_clock::{self, PACKAGE};
 
 /// How a row stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,6 +61,7 @@ pub fn look(reports: &Path) -> Vec<Row> {
         version_of("rustc", "rust", "builds the server"),
         redis(),
         engine(),
+        clock(),
         descriptors(),
         cores(),
         disk(reports),
@@ -126,6 +128,17 @@ fn engine() -> Row {
                 error.fix
             );
             Row::new(WHAT, "not answering", State::Missing, &note)
+        }
+    }
+}
+
+fn clock() -> Row {
+    const NOTE: &str = "row B10 of the self-test";
+    match wall_clock::library() {
+        Some(path) => Row::new(PACKAGE, path.display().to_string(), State::Ok, NOTE),
+        None => {
+            let note = format!("{NOTE} needs it: apt-get install {PACKAGE}");
+            Row::new(PACKAGE, "not installed", State::Missing, &note)
         }
     }
 }

@@ -32,3 +32,4 @@ pub mod supervisor;
 pub mod target;
 pub mod token;
 pub mod topology;
+pub mod wall_clock;

@@ -40,6 +40,8 @@ pub struct Behaviour {
     pub black_hole: bool,
     /// Each flow is reset after so many bytes from the target; bytes passed before count.
     pub cut_after: Option<u64>,
+    /// A bystander: healing takes no latency away.
+    pub stays_slow: bool,
 }
 
 /// A link that could not be set up or healed.
@@ -194,6 +196,11 @@ impl Link {
         self.behaviour.send_modify(|now| now.cut_after = bytes);
     }
 
+    /// The bystander: from now on the link keeps what delays it has when it is healed.
+    pub fn stay_slow(&self) {
+        self.behaviour.send_modify(|now| now.stays_slow = true);
+    }
+
     /// Cuts every existing flow with RST on both sides, once, and says how many there were.
     #[must_use]
     pub fn reset(&self) -> u64 {
@@ -214,7 +221,17 @@ impl Link {
     /// # Errors
     /// When the port could not be had back within some seconds.
     pub async fn heal(&self) -> Result<(), LinkError> {
-        self.behaviour.send_replace(Behaviour::default());
+        self.behaviour.send_modify(|now| {
+            *now = Behaviour {
+                latency: if now.stays_slow {
+                    now.latency
+                } else {
+                    Duration::ZERO
+                },
+                stays_slow: now.stays_slow,
+                ..Behaviour::default()
+            };
+        });
         let mut listening = self.listening.clone();
         let open = tokio::time::timeout(REBIND_LIMIT, listening.wait_for(|open| *open)).await;
         match open {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use exai_harness::topology::Binaries;
+use exai_harness::wall_clock;
 
 use crate::cli::Ending;
 use crate::cli::arguments::Driver;
@@ -53,6 +54,8 @@ pub fn build(server: Option<&Path>, driver: Driver) -> Result<Binaries, Ending> 
         return released(server, driver);
     }
     let mut command = Command::new(env!("CARGO"));
+    // Cargo waits for ever behind a wall clock that is not the machine's.
+    wall_clock::without(&mut command);
     // Named without their packages, as the alias names this binary: one set of features for all.
     command.args([
         "build",

@@ -2,6 +2,7 @@
 //! of the workloads. It starts nothing of its own.
 
 mod asked;
+pub mod clock;
 mod faults;
 pub mod mishap;
 mod restarts;

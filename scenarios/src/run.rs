@@ -49,6 +49,9 @@ pub fn reports_folder(arguments: &RunArguments) -> PathBuf {
 /// # Errors
 /// The user's mistakes, a rig that could not work, or a bug of ours.
 pub fn run(arguments: &RunArguments) -> Result<Exit, Ending> {
+    if ground::clock::is_missing(ground::damaged(arguments.spoil.as_ref())) {
+        return ground::clock::behind_one();
+    }
     match &arguments.again {
         Some(first) => again::again(arguments, first),
         None => Ok(conclude::exit(&once(arguments)?)),

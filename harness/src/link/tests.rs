@@ -230,3 +230,18 @@ async fn several_targets_take_turns_and_one_that_is_away_is_passed_over() {
     );
     assert_eq!(link.counters().unreachable, 0);
 }
+
+#[tokio::test]
+async fn a_healed_link_is_quick_again_unless_it_was_told_to_stay_slow() {
+    let link = link().await;
+    let each_way = Duration::from_millis(30);
+    link.set_latency(each_way);
+    link.heal().await.unwrap();
+    assert_eq!(link.behaviour(), Behaviour::default());
+    link.stay_slow();
+    link.set_latency(each_way);
+    link.set_black_hole(true);
+    link.heal().await.unwrap();
+    let left = link.behaviour();
+    assert_eq!((left.latency, left.black_hole), (each_way, false));
+}

@@ -1,8 +1,10 @@
 //! Faults of a link: reset, refuse, slow. The link counts what it cut and measures what it delayed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use exai_judge::fault::FaultKind;
+use futures::FutureExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
@@ -91,9 +93,28 @@ impl Nemesis {
             let seen = format!("{} chunks, shortest {:?}", delays.chunks, delays.shortest);
             deed.not_landed(format!("{} delayed {seen}", link.name()));
         }
-        deed.heal(probe, Role::Rig).await?;
+        deed.heal(&in_time(probe, slow.each_way), Role::Rig).await?;
         Ok(if landed { Landed::Yes } else { Landed::No })
     }
+}
+
+/// The probe of an edge that is healed only when an answer takes less than the delays that were
+/// added: a right answer that is as late as before comes over an edge that still is slow.
+fn in_time(probe: &Probe, each_way: Duration) -> Probe {
+    let probe = Probe::clone(probe);
+    Arc::new(move || {
+        let probe = Probe::clone(&probe);
+        async move {
+            let began = Instant::now();
+            probe().await?;
+            let took = began.elapsed();
+            if took < each_way * 2 {
+                return Ok(());
+            }
+            Err(format!("a probe took {took:?}: still delayed"))
+        }
+        .boxed()
+    })
 }
 
 /// Connections opened on the link since it had `accepted`, once there is one or the time is over.
@@ -150,4 +171,34 @@ async fn feel_slow(deed: &Deed, probe: &Probe, each_way: Duration) -> bool {
     let how = seen.map_or_else(|symptom| symptom, |()| "was right".to_owned());
     deed.effect(format!("a probe took {took:?} and {how}"));
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A probe that is right after so long.
+    fn right_after(took: Duration) -> Probe {
+        Arc::new(move || {
+            async move {
+                sleep(took).await;
+                Ok(())
+            }
+            .boxed()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_edge_that_answers_as_late_as_before_is_not_healed() {
+        let each_way = Duration::from_millis(75);
+        let seen = |took| async move { in_time(&right_after(took), each_way)().await };
+        assert_eq!(seen(Duration::from_millis(149)).await, Ok(()));
+        let late = seen(Duration::from_millis(150)).await;
+        assert_eq!(late, Err("a probe took 150ms: still delayed".to_owned()));
+        let wrong: Probe = Arc::new(|| async { Err("no answer".to_owned()) }.boxed());
+        assert_eq!(
+            in_time(&wrong, each_way)().await,
+            Err("no answer".to_owned())
+        );
+    }
 }

@@ -65,6 +65,20 @@ impl Topology {
         Ok(())
     }
 
+    /// Makes the store's edge keep its delays when it is healed.
+    ///
+    /// # Errors
+    /// When the store has no edge.
+    pub fn keep_store_slow(&self) -> Result<(), TopologyError> {
+        match &self.store {
+            Store::Redis { link, .. } => {
+                link.stay_slow();
+                Ok(())
+            }
+            Store::Embedded => Err(TopologyError::NoSuchPart("an edge of the store".to_owned())),
+        }
+    }
+
     /// Right when the server says that it is ready, past link and impostor.
     fn server_probe(&self) -> Probe {
         nemesis::answers_http(self.server.admin(), "/health/ready", Some(200))

@@ -36,7 +36,7 @@ const BEFORE_ONE: [&str; 3] = ["client", "websocket", "admin"];
 
 /// The edge of saboteurs that spoil the judge's own ground, by name.
 const HARNESS: &str = "harness";
-const DAMAGES: [(&str, Damage); 10] = [
+const DAMAGES: [(&str, Damage); 13] = [
     ("idle", Damage::Load(Hindrance::Idle)),
     ("drops-arrivals", Damage::Load(Hindrance::Drops)),
     ("late", Damage::Load(Hindrance::Late)),
@@ -47,6 +47,9 @@ const DAMAGES: [(&str, Damage); 10] = [
     ("store-dies", Damage::Befallen(Mishap::StoreDies)),
     ("disk-full", Damage::Befallen(Mishap::DiskFull)),
     ("no-descriptors", Damage::Befallen(Mishap::NoDescriptors)),
+    ("clock-steps", Damage::Befallen(Mishap::ClockSteps)),
+    ("neighbours", Damage::Befallen(Mishap::Neighbours)),
+    ("stays-slow", Damage::Befallen(Mishap::StaysSlow)),
 ];
 
 /// What is broken on purpose in the harness itself.

@@ -1,16 +1,20 @@
 //! What befalls the rig while an honest server works, once a run and ordered by nobody: the judge
 //! must see whose fault it was. The server is never touched.
 
+mod crowd;
+
 use std::fs::File;
 use std::io;
 use std::time::Duration;
 
 use exai_harness::operation::builder::Shape;
+use exai_harness::wall_clock;
 use exai_judge::{Outcome, Transport};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 use super::Ground;
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
+use crowd::Crowd;
 
 /// From the first workload's begin.
 const AFTER: Duration = Duration::from_secs(2);
@@ -21,6 +25,8 @@ const LEFT: rlim_t = 8;
 /// How many come meanwhile at most, to the phase of V.3 that is judged. Those who are there have
 /// connections, so that short descriptors alone need not hurt any of their calls.
 const NEWCOMERS: usize = 8;
+/// Where the wall clock stands against the machine's after each step, in seconds.
+const STEPS: [i64; 3] = [30, -30, 0];
 /// The provider whose simulator dies.
 const DYING: &str = "glm";
 
@@ -35,6 +41,13 @@ pub enum Mishap {
     DiskFull,
     /// This process has no descriptor left for some seconds.
     NoDescriptors,
+    /// Our wall clock is stepped, and right again at last. Those of what we started are the
+    /// machine's: a judged process with a library before its own would be another build.
+    ClockSteps,
+    /// Processes that are none of ours want every processor, from begin to end.
+    Neighbours,
+    /// The store's edge keeps the delays it was given when it is healed.
+    StaysSlow,
 }
 
 /// Works, and lets the mishap of this run happen meanwhile, if there is one.
@@ -47,6 +60,11 @@ pub async fn beside(
 ) -> Result<(), Trouble> {
     let Some(mishap) = stage.damage.mishap() else {
         return work.await;
+    };
+    let rig = |error: io::Error| Trouble::Rig(error.to_string());
+    let _until_the_end = match mishap {
+        Mishap::Neighbours => Some(Crowd::gather().map_err(rig)?),
+        _ => None,
     };
     let happen = async {
         stage.rest(AFTER).await?;
@@ -72,6 +90,18 @@ impl Ground {
                 drop(hoard);
                 Ok(())
             }
+            Mishap::ClockSteps => {
+                let file = wall_clock::own_file();
+                let file = file.ok_or_else(|| Trouble::Rig("no clock to step".to_owned()))?;
+                for seconds in STEPS {
+                    let stepped = wall_clock::step(&file, seconds);
+                    stepped.map_err(|error| Trouble::Rig(error.to_string()))?;
+                    stage.rest(SHORT).await?;
+                }
+                Ok(())
+            }
+            Mishap::Neighbours => Ok(()),
+            Mishap::StaysSlow => Ok(self.topology.keep_store_slow()?),
         }
     }
 
