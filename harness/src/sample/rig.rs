@@ -20,6 +20,8 @@ const RIG_SHARE: f64 = 0.85;
 const STEAL_SHARE: f64 = 0.10;
 /// Wall time may drift this far from the monotonic clock between two looks, ns.
 const DRIFT: u64 = 200_000_000;
+/// Stepped by more than this in all, the wall clock is wrong: less than any token is good for, ns.
+const OFF: u64 = 5_000_000_000;
 /// The share of descriptors in use above which the next connection may fail for our own sake.
 const DESCRIPTOR_SHARE: f64 = 0.90;
 /// Bytes free below which a store's write may fail for our own sake, and the history's next
@@ -208,17 +210,18 @@ impl Rig {
         )
     }
 
-    /// A wall clock that was stepped is wrong until it is stepped back: whoever reads the time of
-    /// day elsewhere may take what we sign for expired. One that drifts is not.
+    /// A step taints its own second. Where the clock is far off from then on, it taints until it is
+    /// stepped back: whoever reads the time of day elsewhere may take what we sign for expired. One
+    /// that drifts, or is corrected by little, is not wrong.
     fn read_clock(&mut self, look: &Look, from: u64) -> Option<Trouble> {
         let (_, before) = self.last?;
         let moved = look.host.drift - before;
-        let was_off = self.off.unsigned_abs() > DRIFT;
-        if moved.unsigned_abs() > DRIFT {
+        let is_step = moved.unsigned_abs() > DRIFT;
+        if is_step {
             self.off += moved;
         }
-        let is_off = self.off.unsigned_abs() > DRIFT;
-        (was_off || is_off).then(|| {
+        let is_off = self.off.unsigned_abs() > OFF;
+        (is_step || is_off).then(|| {
             let detail = format!("the wall clock is {} ms off", self.off / 1_000_000);
             let until = if is_off { until_next(look) } else { look.at };
             trouble("clock_step", (from, until), detail)

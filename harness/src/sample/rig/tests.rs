@@ -115,6 +115,14 @@ fn a_stepped_clock_taints_until_it_is_stepped_back_and_a_drifting_one_does_not()
     assert_eq!(look(6, -29_690), Some((5, 7)), "off the other way");
     assert_eq!(look(7, 300), Some((6, 7)), "back");
     assert_eq!(look(8, 300), None);
+    // The correction of a machine that asks others for the time is over at once.
+    assert_eq!(look(9, 5_300), Some((8, 9)));
+    assert_eq!(look(10, 5_300), None);
+    assert_eq!(
+        look(11, 5_501),
+        Some((10, 12)),
+        "beyond five seconds in all"
+    );
 }
 
 fn stolen(stolen: u64) -> Read<Ticks> {
