@@ -1,7 +1,6 @@
 //! A wall clock that can be stepped while the machine's stands: libfaketime, loaded before the C
 //! library of a process, adds to the time of day what a file says. Durations stay the machine's.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,17 +16,13 @@ const PRELOAD: &str = "LD_PRELOAD";
 /// How long a process goes by what it read, in seconds, the least there is.
 const READ_AGAIN: (&str, &str) = ("FAKETIME_CACHE_DURATION", "1");
 const DURATIONS_STAY: (&str, &str) = ("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-/// Where it leaves two files for each process that is killed.
-const SHARED: &str = "/dev/shm";
 
 /// The library, where it is installed.
 #[must_use]
 pub fn library() -> Option<PathBuf> {
     let beside = FOLDERS.iter().map(|folder| Path::new(folder).join(LIBRARY));
-    let below = std::fs::read_dir(FOLDERS[0])
-        .into_iter()
-        .flatten()
-        .flatten();
+    let below = std::fs::read_dir(FOLDERS[0]);
+    let below = below.into_iter().flatten().flatten();
     let below = below.map(|entry| entry.path().join(LIBRARY));
     beside.chain(below).find(|path| path.is_file())
 }
@@ -36,12 +31,15 @@ pub fn library() -> Option<PathBuf> {
 #[must_use]
 pub fn variables(library: &Path, file: &Path) -> Vec<(String, String)> {
     let path = |path: &Path| path.display().to_string();
-    let (again, stay) = (READ_AGAIN, DURATIONS_STAY);
-    [(PRELOAD, path(library)), (FILE, path(file))]
-        .into_iter()
-        .chain([again, stay].map(|(name, value)| (name, value.to_owned())))
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    [
+        (PRELOAD, path(library)),
+        (FILE, path(file)),
+        (READ_AGAIN.0, READ_AGAIN.1.to_owned()),
+        (DURATIONS_STAY.0, DURATIONS_STAY.1.to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 /// The file that this process goes by, if it stands behind such a clock.
@@ -63,44 +61,13 @@ pub fn step(file: &Path, seconds: i64) -> io::Result<()> {
     std::fs::write(file, text(seconds))
 }
 
-/// What the file says for so many seconds.
-#[must_use]
-pub fn text(seconds: i64) -> String {
+fn text(seconds: i64) -> String {
     format!("{seconds:+}\n")
-}
-
-/// Takes away what killed processes have left behind; those of others that still run stay.
-pub fn sweep() {
-    let entries = std::fs::read_dir(SHARED).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| is_left_by_a_dead(&entry.file_name())) {
-        // Somebody else may have been faster.
-        let _gone = std::fs::remove_file(entry.path());
-    }
-}
-
-/// `faketime_shm_PID` or `sem.faketime_sem_PID` of a process that is no more.
-fn is_left_by_a_dead(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    let of_ours = ["faketime_shm_", "sem.faketime_sem_"]
-        .iter()
-        .find_map(|prefix| name.strip_prefix(prefix));
-    let pid = of_ours.and_then(|pid| pid.parse::<u32>().ok());
-    pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_a_dead_process_left_is_swept() {
-        let left = |name: &str| is_left_by_a_dead(OsStr::new(name));
-        // Beyond the highest process id of any Linux.
-        assert!(left("faketime_shm_4194305") && left("sem.faketime_sem_4194305"));
-        let own = std::process::id();
-        assert!(!left(&format!("faketime_shm_{own}")));
-        assert!(!left("postgres_4194305") && !left("faketime_shm_") && !left("faketime_shm_x"));
-    }
 
     #[test]
     fn the_file_names_its_sign_and_a_process_needs_four_variables() {

@@ -46,7 +46,6 @@ pub fn behind_one() -> Result<Exit, Ending> {
         again.args(std::env::args_os().skip(1));
         again.envs(wall_clock::variables(&library, &file)).status()
     })();
-    wall_clock::sweep();
     let status = status.map_err(|error: std::io::Error| Ending::Harness(error.to_string()))?;
     let ended = EXITS
         .into_iter()
