@@ -45,7 +45,7 @@ pub async fn patient(answer: Answer, after: Duration, every: Duration) -> Respon
 enum State {
     Waiting(Answer),
     /// A JSON answer being collected, to be sent as one event.
-    Collecting(Pin<Box<dyn Future<Output = Bytes> + Send>>),
+    Collecting(Pin<Box<dyn Future<Output = Result<Bytes, axum::Error>> + Send>>),
     /// An event stream being passed on.
     Passing(Body),
     Done,
@@ -68,10 +68,7 @@ impl Waiting {
             return State::Passing(body);
         }
         State::Collecting(Box::pin(async move {
-            body.collect()
-                .await
-                .map(|whole| whole.to_bytes())
-                .unwrap_or_default()
+            body.collect().await.map(|whole| whole.to_bytes())
         }))
     }
 
@@ -88,8 +85,14 @@ impl Waiting {
                 State::Collecting(whole) => {
                     let whole = ready!(whole.as_mut().poll(cx));
                     self.state = State::Done;
-                    if !whole.is_empty() {
-                        return Poll::Ready(Some(Ok(Frame::data(event(&whole)))));
+                    match whole {
+                        Ok(whole) if whole.is_empty() => {}
+                        Ok(whole) => return Poll::Ready(Some(Ok(Frame::data(event(&whole))))),
+                        // The connection breaks: an end without an answer would look like one.
+                        Err(cause) => {
+                            tracing::warn!(%cause, "an answer broke off");
+                            return Poll::Ready(Some(Err(cause)));
+                        }
                     }
                 }
                 State::Passing(body) => return Pin::new(body).poll_frame(cx),
@@ -135,10 +138,11 @@ impl HttpBody for Waiting {
 mod tests {
     use super::*;
 
-    async fn slow(seconds: u64, kind: &'static str, text: &'static str) -> Response<Body> {
+    async fn slow(seconds: u64, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+        let body = body.into();
         let answer: Answer = Box::pin(async move {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
-            let mut response = Response::new(Body::from(text));
+            let mut response = Response::new(body);
             response
                 .headers_mut()
                 .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -169,6 +173,17 @@ mod tests {
             text.ends_with("event: message\ndata: {\"id\":1}\n\n"),
             "{text}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_answer_that_breaks_off_breaks_the_stream() {
+        let pieces = [
+            Ok(Bytes::from_static(b"{\"id\":")),
+            Err(std::io::Error::other("gone")),
+        ];
+        let body = Body::from_stream(futures::stream::iter(pieces));
+        let response = slow(5, "application/json", body).await;
+        assert!(response.into_body().collect().await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
