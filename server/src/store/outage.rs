@@ -266,12 +266,13 @@ async fn a_locked_file_is_an_outage_past_the_budget_and_reads_go_on() {
             .len(),
         1
     );
-    // The patient store waits for the lock within its own budget.
-    let patient = {
+    // The patient store waits for the lock within its own budget, three times as long already.
+    let mut patient = {
         let (store, second) = (bench.store.clone(), second.clone());
         tokio::spawn(async move { store.append(&second).await })
     };
-    tokio::task::yield_now().await;
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut patient).await;
+    assert!(early.is_err(), "{early:?}");
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(patient.await.unwrap(), Ok(Appended::Stored { turn: 2 }));
 }
