@@ -10,8 +10,9 @@ use super::{Failed, say};
 use crate::app;
 use crate::config::{AuthMode, Config, Sources};
 use crate::observe::Metrics;
+use crate::provider::fault::FaultClass;
 use crate::router::Router;
-use crate::router::member::ProviderStatus;
+use crate::router::listed::Listed;
 
 /// One thing looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -163,24 +164,32 @@ fn signs_of_life(config: &Config) -> Vec<Finding> {
             "report this as a bug of exai",
         )];
     };
-    runtime.block_on(router.probe_now());
-    let rows = router.providers().into_iter().filter(|row| row.registered);
-    let one = |row: ProviderStatus| {
-        let check = format!("live {}", row.name);
-        match row.last_error {
-            None => Finding::good(&check, "the provider took the key"),
-            Some(error) => {
-                let variables = config
-                    .providers
-                    .get(&row.name)
-                    .map(|row| row.api_key_env.join(" or "));
-                let key = format!("provider.{}.base_url", row.name);
-                let fix = format!("correct {}, or {key}", variables.unwrap_or_default());
-                Finding::bad(&check, error, fix)
-            }
+    let lists = runtime.block_on(router.model_lists(true));
+    let one = |list: Listed| {
+        let check = format!("live {}", list.provider);
+        let Some(why) = list.failure else {
+            let seen = format!("the provider took the key and names {}", list.names.len());
+            return Finding::good(&check, format!("{seen} models"));
+        };
+        if list.class.is_some_and(says_nothing_of_the_key) {
+            let seen = format!("it answers and has no list, so the key was not tried: {why}");
+            return Finding::good(&check, seen);
         }
+        let row = config.providers.get(&list.provider);
+        let variables = row.map(|row| row.api_key_env.join(" or "));
+        let key = format!("provider.{}.base_url", list.provider);
+        let fix = format!("correct {}, or {key}", variables.unwrap_or_default());
+        Finding::bad(&check, why, fix)
     };
-    rows.map(one).collect()
+    lists.into_iter().map(one).collect()
+}
+
+/// Whether a provider that answers like this may be well: it has no list of models, or another.
+const fn says_nothing_of_the_key(class: FaultClass) -> bool {
+    matches!(
+        class,
+        FaultClass::Rejected | FaultClass::ModelGone | FaultClass::Malformed | FaultClass::Unknown
+    )
 }
 
 fn providers(config: &Config) -> Vec<Finding> {

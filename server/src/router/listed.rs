@@ -9,6 +9,7 @@ use super::Router;
 use super::member::Member;
 use crate::observe::manifest::now_utc;
 use crate::provider::Provider;
+use crate::provider::fault::FaultClass;
 
 /// The cache's name in metrics.
 const CACHE: &str = "model_list";
@@ -28,6 +29,9 @@ pub struct Listed {
     /// Why there is no list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Of which kind that is.
+    #[serde(skip)]
+    pub class: Option<FaultClass>,
 }
 
 impl Router {
@@ -53,14 +57,16 @@ impl Router {
         self.metrics.cache_miss(CACHE);
         let (names, failure) = match provider.list().await {
             Ok(names) => (names, None),
-            Err(failure) => (Vec::new(), Some(failure.summary())),
+            Err(failure) => (Vec::new(), Some((failure.summary(), failure.class))),
         };
+        let (failure, class) = failure.unzip();
         let listed = Listed {
             provider: name.clone(),
             names: names.into(),
             read_at: now_utc(),
             from_cache: false,
             failure,
+            class,
         };
         if listed.failure.is_none() {
             self.lists

@@ -143,6 +143,41 @@ fn the_live_doctor_asks_each_provider_that_has_a_key_once_and_reports_a_good_one
 }
 
 #[test]
+fn the_live_doctor_tells_a_key_that_is_refused_from_one_that_was_not_tried() {
+    let refusing = |status: &'static str, body: &'static str| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
+                let _ = std::io::Write::write_all(&mut stream, (head + body).as_bytes());
+            }
+        });
+        let state = tempfile::tempdir().unwrap();
+        let settings = [
+            format!("server.state_dir={}", state.path().display()),
+            format!("provider.kimi.base_url={url}"),
+            "provider.kimi.allow_private=true".to_owned(),
+            "server.listen=127.0.0.1:0".to_owned(),
+            "server.admin=127.0.0.1:0".to_owned(),
+        ];
+        let mut words: Vec<&str> = settings.iter().flat_map(|pair| ["--set", pair]).collect();
+        words.push("--live");
+        doctor(&words, &[("KIMI_API_KEY", "sk-planted-0123456789abcdef")])
+    };
+    let said = "{\"error\":{\"message\":\"Invalid Authentication\",\
+                \"type\":\"invalid_authentication_error\"}}";
+    let (code, bad) = refusing("401 Unauthorized", said);
+    assert_eq!((code, bad.len()), (64, 1), "{bad:?}");
+    let found = bad[0].to_string();
+    assert!(found.contains("live kimi"), "{found}");
+    assert!(found.contains("KIMI_API_KEY"), "{found}");
+    assert_eq!(refusing("404 Not Found", "{}"), (0, vec![]));
+}
+
+#[test]
 fn a_start_that_must_fail_tells_the_client_what_standard_error_says() {
     let cases: [(&[&str], &str); 3] = [
         (&["stdio", "--set", "tools.profile=huge"], "tools.profile"),
