@@ -116,6 +116,15 @@ fn is_exhausted(error: &std::io::Error) -> bool {
     error.raw_os_error() == Some(Errno::EMFILE as i32)
 }
 
+/// CPU time that a process and its children had used.
+struct Spent {
+    /// When it was read, ns.
+    at: u64,
+    cpu_ms: u64,
+    /// The last look found less.
+    is_short: bool,
+}
+
 /// What was seen at the last look.
 pub(super) struct Rig {
     cores: f64,
@@ -125,8 +134,8 @@ pub(super) struct Rig {
     last: Option<(u64, i64)>,
     /// By how much the wall clock was stepped in all, ns.
     off: i64,
-    /// By process: when it was last read, ns, and the CPU time it had used, ms.
-    cpu: BTreeMap<(String, u32), (u64, u64)>,
+    /// What was last read of each process.
+    cpu: BTreeMap<(String, u32), Spent>,
     ticks: Option<(u64, Ticks)>,
 }
 
@@ -200,14 +209,23 @@ impl Rig {
     /// time has no share yet.
     fn share_of(&mut self, process: &ProcessRead, at: u64, cpu_ms: u64) -> f64 {
         let whom = (process.name.clone(), process.pid);
-        let Some((then, before)) = self.cpu.insert(whom, (at, cpu_ms)) else {
+        let now = Spent {
+            at,
+            cpu_ms,
+            is_short: false,
+        };
+        let Some(last) = self.cpu.get_mut(&whom) else {
+            self.cpu.insert(whom, now);
             return 0.0;
         };
-        // The time of a child that ended is out of the sum until its parent has collected it.
-        share(
-            cpu_ms.saturating_sub(before),
-            at.saturating_sub(then) / 1_000_000,
-        )
+        // The time of a child that ended is out of the sum until its parent has collected it, which
+        // then comes back at once: a sum that is short is waited for, once.
+        if cpu_ms < last.cpu_ms && !std::mem::replace(&mut last.is_short, true) {
+            return 0.0;
+        }
+        let before = std::mem::replace(last, now);
+        let used = cpu_ms.saturating_sub(before.cpu_ms);
+        share(used, at.saturating_sub(before.at) / 1_000_000)
     }
 
     /// A step taints its own second. Where the clock is far off from then on, it taints until it is

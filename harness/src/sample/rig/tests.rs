@@ -200,3 +200,24 @@ fn this_machine_can_be_read() {
     let nowhere = HostRead::now(0, &[PathBuf::from("/no/such/folder")]);
     assert!(nowhere.free[0].1.is_err(), "an unknown value is no number");
 }
+
+/// What Redis shows when the child that rewrote its log ends between two looks: 3.5 s of a child's
+/// time are out of the sum for one look, and back at the next.
+#[test]
+fn time_that_was_out_of_the_sum_for_one_look_was_not_used_in_the_next() {
+    let mut rig = rig();
+    let mut seen = Vec::new();
+    for (second, cpu_ms) in [(1, 25_390), (2, 21_900), (3, 26_310), (4, 26_420)] {
+        let mut look = calm(second * S);
+        look.processes[0] = process("rig", 1, Ok(cpu_ms));
+        seen.extend(told(&rig.look(&look)));
+    }
+    assert!(seen.is_empty(), "{seen:?}");
+    // What stays lower is what there is: from there on it counts as before.
+    for (second, cpu_ms) in [(5, 1_000), (6, 1_100), (7, 2_900)] {
+        let mut look = calm(second * S);
+        look.processes[0] = process("rig", 1, Ok(cpu_ms));
+        seen.extend(told(&rig.look(&look)));
+    }
+    assert_eq!(seen, [("cpu".to_owned(), 6, 7)]);
+}
