@@ -253,7 +253,8 @@ async fn open_archive(
         return Ok(None);
     };
     let guarding = storage::guarding(config, storage::ARCHIVE, config.breaker.archive, moved);
-    let keeper = Keeper::new(Archive::new(home, guarding)?, store.clone(), changed);
+    let archive = Archive::new(home, guarding, config.archive.migrate)?;
+    let keeper = Keeper::new(archive, store.clone(), changed);
     if let Err(cause) = keeper.archive().probe().await {
         tracing::warn!(%cause, "starting without the archive");
     }
@@ -264,6 +265,28 @@ async fn open_archive(
         );
     }
     Ok(Some(keeper))
+}
+
+/// The configured archive beside no server, which may take so long for one transaction.
+///
+/// # Errors
+/// A URL that cannot be read.
+pub(crate) fn archive_alone(
+    config: &Config,
+    patience: Duration,
+) -> Result<Option<Archive>, archive::Fault> {
+    let Some(mut home) = archive_home(config) else {
+        return Ok(None);
+    };
+    if let archive::Home::Postgres {
+        command_timeout, ..
+    } = &mut home
+    {
+        *command_timeout = patience;
+    }
+    let (span, (_, moved)) = (config.breaker.archive, unwatched());
+    let guarding = storage::guarding(config, storage::ARCHIVE, span, moved);
+    Archive::new(home, guarding, config.archive.migrate).map(Some)
 }
 
 /// The configured archive's home; `None` where there is none.

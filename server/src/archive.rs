@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::config::Migrate;
 use crate::guard::{Guard, Guarding, Pass};
 use crate::router::breaker::Verdict;
 
@@ -32,6 +33,7 @@ use entry::{hex, subject};
 pub use fault::Fault;
 pub use keeper::Keeper;
 use row::{Row, Statement};
+pub use schema::{Plan, Step};
 
 use crate::store::{Exchange, ThreadId};
 
@@ -94,6 +96,7 @@ struct Inner {
     guard: Guard,
     /// Versions of the schema this program knows; a test may know fewer.
     known: i64,
+    migrate: Migrate,
     is_checked: AtomicBool,
 }
 
@@ -110,15 +113,20 @@ impl std::fmt::Debug for Archive {
 }
 
 impl Archive {
-    /// An archive in this home, which is opened, migrated and checked by its first use.
+    /// An archive in this home, which is opened and checked by its first use, and migrated where
+    /// that is not left to the command.
     ///
     /// # Errors
     /// A URL that cannot be read.
-    pub fn new(home: Home, guarding: Guarding) -> Result<Self, Fault> {
-        Self::knowing(home, guarding, schema::KNOWN)
+    pub fn new(home: Home, guarding: Guarding, migrate: Migrate) -> Result<Self, Fault> {
+        Self::knowing(home, guarding, (schema::KNOWN, migrate))
     }
 
-    fn knowing(home: Home, guarding: Guarding, known: i64) -> Result<Self, Fault> {
+    fn knowing(
+        home: Home,
+        guarding: Guarding,
+        (known, migrate): (i64, Migrate),
+    ) -> Result<Self, Fault> {
         let home = match home {
             Home::Sqlite { path, busy_timeout } => {
                 Kind::Sqlite(sqlite::Sqlite::new(path, busy_timeout))
@@ -137,6 +145,7 @@ impl Archive {
             home,
             guard: Guard::new(guarding),
             known,
+            migrate,
             is_checked: AtomicBool::new(false),
         })))
     }
@@ -265,6 +274,22 @@ impl Archive {
         Ok(())
     }
 
+    /// What would be done to the tables; nothing is.
+    ///
+    /// # Errors
+    /// `Schema` for tables this program cannot bring further, or an outage.
+    pub async fn plan(&self) -> Result<Plan, Fault> {
+        schema::plan(self).await
+    }
+
+    /// Brings the tables to what this program knows; returns the versions that were missing.
+    ///
+    /// # Errors
+    /// As of [`Archive::plan`].
+    pub async fn migrate(&self) -> Result<Vec<i64>, Fault> {
+        schema::migrate(self).await
+    }
+
     async fn whole(&self, head: &Row) -> Result<Archived, Fault> {
         let (id, title) = (head.text(0)?.to_owned(), head.text(1)?.to_owned());
         let rows = self
@@ -282,12 +307,16 @@ impl Archive {
         })
     }
 
-    /// Migrates and checks once, and again after whatever may have changed the schema.
+    /// Checks the schema once, and again after whatever may have changed it; migrates it where that
+    /// is not left to the command.
     async fn checked(&self) -> Result<(), Fault> {
         if self.0.is_checked.load(Ordering::Acquire) {
             return Ok(());
         }
-        schema::migrate(self).await?;
+        match self.0.migrate {
+            Migrate::Start => schema::migrate(self).await.map(drop)?,
+            Migrate::Command => schema::require(self).await?,
+        }
         self.0.is_checked.store(true, Ordering::Release);
         Ok(())
     }

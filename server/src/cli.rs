@@ -15,6 +15,7 @@ mod doctor;
 mod document;
 mod export;
 mod layers;
+mod migrate;
 mod probe;
 mod settings;
 mod token;
@@ -106,6 +107,8 @@ enum Command {
     Models(call::Models),
     /// Write what a helper needs to see, without secrets
     SupportBundle(bundle::Wish),
+    /// Say what the archive's tables lack of what this build knows, or bring them there
+    Migrate(migrate::Wish),
     /// Say who spent what: by user, team, tool, model or day
     Usage(usage::Wish),
     /// Look for what keeps the server from working, and name the fix
@@ -307,6 +310,7 @@ fn run(command: Command) -> Result<(), Failed> {
         Command::Threads(to) => call::threads(&to),
         Command::Models(request) => call::models(&request),
         Command::SupportBundle(wish) => bundle::run(wish),
+        Command::Migrate(wish) => migrate::run(wish),
         Command::Usage(wish) => usage::run(wish),
         Command::Doctor { layers, live, json } => doctor::run(&layers.sources(), live, json),
     }

@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 
 pub use address::Cidr;
-pub use archive::{Archive, ArchiveKind};
+pub use archive::{Archive, ArchiveKind, Migrate};
 pub use auth::{Algorithm, Auth, AuthMode, Jwt, KeySource};
 pub use budget::Budgets;
 pub use current::Current;
@@ -49,8 +49,8 @@ pub use provider::{Dialect, ProviderKey, ProviderRow};
 pub use schema::Schema;
 pub use secret::Secrets;
 pub use section::{
-    Audit, Breaker, BreakerSpan, Bridge, Decision, Models, Probes, Retry, Server, Store, StoreKind,
-    Thread, ToolProfile, Tools, WebSearch,
+    Audit, Breaker, BreakerSpan, Bridge, Decision, ForwardingHeader, Models, Probes, Retry, Server,
+    Store, StoreKind, Thread, ToolProfile, Tools, WebSearch,
 };
 
 pub use watching::{AlertSettings, CallLog, Otlp};

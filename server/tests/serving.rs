@@ -57,6 +57,8 @@ mod documents;
 mod draining;
 #[path = "serving/elicitation.rs"]
 mod elicitation;
+#[path = "serving/encrypted.rs"]
+mod encrypted;
 #[path = "serving/ending.rs"]
 mod ending;
 #[path = "serving/faults.rs"]

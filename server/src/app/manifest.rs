@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use crate::observe::manifest::Build;
+use crate::observe::telemetry::CONVENTIONS;
 use crate::protocol::{self, HAS_FIXTURES};
 
 /// The manifest of a running server.
@@ -30,6 +31,7 @@ pub(super) async fn draw(app: &App) -> Value {
         "demo": config.demo,
         "conformance_fixtures": HAS_FIXTURES,
         "otlp": app.config.otlp.endpoint().is_some(),
+        "otlp_conventions": CONVENTIONS,
         "store": app.store.kind(),
         "stages": app.stages.list(),
         "providers": app.router.providers(),

@@ -44,9 +44,16 @@ pub(super) fn of(app: &App) -> Vec<Probe> {
     ];
     probes.push(room_in_memory(app.toolbox.room().clone()));
     let (keeper, queue) = (app.keeper.clone(), app.config.archive.queue);
+    let metrics = app.metrics.clone();
     probes.push(probe("archive", move || {
-        let keeper = keeper.clone();
-        Box::pin(async move { archive_report(keeper.as_ref(), queue.into()).await })
+        let (keeper, metrics) = (keeper.clone(), metrics.clone());
+        Box::pin(async move {
+            let report = archive_report(keeper.as_ref(), queue.into()).await;
+            if let Some(keeper) = &keeper {
+                metrics.archive(keeper.waiting(), keeper.buried());
+            }
+            report
+        })
     }));
     for row in app
         .router

@@ -218,7 +218,7 @@ fn open_doors(
     let daemon = daemon(app, (&gate, key), running);
     let pages = admin_routes(app, &daemon, running);
     let desk = gate.desk.clone();
-    let threshold = Threshold::new(&config.limits, Arc::clone(&gate.trusted))
+    let threshold = Threshold::new(&config.limits, gate.server.trusted_proxies.clone().into())
         .with_preamble(config.server.proxy_protocol);
     let public_routes = public::routes(protocol, gate.clone(), issuer)
         .merge(file::routes(gate, app.files.clone()))

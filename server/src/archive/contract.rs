@@ -51,5 +51,6 @@ both! {
     a_version_table_of_another_program_is_refused => others;
     a_newer_schema_is_used_if_it_only_added_and_refused_if_it_took_away => newer;
     the_statements_of_the_previous_program_work_on_the_new_schema => previous;
-    two_programs_that_migrate_at_once_both_end_at_the_newest_version => racing;
+    programs_that_migrate_at_once_bring_each_version_once => racing;
+    where_a_command_migrates_the_archive_is_refused_until_it_has => commanded;
 }

@@ -116,12 +116,32 @@ const BEGUN: &str = "CREATE TABLE IF NOT EXISTS schema_version (
 const REACHED: &str =
     "INSERT INTO schema_version (version, oldest, applied_ms) VALUES ($1, $2, $3)";
 
-/// Brings the tables to the versions this program knows, or finds that it cannot use them.
+/// What separates the tables from what this program knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The version that was found; 0 of an empty database.
+    pub found: i64,
+    /// What is missing, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One version that the tables are not at yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its number.
+    pub version: i64,
+    /// The oldest program, by the versions it knows, that can use the tables after it.
+    pub oldest: i64,
+    /// What is done, in one transaction.
+    pub statements: &'static [&'static str],
+}
+
+/// Looks at the tables.
 ///
 /// # Errors
 /// `Schema` for tables of another program or of a newer one that left this one behind, or an
 /// outage.
-pub(super) async fn migrate(archive: &Archive) -> Result<(), Fault> {
+pub(super) async fn plan(archive: &Archive) -> Result<Plan, Fault> {
     let known = archive.0.known;
     let found = standing(archive).await?;
     if let Some((version, oldest)) = found
@@ -132,30 +152,66 @@ pub(super) async fn migrate(archive: &Archive) -> Result<(), Fault> {
              this one knows {known}"
         )));
     }
-    let from = found.map_or(0, |(version, _)| version);
-    for number in from..known {
-        let version = usize::try_from(number).ok().and_then(|at| VERSIONS.get(at));
-        let Some(version) = version else { break };
-        let mut statements = vec![Statement::new(BEGUN)];
-        statements.extend(version.script.iter().map(|text| Statement::new(text)));
+    let found = found.map_or(0, |(version, _)| version);
+    let missing = (1..=known)
+        .zip(&VERSIONS)
+        .filter(|(number, _)| *number > found);
+    let steps = missing.map(|(version, row)| Step {
+        version,
+        oldest: row.oldest,
+        statements: row.script,
+    });
+    Ok(Plan {
+        found,
+        steps: steps.collect(),
+    })
+}
+
+/// Refuses tables that are not at what this program knows yet.
+///
+/// # Errors
+/// `Schema` with the command that brings them there, and as of [`plan`].
+pub(super) async fn require(archive: &Archive) -> Result<(), Fault> {
+    let Plan { found, steps } = plan(archive).await?;
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let known = archive.0.known;
+    Err(Fault::Schema(format!(
+        "schema_version is {found} and this program needs {known}: run exai migrate --apply"
+    )))
+}
+
+/// Brings the tables to the versions this program knows, or finds that it cannot use them; returns
+/// the versions it brought.
+///
+/// # Errors
+/// As of [`plan`].
+pub(super) async fn migrate(archive: &Archive) -> Result<Vec<i64>, Fault> {
+    let mut brought = Vec::new();
+    for step in plan(archive).await?.steps {
+        // The row of a version is its lock: whoever comes second waits for it and is refused.
         let reached = Statement::new(REACHED)
-            .whole(number + 1)
-            .whole(version.oldest);
-        statements.push(reached.whole(jiff::Timestamp::now().as_millisecond()));
-        if let Err(refused) = archive.run(statements).await {
+            .whole(step.version)
+            .whole(step.oldest)
+            .whole(jiff::Timestamp::now().as_millisecond());
+        let script = step.statements.iter().map(|text| Statement::new(text));
+        let statements = [Statement::new(BEGUN), reached].into_iter().chain(script);
+        if let Err(refused) = archive.run(statements.collect()).await {
             // Another instance may have been first.
             match standing(archive).await? {
-                Some((version, _)) if version > number => continue,
+                Some((version, _)) if version >= step.version => continue,
                 _ => return Err(refused),
             }
         }
+        brought.push(step.version);
         tracing::info!(
-            version = number + 1,
+            version = step.version,
             kind = archive.kind(),
             "archive migrated"
         );
     }
-    Ok(())
+    Ok(brought)
 }
 
 /// Version and oldest program of the tables that are there; `None` when there are none.

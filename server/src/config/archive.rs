@@ -27,6 +27,8 @@ pub struct Archive {
     /// Wait before the archive is tried again.
     #[serde(deserialize_with = "duration::one")]
     pub retry: Duration,
+    /// Who brings its tables to what this build knows.
+    pub migrate: Migrate,
     /// How long an archived thread is kept after its last exchange.
     #[serde(deserialize_with = "duration::one")]
     pub retention: Duration,
@@ -42,4 +44,14 @@ pub enum ArchiveKind {
     Postgres,
     /// Threads end with their time.
     None,
+}
+
+/// Who migrates the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Migrate {
+    /// Each server, when it first uses it.
+    Start,
+    /// `exai migrate --apply`; until then a server is not ready.
+    Command,
 }

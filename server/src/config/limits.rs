@@ -62,6 +62,9 @@ pub struct Limits {
     /// Keep-alive comments on event streams are this far apart.
     #[serde(deserialize_with = "duration::one")]
     pub stream_comment: Duration,
+    /// A standing stream ends after this, so that its token is looked at again.
+    #[serde(deserialize_with = "duration::one")]
+    pub stream_age: Duration,
     /// A call that lasts longer is answered with the call that collects its answer; 0 never.
     #[serde(deserialize_with = "duration::one")]
     pub soft_deadline: Duration,

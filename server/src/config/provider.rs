@@ -78,6 +78,8 @@ pub struct ProviderRow {
     pub api_key_env: Vec<String>,
     /// Names served, for [`Dialect::Openai`].
     pub models: Vec<String>,
+    /// Requests at once, as the account permits; 0 where `limits.in_flight_per_provider` holds.
+    pub in_flight: usize,
     /// The key found, if any; without one the provider is not registered.
     pub key: Option<ProviderKey>,
 }
@@ -98,6 +100,8 @@ struct Row {
     api_key_env: Vec<String>,
     #[serde(default)]
     models: Vec<String>,
+    #[serde(default)]
+    in_flight: usize,
 }
 
 const fn yes() -> bool {
@@ -133,6 +137,7 @@ pub(super) fn read(
             allow_private: row.allow_private,
             api_key_env: row.api_key_env,
             models: row.models,
+            in_flight: row.in_flight,
             key,
         };
         rows.insert(name, row);

@@ -140,6 +140,8 @@ fn limits(config: &Config, wrong: &mut Vec<Wrong>) {
         "limits.stream_comment",
         "must be above 0 and at most 15s",
     );
+    let is_endless = limits.stream_age.is_zero();
+    say(wrong, is_endless, "limits.stream_age", "must be above 0");
     spans(config, wrong);
     // hyper refuses a read buffer below 8 KiB.
     say(
@@ -212,12 +214,17 @@ fn listeners(config: &Config, wrong: &mut Vec<Wrong>) {
         "server.proxy_protocol",
         "is for proxies in server.trusted_proxies, which names none",
     );
-    for origin in &config.server.allowed_origins {
+    let public = config.server.public_url.trim_end_matches('/');
+    let public = (!public.is_empty()).then_some(("server.public_url", public));
+    let allowed = config.server.allowed_origins.iter();
+    let allowed = allowed.map(|origin| ("server.allowed_origins", origin.as_str()));
+    for (key, origin) in public.into_iter().chain(allowed) {
         let message = format!("{origin:?} is not an origin such as https://app.example.com");
         let fits = origin.split_once("://").is_some_and(|(scheme, rest)| {
-            matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.contains('/')
+            let is_plain = !rest.is_empty() && !rest.contains(['/', '@', '?', '#']);
+            matches!(scheme, "http" | "https") && is_plain
         });
-        say(wrong, !fits, "server.allowed_origins", &message);
+        say(wrong, !fits, key, &message);
     }
 }
 

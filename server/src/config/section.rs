@@ -19,12 +19,17 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The admin listener; equal to `listen` means one listener for both.
     pub admin: SocketAddr,
+    /// The origin by which clients reach the public listener, when another one speaks TLS before
+    /// it; empty: `http` and the Host of each request.
+    pub public_url: String,
     /// Host values accepted besides loopback and the listeners.
     pub allowed_hosts: Vec<String>,
     /// Origin values accepted besides loopback.
     pub allowed_origins: Vec<String>,
-    /// Peers whose `X-Forwarded-For` is believed.
+    /// Peers that are believed when they say whom they speak for.
     pub trusted_proxies: Vec<Cidr>,
+    /// Where they say so.
+    pub forwarding_header: ForwardingHeader,
     /// Whether each of their connections begins with a preamble of PROXY v2.
     pub proxy_protocol: bool,
     /// The state folder as configured; see [`Server::state_dir`].
@@ -58,11 +63,43 @@ impl Server {
         }
     }
 
+    /// Where this server is for whoever sent these headers, without a slash at the end.
+    #[must_use]
+    pub fn origin(&self, headers: &http::HeaderMap) -> String {
+        if !self.public_url.is_empty() {
+            return self.public_url.trim_end_matches('/').to_owned();
+        }
+        let host = headers.get(http::header::HOST);
+        let host = host.and_then(|host| host.to_str().ok());
+        format!("http://{}", host.unwrap_or("localhost"))
+    }
+
     /// Whether public and admin endpoints share one listener. Port 0 never does: it names two
     /// different ports.
     #[must_use]
     pub fn is_shared_listener(&self) -> bool {
         self.listen == self.admin && self.listen.port() != 0
+    }
+}
+
+/// The header in which a proxy of HTTP says whom it speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardingHeader {
+    /// By custom.
+    XForwardedFor,
+    /// By RFC 7239.
+    Forwarded,
+}
+
+impl ForwardingHeader {
+    /// Its name, as configured.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::Forwarded => "forwarded",
+        }
     }
 }
 

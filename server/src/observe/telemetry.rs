@@ -15,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::Metrics;
 use super::manifest::VERSION;
 
+/// The revision of the semantic conventions whose names are used, as receivers are told it.
+pub const CONVENTIONS: &str = "https://opentelemetry.io/schemas/1.40.0";
+
 /// Spans or lines in one request.
 const BATCH: usize = 512;
 
@@ -135,7 +138,7 @@ impl Exporter {
             attribute("service.instance.id", &Value::from(&*self.instance)),
         ];
         let scope = json!({"name": "exai", "version": VERSION});
-        let scopes = json!([{"scope": scope, signal.records: records}]);
+        let scopes = json!([{"scope": scope, "schemaUrl": CONVENTIONS, signal.records: records}]);
         let resources = [json!({"resource": {"attributes": resource}, signal.scopes: scopes})];
         let body = json!({signal.resources: resources});
         let sending = client

@@ -99,7 +99,10 @@ pub fn provider_rows(config: &Config) -> Vec<ProviderRow> {
         key_variables: row.api_key_env.clone(),
         is_enabled: row.enabled,
         models: row.models.clone(),
-        in_flight: config.limits.in_flight_per_provider,
+        in_flight: match row.in_flight {
+            0 => config.limits.in_flight_per_provider,
+            own => own,
+        },
     });
     rows.chain(ProviderRow::demo().filter(|_| config.demo))
         .collect()

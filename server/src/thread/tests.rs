@@ -1,6 +1,7 @@
 //! Conversations on a real embedded store.
 
 use super::*;
+use crate::config::Migrate;
 use crate::store::{Home, Store};
 use std::sync::Arc;
 
@@ -179,7 +180,12 @@ async fn an_expired_thread_names_its_archived_copy_to_its_owner_alone() {
         path: folder.path().join("archive.sqlite"),
         busy_timeout: Duration::from_secs(3),
     };
-    let archive = Archive::new(archive, crate::guard::Guarding::of("archive")).unwrap();
+    let archive = Archive::new(
+        archive,
+        crate::guard::Guarding::of("archive"),
+        Migrate::Start,
+    )
+    .unwrap();
     let keeper = crate::archive::Keeper::new(archive.clone(), store.clone(), Arc::default());
     let mut threads = Threads::new(store, limits).with_archive(Some(archive));
     let begun = threads.open("ada", None).await.unwrap();

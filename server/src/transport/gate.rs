@@ -13,12 +13,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt as _;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use super::address::Proxies;
 use super::door::{Counted, Counts};
 use super::open::Open;
 use super::origin::Origins;
@@ -29,7 +30,7 @@ use super::{address, passage, public};
 use crate::auth::Principal;
 use crate::auth::access::{Access, AccessError, UNSIGNED};
 use crate::auth::remote::Remote;
-use crate::config::{Cidr, Config, Current, Limits};
+use crate::config::{Config, Current, Limits, Server};
 use crate::protocol::caller::{Caller, Transport};
 use crate::tool::toolbox::Toolbox;
 
@@ -55,8 +56,8 @@ pub struct Gate {
     pub(crate) rates: Arc<Rates>,
     /// Sessions and their owners.
     pub(crate) sessions: Sessions,
-    /// Peers whose forwarding header is believed.
-    pub(crate) trusted: Arc<[Cidr]>,
+    /// Where this server is, and which proxies it believes.
+    pub(crate) server: Arc<Server>,
     /// Requests at once of each client behind a trusted proxy, whose own connections do not count.
     pub(crate) behind: Arc<Counts<IpAddr>>,
     /// Sizes and clocks.
@@ -103,7 +104,7 @@ impl Gate {
             remote,
             rates: Arc::new(Rates::new(&limits.rate)),
             sessions: Sessions::new(limits.sessions, limits.session_idle, desk.metrics.clone()),
-            trusted: config.server.trusted_proxies.clone().into(),
+            server: Arc::new(config.server.clone()),
             behind: Counts::new(limits.connections_per_address),
             limits: Arc::new(limits.clone()),
             // One connection has one request at a time.
@@ -119,7 +120,11 @@ impl Gate {
     pub(super) fn asked(&self, request: &Request, correlation_id: &Arc<str>) -> (Asked, IpAddr) {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
         let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        let source = address::client(peer, request.headers(), &self.trusted);
+        let proxies = Proxies {
+            trusted: &self.server.trusted_proxies,
+            header: self.server.forwarding_header,
+        };
+        let source = address::client(peer, request.headers(), proxies);
         let asked = Asked {
             correlation_id: Arc::clone(correlation_id),
             principal: "unverified".to_owned(),
@@ -128,7 +133,7 @@ impl Gate {
             resource: String::new(),
             transport: Transport::Http,
             id: Value::Null,
-            challenge: (!self.is_open()).then(|| challenge(request.headers())),
+            challenge: (!self.is_open()).then(|| self.challenge(request.headers())),
         };
         (asked, source)
     }
@@ -144,6 +149,12 @@ impl Gate {
     }
 
     /// Whether everybody is let in as they are.
+    fn challenge(&self, headers: &HeaderMap) -> String {
+        let origin = self.server.origin(headers);
+        let path = public::METADATA_MCP;
+        format!("Bearer resource_metadata=\"{origin}{path}\"")
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.access.get().is_open()
     }
@@ -266,17 +277,6 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, &'static str> {
     } else {
         Ok(token)
     }
-}
-
-fn challenge(headers: &HeaderMap) -> String {
-    let host = headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
-    format!(
-        "Bearer resource_metadata=\"http://{host}{}\"",
-        public::METADATA_MCP
-    )
 }
 
 /// The outermost layer of every route: correlation id, instance header, panic isolation.

@@ -36,8 +36,12 @@ impl Origins {
             .iter()
             .map(SocketAddr::ip)
             .filter(|ip| !ip.is_unspecified());
+        let mut hosts: Vec<String> = lower(&server.allowed_hosts);
+        let public: Option<Uri> = server.public_url.parse().ok();
+        let public = public.as_ref().and_then(Uri::authority);
+        hosts.extend(public.map(|authority| authority.as_str().to_lowercase()));
         Self {
-            hosts: lower(&server.allowed_hosts),
+            hosts,
             origins: lower(&server.allowed_origins),
             addresses: named.collect(),
         }

@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -166,6 +167,7 @@ async fn pass_other(
     let ending = (request.method() == Method::DELETE)
         .then(|| session_of(request.headers()))
         .flatten();
+    let is_standing = request.method() == Method::GET;
     call_by_inner(request.headers_mut());
     let response = next.run(request).await;
     note_replayed(replaying, &response);
@@ -179,7 +181,12 @@ async fn pass_other(
         }
     }
     let response = explain(&gate.desk, response, admitted.asked).await;
-    let (parts, body) = response.into_parts();
+    let (parts, mut body) = response.into_parts();
+    if is_standing {
+        // Whoever listens on opens another, with a token that is looked at again.
+        let over = tokio::time::sleep(gate.limits.stream_age);
+        body = Body::from_stream(body.into_data_stream().take_until(over));
+    }
     Response::from_parts(parts, Held::body(body, admitted.place))
 }
 

@@ -11,13 +11,14 @@ use axum::response::Response;
 use axum::routing::get;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_TYPE, HOST, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_TYPE, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::gate::{self, Gate};
 use super::refusal::{Desk, Refusal};
+use crate::config::Server;
 
 /// Metadata of the whole server.
 pub const METADATA: &str = "/.well-known/oauth-protected-resource";
@@ -39,7 +40,7 @@ where
     let metadata = Router::new()
         .route(METADATA, get(metadata))
         .route(METADATA_MCP, get(metadata))
-        .with_state(Arc::new(issuer))
+        .with_state((Arc::<str>::from(issuer), Arc::clone(&gate.server)))
         .layer(from_fn(
             move |request: Request, next: axum::middleware::Next| {
                 let gate = gate.clone();
@@ -75,15 +76,11 @@ async fn unknown() -> Response {
 }
 
 async fn metadata(
-    State(issuer): State<Arc<String>>,
+    State((issuer, server)): State<(Arc<str>, Arc<Server>)>,
     headers: HeaderMap,
 ) -> axum::Json<serde_json::Value> {
-    let host = headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
     axum::Json(json!({
-        "resource": format!("http://{host}/mcp"),
+        "resource": format!("{}/mcp", server.origin(&headers)),
         "authorization_servers": [*issuer],
         "bearer_methods_supported": ["header"],
         "resource_name": "exai",

@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
 /// Each alert's page by its id.
-const PAGES: [(&str, &str); 21] = [
+const PAGES: [(&str, &str); 22] = [
     (
         "not-ready",
         include_str!("../../../docs/runbooks/not-ready.md"),
@@ -47,6 +47,10 @@ const PAGES: [(&str, &str); 21] = [
     (
         "store-errors",
         include_str!("../../../docs/runbooks/store-errors.md"),
+    ),
+    (
+        "dead-letters",
+        include_str!("../../../docs/runbooks/dead-letters.md"),
     ),
     ("denials", include_str!("../../../docs/runbooks/denials.md")),
     (

@@ -118,7 +118,10 @@ fn unknown_key(quoted: &str, facts: &Facts) -> Option<String> {
     let is_file = ["toml", "md", "rs", "sh", "json", "jsonl", "aliases"]
         .iter()
         .any(|end| key.ends_with(end));
-    let is_row = key.starts_with("provider.") && facts.keys.contains(&key.replace(rest, "kimi"));
+    // A row may have any name, and has the keys of every row.
+    let leaf = rest.split_once('.').map(|(_, leaf)| format!(".{leaf}"));
+    let of_row = format!("provider.kimi{}", leaf.unwrap_or_default());
+    let is_row = section == "provider" && facts.keys.contains(&of_row);
     let is_known = facts.keys.contains(&key) || is_file || is_row;
     (is_ours && !is_known).then(|| format!("{key} is no key"))
 }
@@ -165,6 +168,7 @@ fn each_planted_drift_is_found_and_what_is_right_is_not() {
         ("offers 29 tools to", "29 tools"),
         ("set `server.lisen` to", "server.lisen"),
         ("or `EXAI_LIMITS__INFLIGHT=3`", "limits.inflight"),
+        ("or `provider.mine.inflight`", "provider.mine.inflight"),
         ("run `exai serv --demo`", "exai serv"),
     ] {
         let found = drift(planted, &facts);

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::postgres::Postgres;
-use super::process::{Server, call_headers, wait_for};
+use super::process::{Server, call_headers, exai, wait_for};
 use super::providers::{result, said, started_with};
 use super::redis::Redis;
 use super::relay::Relay;
@@ -162,6 +162,51 @@ fn without_its_schema_version_the_archive_keeps_readiness_red() {
     });
     assert!(why.as_str().unwrap().contains("not ours"), "{why}");
     assert!(!is_ready(&server));
+}
+
+/// `exai migrate` with these flags, on an archive in PostgreSQL.
+fn migrate(url: &str, flags: &[&str]) -> String {
+    let set = ["--set", "archive.kind=postgres", "--set", url];
+    let mut command = exai(&[]);
+    let output = command.arg("migrate").args(flags).args(set).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{flags:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn where_a_command_migrates_a_server_is_ready_once_it_has_and_not_before() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let url = format!("archive.url={}", postgres.database());
+    let own = [
+        "archive.kind=postgres",
+        "archive.migrate=command",
+        "health.interval=200ms",
+        &url,
+    ];
+    let upstream = Upstream::start(|_| said("noted"));
+    let state = tempfile::tempdir().unwrap();
+    let server = started(&upstream, state.path(), &own);
+    let why = wait_for("the reason", || {
+        let why = server.admin("/health", &[]).json()["not_ready"].clone();
+        (why != "starting").then(|| why.to_string())
+    });
+    assert!(why.contains("exai migrate --apply"), "{why}");
+    assert!(!is_ready(&server));
+    let plan = migrate(&url, &[]);
+    assert!(plan.contains("CREATE TABLE conversations"), "{plan}");
+    assert_eq!(
+        migrate(&url, &["--plan"]),
+        plan,
+        "looking changed something"
+    );
+    let applied = migrate(&url, &["--apply"]);
+    assert!(applied.contains("version 1 applied"), "{applied}");
+    wait_for("readiness", || is_ready(&server).then_some(()));
+    let again = migrate(&url, &["--apply"]);
+    assert!(again.contains("nothing to do"), "{again}");
 }
 
 #[test]

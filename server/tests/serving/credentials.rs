@@ -146,6 +146,33 @@ fn a_role_decides_tools_and_admin_pages() {
     );
 }
 
+/// A client that reads of another resource than it asked must not go on (RFC 9728, section 3.3).
+#[test]
+fn the_metadata_names_the_server_as_its_clients_reach_it() {
+    let path = "/.well-known/oauth-protected-resource/mcp";
+    let told = |server: &Server, host: &str| {
+        let headers = [("host", host)];
+        let metadata = super::process::request(server.public, "GET", path, &headers, b"");
+        let refused = server.post(&call("version", json!({})), &headers);
+        assert_eq!((metadata.status, refused.status), (200, 401), "{host}");
+        let challenge = refused.header("www-authenticate").unwrap().to_owned();
+        (metadata.json()["resource"].to_string(), challenge)
+    };
+    let metadata_at = |origin: &str| format!("Bearer resource_metadata=\"{origin}{path}\"");
+    let plain = serve_jwt(&["--demo"]);
+    let (resource, challenge) = told(&plain, "localhost:8079");
+    assert_eq!(resource, "\"http://localhost:8079/mcp\"");
+    assert_eq!(challenge, metadata_at("http://localhost:8079"));
+    // Behind a proxy that speaks TLS, which passes the Host on or writes its own.
+    let public = "https://exai.example.com";
+    let behind = serve_jwt(&["--demo", &format!("server.public_url={public}/")]);
+    for host in ["exai.example.com", "127.0.0.1:8079"] {
+        let (resource, challenge) = told(&behind, host);
+        assert_eq!(resource, format!("\"{public}/mcp\""), "{host}");
+        assert_eq!(challenge, metadata_at(public), "{host}");
+    }
+}
+
 #[test]
 fn a_session_of_another_principal_is_not_found() {
     let server = serve_jwt(&["--demo"]);

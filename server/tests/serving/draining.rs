@@ -123,9 +123,11 @@ fn calls_that_outlast_the_drain_are_refused_by_type_on_every_transport() {
 fn the_provider_never_sees_more_calls_than_a_limit_and_refusals_say_when_to_come_back() {
     let in_all: &[&str] = &["limits.in_flight=4", "limits.in_flight_per_session=4"];
     let per_provider: &[&str] = &["limits.in_flight_per_provider=3"];
+    let of_account: &[&str] = &["provider.kimi.in_flight=2"];
     for (limit, most, refusal) in [
         (in_all, 4, "over_capacity"),
         (per_provider, 3, "provider_permits_taken"),
+        (of_account, 2, "provider_permits_taken"),
     ] {
         let (server, provider) = serve_asking(limit);
         let asked: Vec<Asked> = (0..12)

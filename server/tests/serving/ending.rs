@@ -101,11 +101,10 @@ fn sigterm_turns_readiness_red_first_and_ends_within_the_limit() {
     let _ = std::io::Read::read_to_string(&mut answer, &mut rest);
 }
 
-#[test]
-fn an_idle_server_ends_at_once_though_a_client_keeps_a_stream_open() {
-    let mut server = serve(&["--demo"], &[]);
-    let session = server.session(&[]);
+/// Opens a session's standing stream; what comes after the line of its status.
+fn standing(server: &Server, session: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(server.public).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = format!(
         "GET /mcp HTTP/1.1\r\nhost: {}\r\naccept: text/event-stream\r\n\
          mcp-session-id: {session}\r\n\
@@ -113,9 +112,18 @@ fn an_idle_server_ends_at_once_though_a_client_keeps_a_stream_open() {
         server.public
     );
     stream.write_all(head.as_bytes()).unwrap();
+    let mut stream = BufReader::new(stream);
     let mut line = String::new();
-    BufReader::new(&stream).read_line(&mut line).unwrap();
+    stream.read_line(&mut line).unwrap();
     assert!(line.contains("200"), "{line}");
+    stream
+}
+
+#[test]
+fn an_idle_server_ends_at_once_though_a_client_keeps_a_stream_open() {
+    let mut server = serve(&["--demo"], &[]);
+    let session = server.session(&[]);
+    let _stream = standing(&server, &session);
     let started = Instant::now();
     server.signal(Signal::SIGINT);
     let status = wait_for("the exit", || server.child.try_wait().unwrap());
@@ -125,4 +133,19 @@ fn an_idle_server_ends_at_once_though_a_client_keeps_a_stream_open() {
         "{:?}",
         started.elapsed()
     );
+}
+
+#[test]
+fn a_standing_stream_ends_at_its_age_and_another_may_be_opened() {
+    let server = serve(&["--demo", "limits.stream_age=1s"], &[]);
+    let session = server.session(&[]);
+    for _ in 0..2 {
+        let started = Instant::now();
+        let lines = standing(&server, &session).lines();
+        // The chunk that ends a body, not a connection that broke.
+        let ended = lines.map_while(Result::ok).any(|line| line == "0");
+        let took = started.elapsed();
+        assert!(ended && took >= Duration::from_millis(900), "{took:?}");
+        assert!(took < Duration::from_secs(9), "{took:?}");
+    }
 }

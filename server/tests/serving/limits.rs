@@ -108,27 +108,41 @@ fn a_head_that_never_ends_is_cut_at_its_clock() {
 
 #[test]
 fn a_client_behind_a_trusted_proxy_is_held_to_its_own_limit() {
+    held_behind("x-forwarded-for", str::to_owned);
+}
+
+#[test]
+fn so_it_is_where_the_proxy_writes_the_standard_header() {
+    held_behind("forwarded", |address| format!("for={address};proto=https"));
+}
+
+/// Asks as a proxy that names its clients in this header, in these words.
+fn held_behind(header: &str, named: fn(&str) -> String) {
+    let header_setting = format!("server.forwarding_header={header}");
     let settings = [
         "--demo",
         "server.trusted_proxies=127.0.0.1",
+        &header_setting,
         "limits.rate.address=3",
     ];
     let server = serve(&settings, &[]);
     let ask = |forwarded: &str| {
         let mut headers = call_headers("version");
-        headers.push(("x-forwarded-for", forwarded));
+        headers.push((header, forwarded));
         server.post(&call("version", json!({})), &headers).status
     };
+    let hot = named("198.51.100.1");
     wait_for("a refusal of the hot one", || {
-        (ask("198.51.100.1") == 429).then_some(())
+        (ask(&hot) == 429).then_some(())
     });
     // What stands left of the proxy's own entry was written by the client.
     let mut forged = 0;
     wait_for("a refusal of the forger", || {
         forged += 1;
-        (ask(&format!("203.0.113.{forged}, 198.51.100.1")) == 429).then_some(())
+        let left = named(&format!("203.0.113.{forged}"));
+        (ask(&format!("{left}, {hot}")) == 429).then_some(())
     });
-    assert_eq!(ask("198.51.100.2"), 200);
+    assert_eq!(ask(&named("198.51.100.2")), 200);
 }
 
 #[test]

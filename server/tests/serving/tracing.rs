@@ -56,6 +56,8 @@ fn records(heard: &Heard, signal: &str, [outer, middle, inner]: [&str; 3]) -> Ve
         let one = &body[outer][0];
         let name = &one["resource"]["attributes"][0]["value"]["stringValue"];
         assert_eq!(name, "exai", "{body}");
+        let names = &one[middle][0]["schemaUrl"];
+        assert_eq!(names, "https://opentelemetry.io/schemas/1.40.0", "{body}");
         let records = one[middle][0][inner].as_array();
         records.unwrap_or_else(|| panic!("{body}")).clone()
     };

@@ -17,7 +17,7 @@ pub struct Bench {
 impl Bench {
     /// Another program on the same archive, which knows so many versions.
     pub fn another(&self, known: i64) -> Archive {
-        Archive::knowing(self.home.clone(), guarding(), known).unwrap()
+        Archive::knowing(self.home.clone(), guarding(), (known, Migrate::Start)).unwrap()
     }
 
     /// A folder of the test's own.
@@ -96,7 +96,7 @@ async fn client(url: &str) -> tokio_postgres::Client {
     client
 }
 
-fn guarding() -> Guarding {
+pub fn guarding() -> Guarding {
     Guarding::of("archive")
 }
 
@@ -107,7 +107,7 @@ pub async fn sqlite() -> Bench {
         busy_timeout: Duration::from_millis(200),
     };
     Bench {
-        archive: Archive::new(home.clone(), guarding()).unwrap(),
+        archive: Archive::new(home.clone(), guarding(), Migrate::Start).unwrap(),
         home,
         _server: None,
         folder,
@@ -123,7 +123,7 @@ pub async fn postgres() -> Option<Bench> {
         command_timeout: Duration::from_secs(5),
     };
     Some(Bench {
-        archive: Archive::new(home.clone(), guarding()).unwrap(),
+        archive: Archive::new(home.clone(), guarding(), Migrate::Start).unwrap(),
         home,
         _server: Some(server),
         folder: tempfile::tempdir().unwrap(),

@@ -70,7 +70,7 @@ pub async fn refused(bench: Bench) {
     let moves = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&moves);
     guarding.moved = Arc::new(move |_, to| seen.lock().unwrap().push(to.name()));
-    let archive = Archive::new(hasty(&bench), guarding).unwrap();
+    let archive = Archive::new(hasty(&bench), guarding, Migrate::Start).unwrap();
     archive.probe().await.unwrap();
     let lock = bench.lock().await;
     let forget = || archive.purge("ada", 0);
@@ -95,7 +95,7 @@ pub async fn refused(bench: Bench) {
 pub async fn outage(bench: Bench) {
     bench.archive.probe().await.unwrap();
     let (store, thread) = (store(&bench).await, ThreadId::fresh());
-    let hasty = Archive::new(hasty(&bench), Guarding::of("archive")).unwrap();
+    let hasty = Archive::new(hasty(&bench), Guarding::of("archive"), Migrate::Start).unwrap();
     let held = Keeper::new(hasty, store.clone(), Arc::new(Notify::new()));
     let lock = bench.lock().await;
     for turn in 1..=5 {

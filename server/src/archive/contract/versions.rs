@@ -95,8 +95,28 @@ pub async fn previous(bench: Bench) {
 
 pub async fn racing(bench: Bench) {
     let programs: Vec<Archive> = (0..4).map(|_| bench.another(schema::KNOWN)).collect();
-    let probed = futures::future::join_all(programs.iter().map(Archive::probe)).await;
-    assert!(probed.iter().all(Result::is_ok), "{probed:?}");
+    let migrated = futures::future::join_all(programs.iter().map(Archive::migrate)).await;
+    let mut brought: Vec<i64> = migrated.into_iter().flat_map(Result::unwrap).collect();
+    brought.sort_unstable();
+    let all: Vec<i64> = (1..=schema::KNOWN).collect();
+    assert_eq!(brought, all);
     let text = "SELECT CAST(version AS TEXT) FROM schema_version ORDER BY version";
-    assert_eq!(bench.column(text).await.len() as i64, schema::KNOWN);
+    let kept: Vec<String> = all.iter().map(i64::to_string).collect();
+    assert_eq!(bench.column(text).await, kept);
+}
+
+pub async fn commanded(bench: Bench) {
+    bench.another(1).probe().await.unwrap();
+    let by_command = (schema::KNOWN, Migrate::Command);
+    let server = Archive::knowing(bench.home.clone(), bench::guarding(), by_command).unwrap();
+    let why = refused(&server).await;
+    assert!(why.contains("exai migrate --apply"), "{why}");
+    let plan = server.plan().await.unwrap();
+    let missing: Vec<i64> = plan.steps.iter().map(|step| step.version).collect();
+    assert_eq!((plan.found, missing), (1, vec![2]));
+    // Looking changed nothing.
+    refused(&server).await;
+    assert_eq!(server.migrate().await, Ok(vec![2]));
+    assert_eq!(server.probe().await, Ok(()));
+    assert_eq!(server.migrate().await, Ok(Vec::new()));
 }

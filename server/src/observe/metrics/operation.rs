@@ -17,9 +17,11 @@ use crate::failure::Severity;
 type Share = Gauge<f64, AtomicU64>;
 
 /// Every family of this file, as in [`super::registration::FAMILIES`].
-pub(super) const FAMILIES: [(&str, &str); 20] = [
+pub(super) const FAMILIES: [(&str, &str); 22] = [
     ("exai_alert_firing", "gauge"),
     ("exai_alert_deliveries", "counter"),
+    ("exai_archive_dead_letters", "gauge"),
+    ("exai_archive_waiting", "gauge"),
     ("exai_cache_misses", "counter"),
     ("exai_component_health", "gauge"),
     ("exai_connections", "gauge"),
@@ -46,6 +48,8 @@ const SLOW: Duration = Duration::from_secs(5);
 pub(super) struct Operation {
     alert_firing: Family<Labels, Gauge>,
     alert_deliveries: Family<Labels, Counter>,
+    archive_dead_letters: Gauge,
+    archive_waiting: Gauge,
     cache_misses: Family<Labels, Counter>,
     component_health: Family<Labels, Share>,
     connections: Gauge,
@@ -72,6 +76,8 @@ impl Default for Operation {
         let operation = Self {
             alert_firing: Family::default(),
             alert_deliveries: Family::default(),
+            archive_dead_letters: Gauge::default(),
+            archive_waiting: Gauge::default(),
             cache_misses: Family::default(),
             component_health: Family::default(),
             connections: Gauge::default(),
@@ -197,6 +203,16 @@ impl Operation {
 
     fn register_service(&self, r: &mut Registry) {
         r.register(
+            "exai_archive_dead_letters",
+            "Copies that the archive cannot keep",
+            self.archive_dead_letters.clone(),
+        );
+        r.register(
+            "exai_archive_waiting",
+            "Copies that wait for the archive",
+            self.archive_waiting.clone(),
+        );
+        r.register(
             "exai_provider_request_duration_seconds",
             "Attempt duration in seconds",
             self.provider_seconds.clone(),
@@ -318,6 +334,17 @@ impl Metrics {
     pub fn permits_overdue(&self, count: usize) {
         let overdue = &self.0.operation.permits_overdue;
         overdue.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Copies that wait for the archive, and those that it cannot keep.
+    pub fn archive(&self, waiting: u64, dead_letters: u64) {
+        let operation = &self.0.operation;
+        for (gauge, count) in [
+            (&operation.archive_waiting, waiting),
+            (&operation.archive_dead_letters, dead_letters),
+        ] {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// An alert began or ceased to fire.

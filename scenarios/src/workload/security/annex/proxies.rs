@@ -22,6 +22,9 @@ pub(super) const EDGE: &str = "proxies";
 pub(super) const PROXY: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
 /// Another, that may not.
 pub(super) const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 2);
+/// The header that is believed, as shipped, and the one of RFC 7239, which is not.
+const BY_CUSTOM: &str = "X-Forwarded-For";
+const BY_STANDARD: &str = "Forwarded";
 /// As shipped: of an address and of a principal, and what may come at once.
 const ADDRESS: f64 = 100.0;
 const PRINCIPAL: f64 = 50.0;
@@ -69,10 +72,18 @@ pub(super) fn version(
     asker: &Asker,
     forwarded: Option<&str>,
 ) -> (Asker, exai_harness::raw::RawRequest) {
+    version_by(asker, forwarded.map(|line| (BY_CUSTOM, line)))
+}
+
+/// The same, in a header of this name.
+fn version_by(
+    asker: &Asker,
+    forwarded: Option<(&str, &str)>,
+) -> (Asker, exai_harness::raw::RawRequest) {
     let message = super::super::asker::tool_message("version", &json!({}));
     let head = asker.message_head("tools/call", "version");
     let head = match forwarded {
-        Some(line) => head.header("X-Forwarded-For", line),
+        Some((name, line)) => head.header(name, line),
         None => head,
     };
     (asker.clone(), head.body(message.to_string()))
@@ -96,8 +107,9 @@ async fn crowd(stage: &Stage, beside: &Beside) {
     let replies = volley(LANES, calls.collect()).await;
     let passed = count(&replies, "accepted");
     let good = either(passed == CROWD * 2, "accepted", "some refused");
-    let (accepted, most) = pressed(stage, beside, (4_000, PROXY), |n| {
-        Some(format!("203.0.113.{}, {}", n % 250, client(4_000 % 200)))
+    let forger = (4_000, PROXY, BY_CUSTOM);
+    let (accepted, most) = pressed(stage, beside, forger, |n| {
+        format!("203.0.113.{}, {}", n % 250, client(4_000 % 200))
     })
     .await;
     let word = either(accepted <= most, "held to one limit", "gained by it");
@@ -109,30 +121,39 @@ async fn crowd(stage: &Stage, beside: &Beside) {
     );
 }
 
-/// D7: the same header from a peer that is not trusted, in each of its forms.
+/// D7: either header from a peer that is not trusted, and from the proxy the one it does not write.
 async fn forged(stage: &Stage, beside: &Beside) {
-    let (accepted, most) = pressed(stage, beside, (4_100, STRANGER), |n| {
-        Some(format!("198.51.100.{}", n % 250))
-    })
-    .await;
-    let word = either(accepted <= most, "ignored", "believed");
-    let behind = Asker::user(stage, 4_150).before(beside).from(PROXY);
-    let (asker, request) = version(&behind, Some("192.0.2.99"));
-    let good = asker.send(&request).await.word();
-    pair(
-        stage,
-        ("D7.forwarded", EDGE),
-        (word, &["ignored"]),
-        (&good, &["accepted"]),
-    );
+    let forgers = [
+        ("D7.forwarded", 4_100, STRANGER, BY_CUSTOM),
+        ("D7.standard", 4_110, STRANGER, BY_STANDARD),
+        ("D7.other header", 4_120, PROXY, BY_STANDARD),
+    ];
+    for (id, first, source, header) in forgers {
+        let forger = (first, source, header);
+        let (accepted, most) = pressed(stage, beside, forger, |n| match header {
+            BY_STANDARD => format!("for=198.51.100.{}", n % 250),
+            _ => format!("198.51.100.{}", n % 250),
+        })
+        .await;
+        let word = either(accepted <= most, "ignored", "believed");
+        let behind = Asker::user(stage, 4_150).before(beside).from(PROXY);
+        let (asker, request) = version(&behind, Some("192.0.2.99"));
+        let good = asker.send(&request).await.word();
+        pair(
+            stage,
+            (id, EDGE),
+            (word, &["ignored"]),
+            (&good, &["accepted"]),
+        );
+    }
 }
 
 /// How many of more than the limit of one address are accepted, and how many may be.
 async fn pressed(
     stage: &Stage,
     beside: &Beside,
-    (first, source): (usize, Ipv4Addr),
-    forwarded: impl Fn(usize) -> Option<String>,
+    (first, source, header): (usize, Ipv4Addr, &str),
+    forwarded: impl Fn(usize) -> String,
 ) -> (usize, usize) {
     let total = 300;
     let started = Instant::now();
@@ -141,7 +162,7 @@ async fn pressed(
         let asker = Asker::user(stage, first + n % 10)
             .before(beside)
             .from(source);
-        version(&asker, forwarded(n).as_deref())
+        version_by(&asker, Some((header, &forwarded(n))))
     });
     let replies = volley(LANES, calls.collect()).await;
     let most = ADDRESS * started.elapsed().as_secs_f64() + ADDRESS + 1.0;
