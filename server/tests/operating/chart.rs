@@ -1,110 +1,18 @@
 //! The chart in `deploy/helm/exai`, drawn by a reader of the few words its templates use, and held
 //! to what operators are promised. That Helm draws the same is shown in `schemas`.
 
+#[path = "chart/container.rs"]
+mod container;
+#[path = "chart/template.rs"]
+mod template;
+
 use serde_json::{Value, json};
 
+use self::template::{drawn, plain};
 use super::place::text_of;
 use super::yaml;
 
 pub const CHART: &str = "deploy/helm/exai";
-
-/// A part of a template: text, or what stands between braces.
-enum Part<'a> {
-    Text(&'a str),
-    Word(&'a str),
-}
-
-fn parts(template: &str) -> Vec<Part<'_>> {
-    let mut parts = Vec::new();
-    for (at, piece) in template.split("{{").enumerate() {
-        if at == 0 {
-            parts.push(Part::Text(piece));
-            continue;
-        }
-        let (word, text) = piece.split_once("}}").expect("braces that close");
-        if let (true, Some(Part::Text(before))) = (word.starts_with('-'), parts.last_mut()) {
-            *before = before.trim_end();
-        }
-        parts.push(Part::Word(word.trim_start_matches('-').trim()));
-        parts.push(Part::Text(text));
-    }
-    parts
-}
-
-/// Draws parts until the `end` or `else` that closes them; where it stands and which it is.
-fn draw(parts: &[Part<'_>], mut at: usize, scope: &Value, into: &mut String) -> (usize, bool) {
-    while let Some(part) = parts.get(at) {
-        at += 1;
-        let word = match part {
-            Part::Text(text) => {
-                into.push_str(text);
-                continue;
-            }
-            Part::Word(word) => *word,
-        };
-        if word == "end" || word == "else" {
-            return (at, word == "else");
-        }
-        if let Some(condition) = word.strip_prefix("if ") {
-            let value = look(scope, condition);
-            let holds = ![json!(false), json!(""), json!([]), Value::Null].contains(&value);
-            let (mut no, mut nothing) = (String::new(), String::new());
-            let (end, has_else) = draw(parts, at, scope, if holds { into } else { &mut nothing });
-            at = end;
-            if has_else {
-                (at, _) = draw(parts, at, scope, if holds { &mut nothing } else { &mut no });
-                into.push_str(&no);
-            }
-        } else if let Some(of) = word.strip_prefix("range $name, $value := ") {
-            let mut inner = scope.clone();
-            (inner["$name"], inner["$value"]) = (json!(""), json!(""));
-            let mut end = draw(parts, at, &inner, &mut String::new()).0;
-            for (name, value) in look(scope, of).as_object().unwrap() {
-                (inner["$name"], inner["$value"]) = (json!(name), value.clone());
-                end = draw(parts, at, &inner, into).0;
-            }
-            at = end;
-        } else {
-            into.push_str(&expression(scope, word));
-        }
-    }
-    (at, false)
-}
-
-fn look(scope: &Value, path: &str) -> Value {
-    let path = path.trim().trim_start_matches('.');
-    let found = path
-        .split('.')
-        .try_fold(scope, |value, name| value.get(name));
-    found
-        .cloned()
-        .unwrap_or_else(|| panic!("{path} is no value"))
-}
-
-fn expression(scope: &Value, word: &str) -> String {
-    let mut steps = word.split(" | ");
-    let mut value = look(scope, steps.next().unwrap());
-    for step in steps {
-        value = match step.split_once(' ').unwrap_or((step, "")) {
-            ("quote", _) => json!(format!("\"{}\"", plain(&value))),
-            ("join", _) => {
-                let items: Vec<String> = value.as_array().unwrap().iter().map(plain).collect();
-                json!(items.join(","))
-            }
-            // JSON is YAML, and no column matters to it.
-            ("toYaml", _) => json!(value.to_string()),
-            ("nindent", _) => value,
-            (other, _) => panic!("the reader does not know {other}"),
-        };
-    }
-    plain(&value)
-}
-
-fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
-}
 
 pub fn values() -> Value {
     yaml::read(&text_of(&format!("{CHART}/values.yaml"))).unwrap()
@@ -114,10 +22,19 @@ pub fn values() -> Value {
 pub fn objects(values: &Value) -> Vec<Value> {
     let scope = json!({"Values": values, "Release": {"Name": "mine"}});
     let mut all = Vec::new();
-    for name in ["deployment", "service", "policy", "redis", "outside"] {
+    for name in [
+        "deployment",
+        "service",
+        "policy",
+        "redis",
+        "outside",
+        "migrate",
+    ] {
         let template = text_of(&format!("{CHART}/templates/{name}.yaml"));
-        let mut text = String::new();
-        draw(&parts(&template), 0, &scope, &mut text);
+        let text = drawn(&template, &scope);
+        if text.trim().is_empty() {
+            continue;
+        }
         let read = yaml::read_all(&text).unwrap_or_else(|what| panic!("{name}: {what}\n{text}"));
         all.extend(read);
     }
@@ -215,6 +132,7 @@ fn replicas_share_an_archive_or_have_none_and_keep_their_state_in_a_claim() {
     for wanted in [
         json!({"name": "EXAI_ARCHIVE__KIND", "value": "postgres"}),
         json!({"name": "EXAI_ARCHIVE__URL", "valueFrom": from}),
+        json!({"name": "EXAI_ARCHIVE__MIGRATE", "value": "command"}),
         json!({"name": "EXAI_SERVER__TRUSTED_PROXIES", "value": "10.42.0.0/16,fd00::/8"}),
     ] {
         assert!(env.contains(&wanted), "{wanted} in {env:?}");
@@ -227,6 +145,26 @@ fn replicas_share_an_archive_or_have_none_and_keep_their_state_in_a_claim() {
     assert_eq!(pod["volumes"][0]["persistentVolumeClaim"], claim);
     let egress = named(&objects, "NetworkPolicy", "mine")["spec"]["egress"].to_string();
     assert!(egress.contains("5432"), "{egress}");
+}
+
+/// Tables are changed once, before the first new replica starts, by the image that needs it.
+#[test]
+fn a_job_before_each_release_migrates_a_shared_archive() {
+    let mut all = values();
+    let jobs = |objects: &[Value]| objects.iter().filter(|one| one["kind"] == "Job").count();
+    assert_eq!(jobs(&objects(&all)), 0, "a job without an archive");
+    all["archive"]["secret"] = json!("exai-archive");
+    let objects = objects(&all);
+    let job = named(&objects, "Job", "mine-migrate");
+    let hooks = &job["metadata"]["annotations"]["helm.sh/hook"];
+    assert_eq!(hooks, "pre-install,pre-upgrade");
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["args"], json!(["migrate", "--apply"]));
+    let deployment = &named(&objects, "Deployment", "mine")["spec"]["template"]["spec"];
+    assert_eq!(container["image"], deployment["containers"][0]["image"]);
+    for variable in container["env"].as_array().unwrap() {
+        assert!(variables(&objects).contains(variable), "{variable}");
+    }
 }
 
 #[test]
@@ -255,45 +193,78 @@ fn one_replica_stays_and_redis_is_reached_by_the_server_alone() {
     );
 }
 
+fn egress(objects: &[Value]) -> Vec<Value> {
+    let policy = &named(objects, "NetworkPolicy", "mine")["spec"];
+    policy["egress"].as_array().unwrap().clone()
+}
+
 #[test]
-fn the_server_takes_the_variables_the_chart_sets() {
-    let mut values = values();
-    values["settings"] = json!({"EXAI_LIMITS__IN_FLIGHT": "256"});
-    values["archive"]["secret"] = json!("exai-archive");
-    values["trustedProxies"] = json!(["10.42.0.0/16", "fd00::/8"]);
-    let of_secrets = [
-        ("EXAI_JWT_SECRET", super::process::SECRET),
-        ("EXAI_ARCHIVE__URL", "postgres://exai:6f1d0c@db/exai"),
+fn the_policy_lets_out_what_the_values_add_to_its_own_rules() {
+    let mut all = values();
+    let added = [
+        json!({"to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}], "ports": [{"port": 4318}]}),
+        json!({"to": [{"namespaceSelector": {"matchLabels": {"name": "models"}}}]}),
     ];
-    let mut command = super::process::exai(&of_secrets);
-    for one in variables(&objects(&values)) {
-        if let (Some(name), Some(value)) = (one["name"].as_str(), one["value"].as_str()) {
-            command.env(name, value.replace("$(REDIS_PASSWORD)", "6f1d0c"));
-        }
+    let mut wanted = egress(&objects(&all));
+    wanted.extend(added.clone());
+    all["networkPolicy"]["egress"] = json!(added);
+    assert_eq!(faults(&all), Vec::<String>::new());
+    assert_eq!(egress(&objects(&all)), wanted);
+}
+
+#[test]
+fn a_redis_elsewhere_is_reached_at_its_port_and_by_tls_where_that_is_asked_for() {
+    let mut all = values();
+    all["redis"]["enabled"] = json!(false);
+    all["redis"]["host"] = json!("cache.example.org");
+    all["redis"]["port"] = json!(6380);
+    for (tls, scheme) in [(false, "redis"), (true, "rediss")] {
+        all["redis"]["tls"] = json!(tls);
+        assert_eq!(faults(&all), Vec::<String>::new());
+        let objects = objects(&all);
+        let url = format!("{scheme}://:$(REDIS_PASSWORD)@cache.example.org:6380");
+        let wanted = json!({"name": "EXAI_STORE__URL", "value": url});
+        let env = variables(&objects);
+        assert!(env.contains(&wanted), "{wanted} in {env:?}");
+        let rules = egress(&objects);
+        let wanted = json!({"ports": [{"port": 6380}]});
+        assert!(rules.contains(&wanted), "{wanted} in {rules:?}");
     }
-    let output = command.arg("check").output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+}
+
+/// A number in the Deployment would undo at each upgrade what the autoscaler did.
+#[test]
+fn where_there_is_an_autoscaler_it_alone_says_how_many_replicas_there_are() {
+    let mut all = values();
+    all["replicas"] = json!(3);
+    all["autoscaling"]["enabled"] = json!(true);
+    let objects = objects(&all);
+    let deployment = &named(&objects, "Deployment", "mine")["spec"];
+    assert_eq!(deployment.get("replicas"), None);
+    let scaler = &named(&objects, "HorizontalPodAutoscaler", "mine")["spec"];
+    assert_eq!(scaler["minReplicas"], 3);
 }
 
 #[test]
 fn a_bad_value_is_refused_by_its_name_and_the_shipped_ones_are_not() {
     assert_eq!(faults(&values()), Vec::<String>::new());
-    let planted: [(&str, Value, &str); 11] = [
+    let planted: [(&str, Value, &str); 16] = [
         ("/replicas", json!(1), "/replicas"),
         ("/replica", json!(3), "replica"),
         ("/image/digest", json!("latest"), "/image/digest"),
         ("/redis/maxmemory", json!("75%"), "/redis/maxmemory"),
         ("/drainSeconds", json!("45s"), "/drainSeconds"),
         ("/settings/EXAI_JWT_SECRET", json!("x"), "EXAI_JWT_SECRET"),
+        ("/settings/KIMI_API_KEY", json!("x"), "KIMI_API_KEY"),
         ("/hosts", json!([]), "/hosts"),
         ("/trustedProxies", json!(["10.0.0.1"]), "/trustedProxies"),
         ("/archive/url", json!("postgres://x"), "url"),
         ("/settings/EXAI_ARCHIVE__KIND", json!("sqlite"), "KIND"),
         ("/state/claim", json!(true), "/state/claim"),
+        ("/files/config", json!("exai.toml"), "/files/config"),
+        ("/redis/port", json!(6380), "/redis/port"),
+        ("/redis/tls", json!(true), "/redis/tls"),
+        ("/networkPolicy/egress", json!([{"port": 1}]), "/egress/0"),
     ];
     for (path, value, says) in planted {
         let mut spoiled = values();

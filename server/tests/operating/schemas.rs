@@ -66,6 +66,10 @@ fn all_on() -> Value {
     for key in ["ingress", "serviceMonitor", "autoscaling"] {
         all[key]["enabled"] = json!(true);
     }
+    all["archive"]["secret"] = json!("exai-archive");
+    let config = "/etc/exai/files/exai.toml";
+    all["files"] = json!({"configMap": "mine", "secret": "mine", "config": config});
+    all["networkPolicy"]["egress"] = json!([{"ports": [{"port": 4318}]}]);
     all
 }
 
