@@ -18,6 +18,7 @@ pub mod ground;
 pub mod hex;
 pub mod journal;
 pub mod judge;
+pub mod longest;
 pub mod observation;
 pub mod operation;
 pub mod proof;

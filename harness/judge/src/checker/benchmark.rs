@@ -9,12 +9,13 @@ use crate::criterion::Missing;
 use crate::crowding::{self, Crowding};
 use crate::finding::{Check, Finding};
 use crate::generator::Generator;
+use crate::longest::Longest;
 use crate::observation::{Event, LoadAccount};
 use crate::operation::Call;
 use crate::proof;
 use crate::rate::Rate;
 use crate::series;
-use crate::tally::{self, Latency, Place};
+use crate::tally::{self, Latency, Place, Tally};
 use crate::timeline::Timeline;
 use crate::verdict::{Reason, Verdict};
 
@@ -28,8 +29,9 @@ pub struct Benchmark<'a> {
     generator: Generator,
     crowding: Crowding,
     tier: String,
-    line: u64,
-    least: u64,
+    p95: Line,
+    p99: Line,
+    longest: Longest,
     errors: f64,
     late: f64,
     repetitions: BTreeMap<u32, Repetition>,
@@ -37,11 +39,19 @@ pub struct Benchmark<'a> {
     baseline: u64,
 }
 
+/// Where a percentile must stay below, ns, and how few samples say nothing of it.
+#[derive(Clone, Copy)]
+struct Line {
+    at: u64,
+    least: u64,
+}
+
 struct Repetition {
     latencies: Vec<(u64, u64)>,
     /// The same without what the generator was late by.
     own: Vec<(u64, u64)>,
     stays: Vec<(u64, u64)>,
+    slow: Tally,
     errors: Rate,
     available: Rate,
     load: Option<LoadAccount>,
@@ -58,8 +68,15 @@ impl<'a> Benchmark<'a> {
             generator: Generator::start(rows)?,
             crowding: Crowding::default(),
             tier: rows.list("phase")?.first().cloned().unwrap_or_default(),
-            line: rows.nanos("p95_ms")?,
-            least: rows.count("least")?,
+            p95: Line {
+                at: rows.nanos("p95_ms")?,
+                least: rows.count("least")?,
+            },
+            p99: Line {
+                at: rows.nanos("p99_ms")?,
+                least: rows.count("p99_least")?,
+            },
+            longest: Longest::read(rows)?,
             errors: rows.limit("errors")?,
             late: rows.limit("availability_errors")?,
             repetitions: BTreeMap::new(),
@@ -81,6 +98,7 @@ impl<'a> Benchmark<'a> {
                     latencies: Vec::new(),
                     own: Vec::new(),
                     stays: Vec::new(),
+                    slow: Longest::tally(&format!("maximum.{number}")),
                     errors: Rate::new(&format!("errors.{number}"), "calls not right", errors),
                     available: Rate::new(
                         &format!("availability.{number}"),
@@ -97,6 +115,7 @@ impl<'a> Benchmark<'a> {
         let is_tainted = seen.is_tainted;
         let late_by = self.brief.ground.lateness(call, self.generator.lag());
         let own = call.latency().saturating_sub(late_by);
+        let longest = self.longest;
         let Some(repetition) = self.repetition(&call.phase) else {
             return;
         };
@@ -108,6 +127,7 @@ impl<'a> Benchmark<'a> {
             None => repetition.available.trial_late(is_tainted, call, late),
         }
         repetition.errors.trial(is_tainted, place, wrong);
+        longest.trial(&mut repetition.slow, is_tainted, (call, own));
         if !is_tainted {
             repetition
                 .latencies
@@ -199,6 +219,16 @@ impl<'a> Benchmark<'a> {
     }
 }
 
+fn percentile(id: &str, repetition: u32, quantile: f64, line: Line) -> Latency {
+    Latency {
+        id: format!("{id}.{repetition}"),
+        name: format!("{id} with providers that answer at once, repetition {repetition}"),
+        quantile,
+        line: line.at,
+        least: line.least,
+    }
+}
+
 impl Checker for Benchmark<'_> {
     fn observe(&mut self, seen: &Seen<'_>) {
         match seen.event {
@@ -233,20 +263,21 @@ impl Checker for Benchmark<'_> {
         let mut worst: Option<bounds::Quantile> = None;
         let mut loads = Vec::new();
         for (number, repetition) in self.repetitions {
-            let latency = Latency {
-                id: format!("p95.{number}"),
-                name: format!("p95 with providers that answer at once, repetition {number}"),
-                quantile: bounds::P95,
-                line: self.line,
-                least: self.least,
-            };
-            latency.conclude_with(&repetition.latencies, &repetition.own, &mut finding);
+            let percentiles = [
+                percentile("p95", number, bounds::P95, self.p95),
+                percentile("p99", number, bounds::P99, self.p99),
+            ];
+            for latency in &percentiles {
+                latency.conclude_with(&repetition.latencies, &repetition.own, &mut finding);
+            }
+            repetition.slow.conclude(&mut finding);
             let crowded = repetition
                 .load
                 .as_ref()
                 .and_then(|load| self.crowding.of(load));
             if let Some(crowded) = &crowded {
-                crowding::doubt(&mut finding, &[&latency.id], crowded);
+                let of_time = ["p95", "p99", "maximum"].map(|name| format!("{name}.{number}"));
+                crowding::doubt(&mut finding, &of_time.each_ref().map(|id| &**id), crowded);
             }
             let mut sorted: Vec<u64> = repetition.latencies.iter().map(|(_, took)| *took).collect();
             sorted.sort_unstable();
@@ -271,7 +302,7 @@ impl Checker for Benchmark<'_> {
                 || "not measured".to_owned(),
                 |worst| tally::millis(worst.value)
             ),
-            tally::millis(self.line),
+            tally::millis(self.p95.at),
             if is_indicative { ", indicative" } else { "" }
         );
         finding.conclude();

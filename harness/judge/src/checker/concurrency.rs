@@ -8,6 +8,7 @@ use crate::criterion::{Criterion, Missing};
 use crate::crowding::{self, Crowding};
 use crate::finding::Finding;
 use crate::generator::Generator;
+use crate::longest::Longest;
 use crate::observation::{Event, LoadAccount, Sample};
 use crate::operation::{Call, Outcome};
 use crate::proof::{self, Proof, ProofTallies, Usage};
@@ -59,8 +60,7 @@ struct Stay {
 }
 
 struct Limits {
-    deadline_grace: u64,
-    provider_grace: u64,
+    longest: Longest,
     hold: u64,
     p95: Latency,
     p99: Latency,
@@ -81,8 +81,7 @@ impl Limits {
             })
         };
         Ok(Self {
-            deadline_grace: rows.nanos("deadline_grace_s")?,
-            provider_grace: rows.nanos("provider_grace_s")?,
+            longest: Longest::read(rows)?,
             hold: rows.nanos("hold_s")?,
             p95: latency("p95", crate::bounds::P95)?,
             p99: latency("p99", crate::bounds::P99)?,
@@ -124,10 +123,7 @@ impl<'a> Concurrency<'a> {
             usage: Usage::default(),
             sequence: Tally::new("sequence", "answers with another call's provider request"),
             unanswered: Tally::new("unanswered", "calls without a terminal reply"),
-            slow: Tally::new(
-                "maximum",
-                "calls beyond their deadline or their provider's time",
-            ),
+            slow: Longest::tally("maximum"),
             healthy: Tally::new(
                 "hot_healthy",
                 "errors of other identities beside the hot one",
@@ -166,27 +162,13 @@ impl<'a> Concurrency<'a> {
         );
         self.unanswered
             .trial(is_tainted, place, is_silent.then_some(says));
-        let most = (call.deadline.saturating_add(self.limits.deadline_grace)).min(
-            call.planned_provider
-                .saturating_add(self.limits.provider_grace),
-        );
-        let says = format!(
-            "operation {} took {}, {} at most",
-            call.op,
-            tally::millis(call.latency()),
-            tally::millis(most)
-        );
         let late = self
             .brief
             .ground
             .lateness(call, self.limits.generator.lag());
         let own = call.latency().saturating_sub(late);
-        let is_excused = call.latency() > most && own <= most;
-        self.slow.trial(
-            is_tainted || is_excused,
-            place,
-            (own > most).then_some(says),
-        );
+        let longest = self.limits.longest;
+        longest.trial(&mut self.slow, is_tainted, (call, own));
         self.errors.trial(is_tainted, place, wrong);
         if is_tainted {
             return;

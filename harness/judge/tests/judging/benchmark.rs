@@ -1,10 +1,12 @@
 //! V.8g, V.8t and V.8 against good, bad and empty histories.
 
+mod tail;
+
 use std::collections::BTreeMap;
 
 use exai_judge::observation::{Event, LoadAccount, Sample};
 use exai_judge::operation::Outcome;
-use exai_judge::{Finding, Reason, Verdict};
+use exai_judge::{Finding, Reason, Verdict, bounds};
 
 use crate::catalogue;
 use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
