@@ -1,5 +1,6 @@
 //! The ground a judgement stands on, learnt in a first pass: rig faults, fault windows, identity.
 
+mod identity;
 mod pulse;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::criterion::{Criterion, Missing};
 use crate::fault::{Fault, Step};
-use crate::observation::{Event, IdentitySeen, LoadAccount, Observation};
-use crate::operation::Call;
+use crate::observation::{Event, LoadAccount, Observation};
+use crate::operation::{Call, Transport};
 use pulse::Pulse;
 
 /// The criterion under which the harness notes facts of the whole run.
@@ -126,6 +127,8 @@ pub struct Ground {
     pulse: Pulse,
     loads: Vec<LoadAccount>,
     answered_by: BTreeMap<String, u64>,
+    /// The first answer of the network that named no instance, and its wire.
+    unnamed: Option<(u64, Transport)>,
     /// By criterion, the ids that answered its calls.
     answering: BTreeMap<String, BTreeSet<String>>,
 }
@@ -251,6 +254,9 @@ impl Ground {
         summary.until = summary.until.max(observation.at);
         match &observation.event {
             Event::Call(call) => {
+                if self.unnamed.is_none() {
+                    self.unnamed = identity::unnamed(call);
+                }
                 self.tried.insert(call.criterion.clone());
                 self.originals
                     .extend(call.repeat.iter().map(|repeat| repeat.of));
@@ -335,51 +341,6 @@ impl Ground {
                 life.until = at.saturating_add(self.tail);
             }
             Step::NotLanded { why } => life.not_landed = Some(why.clone()),
-        }
-    }
-
-    fn note_identity(&mut self, at: u64, seen: &IdentitySeen) {
-        let summary = &mut self.summary;
-        summary.identities += 1;
-        if seen.running_sha256 != seen.expected_sha256 {
-            summary.foreign.push(format!(
-                "at {} process {} ran {}, not {}",
-                seen.moment, seen.pid, seen.running_sha256, seen.expected_sha256
-            ));
-        }
-        let reported = seen.reported_sha256.as_ref();
-        if let Some(reported) = reported.filter(|reported| **reported != seen.running_sha256) {
-            summary.foreign.push(format!(
-                "at {} process {} called itself {reported} and ran {}",
-                seen.moment, seen.pid, seen.running_sha256
-            ));
-        }
-        if !seen.owns_listeners {
-            summary.foreign.push(format!(
-                "at {} the listening sockets did not belong to process {}",
-                seen.moment, seen.pid
-            ));
-        }
-        if let (Some(instance), Some(place)) = (&seen.instance, seen.place) {
-            self.places.insert(instance.clone(), place);
-        }
-        if let Some(instance) = &seen.instance {
-            self.instances
-                .entry(instance.clone())
-                .or_insert((at, seen.pid));
-        }
-    }
-
-    fn settle_identity(&mut self) {
-        if self.summary.identities == 0 {
-            return;
-        }
-        for (instance, op) in &self.answered_by {
-            if !self.instances.contains_key(instance) {
-                self.summary.foreign.push(format!(
-                    "operation {op} was answered by instance {instance}, which nobody identified"
-                ));
-            }
         }
     }
 

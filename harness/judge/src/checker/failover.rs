@@ -113,14 +113,10 @@ impl<'a> Failover<'a> {
                     .is_some_and(|injected| injected < call.done_at)
             });
             let last = killed.filter_map(|life| life.injected).max();
-            let born = call
-                .instance
-                .as_ref()
-                .and_then(|id| self.brief.ground.instances.get(id));
-            return match (last, born) {
-                (Some(last), Some((born, _))) => *born > last,
-                _ => true,
-            };
+            let instances = &self.brief.ground.instances;
+            let answered = call.instance.as_ref().and_then(|id| instances.get(id));
+            // An answer of nobody's shows of no instance that it is up again.
+            return last.is_none_or(|last| answered.is_some_and(|(born, _)| *born > last));
         }
         if component == STORE {
             return call.thread.is_some();

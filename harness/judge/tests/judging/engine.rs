@@ -2,7 +2,7 @@
 
 use exai_judge::judge::{Handicap, judge, judge_with};
 use exai_judge::observation::Event;
-use exai_judge::{Criteria, Judgement, Observation, Reason, Verdict};
+use exai_judge::{Criteria, Judgement, Observation, Outcome, Reason, Transport, Verdict};
 
 use crate::catalogue;
 use crate::verdicts::assert_inconclusive;
@@ -154,6 +154,41 @@ fn another_binary_another_word_or_an_unknown_instance_voids_the_whole_run() {
         let op = world.ops("V.1")[3];
         world.call(op).instance = Some("nobody knows me".to_owned());
     });
+    for wire in [
+        Transport::Http2025,
+        Transport::Http2026,
+        Transport::WebSocket,
+    ] {
+        foreign(&|world| {
+            let op = world.ops("V.1")[3];
+            let call = world.call(op);
+            (call.instance, call.transport) = (None, wire);
+        });
+    }
+}
+
+#[test]
+fn only_an_answer_of_the_network_must_name_its_instance() {
+    let foreign = |transport, outcome| {
+        let mut world = run();
+        let op = world.ops("V.1")[3];
+        let call = world.call(op);
+        (call.instance, call.transport, call.outcome) = (None, transport, outcome);
+        world.judge(&all_built(), "smoke").ground.foreign
+    };
+    let told = foreign(Transport::WebSocket, Outcome::Ok);
+    let says = "operation 4 was answered over websocket without the id of an instance";
+    assert_eq!(told, [says]);
+    for (transport, outcome) in [
+        (Transport::Stdio, Outcome::Ok),
+        (Transport::Http2026, Outcome::Refused),
+        (Transport::Http2026, Outcome::Unknown),
+    ] {
+        assert!(
+            foreign(transport, outcome).is_empty(),
+            "{transport:?} {outcome:?}"
+        );
+    }
 }
 
 #[test]

@@ -179,6 +179,22 @@ fn an_answer_from_another_provider_or_the_old_instance_is_no_recovery() {
 }
 
 #[test]
+fn an_answer_that_names_no_instance_is_no_recovery() {
+    let mut world = good();
+    for op in world.ops("V.5") {
+        let call = world.call(op);
+        if call.phase == "probe.server" {
+            // Over the network it would void the run.
+            call.transport = exai_judge::Transport::Stdio;
+            call.instance = None;
+        }
+    }
+    let finding = judged(&world);
+    assert_eq!(failed(&finding), ["ttsr.server"]);
+    assert!(check(&finding, "ttsr.server").measured.contains("never"));
+}
+
+#[test]
 fn an_acknowledged_turn_that_is_gone_after_the_restart_fails() {
     let mut world = good();
     let reads: Vec<u64> = world.ops("V.5").into_iter().rev().take(3).collect();
