@@ -32,11 +32,9 @@ impl Generator {
         self.lag
     }
 
-    /// Writes a row each for dropped arrivals, lag and saturation. None of them is the server's.
+    /// Writes a row each for dropped arrivals, lag and, unless its limit is 0, saturation. None of
+    /// them is the server's; without an account of the load they are open.
     pub fn conclude(self, loads: &[LoadAccount], finding: &mut Finding) {
-        if loads.is_empty() {
-            return;
-        }
         let planned: u64 = loads.iter().map(|load| load.planned).sum();
         let unsent = |load: &LoadAccount| load.dropped.max(load.planned.saturating_sub(load.sent));
         let dropped: u64 = loads.iter().map(unsent).sum();
@@ -44,27 +42,30 @@ impl Generator {
             finding,
             ("dropped", "planned arrivals that were not sent"),
             (bounds::share_text(dropped, planned), "0".to_owned()),
-            (dropped > 0).then_some(Reason::DroppedArrivals),
+            match loads {
+                [] => Some(Reason::EventNotSeen),
+                _ => (dropped > 0).then_some(Reason::DroppedArrivals),
+            },
             planned,
         );
-        let lag = loads
-            .iter()
-            .map(|load| load.lag_p99)
-            .max()
-            .unwrap_or_default();
+        let lag = loads.iter().map(|load| load.lag_p99).max();
         row(
             finding,
             ("lag", "99th percentile of the generator's own lag"),
-            (tally::millis(lag), format!("≤ {}", tally::millis(self.lag))),
-            (lag > self.lag).then_some(Reason::RigLimit),
+            (
+                lag.map_or_else(unmeasured, tally::millis),
+                format!("≤ {}", tally::millis(self.lag)),
+            ),
+            beyond(lag, |lag| lag > self.lag),
             planned,
         );
+        if self.share <= 0.0 {
+            return;
+        }
         let used = loads
             .iter()
             .filter_map(|load| Some(load.rate / load.ceiling?));
-        let Some(used) = used.reduce(f64::max) else {
-            return;
-        };
+        let used = used.reduce(f64::max);
         row(
             finding,
             (
@@ -72,12 +73,24 @@ impl Generator {
                 "offered rate as a share of the generator's ceiling",
             ),
             (
-                bounds::percent_up(used),
+                used.map_or_else(unmeasured, bounds::percent_up),
                 format!("≤ {}", bounds::percent_up(self.share)),
             ),
-            (used > self.share).then_some(Reason::RigLimit),
+            beyond(used, |used| used > self.share),
             planned,
         );
+    }
+}
+
+fn unmeasured() -> String {
+    "not measured".to_owned()
+}
+
+/// What a figure leaves open: all where nobody measured it, its limit where it is beyond that.
+fn beyond<T>(figure: Option<T>, is_beyond: impl Fn(T) -> bool) -> Option<Reason> {
+    match figure {
+        None => Some(Reason::EventNotSeen),
+        Some(figure) => is_beyond(figure).then_some(Reason::RigLimit),
     }
 }
 

@@ -215,6 +215,12 @@ impl Ground {
         faults.filter(move |life| self.is_within(criterion, life.first))
     }
 
+    /// How often the sampler looked at the rig itself.
+    #[must_use]
+    pub const fn rig_samples(&self) -> u64 {
+        self.pulse.beats()
+    }
+
     /// The store the harness set up: `embedded` or `redis`, from the span `store.<kind>` of `run`.
     #[must_use]
     pub fn store(&self) -> Option<&str> {

@@ -115,9 +115,9 @@ pub fn judge_with<I: Iterator<Item = Observation>>(
     }
     desk.close(&mut bench);
     let mut findings: Vec<Finding> = bench.into_iter().map(Seat::rise).collect();
-    let identities = numbers.floor("identities")?;
+    let needed = (numbers.floor("identities")?, numbers.floor("rig_samples")?);
     for finding in &mut findings {
-        stand_on(&ground, identities, finding);
+        stand_on(&ground, needed, finding);
     }
     add_benchmark(&rows, &mut findings);
     Ok(Judgement {
@@ -257,8 +257,9 @@ fn lone(id: &str, verdict: Verdict, reason: Option<Reason>, why: &str) -> Findin
     finding
 }
 
-/// Adds what holds for every criterion: identity, and what the harness could not try.
-fn stand_on(ground: &Ground, identities: u64, finding: &mut Finding) {
+/// Adds what holds for every criterion: identity, a rig that was watched, and what the harness
+/// could not try.
+fn stand_on(ground: &Ground, (identities, samples): (u64, u64), finding: &mut Finding) {
     let told = ground
         .not_tested
         .get(&finding.criterion)
@@ -276,6 +277,11 @@ fn stand_on(ground: &Ground, identities: u64, finding: &mut Finding) {
         let event = "identifications of the running executable";
         let seen = ground.summary.identities;
         stand_above(finding, floor("identity", event, identities, seen));
+        let event = "samples of the rig itself";
+        stand_above(
+            finding,
+            floor("rig_samples", event, samples, ground.rig_samples()),
+        );
         let several = ground.several();
         if several > 1 {
             let event = "identified instances that answered its calls";

@@ -114,12 +114,19 @@ fn mixed(stage: &Stage, builder: &mut Builder, number: u64, answer_ms: u64) -> O
     plan
 }
 
-/// What this machine can do at all at this moment.
-async fn null_server(stage: &Stage, repetition: u32) -> Result<Ceiling, Trouble> {
+/// What this machine can do at all at this moment, asked for `time`.
+///
+/// # Errors
+/// When the null server cannot listen.
+pub(super) async fn ceiling(stage: &Stage, time: Duration) -> Result<Ceiling, Trouble> {
     let mut builder = stage.builder(8_100);
     let plan = builder.site("version", Vec::new(), PATIENCE);
     let result = json!({"content": [{"type": "text", "text": "a bare handler"}]});
-    let measured = bare::beside(stage, &plan, &result, NULL_FOR).await?;
+    bare::beside(stage, &plan, &result, time).await
+}
+
+async fn null_server(stage: &Stage, repetition: u32) -> Result<Ceiling, Trouble> {
+    let measured = ceiling(stage, NULL_FOR).await?;
     let of = format!(
         "null server, {} connections, repetition {repetition}",
         bare::CONNECTIONS

@@ -2,6 +2,7 @@
 //! their own limit while everybody else goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use exai_harness::client::Client;
 use exai_harness::load::{self, Arrivals, LoadPlan};
@@ -9,6 +10,7 @@ use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Shape};
 use exai_judge::Transport;
 
+use super::benchmark::ceiling;
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 const CRITERION: &str = "V.3";
@@ -18,6 +20,8 @@ const ANSWER_MS: u64 = 400;
 const MARGIN: f64 = 1.35;
 /// Seconds of ramp and drain around the measured piece.
 const RAMP_S: f64 = 2.5;
+/// How long the generator is measured beside a server that does nothing.
+const CEILING_FOR: Duration = Duration::from_millis(500);
 /// The hot person's calls a second: three times what one principal may send.
 const HOT_RATE: f64 = 150.0;
 /// Everybody else's calls a second meanwhile.
@@ -32,6 +36,7 @@ const HOT_S: u32 = 5;
 pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let row = stage.row(CRITERION)?;
     let clients = crowd(stage).await?;
+    let most = ceiling(stage, CEILING_FOR).await?.rate;
     stage.pace(ANSWER_MS).await?;
     stage.ground.scrape(stage, "before V.3").await;
     let wanted = row.floor("in_flight")? as f64 * MARGIN;
@@ -41,6 +46,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let plan = LoadPlan {
         arrivals: Arrivals::Poisson { seed: stage.seed },
         count: (rate * seconds) as u64,
+        ceiling: Some(most),
         hindrance: stage.damage.hindrance(),
         ..LoadPlan::steady(CRITERION, "peak", rate, 0)
     };

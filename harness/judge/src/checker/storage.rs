@@ -288,24 +288,24 @@ impl<'a> Storage<'a> {
         Ok(())
     }
 
-    /// The store that answers is the one the run names.
+    /// The store that answers is the one the run names; open where health never named it.
     fn named(&self, finding: &mut Finding) {
-        let (Some(named), Some(seen)) = (self.brief.ground.store(), &self.store_seen) else {
-            return;
-        };
-        let is_same = seen == named || (named == EMBEDDED && seen == "sqlite");
+        let named = self.brief.ground.store().unwrap_or(EMBEDDED);
+        let seen = self.store_seen.as_deref();
+        let is_same = seen == Some(named) || (named == EMBEDDED && seen == Some("sqlite"));
+        let open = seen.map_or(Reason::EventNotSeen, |_| Reason::StoreMismatch);
         finding.checks.push(Check {
             id: "store".to_owned(),
             name: "the store in use is the one named".to_owned(),
-            measured: seen.clone(),
+            measured: seen.unwrap_or("not seen").to_owned(),
             limit: named.to_owned(),
             verdict: if is_same {
                 Verdict::Pass
             } else {
                 Verdict::Inconclusive
             },
-            reason: (!is_same).then_some(Reason::StoreMismatch),
-            n: 1,
+            reason: (!is_same).then_some(open),
+            n: u64::from(seen.is_some()),
         });
     }
 }

@@ -4,13 +4,15 @@
 use super::{SAMPLER_GAP, Taint};
 use crate::units::SECOND;
 
-/// The sampler's signs of life. A history without any is of a run that had no sampler.
+/// The sampler's signs of life. A history without any is of a run that had no sampler: a floor of
+/// the catalogue says whether that may be.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pulse {
     bound: u64,
     first: Option<u64>,
     last: Option<u64>,
     silent: Vec<(u64, u64)>,
+    beats: u64,
 }
 
 impl Pulse {
@@ -23,10 +25,15 @@ impl Pulse {
     }
 
     pub(super) fn beat(&mut self, at: u64) {
+        self.beats += 1;
         self.first = self.first.or(Some(at));
         if let Some(last) = self.last.replace(at) {
             self.silence(last, at);
         }
+    }
+
+    pub(super) const fn beats(&self) -> u64 {
+        self.beats
     }
 
     /// The silences inside the phases, the ones before the first and after the last sign included.

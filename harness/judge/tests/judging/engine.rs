@@ -1,7 +1,8 @@
 //! The engine: identity, taint, panics, disabled checkers, and the same bits every time.
 
+use exai_judge::ground::RIG;
 use exai_judge::judge::{Handicap, judge, judge_with};
-use exai_judge::observation::Event;
+use exai_judge::observation::{Event, Sample};
 use exai_judge::{Criteria, Judgement, Observation, Outcome, Reason, Transport, Verdict};
 
 use crate::catalogue;
@@ -189,6 +190,48 @@ fn only_an_answer_of_the_network_must_name_its_instance() {
             "{transport:?} {outcome:?}"
         );
     }
+}
+
+#[test]
+fn a_run_whose_rig_nobody_watched_does_not_pass() {
+    let criteria = all_built();
+    let watched = |history: &World| {
+        let judged = judge(&criteria, "smoke", &key(), || history.out.iter().cloned());
+        let judged = judged.unwrap();
+        // V.8 stands on its tiers.
+        let rows = judged.findings.into_iter();
+        let rows = rows.filter(|finding| finding.criterion != "V.8");
+        let floors = rows.map(|finding| {
+            let floor = finding
+                .floors
+                .iter()
+                .find(|floor| floor.id == "rig_samples");
+            let floor = floor.unwrap().clone();
+            assert!(floor.is_met() || finding.verdict != Verdict::Pass);
+            assert!(floor.is_met() || finding.reasons.contains(&Reason::EventNotSeen));
+            (floor.needed, floor.seen)
+        });
+        let mut floors: Vec<_> = floors.collect();
+        floors.dedup();
+        floors
+    };
+    let mut world = run();
+    assert_eq!(watched(&world), [(1, 0)]);
+    let sample = |process: &str| {
+        Event::Sample(Sample {
+            process: process.to_owned(),
+            pid: 1,
+            resident_bytes: 0,
+            descriptors: 0,
+            threads: 0,
+            cpu_ms: 0,
+            wait_ms: 0,
+        })
+    };
+    world.push(S, sample("server"));
+    assert_eq!(watched(&world), [(1, 0)]);
+    world.push(S, sample(RIG));
+    assert_eq!(watched(&world), [(1, 1)]);
 }
 
 #[test]

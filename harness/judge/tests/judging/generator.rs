@@ -92,13 +92,40 @@ fn the_worst_lag_and_the_fullest_step_count_and_their_limits_are_inclusive() {
     assert_eq!(used(share + 0.001), rig);
 }
 
+/// The rows that are open because nobody measured them, and how many there are.
+fn unmeasured(loads: &[LoadAccount]) -> (Vec<String>, usize) {
+    let finding = concluded(loads);
+    let open = finding.checks.iter().filter(|check| {
+        check.reason == Some(Reason::EventNotSeen) && check.verdict == Verdict::Inconclusive
+    });
+    let open = open.map(|check| check.id.clone()).collect();
+    (open, finding.checks.len())
+}
+
 #[test]
-fn without_a_step_nothing_is_said_and_without_a_ceiling_no_share() {
-    assert!(concluded(&[]).checks.is_empty());
+fn without_a_step_all_is_open_and_without_a_ceiling_its_share() {
+    let (open, _) = unmeasured(&[]);
+    assert_eq!(open, ["dropped", "lag", "ceiling"]);
     let mut unknown = calm();
     unknown.ceiling = None;
-    let finding = concluded(&[unknown.clone()]);
+    assert_eq!(
+        unmeasured(&[unknown.clone()]),
+        (vec!["ceiling".to_owned()], 3)
+    );
+    assert_eq!(unmeasured(&[unknown, calm()]), (vec![], 3));
+}
+
+#[test]
+fn a_row_whose_share_is_nought_asks_for_no_ceiling() {
+    let mut row = row();
+    let share = row.numbers.limits.get_mut("ceiling_share").unwrap();
+    *share = 0.0;
+    let mut finding = blank("load");
+    let mut unknown = calm();
+    unknown.ceiling = None;
+    Generator::start(&row)
+        .unwrap()
+        .conclude(&[unknown], &mut finding);
     let ids: Vec<_> = finding.checks.iter().map(|check| &check.id).collect();
     assert_eq!(ids, ["dropped", "lag"]);
-    assert_eq!(concluded(&[unknown, calm()]).checks.len(), 3);
 }

@@ -81,9 +81,22 @@ fn good() -> World {
         let ask = ask(phase, settle + index * 10 * MS, 8 * MS);
         world.read(&ask, &format!("thread {}", index % THREADS));
     }
+    store_of(&mut world, 2 * S, "sqlite");
     hits::repeats(&mut world, |_, _| false);
     schema::starts(&mut world, 0.0, 1.0);
     world
+}
+
+/// Health names the store in use.
+fn store_of(world: &mut World, at: u64, kind: &str) {
+    let health = exai_judge::observation::HealthSeen {
+        place: None,
+        status: 200,
+        ready: true,
+        components: [("store_kind".to_owned(), kind.to_owned())].into(),
+        instance: None,
+    };
+    world.push(at, Event::Health(health));
 }
 
 fn judged(world: &World) -> Finding {
@@ -291,13 +304,24 @@ fn an_error_outside_every_window_fails_and_inside_one_does_not() {
 #[test]
 fn another_store_than_the_one_named_is_a_mismatch_and_not_a_fail() {
     let mut world = good();
-    let health = exai_judge::observation::HealthSeen {
-        place: None,
-        status: 200,
-        ready: true,
-        components: [("store_kind".to_owned(), "redis".to_owned())].into(),
-        instance: None,
-    };
-    world.push(3 * S, Event::Health(health));
+    store_of(&mut world, S, "redis");
     assert_inconclusive(&judged(&world), Reason::StoreMismatch);
+}
+
+#[test]
+fn a_store_that_health_never_named_is_not_taken_for_the_one_named() {
+    let mut world = good();
+    world
+        .out
+        .retain(|seen| !matches!(seen.event, Event::Health(_)));
+    let finding = judged(&world);
+    assert_inconclusive(&finding, Reason::EventNotSeen);
+    let row = check(&finding, "store");
+    assert_eq!((&*row.measured, row.n), ("not seen", 0));
+    // A run that says nothing of its store has the embedded one.
+    let mut silent = good();
+    silent.out.retain(
+        |seen| !matches!(&seen.event, Event::Phase(mark) if mark.phase.starts_with("store.")),
+    );
+    assert_eq!(check(&judged(&silent), "store").verdict, Verdict::Pass);
 }

@@ -6,9 +6,12 @@ mod thread;
 use std::collections::BTreeMap;
 
 use exai_judge::Finding;
+use exai_judge::ground::RIG;
 use exai_judge::hex;
 use exai_judge::judge::{Judgement, judge};
-use exai_judge::observation::{Delivered, Event, IdentitySeen, Observation, PhaseMark, Served};
+use exai_judge::observation::{
+    Delivered, Event, IdentitySeen, Observation, PhaseMark, Sample, Served,
+};
 use exai_judge::operation::{Call, FailureSeen, Outcome, Planted, ProofKind, ReplyMeta, Transport};
 use exai_judge::tracer;
 use exai_judge::{Criteria, RunKey};
@@ -281,6 +284,27 @@ impl World {
         calls.collect()
     }
 
+    /// A sample of the rig itself every four seconds, where a test wrote none.
+    fn watch(&mut self, end: u64) {
+        let is_rig = |event: &Event| matches!(event, Event::Sample(one) if one.process == RIG);
+        if self.out.iter().any(|seen| is_rig(&seen.event)) {
+            return;
+        }
+        for at in (0..end).step_by(4_000_000_000).chain([end]) {
+            let sample = Sample {
+                process: RIG.to_owned(),
+                pid: 1,
+                resident_bytes: 0,
+                descriptors: 0,
+                threads: 0,
+                cpu_ms: 0,
+                wait_ms: 0,
+            };
+            self.push(at, Event::Sample(sample));
+        }
+        self.out.sort_by_key(|seen| seen.at);
+    }
+
     /// Judges the history, in the order of time, after a last identification.
     pub fn judge(&self, criteria: &Criteria, profile: &str) -> Judgement {
         let mut history = self.out.clone();
@@ -290,6 +314,7 @@ impl World {
             out: history,
             ..Self::new()
         };
+        last.watch(end);
         last.identify(end, "end", INSTANCE, PID);
         let history = last.out;
         judge(criteria, profile, &key(), || history.iter().cloned())
