@@ -121,6 +121,16 @@ fn line(points: Vec<(f64, f64)>) -> Slope {
     }
 }
 
+impl Slope {
+    /// Whether Mann-Kendall sees the medians fall behind a line that rises by so much an hour: its
+    /// opinion on whether they grow by less. What grows a little each hour rises all the same.
+    #[must_use]
+    pub fn stays_below(&self, per_hour: f64) -> bool {
+        let behind = |(at, value): &(f64, f64)| (*at, at * per_hour - value);
+        has_rise(&self.medians.iter().map(behind).collect::<Vec<_>>())
+    }
+}
+
 /// Mann-Kendall: more rises than falls among all pairs than luck would give.
 fn has_rise(points: &[(f64, f64)]) -> bool {
     let mut score = 0.0;
@@ -201,6 +211,18 @@ mod tests {
         assert!(!rises([5.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0]));
         assert!(!rises([6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0]), "a fall");
         assert!(!rises([1.0; 7]));
+    }
+
+    #[test]
+    fn what_grows_by_less_than_a_line_falls_behind_it_in_most_pairs() {
+        let below = |values: [f64; 7], per_hour| line(at_hours(&values)).stays_below(per_hour);
+        let steady = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert!(below(steady, 1.1));
+        assert!(!below(steady, 1.0) && !below(steady, 0.9));
+        assert!(below([3.0; 7], 0.1) && !below([3.0; 7], 0.0));
+        // Of 21 pairs 18 fall behind a line of one an hour, and then 15.
+        assert!(below([0.0, 3.5, 3.5, 3.5, 3.5, 3.5, 3.5], 1.0));
+        assert!(!below([0.0, 6.5, 6.5, 6.5, 6.5, 6.5, 6.5], 1.0));
     }
 
     #[test]

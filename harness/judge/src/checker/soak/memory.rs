@@ -63,10 +63,7 @@ impl Memory<'_> {
         let limit = format!("≤ {:.2} MiB/h", allowed / MIB);
         if verdict == Verdict::Fail {
             let says = format!("resident memory rose by {measured}, allowed {limit}");
-            let at = self.piece.last().map_or(0, |point| point.at);
-            finding
-                .violations
-                .push(Place::Moment(at, "sampler").violation("memory", says));
+            self.violation("memory", says, finding);
         }
         row(
             finding,
@@ -81,6 +78,13 @@ impl Memory<'_> {
             .series
             .insert("memory_blocks_mib".to_owned(), blocks);
         Ok(())
+    }
+
+    /// What the sampler saw by the end of the piece.
+    fn violation(&self, check: &str, says: String, finding: &mut Finding) {
+        let at = self.piece.last().map_or(0, |point| point.at);
+        let place = Place::Moment(at, "sampler");
+        finding.violations.push(place.violation(check, says));
     }
 
     /// The points inside each quiet phase after the warm-up, skipping phases outside the piece.
@@ -125,6 +129,10 @@ impl Memory<'_> {
         };
         let measured = format!("{:+.2} MiB between quiet points", (last - first) / MIB);
         let limit = format!("≤ {:.2} MiB", allowed / MIB);
+        if verdict == Verdict::Fail {
+            let says = format!("resident memory rose by {measured}, allowed {limit}");
+            self.violation("memory", says, finding);
+        }
         row(
             finding,
             "memory",
@@ -164,6 +172,10 @@ impl Memory<'_> {
         };
         let measured = format!("{levels:?} open at quiet points");
         let limit = format!("equal within {allowed}");
+        if verdict == Verdict::Fail {
+            let says = format!("descriptors were left open: {measured}, {limit} is asked");
+            self.violation("descriptors", says, finding);
+        }
         row(
             finding,
             "descriptors",
@@ -203,13 +215,14 @@ pub(super) fn growth(
     Ok(Some(decide(rows, &slope)?.0))
 }
 
-/// Both opinions must agree, the bounds of the slope and Mann-Kendall's; and what is allowed.
+/// Both opinions must agree, the bounds of the slope and Mann-Kendall's, on growth beyond what is
+/// allowed; and what that is.
 fn decide(rows: &Criterion, slope: &Slope) -> Result<(Verdict, f64), Missing> {
     let share = rows.limit("slope_share")? * slope.level;
     let allowed = share.max(rows.limit("slope_floor_kib")? * KIB);
     let ceiling = rows.limit("memory_mib")? * MIB * rows.limit("memory_share")?;
     let fits = slope.level + rows.limit("extrapolate_h")? * slope.upper < ceiling;
-    let verdict = if slope.upper <= allowed && fits {
+    let verdict = if slope.upper <= allowed && fits && slope.stays_below(allowed) {
         Verdict::Pass
     } else if slope.lower > allowed && slope.rises {
         Verdict::Fail

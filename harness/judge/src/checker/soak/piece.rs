@@ -64,12 +64,19 @@ impl<'a> Pieces<'a> {
                 "{measured}; resumed after a gap of {gap_s} s from {run}, which measured {seconds}"
             );
         }
+        if let Some(covered) = self.covered() {
+            measured = format!("{measured}; {covered}");
+        }
         let is_short = seen < needed;
         finding.checks.push(Check {
             id: "duration".to_owned(),
             name: "longest piece of one process without a gap".to_owned(),
             measured,
-            limit: format!("≥ {}", units::span(needed / SECOND)),
+            limit: format!(
+                "≥ {}, no gap over {} s",
+                units::span(needed / SECOND),
+                rows.nanos("gap_s")? / SECOND
+            ),
             verdict: if is_short {
                 Verdict::Inconclusive
             } else {
@@ -78,7 +85,6 @@ impl<'a> Pieces<'a> {
             reason: is_short.then_some(Reason::DurationShort),
             n: u64::try_from(self.longest.len()).unwrap_or(u64::MAX),
         });
-        self.covered(rows.nanos("gap_s")?, finding);
         Ok(())
     }
 
@@ -102,33 +108,21 @@ impl<'a> Pieces<'a> {
         words.join(", ")
     }
 
-    fn covered(&self, gap: u64, finding: &mut Finding) {
+    /// How densely the longest piece was sampled: a figure, since no wider gap is inside a piece.
+    /// What an uncovered second is worth, availability says.
+    fn covered(&self) -> Option<String> {
         let piece = self.longest;
-        if piece.is_empty() {
-            return;
-        }
         let whole = length(piece) / SECOND;
         let missed = u64::try_from(uncovered(piece).len()).unwrap_or(u64::MAX);
         let neighbours = piece.iter().zip(piece.iter().skip(1));
         let gaps = neighbours.map(|(one, next)| next.at.saturating_sub(one.at));
-        let widest = gaps.max().unwrap_or_default();
-        finding.checks.push(Check {
-            id: "covered".to_owned(),
-            name: "seconds of the piece with a sample".to_owned(),
-            measured: format!(
-                "{} of {}, widest step {:.1} s",
-                crate::bounds::grouped(whole.saturating_sub(missed)),
-                crate::bounds::grouped(whole),
-                units::seconds(widest)
-            ),
-            limit: format!(
-                "no gap over {} s; an uncovered second is a bad one",
-                gap / SECOND
-            ),
-            verdict: Verdict::Pass,
-            reason: None,
-            n: u64::try_from(piece.len()).unwrap_or(u64::MAX),
-        });
+        let widest = gaps.max()?;
+        Some(format!(
+            "{} of {} seconds sampled, widest step {:.1} s",
+            crate::bounds::grouped(whole.saturating_sub(missed)),
+            crate::bounds::grouped(whole),
+            units::seconds(widest)
+        ))
     }
 }
 

@@ -64,7 +64,8 @@ fn a_gap_leaves_the_longest_piece_and_is_told() {
     assert_inconclusive(&finding, Reason::DurationShort);
     assert_eq!(
         check(&finding, "duration").measured,
-        "119 min, the longest of 119 min, gap of 11 s, 119 min"
+        "119 min, the longest of 119 min, gap of 11 s, 119 min; \
+         7 199 of 7 199 seconds sampled, widest step 1.0 s"
     );
 }
 
