@@ -8,6 +8,7 @@ use crate::verdict::Reason;
 
 mod lapse;
 mod selftest;
+mod waived;
 mod weight;
 
 const NOW: i64 = 1_800_000_000;
@@ -69,6 +70,7 @@ struct Asked {
     server: String,
     policy: Option<String>,
     waivers: Vec<Waiver>,
+    never_waived: Vec<String>,
     accepts: bool,
     decisions: Vec<Decision>,
     selftests: Vec<SelfTest>,
@@ -82,6 +84,7 @@ fn asked() -> Asked {
         server: "a".repeat(64),
         policy: None,
         waivers: Vec::new(),
+        never_waived: vec!["lost".to_owned()],
         accepts: false,
         decisions: Vec::new(),
         selftests: Vec::new(),
@@ -100,7 +103,7 @@ impl Asked {
             identity: self.identity,
             has_checkpoint: self.has_checkpoint,
             waivers: &self.waivers,
-            never_waived: &["lost".to_owned()],
+            never_waived: &self.never_waived,
             accepts_waivers: self.accepts,
             decisions: &self.decisions,
             selftests: &self.selftests,
