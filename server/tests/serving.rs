@@ -121,6 +121,8 @@ mod paging;
 mod pipe;
 #[path = "serving/piped.rs"]
 mod piped;
+#[path = "serving/plain_clothes.rs"]
+mod plain_clothes;
 #[path = "serving/postgres.rs"]
 mod postgres;
 #[path = "serving/preamble.rs"]
