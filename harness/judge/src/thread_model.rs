@@ -4,7 +4,11 @@
 //! journal's sequence stands in it. Reads come three ways: the thread resource, the history in the
 //! next provider request, and either of them after a restart.
 
+mod append;
+mod keys;
+mod lifetime;
 mod spine;
+mod trials;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +18,19 @@ use crate::journal::Journal;
 use crate::operation::{Call, Outcome, ThreadAction};
 use crate::tally::{Place, Tally};
 
+use append::{Append, Try};
 pub use spine::Anomaly;
+pub use trials::Trials;
 
 /// Names of anomalies, in the order of the reports.
-pub const ANOMALIES: [(&str, &str); 14] = [
+pub const ANOMALIES: [(&str, &str); 16] = [
     ("lost", "acknowledged turns that a later read lacks"),
-    ("doubled", "turns stored or numbered twice"),
+    ("doubled", "turns stored twice"),
+    (
+        "doubled_by_key",
+        "repeated keys that were stored, numbered or answered anew",
+    ),
+    ("reused_key", "keys that were taken for other words"),
     (
         "reordered",
         "turns in another order than they were acknowledged",
@@ -99,24 +110,6 @@ struct Thread {
     refusals: Vec<Refusal>,
 }
 
-/// All attempts with one idempotency key.
-#[derive(Debug, Clone)]
-struct Append {
-    op: u64,
-    start: u64,
-    /// First acknowledgement; None while none came.
-    end: Option<u64>,
-    /// Whether every attempt was refused.
-    is_refused: bool,
-    user: Option<u32>,
-    /// Digests of answers a provider gave for it.
-    answers: BTreeSet<u32>,
-    /// Digests of answers its caller was given.
-    told: BTreeSet<u32>,
-    numbers: BTreeSet<u32>,
-    is_tainted: bool,
-}
-
 #[derive(Debug, Clone)]
 struct Read {
     op: u64,
@@ -152,22 +145,37 @@ pub struct ThreadReport {
     pub acknowledged: u64,
     /// Reads through the history in a provider's request.
     pub contexts: u64,
+    /// How often each anomaly could have shown.
+    pub trials: Trials,
+    /// Turns of which nobody knew what became and whose key was sent again until they were
+    /// acknowledged: from the first try to the last, ns.
+    pub retried: Vec<(u64, u64)>,
 }
 
 impl ThreadReport {
-    /// Writes a row for each anomaly, tried once for each acknowledged turn.
+    /// Writes a row for each anomaly that something tried, with as many trials as there were; the
+    /// others are told as not tested.
     pub fn conclude(&self, finding: &mut Finding) {
+        let mut untried = Vec::new();
         for (id, name) in ANOMALIES {
             let mut tally = Tally::new(id, name);
             let of_name = |anomaly: &&Anomaly| anomaly.name == id;
             let found: Vec<_> = self.anomalies.iter().filter(of_name).collect();
             let bad = u64::try_from(found.len()).unwrap_or(u64::MAX);
-            (bad..self.acknowledged).for_each(|_| tally.good(false));
+            let trials = self.trials.of(id);
+            if found.is_empty() && trials == 0 {
+                untried.push(id);
+            }
+            (bad..trials).for_each(|_| tally.good(false));
             for anomaly in found {
                 let place = Place::Operation(anomaly.op, anomaly.at, "thread model");
                 tally.bad(anomaly.is_tainted, place, anomaly.says.clone());
             }
-            tally.conclude(finding);
+            tally.conclude_if_tried(finding);
+        }
+        if !untried.is_empty() {
+            let what = format!("threads: nothing tried {}", untried.join(", "));
+            finding.not_tested.push(what);
         }
     }
 }
@@ -196,51 +204,35 @@ impl ThreadModel {
         let Some(part) = &call.thread else { return };
         let user = part.user_sha256.as_ref().map(|user| self.elements.id(user));
         let is_ok = call.outcome == Outcome::Ok;
-        let told: BTreeSet<u32> = if is_ok {
-            call.answers
-                .iter()
-                .map(|answer| self.elements.id(&answer.text_sha256))
-                .collect()
-        } else {
-            BTreeSet::new()
-        };
+        let shown = call.answers.iter().filter(|_| is_ok);
+        let told: BTreeSet<u32> = shown
+            .map(|answer| self.elements.id(&answer.text_sha256))
+            .collect();
+        let attempts = journal.attempts(call);
+        let own = |began: u64| call.sent_at <= began && began <= call.done_at;
+        let is_asked = attempts.iter().any(|attempt| own(attempt.began));
         let mut answers = told.clone();
-        for attempt in journal.attempts(call) {
+        for attempt in attempts {
             let sent = attempt
                 .delivered()
                 .and_then(|delivered| delivered.answer_sha256.as_ref());
             answers.extend(sent.map(|sent| self.elements.id(sent)));
         }
-        let number = call
-            .meta
-            .as_ref()
-            .and_then(|meta| meta.turn)
-            .filter(|_| is_ok);
         let thread = self.threads.entry(part.thread.clone()).or_default();
-        if let Some(refusal) = refusal(call, is_tainted) {
-            thread.refusals.push(refusal);
+        let refusal = refusal(call, is_tainted);
+        let is_full = refusal.as_ref().is_some_and(|refusal| refusal.is_full);
+        thread.refusals.extend(refusal);
+        let mut key = part.key.clone().unwrap_or_else(|| format!("\0{}", call.op));
+        let first = thread.appends.get(&key);
+        let is_reuse = first.is_some_and(|first| first.user != user);
+        if is_reuse {
+            key = format!("{key}\0{}", call.op);
         }
-        let key = part.key.clone().unwrap_or_else(|| format!("\0{}", call.op));
-        let append = thread.appends.entry(key).or_insert_with(|| Append {
-            op: call.op,
-            start: call.sent_at,
-            end: None,
-            is_refused: true,
-            user,
-            answers: BTreeSet::new(),
-            told: BTreeSet::new(),
-            numbers: BTreeSet::new(),
-            is_tainted: false,
-        });
-        append.start = append.start.min(call.sent_at);
-        append.is_refused &= call.outcome == Outcome::Refused;
+        let new = || Append::of(call, user, is_reuse);
+        let append = thread.appends.entry(key).or_insert_with(new);
         append.answers.extend(answers);
         append.told.extend(told);
-        append.numbers.extend(number);
-        append.is_tainted |= is_tainted;
-        if is_ok {
-            append.end = Some(append.end.map_or(call.done_at, |end| end.min(call.done_at)));
-        }
+        append.take(call, Try::of(call, (is_asked, is_full), is_tainted));
     }
 
     /// The history a simulator received is a read at that moment.
@@ -248,7 +240,9 @@ impl ThreadModel {
         let Some(part) = call.thread.as_ref().filter(|_| call.tool == CHAT) else {
             return;
         };
-        for attempt in journal.attempts(call) {
+        // What was asked before is of an earlier try, whose answer the call was given.
+        let attempts = journal.attempts(call).into_iter();
+        for attempt in attempts.filter(|attempt| call.sent_at <= attempt.began) {
             let said = attempt.served.messages.iter();
             let said = said.filter(|message| message.role == "assistant");
             let list: Vec<_> = said
@@ -317,6 +311,9 @@ impl ThreadModel {
                 let is_read = api.iter().any(|read| read.start >= last);
                 report.settled += u64::from(is_read || thread.deleted.is_some());
             }
+            report.trials.note(thread, rules);
+            let appends = thread.appends.values();
+            report.retried.extend(appends.filter_map(Append::retried));
             report
                 .anomalies
                 .extend(spine::anomalies(name, thread, &owners, rules));
@@ -330,7 +327,8 @@ fn refusal(call: &Call, is_tainted: bool) -> Option<Refusal> {
         .failure
         .as_ref()
         .filter(|_| call.outcome == Outcome::Refused)?;
-    let is_unknown = failure.code.contains("not_found") || failure.code.contains("unknown_thread");
+    let unknown = ["not_found", "unknown_thread", "thread_expired"];
+    let is_unknown = unknown.iter().any(|code| failure.code.contains(code));
     Some(Refusal {
         op: call.op,
         start: call.sent_at,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Append, Read, Thread, ThreadRules};
+use super::append::Append;
+use super::{Read, Thread, ThreadRules, keys, lifetime};
 
 /// One thing wrong with a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +65,8 @@ pub(super) fn anomalies(
     rank(placed, &mut found);
     numbers(thread, &places, &mut found);
     texts(thread, &places, &mut found);
-    lifetime(thread, spine.len(), rules, &mut found);
+    keys::anomalies(thread, rules, &mut found);
+    lifetime::anomalies(thread, spine.len(), rules, &mut found);
     for anomaly in &mut found {
         anomaly.says = format!("thread {name}: {}", anomaly.says);
     }
@@ -88,11 +90,13 @@ fn place_appends<'a>(
             continue;
         };
         if at.next().is_some() {
-            found.push(of(
-                append,
-                "doubled",
-                "one turn stands twice in the history".to_owned(),
-            ));
+            let says = "one turn stands twice in the history";
+            let name = if append.is_repeated() {
+                "doubled_by_key"
+            } else {
+                "doubled"
+            };
+            found.push(of(append, name, says.to_owned()));
         }
         if append.is_refused {
             found.push(of(
@@ -242,15 +246,12 @@ fn name_violation(x: &Placed, y: &Placed) -> Anomaly {
     }
 }
 
-/// One key has one number and one answer, and the number is its place.
+/// What a turn was told as its number is its place.
 fn numbers(thread: &Thread, places: &BTreeMap<&str, usize>, found: &mut Vec<Anomaly>) {
     for (key, append) in &thread.appends {
-        if append.numbers.len() > 1 || append.told.len() > 1 {
-            let says = "one idempotency key was given two numbers or two answers";
-            found.push(of(append, "doubled", says.to_owned()));
-            continue;
-        }
-        let (Some(number), Some(place)) = (append.numbers.first(), places.get(key.as_str())) else {
+        let is_one = append.numbers.len() == 1 && append.told.len() <= 1;
+        let number = append.numbers.first().filter(|_| is_one);
+        let (Some(number), Some(place)) = (number, places.get(key.as_str())) else {
             continue;
         };
         if usize::try_from(*number).ok() != Some(place + 1) {
@@ -281,64 +282,8 @@ fn texts(thread: &Thread, places: &BTreeMap<&str, usize>, found: &mut Vec<Anomal
     }
 }
 
-/// The cap, the time to live, and the end.
-fn lifetime(thread: &Thread, length: usize, rules: ThreadRules, found: &mut Vec<Anomaly>) {
-    let writes = || thread.appends.values().filter(|append| !append.is_refused);
-    if u64::try_from(length).is_ok_and(|length| length > rules.exchanges) {
-        let read = thread.reads.iter().max_by_key(|read| read.list.len());
-        found.extend(read.map(|read| {
-            at_read(
-                read,
-                "cap",
-                &format!("{length} exchanges, {} at most", rules.exchanges),
-            )
-        }));
-    }
-    for refusal in &thread.refusals {
-        let before =
-            writes().filter(|append| append.start <= refusal.start && append.op != refusal.op);
-        let full = u64::try_from(before.count()).is_ok_and(|count| count >= rules.exchanges);
-        let place = (refusal.op, refusal.end, refusal.is_tainted);
-        if refusal.is_full && !full {
-            found.push(bare("cap", place, "it was called full before it was"));
-        }
-        let acknowledged =
-            writes().filter(|append| append.end.is_some_and(|end| end < refusal.start));
-        let last = acknowledged.map(|append| append.start).max();
-        let expires = last.map(|last| last.saturating_add(rules.ttl).saturating_sub(rules.epsilon));
-        let is_early = expires.is_some_and(|expires| refusal.end < expires);
-        if refusal.is_unknown && is_early && !thread.delete_tried {
-            found.push(bare(
-                "early_expiry",
-                place,
-                "it was unknown before its time",
-            ));
-        }
-    }
-    let all_ended = writes().all(|append| append.end.is_some());
-    let last = writes()
-        .filter_map(|append| append.end)
-        .max()
-        .filter(|_| all_ended);
-    let expired = last.map(|last| last.saturating_add(rules.ttl).saturating_add(rules.epsilon));
-    for read in thread.reads.iter().filter(|read| read.users.is_some()) {
-        let is_after = |end: Option<u64>| end.is_some_and(|end| read.start > end);
-        if is_after(thread.deleted) || is_after(expired) {
-            found.push(at_read(read, "resurrected", "it was read after its end"));
-        }
-    }
-    for append in writes().filter(|append| append.end.is_some()) {
-        if thread.deleted.is_some_and(|end| append.start > end) {
-            found.push(of(
-                append,
-                "resurrected",
-                "it was continued after its end".to_owned(),
-            ));
-        }
-    }
-}
-
-fn of(append: &Append, name: &'static str, says: String) -> Anomaly {
+/// Something wrong with an append.
+pub(super) fn of(append: &Append, name: &'static str, says: String) -> Anomaly {
     let place = (
         append.op,
         append.end.unwrap_or(append.start),
@@ -347,11 +292,17 @@ fn of(append: &Append, name: &'static str, says: String) -> Anomaly {
     bare(name, place, &says)
 }
 
-fn at_read(read: &Read, name: &'static str, says: &str) -> Anomaly {
+/// Something wrong with what a read shows.
+pub(super) fn at_read(read: &Read, name: &'static str, says: &str) -> Anomaly {
     bare(name, (read.op, read.end, read.is_tainted), says)
 }
 
-fn bare(name: &'static str, (op, at, is_tainted): (u64, u64, bool), says: &str) -> Anomaly {
+/// Something wrong with an operation: its number, when it showed, and whether it is in doubt.
+pub(super) fn bare(
+    name: &'static str,
+    (op, at, is_tainted): (u64, u64, bool),
+    says: &str,
+) -> Anomaly {
     Anomaly {
         name,
         op,

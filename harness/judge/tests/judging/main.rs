@@ -32,5 +32,6 @@ mod storage;
 mod target;
 mod threads;
 mod thresholds;
+mod trials;
 mod verdicts;
 mod world;

@@ -80,11 +80,11 @@ fn one_key_has_one_number_and_one_answer() {
             call.meta.as_mut().unwrap().turn = Some(3)
         });
     });
-    assert_eq!(number, ["doubled"]);
+    assert_eq!(number, ["doubled_by_key"]);
     let answer = spoiled(|world, ops| {
         again(world, ops[1], &|call| call.answers[0].text_sha256.push('2'));
     });
-    assert_eq!(answer, ["doubled"]);
+    assert_eq!(answer, ["doubled_by_key"]);
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn an_append_that_began_as_the_refusal_did_may_have_filled_the_thread() {
 
 #[test]
 fn only_what_was_acknowledged_before_a_refusal_keeps_the_thread_alive() {
-    let late = 3 * S + 120 * S;
+    let late = 3 * S + 100 * S;
     let takes = Ask::new("V.4", 0).takes;
     let gone = |done: u64| {
         spoiled(move |world, _| {

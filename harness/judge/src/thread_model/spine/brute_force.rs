@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::super::{Append, Read, Thread, ThreadRules};
+use super::super::append::Append;
+use super::super::{Read, Thread, ThreadRules};
 use super::anomalies;
 
 const RULES: ThreadRules = ThreadRules {
@@ -101,6 +102,8 @@ fn has_anomaly(history: &[Small]) -> bool {
                     start: *start,
                     end: *end,
                     is_refused: false,
+                    is_reuse: false,
+                    tries: Vec::new(),
                     user: None,
                     answers: BTreeSet::from([id]),
                     told: BTreeSet::new(),

@@ -1,9 +1,9 @@
 //! Conversation threads in a history.
 
-use exai_judge::hex;
 use exai_judge::observation::{Event, MessageSeen};
-use exai_judge::operation::{ProofKind, ThreadAction, ThreadUse, TurnSeen};
+use exai_judge::operation::{ProofKind, Repeat, ThreadAction, ThreadUse, TurnSeen};
 use exai_judge::tracer;
+use exai_judge::{Call, hex};
 
 use super::{Ask, World};
 
@@ -49,6 +49,59 @@ impl World {
                 break;
             }
         }
+        self.record(call)
+    }
+
+    /// An append's key with its own words again, answered as it was; recorded.
+    pub fn again(&mut self, ask: &Ask, op: u64) -> u64 {
+        let of = self.call(op).clone();
+        let mut call = self.plain(ask);
+        call.repeat = Some(Repeat {
+            of: op,
+            same_principal: true,
+            exact: true,
+        });
+        (call.proof, call.answers, call.meta) = (of.proof, of.answers, of.meta);
+        call.thread = of.thread.map(|part| ThreadUse {
+            action: ThreadAction::Append,
+            ..part
+        });
+        if let Some(meta) = &mut call.meta {
+            meta.replayed = true;
+        }
+        self.record(call)
+    }
+
+    /// An append's key with other words, refused; recorded.
+    pub fn reused(&mut self, ask: &Ask, op: u64) -> u64 {
+        let part = self.call(op).thread.clone();
+        let call = self.refused(ask, "validation_error");
+        let user_sha256 = Some(hex::sha256(format!("other words {}", call.op).as_bytes()));
+        let part = part.map(|part| ThreadUse {
+            action: ThreadAction::Append,
+            user_sha256,
+            ..part
+        });
+        self.turned_down(call, part, "idempotency_key_reused")
+    }
+
+    /// A turn past a thread's cap, refused; recorded.
+    pub fn overfilled(&mut self, ask: &Ask, thread: &str) -> u64 {
+        let call = self.refused(ask, "tool_error");
+        let part = ThreadUse {
+            thread: thread.to_owned(),
+            action: ThreadAction::Append,
+            key: Some(format!("key {}", call.op)),
+            user_sha256: Some(hex::sha256(format!("user text {}", call.op).as_bytes())),
+        };
+        self.turned_down(call, Some(part), "thread_full")
+    }
+
+    fn turned_down(&mut self, mut call: Call, part: Option<ThreadUse>, code: &str) -> u64 {
+        let failure = call.failure.as_mut().expect("it was refused");
+        code.clone_into(&mut failure.code);
+        let category = failure.category.clone();
+        (call.thread, call.proof) = (part, ProofKind::Refusal { category });
         self.record(call)
     }
 
