@@ -152,6 +152,24 @@ impl Builder {
         plan
     }
 
+    /// The next turn of `conversation` under the key that `original` had, which must be refused.
+    pub fn reused(
+        &mut self,
+        original: &OperationPlan,
+        conversation: &Conversation,
+        shape: &Shape,
+    ) -> OperationPlan {
+        let mut plan = self.turn(conversation, shape);
+        let key = original.thread.as_ref().and_then(|part| part.key.clone());
+        if let Some(part) = &mut plan.thread {
+            part.key = key;
+        }
+        plan.proof = ProofKind::Refusal {
+            category: "validation_error".to_owned(),
+        };
+        plan
+    }
+
     /// A read of `conversation`'s resource; None before the server has named it.
     pub fn read(&mut self, conversation: &Conversation, deadline: u64) -> Option<OperationPlan> {
         let id = conversation.continuation_id.as_deref()?;

@@ -4,8 +4,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use exai_harness::operation::builder::{Conversation, Shape};
-use exai_judge::{Outcome, Transport};
+use exai_harness::client::Client;
+use exai_harness::operation::OperationPlan;
+use exai_harness::operation::builder::{Builder, Conversation, Shape};
+use exai_judge::{Call, Outcome, Transport};
 use futures::future::try_join_all;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::watch;
@@ -24,6 +26,10 @@ pub const PEOPLE: usize = 4;
 const PROBE_PATIENCE: u64 = 3_000_000_000;
 /// Between two calls of one lane of traffic.
 const TRAFFIC_EVERY: Duration = Duration::from_millis(30);
+/// How often a turn is sent again of which nobody knows what became, and the time between two
+/// tries: longer than a component is away.
+const TRIES: usize = 300;
+const WAIT: Duration = Duration::from_millis(100);
 
 /// What may be lost: every conversation begun, to be read back at the end.
 pub struct AtRisk {
@@ -102,14 +108,15 @@ impl AtRisk {
             let plan = builder
                 .turn(&conversation, &shape)
                 .within(self.criterion, "traffic");
-            let call = stage.perform(&client, &plan).await;
-            if call.outcome == Outcome::Ok {
+            let (call, is_first) = self.say(stage, (&client, &mut builder), &plan).await;
+            let is_ok = call.outcome == Outcome::Ok;
+            if is_ok {
                 conversation.acknowledge(&plan, call.meta.and_then(|meta| meta.continuation_id));
                 self.acknowledged.send_modify(|count| *count += 1);
-            } else {
-                stage.mend(&client, &call).await;
             }
-            if call.outcome != Outcome::Ok || conversation.planted.len() >= 9 {
+            // What became of the tries before is for the judge, who can tell it where no later
+            // turn carries the same words.
+            if !is_ok || !is_first || conversation.planted.len() >= 9 {
                 begun += 1;
                 let next = Conversation::new(format!("risk-{lane}-{begun}"));
                 self.keep(person, std::mem::replace(&mut conversation, next));
@@ -118,6 +125,33 @@ impl AtRisk {
         }
         self.keep(person, conversation);
         Ok(())
+    }
+
+    /// A turn, sent again with its key while nobody knows what became of it; whether the first try
+    /// was the last.
+    async fn say(
+        &self,
+        stage: &Stage,
+        (client, builder): (&Client, &mut Builder),
+        plan: &OperationPlan,
+    ) -> (Call, bool) {
+        let mut call = stage.perform(client, plan).await;
+        let first = call.op;
+        for _ in 0..TRIES {
+            if call.outcome == Outcome::Ok {
+                break;
+            }
+            stage.mend(client, &call).await;
+            if call.outcome == Outcome::Refused || self.is_over(stage) {
+                break;
+            }
+            tokio::time::sleep(WAIT).await;
+            call = stage
+                .perform(client, &builder.repeat(plan, true, true))
+                .await;
+        }
+        let is_first = call.op == first;
+        (call, is_first)
     }
 
     /// Asks ten times a second, whether or not the last one came back.

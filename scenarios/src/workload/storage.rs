@@ -1,10 +1,12 @@
 //! V.4: many people append to threads and read them back while the store is broken under them.
 
+mod limits;
 mod together;
 
 use std::time::Duration;
 
 use exai_harness::client::Client;
+use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
 use exai_harness::server::beside::Start;
 use exai_judge::fault::FaultKind;
@@ -12,6 +14,7 @@ use exai_judge::{Outcome, Transport};
 use futures::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
+use self::limits::Kept;
 use super::reading::{self, Threads};
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
@@ -20,6 +23,8 @@ const CRITERION: &str = "V.4";
 const REPEATS: &str = "repeats";
 /// The phase of writers and of the faults beside them.
 const LOAD: &str = "load";
+/// The phase after a restart of the server.
+const RESTART: &str = "restart";
 /// The wires of writers and of those who ask again.
 const WIRES: [Transport; 2] = [Transport::Http2026, Transport::Http2025];
 /// People at once.
@@ -67,14 +72,20 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         broken.cancel();
         done
     };
-    let (threads, done) = tokio::join!(try_join_all(lanes), nemesis);
+    let (lanes, done) = tokio::join!(try_join_all(lanes), nemesis);
     done?;
-    settled.extend(threads?.into_iter().flatten());
+    let (threads, kept): (Vec<_>, Vec<_>) = lanes?.into_iter().unzip();
+    settled.extend(threads.into_iter().flatten());
     stage.end(CRITERION, LOAD);
     if stage.ground.instances() > 1 {
         settled.extend(together::roll(stage).await?);
     }
-    settle(stage, settled, row.floor("restart_reads")? > 0).await?;
+    read_all(stage, &settled, "settle").await?;
+    if row.floor("restart_reads")? > 0 {
+        stage.ground.restart_server().await?;
+        limits::keys_again(stage, kept.into_iter().flatten().collect()).await?;
+        read_all(stage, &settled, RESTART).await?;
+    }
     if row.floor("schema_starts")? > 0 {
         schema(stage).await;
     }
@@ -203,7 +214,8 @@ async fn pairs(stage: &Stage, number: usize, count: usize) -> Result<Threads, Tr
     Ok(threads)
 }
 
-/// One person's conversations: an append, reads, and a new conversation when one is full.
+/// One person's conversations: an append, reads, what a thread has to refuse, and a new
+/// conversation when one is full. The last turn acknowledged is given, too, to ask for it again.
 ///
 /// Goes on until the operations are done and the nemesis is through.
 async fn append_and_read(
@@ -211,7 +223,7 @@ async fn append_and_read(
     lane: usize,
     operations: u64,
     broken: &CancellationToken,
-) -> Result<Threads, Trouble> {
+) -> Result<(Threads, Option<Kept>), Trouble> {
     let person = Person {
         role: "writer",
         number: 100 + lane,
@@ -219,6 +231,7 @@ async fn append_and_read(
     let client = stage.client(person, WIRES[lane % WIRES.len()]).await?;
     let mut builder = stage.builder(4_100 + lane as u64);
     let mut threads: Threads = Vec::new();
+    let mut kept = None;
     let mut done = 0;
     while done < operations || !broken.is_cancelled() {
         stage.check_stop()?;
@@ -232,15 +245,28 @@ async fn append_and_read(
         let Some((_, conversation)) = threads.last_mut() else {
             break;
         };
-        let (tried, outcome) = turn(stage, &client, &mut builder, (LOAD, conversation)).await;
+        let (tried, said) = turn(stage, &client, &mut builder, (LOAD, conversation)).await;
         done += tried;
-        if outcome != Outcome::Ok {
+        let may_go_on = match said {
+            Some(plan) => {
+                let by = (&*client, &mut builder);
+                let is_kept = limits::press(stage, by, (LOAD, conversation), &plan).await;
+                kept = Some(Kept {
+                    person,
+                    conversation: conversation.clone(),
+                    plan,
+                });
+                is_kept
+            }
+            None => false,
+        };
+        if !may_go_on {
             // What became of it is for the judge; this person starts another conversation.
             let name = format!("v4-{lane}-{}", threads.len());
             threads.push((person, Conversation::new(name)));
         }
     }
-    Ok(threads)
+    Ok((threads, kept))
 }
 
 /// A conversation whose first exchange was not acknowledged has no handle and cannot go on.
@@ -250,13 +276,14 @@ fn abandoned(last: Option<&(Person, Conversation)>) -> bool {
     })
 }
 
-/// An append and its reads; gives how many operations were tried and how the append ended.
+/// An append and its reads; gives how many operations were tried, and the turn if it was
+/// acknowledged.
 async fn turn(
     stage: &Stage,
     client: &Client,
     builder: &mut Builder,
     (phase, conversation): (&str, &mut Conversation),
-) -> (u64, Outcome) {
+) -> (u64, Option<OperationPlan>) {
     let plan = builder
         .turn(conversation, &Shape::plain(PATIENCE))
         .within(CRITERION, phase);
@@ -265,7 +292,7 @@ async fn turn(
     tokio::time::sleep(PACE).await;
     let mut done = 1;
     if call.outcome != Outcome::Ok {
-        return (done, call.outcome);
+        return (done, None);
     }
     conversation.acknowledge(&plan, call.meta.and_then(|meta| meta.continuation_id));
     for _ in 0..READS {
@@ -275,7 +302,7 @@ async fn turn(
             done += 1;
         }
     }
-    (done, Outcome::Ok)
+    (done, Some(plan))
 }
 
 /// Breaks the store in each named way, with calm before, between and after.
@@ -321,16 +348,6 @@ async fn reconnected(stage: &Stage, kind: FaultKind) -> Result<(), Trouble> {
         }
         tokio::time::sleep(EVERY).await;
     }
-}
-
-/// Calm, then every thread is read again, and once more after a restart of the server.
-async fn settle(stage: &Stage, threads: Threads, restarts: bool) -> Result<(), Trouble> {
-    read_all(stage, &threads, "settle").await?;
-    if restarts {
-        stage.ground.restart_server().await?;
-        read_all(stage, &threads, "restart").await?;
-    }
-    Ok(())
 }
 
 /// Whether the server's program refuses a store whose schema it does not know.

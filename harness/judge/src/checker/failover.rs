@@ -1,5 +1,6 @@
 //! V.5: each component is killed under traffic; service is sustained again and nothing is lost.
 
+mod at_risk;
 mod health;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use self::health::HealthLog;
 use super::{Brief, Checker, Seen};
 use crate::bounds;
-use crate::criterion::{Criterion, Missing};
+use crate::criterion::Missing;
 use crate::fault::FaultKind;
 use crate::finding::{Check, Finding};
 use crate::ground::FaultLife;
@@ -293,45 +294,6 @@ impl<'a> Failover<'a> {
         let quiet = all.iter().map(String::as_str).filter(is_quiet);
         quiet.map(last_death).collect()
     }
-
-    /// Acknowledged and open appends in the moments before each kill of server or store.
-    fn at_risk(&self, rows: &Criterion, finding: &mut Finding) -> Result<(), Missing> {
-        let span = rows.nanos("at_risk_ms")?;
-        let kills = self.landed(SERVER).into_iter().chain(self.landed(STORE));
-        let mut least: Option<(u64, u64)> = None;
-        for kill in kills {
-            let at = kill.life.injected.unwrap_or(kill.dead);
-            let recent = self
-                .traffic
-                .iter()
-                .filter(|one| one.is_acknowledged && one.done <= at && at - one.done <= span);
-            let open = self
-                .traffic
-                .iter()
-                .filter(|one| one.is_append && one.sent <= at && at < one.done);
-            let count = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
-            let seen = (count(recent.count()), count(open.count()));
-            least = Some(least.map_or(seen, |least| (least.0.min(seen.0), least.1.min(seen.1))));
-        }
-        let (recent, open) = least.unwrap_or_default();
-        let event = "turns acknowledged just before a kill, at the least";
-        tally::floor(
-            finding,
-            "at_risk",
-            event,
-            (rows.floor("at_risk")?, recent),
-            Reason::BelowFloor,
-        );
-        let event = "appends in flight at a kill, at the least";
-        tally::floor(
-            finding,
-            "in_flight",
-            event,
-            (rows.floor("in_flight")?, open),
-            Reason::BelowFloor,
-        );
-        Ok(())
-    }
 }
 
 fn took(nanos: u64) -> String {
@@ -365,8 +327,8 @@ impl Checker for Failover<'_> {
         for component in components(self.brief)? {
             self.component(component, &mut finding)?;
         }
-        self.at_risk(rows, &mut finding)?;
         let report = std::mem::take(&mut self.model).finish(self.rules);
+        at_risk::floors(&self, &report, &mut finding)?;
         let settled = (report.threads.max(1), report.settled);
         let event = "threads read after their last acknowledged turn";
         tally::floor(&mut finding, "settled", event, settled, Reason::BelowFloor);

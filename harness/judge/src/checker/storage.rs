@@ -41,6 +41,8 @@ pub struct Storage<'a> {
     operations: u64,
     after_fault: u64,
     after_restart: u64,
+    /// Keys of turns that were sent again after a restart and answered.
+    restart_keys: u64,
     /// Service times by phase, in order of intent: (intended, ns).
     with: Vec<(u64, u64)>,
     without: Vec<(u64, u64)>,
@@ -70,6 +72,7 @@ impl<'a> Storage<'a> {
             operations: 0,
             after_fault: 0,
             after_restart: 0,
+            restart_keys: 0,
             with: Vec::new(),
             without: Vec::new(),
             in_window: Vec::new(),
@@ -122,6 +125,8 @@ impl<'a> Storage<'a> {
         }
         let Some(part) = &call.thread else { return };
         self.operations += 1;
+        let is_again = call.repeat.is_some() && part.action != ThreadAction::Read;
+        self.restart_keys += u64::from(is_again && call.phase.contains(RESTART));
         if part.action == ThreadAction::Read {
             let healed = self.mine().filter_map(|life| life.healed).min();
             self.after_fault += u64::from(healed.is_some_and(|healed| call.sent_at > healed));
@@ -180,6 +185,15 @@ impl<'a> Storage<'a> {
             report.contexts,
         )?;
         floor("restart_reads", "reads after a restart", self.after_restart)?;
+        let tried = |anomaly: &str| report.trials.of(anomaly);
+        let event = "turns past a thread's cap that were answered";
+        floor("past_cap", event, tried("cap"))?;
+        let event = "keys sent again with their words, and answered";
+        floor("repeated_keys", event, tried("doubled_by_key"))?;
+        let event = "keys sent again with other words, and answered";
+        floor("reused_keys", event, tried("reused_key"))?;
+        let event = "keys of turns sent again after a restart, and answered";
+        floor("restart_keys", event, self.restart_keys)?;
         let degraded = u64::try_from(self.degraded.len()).unwrap_or(u64::MAX);
         floor(
             "degraded",

@@ -2,6 +2,7 @@
 
 mod counts;
 mod edges;
+mod retried;
 
 use exai_judge::fault::{FaultKind, Step};
 use exai_judge::observation::{Event, HealthSeen};
@@ -65,6 +66,7 @@ fn good() -> World {
         }
         at += 100 * MS;
     }
+    retried(&mut world, at - S);
     for thread in 0..=count / 10 {
         let op = world.read(
             &ask("settle", at + thread * 2 * MS),
@@ -73,6 +75,22 @@ fn good() -> World {
         world.call(op).instance = Some(NEXT.to_owned());
     }
     world
+}
+
+/// A turn open when the server was killed, sent again with its key and read back.
+fn retried(world: &mut World, read: u64) {
+    let op = world.append(&ask("traffic", KILL_SERVER + OUTAGE + S), "retried");
+    let mut first = world.call(op).clone();
+    first.op += 100_000;
+    (first.sent_at, first.done_at) = (KILL_SERVER - MS, KILL_SERVER + MS);
+    first.intended_at = first.sent_at;
+    (first.outcome, first.replies) = (Outcome::Unknown, 0);
+    (first.answers, first.meta) = (Vec::new(), None);
+    world.record(first);
+    let read = world.read(&ask("settle", read), "retried");
+    for op in [op, read] {
+        world.call(op).instance = Some(NEXT.to_owned());
+    }
 }
 
 /// The server is dead: probes fail and health does not answer.

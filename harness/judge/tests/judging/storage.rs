@@ -3,6 +3,7 @@
 mod counts;
 mod faults;
 mod hits;
+mod limits;
 mod schema;
 mod several;
 
@@ -43,6 +44,7 @@ fn good() -> World {
             at += 60 * MS;
         }
     }
+    limits::press(&mut world, at);
     let faulty = at + S;
     world.fault(
         "store.pause.1",
@@ -82,6 +84,7 @@ fn good() -> World {
         world.read(&ask, &format!("thread {}", index % THREADS));
     }
     store_of(&mut world, 2 * S, "sqlite");
+    limits::keys_again(&mut world, settle - S);
     hits::repeats(&mut world, |_, _| false);
     schema::starts(&mut world, 0.0, 1.0);
     world

@@ -247,3 +247,18 @@ fn a_file_is_asked_for_by_its_digest_and_proven_by_its_tracer() {
     assert_eq!(tracers.len(), 1);
     assert!(content.contains(&tracers[0].text) && !handle.contains(&tracers[0].text));
 }
+
+#[test]
+fn a_reused_key_carries_other_words_and_must_be_refused() {
+    let mut builder = builder();
+    let mut conversation = Conversation::new("one");
+    let first = builder.turn(&conversation, &Shape::plain(9));
+    conversation.acknowledge(&first, Some("id".to_owned()));
+    let other = builder.reused(&first, &conversation, &Shape::plain(9));
+    let part = |plan: &OperationPlan| plan.thread.clone().unwrap();
+    assert_eq!(part(&other).key, part(&first).key);
+    assert_ne!(part(&other).user_sha256, part(&first).user_sha256);
+    assert_ne!(other.op, first.op);
+    let category = "validation_error".to_owned();
+    assert_eq!(other.proof, ProofKind::Refusal { category });
+}

@@ -60,8 +60,8 @@ pub(super) async fn cross(stage: &Stage) -> Result<Threads, Trouble> {
         while conversation.planted.len() < EXCHANGES {
             stage.check_stop()?;
             let at = (CROSSING, &mut conversation);
-            let (_, outcome) = turn(stage, &client, &mut builder, at).await;
-            if outcome != Outcome::Ok {
+            let (_, said) = turn(stage, &client, &mut builder, at).await;
+            if said.is_none() {
                 break;
             }
         }
