@@ -25,6 +25,8 @@ pub struct Security<'a> {
     /// Attacks by row and edge: how many were tried.
     attacks: BTreeMap<(String, String), u64>,
     accepted: BTreeSet<(String, String)>,
+    /// Good cases by their own id and edge: whether one was accepted.
+    controls: BTreeMap<(String, String), bool>,
     tried_rows: BTreeSet<String>,
     forged: u64,
     denied: Tally,
@@ -44,6 +46,7 @@ impl<'a> Security<'a> {
         Ok(Self {
             attacks: BTreeMap::new(),
             accepted: BTreeSet::new(),
+            controls: BTreeMap::new(),
             tried_rows: BTreeSet::new(),
             forged: 0,
             denied: Tally::new("denied", "attacks not refused as specified"),
@@ -61,7 +64,10 @@ impl<'a> Security<'a> {
         let is_right = case.seen == case.expected;
         self.audit.reply(case);
         if case.good {
+            let control = (case.id.clone(), case.edge.clone());
+            let is_accepted = self.controls.entry(control).or_default();
             if is_right && !seen.is_tainted {
+                *is_accepted = true;
                 self.accepted.insert(place);
             }
             return Ok(());
@@ -105,7 +111,6 @@ impl<'a> Security<'a> {
             self.attacks.contains_key(*place) && self.accepted.contains(*place)
         };
         let tried = wanted.iter().filter(is_tried).count();
-        let count = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
         let mut event = format!("rows tried at each of the {places}");
         if let Some((row, place)) = wanted.iter().find(|place| !is_tried(place)) {
             event = format!("{event}, without {row} at {place}");
@@ -113,6 +118,20 @@ impl<'a> Security<'a> {
         let counted = (count(wanted.len()), count(tried));
         tally::floor(finding, places, &event, counted, Reason::EventNotSeen);
         Ok(())
+    }
+
+    /// Each good case was accepted once at least: one that waits for something may be refused
+    /// before, and that of another variant of its row says nothing for it.
+    fn good_cases(&self, finding: &mut Finding) {
+        let accepted = self.controls.values().filter(|is_accepted| **is_accepted);
+        let counted = (count(self.controls.len()), count(accepted.count()));
+        let mut event = "good cases accepted".to_owned();
+        let refused = self.controls.iter().find(|(_, is_accepted)| !**is_accepted);
+        if let Some(((id, edge), _)) = refused {
+            event = format!("{event}, without {id} at {edge}");
+        }
+        let reason = Reason::ControlNotFired;
+        tally::floor(finding, "good_cases", &event, counted, reason);
     }
 
     fn floors(&self, finding: &mut Finding) -> Result<(), Missing> {
@@ -146,6 +165,7 @@ impl<'a> Security<'a> {
         let paired = (tried.max(1), accepted.map(|(_, count)| *count).sum());
         let event = "attacks whose paired good case was accepted";
         tally::floor(finding, "controls", event, paired, Reason::ControlNotFired);
+        self.good_cases(finding);
         for row in rows.list("rows")? {
             let count = (1, u64::from(self.tried_rows.contains(row)));
             let event = format!("attacks of row {row}");
@@ -161,6 +181,10 @@ impl<'a> Security<'a> {
         self.everywhere(("on_edges", "edges"), finding)?;
         Ok(())
     }
+}
+
+fn count(of: usize) -> u64 {
+    u64::try_from(of).unwrap_or(u64::MAX)
 }
 
 /// `J4` of `J4.NONE`.

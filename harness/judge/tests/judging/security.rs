@@ -1,5 +1,6 @@
 //! V.6 against good, bad and empty histories.
 
+mod controls;
 mod counts;
 
 use exai_judge::observation::{AuditSeen, Case, Event};
