@@ -2,8 +2,9 @@
 //! break, that the judge's own probe felt it, and that it is whole again (judging.md §7).
 //!
 //! A fault without proof of cause is NotLanded and counts for nothing. What we broke and cannot
-//! heal within ten seconds is our own trouble and taints the rest of the run. Exposure, whether
-//! anybody needed the broken part, is counted by the judge from the history.
+//! heal within [`HEALED`] is our own trouble and taints the rest of the run; the judged server has
+//! [`BACK`] after a kill. Exposure, whether anybody needed the broken part, is counted by the judge
+//! from the history.
 
 pub mod edge;
 pub mod embedded;
@@ -30,6 +31,8 @@ pub use probe::{Probe, answers_http, pong, writes};
 
 /// Right probes in a row that prove a thing whole.
 const RIGHT_PROBES: u32 = 3;
+/// Why a fault without an effect does not count.
+const UNFELT: &str = "no probe of ours felt it";
 /// Between two of them, and between two looks for an effect.
 const PROBE_EVERY: Duration = Duration::from_millis(20);
 /// How long healing may take before it is our own fault: as long as V.5 gives the service, for a
@@ -75,6 +78,12 @@ pub enum Landed {
     NeverBack,
     /// It broke nothing that could be proven; the history says why.
     No,
+}
+
+impl Landed {
+    const fn when(is_proven: bool) -> Self {
+        if is_proven { Self::Yes } else { Self::No }
+    }
 }
 
 /// Who breaks things in a run. Fault ids are unique within it.
@@ -191,17 +200,18 @@ impl Deed {
         self.step(Step::NotLanded { why });
     }
 
-    /// Looks for a symptom until `until`; the first one is the effect. Without any the fault does
-    /// not count.
-    async fn feel(&self, probe: &Probe, until: Instant) {
+    /// Looks for a symptom until `until`, and says whether there was one; the first is the effect.
+    /// Without any the fault does not count.
+    async fn feel(&self, probe: &Probe, until: Instant) -> bool {
         while Instant::now() < until {
             if let Err(symptom) = probe().await {
                 self.effect(symptom);
-                return;
+                return true;
             }
             sleep(PROBE_EVERY).await;
         }
-        self.not_landed("no probe of ours felt it");
+        self.not_landed(UNFELT);
+        false
     }
 
     /// Three right probes in a row, then Healed. A rig component that does not heal taints all that

@@ -1,5 +1,6 @@
 //! The ground a judgement stands on, learnt in a first pass: rig faults, fault windows, identity.
 
+mod fault_life;
 mod identity;
 mod pulse;
 
@@ -8,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::criterion::{Criterion, Missing};
+use crate::crowding::Crowding;
 use crate::fault::{Fault, Step};
 use crate::observation::{Event, LoadAccount, Observation};
 use crate::operation::{Call, Transport};
+pub use fault_life::FaultLife;
 use pulse::Pulse;
 
 /// The criterion under which the harness notes facts of the whole run.
@@ -36,42 +39,6 @@ pub struct Taint {
     pub what: String,
     /// The circumstance.
     pub detail: String,
-}
-
-/// The life of one injected fault, with when each of its proofs was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FaultLife {
-    /// The fault.
-    pub fault: Fault,
-    /// When it was first spoken of, ns.
-    pub first: u64,
-    /// When the breaking call was made, ns.
-    pub injected: Option<u64>,
-    /// When a witness saw the cause.
-    pub cause: Option<u64>,
-    /// When the symptom was seen.
-    pub effect: Option<u64>,
-    /// When it was undone and probed.
-    pub healed: Option<u64>,
-    /// Why it could not be injected or proven.
-    pub not_landed: Option<String>,
-    /// End of its window: healed plus the profile's tail; the end of time when never healed.
-    pub until: u64,
-}
-
-impl FaultLife {
-    /// Cause, effect and heal were all proven.
-    #[must_use]
-    pub const fn is_proven(&self) -> bool {
-        self.cause.is_some() && self.effect.is_some() && self.healed.is_some()
-    }
-
-    /// Whether `[from, until]` touches its window.
-    #[must_use]
-    pub fn overlaps(&self, from: u64, until: u64) -> bool {
-        self.injected
-            .is_some_and(|begin| begin <= until && from <= self.until)
-    }
 }
 
 /// A phase of a criterion's workload.
@@ -123,6 +90,8 @@ pub struct Ground {
     pub tried: BTreeSet<String>,
     /// What the harness reported as not tested, by criterion.
     pub not_tested: BTreeMap<String, Vec<String>>,
+    /// Whether others kept the server from running.
+    pub crowding: Crowding,
     tail: u64,
     pulse: Pulse,
     loads: Vec<LoadAccount>,
@@ -290,6 +259,7 @@ impl Ground {
                 detail: detail.clone(),
             }),
             Event::Sample(sample) if sample.process == RIG => self.pulse.beat(observation.at),
+            Event::Sample(sample) => self.crowding.sample(observation.at, sample),
             Event::Identity(seen) => self.note_identity(observation.at, seen),
             Event::Load(load) => self.loads.push(load.clone()),
             Event::NotTested { criterion, what } => {
@@ -325,29 +295,10 @@ impl Ground {
         let faults = &mut self.summary.faults;
         let index = faults.iter().position(|life| life.fault.id == fault.id);
         let index = index.unwrap_or_else(|| {
-            faults.push(FaultLife {
-                fault: fault.clone(),
-                first: at,
-                injected: None,
-                cause: None,
-                effect: None,
-                healed: None,
-                not_landed: None,
-                until: u64::MAX,
-            });
+            faults.push(FaultLife::new(fault.clone(), at));
             faults.len() - 1
         });
-        let life = &mut faults[index];
-        match step {
-            Step::Injected => life.injected = life.injected.or(Some(at)),
-            Step::Cause { .. } => life.cause = life.cause.or(Some(at)),
-            Step::Effect { .. } => life.effect = life.effect.or(Some(at)),
-            Step::Healed => {
-                life.healed = life.healed.or(Some(at));
-                life.until = at.saturating_add(self.tail);
-            }
-            Step::NotLanded { why } => life.not_landed = Some(why.clone()),
-        }
+        faults[index].note(at, step, self.tail);
     }
 
     /// Before the first phase and after the last nothing is judged, and the sampler may be off.

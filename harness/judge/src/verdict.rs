@@ -74,6 +74,29 @@ pub enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// Every one of them.
+    pub const ALL: [Self; 11] = [
+        Self::Pass,
+        Self::Fail,
+        Self::Inconclusive,
+        Self::HarnessError,
+        Self::NothingRan,
+        Self::Refused,
+        Self::Overridden,
+        Self::Usage,
+        Self::Bug,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// The one of that code; None when no command of ours ends so.
+    #[must_use]
+    pub fn from_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| *exit as i32 == code)
+    }
+}
+
 /// Why a criterion is Inconclusive: a closed list (report-formats.md §1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,4 +123,31 @@ pub enum Reason {
     StoreMismatch,
     SlopeUndecided,
     SkippedCheck,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_is_found_by_its_code_and_no_other_code_is_one() {
+        // A new one does not compile here until it has a place among all.
+        let place = |exit: Exit| match exit {
+            Exit::Pass => 0,
+            Exit::Fail => 1,
+            Exit::Inconclusive => 2,
+            Exit::HarnessError => 3,
+            Exit::NothingRan => 4,
+            Exit::Refused => 5,
+            Exit::Overridden => 6,
+            Exit::Usage => 7,
+            Exit::Bug => 8,
+            Exit::Interrupted => 9,
+            Exit::Terminated => 10,
+        };
+        let places = Exit::ALL.into_iter().map(place);
+        assert!(places.eq(0..Exit::ALL.len()));
+        let found: Vec<Exit> = (-1..=256).filter_map(Exit::from_code).collect();
+        assert_eq!(found, Exit::ALL);
+    }
 }

@@ -35,15 +35,16 @@ impl Nemesis {
             return Ok(Landed::No);
         }
         deed.cause(format!("{cut} flows cut on {}", link.name()));
-        match reopened(link, accepted).await {
+        let opened = reopened(link, accepted).await;
+        match opened {
             0 => deed.not_landed(format!("no connection was opened anew on {}", link.name())),
-            opened => deed.effect(format!(
+            _ => deed.effect(format!(
                 "{opened} connections opened anew on {}",
                 link.name()
             )),
         }
         deed.heal(probe, Role::Rig).await?;
-        Ok(Landed::Yes)
+        Ok(Landed::when(opened > 0))
     }
 
     /// Refuses the edge for `window`: existing flows are cut and new ones answered with a reset.
@@ -61,12 +62,12 @@ impl Nemesis {
         deed.injected();
         let until = Instant::now() + window;
         let cut = link.refuse().await;
-        let landed = prove_refused(&deed, link, cut).await;
-        deed.feel(probe, until).await;
+        let is_refused = prove_refused(&deed, link, cut).await;
+        let is_felt = deed.feel(probe, until).await;
         tokio::time::sleep_until(until).await;
         link.heal().await?;
         deed.heal(probe, Role::Rig).await?;
-        Ok(landed)
+        Ok(Landed::when(is_refused && is_felt))
     }
 
     /// Adds `each_way` to both directions of the edge for `window`.
@@ -94,7 +95,7 @@ impl Nemesis {
             deed.not_landed(format!("{} delayed {seen}", link.name()));
         }
         deed.heal(&in_time(probe, slow.each_way), Role::Rig).await?;
-        Ok(if landed { Landed::Yes } else { Landed::No })
+        Ok(Landed::when(landed))
     }
 }
 
@@ -138,7 +139,7 @@ pub struct Slow {
     pub window: Duration,
 }
 
-async fn prove_refused(deed: &Deed, link: &Link, cut: u64) -> Landed {
+async fn prove_refused(deed: &Deed, link: &Link, cut: u64) -> bool {
     let refused = TcpStream::connect(link.address()).await.err();
     let is_refused = refused
         .as_ref()
@@ -148,14 +149,14 @@ async fn prove_refused(deed: &Deed, link: &Link, cut: u64) -> Landed {
             "{cut} flows cut on {}, a new connection refused",
             link.name()
         ));
-        return Landed::Yes;
+        return true;
     }
     let seen = refused.map_or_else(|| "accepted".to_owned(), |error| error.to_string());
     deed.not_landed(format!(
         "{cut} flows cut on {}, a new connection {seen}",
         link.name()
     ));
-    Landed::No
+    false
 }
 
 /// One probe over the slow edge: it must take at least the added round trip. The link has measured

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
-use super::{Landed, Nemesis, NemesisError, Probe};
+use super::{Landed, Nemesis, NemesisError, Probe, UNFELT};
 use crate::clock::{RunClock, monotonic};
 use crate::process::{Process, Spec, Stdout};
 use crate::supervisor::Role;
@@ -163,16 +163,20 @@ impl Nemesis {
         let process = Process::spawn(holder.spec(pattern, held))?;
         let feel = async {
             // Before the first hold a busy lock would be the server's own doing.
-            if seen.wait_for(|held| !held.is_empty()).await.is_ok() {
-                deed.feel(&probe, tokio::time::Instant::now() + pattern.hold)
-                    .await;
-            }
+            seen.wait_for(|held| !held.is_empty()).await.is_ok()
+                && deed
+                    .feel(&probe, tokio::time::Instant::now() + pattern.hold)
+                    .await
         };
         let gone = tokio::time::timeout(pattern.all + GRACE, process.wait());
-        let (_, ended) = tokio::join!(tokio::time::timeout(pattern.all, feel), gone);
+        let (is_felt, ended) = tokio::join!(tokio::time::timeout(pattern.all, feel), gone);
+        let is_felt = is_felt.unwrap_or_else(|_elapsed| {
+            deed.not_landed(UNFELT);
+            false
+        });
         let held = seen.borrow().clone();
         let is_good = ended.is_ok_and(|ended| ended.status.is_some_and(|status| status.success()));
-        let landed = match held.first() {
+        let is_held = match held.first() {
             Some(first) if is_good => {
                 let proof = format!(
                     "process {} held the lock {} times",
@@ -180,16 +184,16 @@ impl Nemesis {
                     held.len()
                 );
                 deed.step_at(*first, Step::Cause { proof });
-                Landed::Yes
+                true
             }
             _ => {
                 deed.not_landed(format!("the lock was not held: {}", process.tail()));
-                Landed::No
+                false
             }
         };
         drop(process);
         deed.heal(&probe, Role::Rig).await?;
-        Ok(landed)
+        Ok(Landed::when(is_held && is_felt))
     }
 }
 

@@ -51,7 +51,8 @@ impl Nemesis {
             return Ok(Landed::No);
         }
         let feel = deed.feel(probe, Instant::now() + GAP);
-        let ((), next) = tokio::join!(feel, supervisor.next_life(life, BIRTH));
+        // There is a next life to be identified whether the gap was felt or not.
+        let (_is_felt, next) = tokio::join!(feel, supervisor.next_life(life, BIRTH));
         match proof(&process, next.as_deref()) {
             Ok(proof) => deed.step_at(dead_at, Step::Cause { proof }),
             Err(why) => deed.not_landed(why),

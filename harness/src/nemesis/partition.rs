@@ -35,22 +35,22 @@ impl Nemesis {
         let until = Instant::now() + window;
         let off = Off(container);
         let during = container.partition().await.map_err(ProcessError::from)?;
-        let landed = match (before.address, during.address) {
+        let is_off = match (before.address, during.address) {
             (Some(address), None) => {
                 let of = short(&during.id);
                 deed.cause(format!("container {of} off its network, without {address}"));
-                Landed::Yes
+                true
             }
             (before, during) => {
                 deed.not_landed(format!("its address is {during:?} and was {before:?}"));
-                Landed::No
+                false
             }
         };
-        deed.feel(probe, until).await;
+        let is_felt = deed.feel(probe, until).await;
         sleep_until(until).await;
         off.back().await.map_err(ProcessError::from)?;
         deed.heal(probe, Role::Rig).await?;
-        Ok(landed)
+        Ok(Landed::when(is_off && is_felt))
     }
 }
 

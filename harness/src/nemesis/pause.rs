@@ -38,18 +38,14 @@ impl Nemesis {
         if let Ok(proof) = &standing {
             deed.cause(proof);
         }
-        let (whole, ()) = tokio::join!(stays(&process, until), deed.feel(probe, until));
+        let (whole, is_felt) = tokio::join!(stays(&process, until), deed.feel(probe, until));
         drop(stopped);
         let landed = standing.and(whole);
         if let Err(why) = &landed {
             deed.not_landed(why);
         }
         deed.heal(probe, Role::Rig).await?;
-        Ok(if landed.is_ok() {
-            Landed::Yes
-        } else {
-            Landed::No
-        })
+        Ok(Landed::when(landed.is_ok() && is_felt))
     }
 }
 

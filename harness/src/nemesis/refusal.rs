@@ -66,18 +66,18 @@ impl Nemesis {
         store.command(manner.break_it).await?;
         let before = refusals(store, manner).await?;
         let own = store.command(&["SET", "p:full", "1", "PX", "1000"]).await;
-        let landed = match own {
+        let is_refused = match own {
             Err(RedisError::Command(WireError::Refused { said, .. })) => {
                 deed.cause(format!("the store refused a write of ours: {said}"));
-                Landed::Yes
+                true
             }
             Ok(_) => {
                 deed.not_landed("the store accepted a write of ours");
-                Landed::No
+                false
             }
             Err(error) => {
                 deed.not_landed(error.to_string());
-                Landed::No
+                false
             }
         };
         sleep_until(until).await;
@@ -89,7 +89,7 @@ impl Nemesis {
         }
         store.command(manner.heal_it).await?;
         deed.heal(&probe, Role::Rig).await?;
-        Ok(landed)
+        Ok(Landed::when(is_refused && theirs > 0))
     }
 }
 

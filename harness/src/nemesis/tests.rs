@@ -14,6 +14,7 @@ use crate::process::{Process, Spec};
 use crate::redis::{PACKAGE, RedisStore, Setup, which};
 use crate::supervisor::{Supervisor, Watch};
 use futures::FutureExt;
+use tokio::net::{TcpListener, TcpStream};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -157,6 +158,36 @@ async fn an_edge_without_a_flow_cannot_be_reset_or_refused() {
 }
 
 #[tokio::test]
+async fn what_is_broken_and_felt_by_nobody_does_not_land() {
+    let told = Told::new();
+    let server = sleeper(&told.recorder);
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = Link::start("server-kimi", silent.local_addr().unwrap());
+    let link = link.await.unwrap();
+    let nemesis = Nemesis::new(told.recorder.clone());
+    let whole: Probe = Arc::new(|| async { Ok(()) }.boxed());
+    let window = Duration::from_millis(50);
+    let _first = TcpStream::connect(link.address()).await.unwrap();
+    wait_for_flow(&link).await;
+    let refuse = nemesis.refuse("kimi", &link, window, &whole).await;
+    let pause = nemesis.pause("server", &server, window, &whole).await;
+    let _second = TcpStream::connect(link.address()).await.unwrap();
+    wait_for_flow(&link).await;
+    tokio::time::pause();
+    let reset = nemesis.reset("kimi", &link, &whole).await;
+    tokio::time::resume();
+    for landed in [refuse, pause, reset] {
+        assert_eq!(landed.unwrap(), Landed::No);
+    }
+    let unfelt = |id: &str| {
+        let steps = ["injected", "cause", "not landed", "healed"];
+        steps.map(|step| format!("{id}: {step}"))
+    };
+    let ids = ["kimi.refuse.1", "server.pause.1", "kimi.reset.1"];
+    assert_eq!(told.steps().await, ids.map(unfelt).concat());
+}
+
+#[tokio::test]
 async fn a_thing_that_stays_broken_taints_what_follows() {
     let told = Told::new();
     let mut nemesis = Nemesis::new(told.recorder.clone());
@@ -223,14 +254,35 @@ async fn a_held_lock_is_felt_by_another_process_and_free_again_afterwards() {
     assert_eq!(probe().await, Ok(()));
 }
 
+/// Holds the lock of `file` for a second, from before it comes back.
+async fn hold(file: &Path) -> std::thread::JoinHandle<u64> {
+    let held = file.to_owned();
+    let holding = std::thread::spawn(move || {
+        let time = Duration::from_secs(1);
+        let until = std::time::Instant::now() + time;
+        embedded::hold(&held, time, Duration::ZERO, until).unwrap()
+    });
+    while embedded::is_free(file)().await.is_ok() {}
+    holding
+}
+
 #[tokio::test]
-async fn a_lock_lands_only_with_the_holders_word() {
-    for (script, wanted) in [("echo held 1", Landed::Yes), ("exit 3", Landed::No)] {
+async fn a_lock_lands_only_with_the_holders_word_and_where_it_is_felt() {
+    for (script, is_held, wanted) in [
+        ("echo held 1", true, Landed::Yes),
+        ("echo held 1", false, Landed::No),
+        ("exit 3", true, Landed::No),
+    ] {
         let told = Told::new();
         let holder = holder(&told, script);
+        let held = match is_held {
+            true => Some(hold(&holder.file).await),
+            false => None,
+        };
         let nemesis = Nemesis::new(told.recorder.clone());
         let landed = nemesis.lock(&holder, Pattern::SLOW).await.unwrap();
-        assert_eq!(landed, wanted, "{script}");
+        assert_eq!(landed, wanted, "{script}, held: {is_held}");
+        assert!(held.is_none_or(|held| held.join().unwrap() > 0));
     }
 }
 

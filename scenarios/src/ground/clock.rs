@@ -9,18 +9,6 @@ use super::Damage;
 use super::mishap::Mishap;
 use crate::cli::Ending;
 
-/// Every way that a run ends.
-const EXITS: [Exit; 8] = [
-    Exit::Pass,
-    Exit::Fail,
-    Exit::Inconclusive,
-    Exit::HarnessError,
-    Exit::NothingRan,
-    Exit::Usage,
-    Exit::Interrupted,
-    Exit::Terminated,
-];
-
 /// Whether this run needs such a clock and has none yet.
 #[must_use]
 pub fn is_missing(damage: Damage) -> bool {
@@ -47,8 +35,24 @@ pub fn behind_one() -> Result<Exit, Ending> {
         again.envs(wall_clock::variables(&library, &file)).status()
     })();
     let status = status.map_err(|error: std::io::Error| Ending::Harness(error.to_string()))?;
-    let ended = EXITS
-        .into_iter()
-        .find(|exit| Some(*exit as i32) == status.code());
-    Ok(ended.unwrap_or(Exit::Bug))
+    Ok(told(status.code()))
+}
+
+/// What another run of ours ended with; one that a signal ended has no code.
+fn told(code: Option<i32>) -> Exit {
+    code.and_then(Exit::from_code).unwrap_or(Exit::Bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_behind_another_clock_ends_as_the_run_itself_did() {
+        for exit in Exit::ALL {
+            assert_eq!(told(Some(exit as i32)), exit);
+        }
+        assert_eq!(told(Some(99)), Exit::Bug);
+        assert_eq!(told(None), Exit::Bug);
+    }
 }

@@ -6,7 +6,7 @@ use super::{Brief, Checker, Seen};
 use crate::bounds;
 use crate::conservation::Conservation;
 use crate::criterion::Missing;
-use crate::crowding::{self, Crowding};
+use crate::crowding;
 use crate::finding::{Check, Finding};
 use crate::generator::Generator;
 use crate::longest::Longest;
@@ -27,7 +27,6 @@ const BASELINE: &str = "null server";
 pub struct Benchmark<'a> {
     brief: Brief<'a>,
     generator: Generator,
-    crowding: Crowding,
     tier: String,
     p95: Line,
     p99: Line,
@@ -66,7 +65,6 @@ impl<'a> Benchmark<'a> {
         let rows = brief.criterion;
         Ok(Self {
             generator: Generator::start(rows)?,
-            crowding: Crowding::default(),
             tier: rows.list("phase")?.first().cloned().unwrap_or_default(),
             p95: Line {
                 at: rows.nanos("p95_ms")?,
@@ -249,7 +247,6 @@ impl Checker for Benchmark<'_> {
                     repetition.load = Some(load.clone());
                 }
             }
-            Event::Sample(sample) => self.crowding.sample(seen.at, sample),
             Event::Figure { name, .. } if name.starts_with(BASELINE) => self.baseline += 1,
             _ => {}
         }
@@ -271,10 +268,8 @@ impl Checker for Benchmark<'_> {
                 latency.conclude_with(&repetition.latencies, &repetition.own, &mut finding);
             }
             repetition.slow.conclude(&mut finding);
-            let crowded = repetition
-                .load
-                .as_ref()
-                .and_then(|load| self.crowding.of(load));
+            let crowding = &self.brief.ground.crowding;
+            let crowded = repetition.load.as_ref().and_then(|load| crowding.of(load));
             if let Some(crowded) = &crowded {
                 let of_time = ["p95", "p99", "maximum"].map(|name| format!("{name}.{number}"));
                 crowding::doubt(&mut finding, &of_time.each_ref().map(|id| &**id), crowded);

@@ -35,6 +35,7 @@ pub struct Chaos<'a> {
     brief: Brief<'a>,
     rules: ThreadRules,
     window: Window,
+    criticals: &'a [String],
     model: ThreadModel,
     probes: BTreeMap<String, Vec<Probe>>,
     proofs: ProofTallies,
@@ -57,6 +58,7 @@ impl<'a> Chaos<'a> {
                 length: rows.nanos("window_s")?,
                 least: rows.floor("probes")?,
             },
+            criticals: rows.list("criticals")?,
             model: ThreadModel::default(),
             probes: BTreeMap::new(),
             proofs: ProofTallies::of(ALWAYS),
@@ -104,9 +106,9 @@ impl<'a> Chaos<'a> {
 
     fn landed(&self, finding: &mut Finding) {
         let asked = u64::try_from(self.faults().count()).unwrap_or(u64::MAX);
-        let landed = self.faults().filter(|life| life.cause.is_some()).count();
+        let landed = self.faults().filter(|life| life.has_landed()).count();
         let count = (asked.max(1), u64::try_from(landed).unwrap_or(u64::MAX));
-        let event = "injected faults whose cause was proven";
+        let event = "injected faults that landed, by proof";
         tally::floor(finding, "landed", event, count, Reason::FaultNotLanded);
         for life in self.faults() {
             if let Some(why) = &life.not_landed {
@@ -145,13 +147,10 @@ impl Checker for Chaos<'_> {
     fn observe(&mut self, seen: &Seen<'_>) {
         match seen.event {
             Event::Call(call) if call.criterion == self.brief.criterion.id => self.call(seen, call),
-            Event::Critical { what, detail, .. } => {
-                let known = self.brief.criterion.list("criticals").unwrap_or_default();
-                if known.contains(what) {
-                    let place = Place::Moment(seen.at, "server");
-                    self.critical
-                        .bad(seen.is_tainted, place, format!("{what}: {detail}"));
-                }
+            Event::Critical { what, detail, .. } if self.criticals.contains(what) => {
+                let place = Place::Moment(seen.at, "server");
+                self.critical
+                    .bad(seen.is_tainted, place, format!("{what}: {detail}"));
             }
             Event::Health(_) => self.critical.good(seen.is_tainted),
             _ => {}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Brief, Checker, Seen};
 use crate::conservation::Conservation;
 use crate::criterion::{Criterion, Missing};
-use crate::crowding::{self, Crowding};
+use crate::crowding;
 use crate::finding::Finding;
 use crate::generator::Generator;
 use crate::longest::Longest;
@@ -44,7 +44,6 @@ pub struct Concurrency<'a> {
     healthy: Tally,
     hot_refused: u64,
     conservation: Conservation,
-    crowding: Crowding,
     loads: Vec<LoadAccount>,
     pids: BTreeSet<u32>,
     samples: u64,
@@ -130,7 +129,6 @@ impl<'a> Concurrency<'a> {
             ),
             hot_refused: 0,
             conservation: Conservation::default(),
-            crowding: Crowding::default(),
             loads: Vec::new(),
             pids: BTreeSet::new(),
             samples: 0,
@@ -311,12 +309,7 @@ impl Checker for Concurrency<'_> {
                     self.conservation.scrape(seen.at, moment, values);
                 }
             }
-            Event::Sample(sample) => {
-                self.crowding.sample(seen.at, sample);
-                if !seen.is_tainted {
-                    self.sample(seen.at, sample);
-                }
-            }
+            Event::Sample(sample) if !seen.is_tainted => self.sample(seen.at, sample),
             Event::Load(load) if load.criterion == id && load.phase != HOT => {
                 self.loads.push(load.clone());
             }
@@ -328,7 +321,8 @@ impl Checker for Concurrency<'_> {
         let rows = self.brief.criterion;
         let mut finding = tally::blank(&rows.id);
         let level = self.floors(&mut finding)?;
-        let several = u32::try_from(self.brief.ground.several()).unwrap_or(u32::MAX);
+        let ground = self.brief.ground;
+        let several = u32::try_from(ground.several()).unwrap_or(u32::MAX);
         let Self {
             errors,
             latencies,
@@ -338,7 +332,7 @@ impl Checker for Concurrency<'_> {
         } = *self;
         let count = errors.trials();
         let bad = errors.count();
-        let crowded = self.loads.iter().find_map(|load| self.crowding.of(load));
+        let crowded = self.loads.iter().find_map(|load| ground.crowding.of(load));
         errors.conclude_beside(crowded.as_deref(), &mut finding);
         for line in [&limits.p95, &limits.p99] {
             line.conclude_with(&latencies, &own, &mut finding);

@@ -34,6 +34,7 @@ const THINKING: &str = "thinking";
 pub struct Recovery<'a> {
     brief: Brief<'a>,
     limits: Limits,
+    known_categories: &'a [String],
     landed: BTreeMap<String, u64>,
     /// What each failover took, ns, in the order in which they were seen.
     failovers: Vec<u64>,
@@ -57,6 +58,7 @@ impl<'a> Recovery<'a> {
     pub fn start(brief: Brief<'a>) -> Result<Self, Missing> {
         Ok(Self {
             limits: Limits::read(brief.criterion)?,
+            known_categories: brief.criterion.list("known_categories")?,
             landed: BTreeMap::new(),
             failovers: Vec::new(),
             next_calls: 0,
@@ -107,9 +109,7 @@ impl<'a> Recovery<'a> {
                 .trial(seen.is_tainted, Place::Call(call), is_cut.then_some(says));
         }
         if let Some(failure) = &call.failure {
-            let rows = self.brief.criterion;
-            let known = rows.list("known_categories").unwrap_or_default();
-            let is_known = known.contains(&failure.category);
+            let is_known = self.known_categories.contains(&failure.category);
             let category = &failure.category;
             let says = format!("operation {} failed with category \"{category}\"", call.op);
             let place = Place::Call(call);

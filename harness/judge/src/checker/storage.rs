@@ -37,6 +37,7 @@ const EMBEDDED: &str = "embedded";
 pub struct Storage<'a> {
     brief: Brief<'a>,
     rules: ThreadRules,
+    good_words: &'a [String],
     model: ThreadModel,
     operations: u64,
     after_fault: u64,
@@ -68,6 +69,7 @@ impl<'a> Storage<'a> {
     pub fn start(brief: Brief<'a>) -> Result<Self, Missing> {
         Ok(Self {
             rules: ThreadRules::read(brief.criterion)?,
+            good_words: brief.criterion.list("good_words")?,
             model: ThreadModel::default(),
             operations: 0,
             after_fault: 0,
@@ -152,8 +154,7 @@ impl<'a> Storage<'a> {
         let Some(word) = health.components.get(STORE) else {
             return;
         };
-        let good = self.brief.criterion.list("good_words").unwrap_or_default();
-        if good.contains(word) {
+        if self.good_words.contains(word) {
             return;
         }
         for life in self.mine().filter(|life| life.overlaps(at, at)) {

@@ -1,10 +1,10 @@
 //! The checker of chaos against good, bad and empty histories.
 
 use exai_judge::criterion::Criteria;
-use exai_judge::fault::FaultKind;
-use exai_judge::{Event, Finding, Outcome, Verdict};
+use exai_judge::fault::{FaultKind, Step};
+use exai_judge::{Event, Finding, Outcome, Reason, Verdict};
 
-use crate::verdicts::{assert_pass, failed};
+use crate::verdicts::{assert_inconclusive, assert_pass, failed};
 use crate::world::{Ask, MS, S, World, proven};
 
 const CHAOS: &str = include_str!("../../../../scenarios/chaos.toml");
@@ -151,10 +151,30 @@ fn chaos_without_a_landed_fault_is_never_a_pass() {
     let (mut world, _) = good();
     let is_cause = |event: &Event| {
         matches!(event, Event::Fault { step, .. }
-            if matches!(step, exai_judge::fault::Step::Cause { .. }))
+            if matches!(step, Step::Cause { .. }))
     };
     world.out.retain(|one| !is_cause(&one.event));
     assert_eq!(judged(&world).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_fault_that_something_spoke_against_does_not_count() {
+    let (mut world, _) = good();
+    let why = "runs on".to_owned();
+    let taken_back = [(9 * S, Step::NotLanded { why })];
+    world.fault("server.kill.1", "server", FaultKind::Kill, &taken_back);
+    let finding = judged(&world);
+    assert_inconclusive(&finding, Reason::FaultNotLanded);
+    assert_eq!(finding.not_tested, ["server.kill.1: runs on"]);
+}
+
+#[test]
+fn a_catalogue_that_names_no_critical_errors_is_a_harness_error() {
+    let text = CHAOS.replace("criticals = [", "crises = [");
+    let criteria = Criteria::parse(&text).expect("a catalogue");
+    let finding = good().0.finding(&criteria, PROFILE, "chaos");
+    assert_eq!(finding.verdict, Verdict::HarnessError);
+    assert!(finding.headline.contains("criticals"), "{finding:?}");
 }
 
 #[test]

@@ -125,6 +125,17 @@ fn a_catalogue_without_a_number_is_a_harness_error_of_its_criterion() {
 }
 
 #[test]
+fn a_list_that_a_checker_needs_late_is_missed_at_once() {
+    for (list, criterion) in [("known_categories", "V.2"), ("good_words", "V.4")] {
+        let text = catalogue::CRITERIA.replace(&format!("{list} = ["), "another_list = [");
+        let judgement = run().judge(&Criteria::parse(&text).unwrap(), "smoke");
+        let finding = finding(&judgement, criterion);
+        assert_eq!(finding.verdict, Verdict::HarnessError, "{list}");
+        assert!(finding.headline.contains(list), "{}", finding.headline);
+    }
+}
+
+#[test]
 fn another_binary_another_word_or_an_unknown_instance_voids_the_whole_run() {
     let foreign = |change: &dyn Fn(&mut World)| {
         let mut world = run();

@@ -95,6 +95,21 @@ fn a_fault_is_proven_by_cause_effect_and_heal_together_and_the_first_of_each_cou
 }
 
 #[test]
+fn a_fault_that_something_spoke_against_has_not_landed_whatever_else_was_proven() {
+    for at in 0..4 {
+        let mut steps = proven(10 * S, 20 * S);
+        let why = "1 chunk, shortest 0ns".to_owned();
+        steps.insert(at, (steps[at].0, Step::NotLanded { why: why.clone() }));
+        let ground = killed(&steps);
+        let life = &ground.summary.faults[0];
+        assert_eq!(life.not_landed, Some(why));
+        assert!(life.cause < life.effect && life.effect < life.healed);
+        assert!(!life.has_landed() && !life.is_proven(), "{life:?}");
+        assert!(ground.is_in_fault_window(11 * S, 12 * S), "it was injected");
+    }
+}
+
+#[test]
 fn a_phase_holds_both_its_ends_and_only_its_own_end_closes_it() {
     let mut world = World::new();
     mark(&mut world, 10, ("V.5", "main"), false);
