@@ -19,7 +19,7 @@ pub struct User {
     pub name: String,
     /// Fixes address and program.
     pub number: usize,
-    /// The `Authorization` header's value.
+    /// The bearer token, without its scheme.
     pub bearer: Option<String>,
 }
 
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     const CONFIG: &str = r#"{"address":"127.0.0.1:8079","seconds":60,
-        "users":[{"name":"goose-1","number":1,"bearer":"Bearer a"}]}"#;
+        "users":[{"name":"goose-1","number":1,"bearer":"a"}]}"#;
 
     #[test]
     fn orders_are_told_apart_and_fresh_tokens_begin_another_generation() {
@@ -144,10 +144,10 @@ mod tests {
         let desk = Desk::new(first);
         desk.follow(serde_json::from_str(r#"{"quiet":true}"#).unwrap());
         assert!(desk.is_quiet());
-        let later = CONFIG.replace("Bearer a", "Bearer b");
+        let later = CONFIG.replace(r#""bearer":"a""#, r#""bearer":"b""#);
         desk.follow(serde_json::from_str(&later).unwrap());
         let (generation, _, user) = desk.who(7).unwrap();
-        assert_eq!((generation, user.bearer.as_deref()), (1, Some("Bearer b")));
+        assert_eq!((generation, user.bearer.as_deref()), (1, Some("b")));
         assert!(serde_json::from_str::<Order>(r#"{"rest":true}"#).is_err());
     }
 }

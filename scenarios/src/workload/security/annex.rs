@@ -121,3 +121,17 @@ async fn readiness(stage: &Stage, beside: &Beside, awaited: u16) -> u16 {
         sleep(Duration::from_millis(100)).await;
     }
 }
+
+/// The most descriptors that it was seen to hold, until they are `most` or the time is over; 0 when
+/// they cannot be counted.
+async fn most_descriptors(beside: &Beside, most: usize, time: Duration) -> usize {
+    let until = Instant::now() + time;
+    let mut seen = 0;
+    loop {
+        seen = seen.max(beside.descriptors().unwrap_or(0));
+        if seen >= most || beside.is_gone() || Instant::now() >= until {
+            return seen;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}

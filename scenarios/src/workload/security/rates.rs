@@ -1,12 +1,14 @@
 //! Rates in every window, and healthy traffic beside hostile input.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use exai_harness::client::Client;
 use exai_harness::load::{self, LoadPlan};
 use exai_harness::operation::builder::Shape;
 use exai_judge::Transport;
 use futures::future::try_join_all;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::messages::{self, Abuse};
@@ -33,6 +35,10 @@ const WHOLE: &str = "global";
 const PRESS: f64 = 2.2;
 /// Seconds more than the floor asks for.
 const SPARE_S: f64 = 0.5;
+/// The role of those who keep every limit beside one that is pressed: the judge knows them by it.
+const NEIGHBOUR: &str = "neighbour";
+/// Between two calls of all neighbours of a scope.
+const NEIGHBOURS_GAP: Duration = Duration::from_millis(250);
 
 /// Offers each scope more than twice what it may take, for `seconds` after its burst is used up:
 /// the whole server alone, since that refuses everybody, and the others side by side.
@@ -53,7 +59,8 @@ async fn press(stage: &Stage, scope: &str, seconds: u64) -> Result<(), Trouble> 
     let row = stage.row(CRITERION)?;
     let limit = row.limit(&format!("rate_{scope}"))?;
     let burst = row.limit(&format!("burst_{scope}"))?;
-    let clients = people_of(stage, scope).await?;
+    let clients = connect(stage, people_of(scope)).await?;
+    let neighbours = connect(stage, neighbours_of(scope)).await?;
     let phase = format!("rate.{scope}");
     let mut builder = stage.builder(6_000);
     let needles = stage.site.needles("version");
@@ -64,35 +71,82 @@ async fn press(stage: &Stage, scope: &str, seconds: u64) -> Result<(), Trouble> 
         count: (limit * PRESS * seconds) as u64,
         ..LoadPlan::steady(CRITERION, &phase, limit * PRESS, 0)
     };
-    load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
-        builder.site("version", needles.clone(), PATIENCE)
-    })
-    .await;
+    let over = CancellationToken::new();
+    let pressing = async {
+        load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, |_| {
+            builder.site("version", needles.clone(), PATIENCE)
+        })
+        .await;
+        over.cancel();
+    };
+    tokio::join!(pressing, keep_the_limit(stage, &phase, &neighbours, &over));
     stage.end(CRITERION, &phase);
     Ok(())
 }
 
+/// A few calls of those who must not suffer, in turn, until the press is over.
+async fn keep_the_limit(
+    stage: &Stage,
+    phase: &str,
+    neighbours: &[Arc<Client>],
+    over: &CancellationToken,
+) {
+    let mut builder = stage.builder(6_050);
+    let needles = stage.site.needles("version");
+    let mut turn = interval(NEIGHBOURS_GAP);
+    // A slow answer must not make a burst of what comes after it.
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for client in neighbours.iter().cycle() {
+        if over.run_until_cancelled(turn.tick()).await.is_none() {
+            return;
+        }
+        let plan = builder.site("version", needles.clone(), PATIENCE);
+        stage.perform(client, &plan.within(CRITERION, phase)).await;
+    }
+}
+
+/// Who speaks, and whose address it is sent from.
+type Speaker = (Person, Person);
+
 /// One principal; or many principals of one address; or many of many addresses.
-async fn people_of(stage: &Stage, scope: &str) -> Result<Vec<Arc<Client>>, Trouble> {
+fn people_of(scope: &str) -> Vec<Speaker> {
     let (role, count) = match scope {
         "principal" => ("rate-principal", 1),
         "address" => ("rate-address", 8),
         _ => ("rate-global", 60),
     };
+    let one = |number| {
+        let who = Person { role, number };
+        let at = match scope {
+            "address" => Person { role, number: 599 },
+            _ => who,
+        };
+        (who, at)
+    };
+    (600..600 + count).map(one).collect()
+}
+
+/// Principals and addresses of their own. While the whole server is pressed there are none: its
+/// limit refuses anybody.
+fn neighbours_of(scope: &str) -> Vec<Speaker> {
+    let first = match scope {
+        WHOLE => return Vec::new(),
+        "address" => 670,
+        _ => 680,
+    };
+    let one = |number| Person {
+        role: NEIGHBOUR,
+        number,
+    };
+    (first..first + 2)
+        .map(|number| (one(number), one(number)))
+        .collect()
+}
+
+async fn connect(stage: &Stage, people: Vec<Speaker>) -> Result<Vec<Arc<Client>>, Trouble> {
     let mut clients = Vec::new();
-    for number in 0..count {
-        let person = Person {
-            role,
-            number: 600 + number,
-        };
-        let client = if scope == "address" {
-            stage
-                .client_at(person, Person { role, number: 599 }, Transport::Http2026)
-                .await?
-        } else {
-            stage.client(person, Transport::Http2026).await?
-        };
-        clients.push(client);
+    for (who, at) in people {
+        clients.push(stage.client_at(who, at, Transport::Http2026).await?);
     }
     Ok(clients)
 }
@@ -170,4 +224,49 @@ async fn beside_attacks(stage: &Stage, hostile: &[Abuse], healthy: impl Future<O
         }
     };
     tokio::join!(healthy, attacks);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_share_neither_name_nor_address_with_anybody() {
+        let pressed: Vec<Speaker> = ["principal", "address", WHOLE]
+            .into_iter()
+            .flat_map(people_of)
+            .collect();
+        let mut beside: Vec<Speaker> = Vec::new();
+        for scope in ["principal", "address"] {
+            let neighbours = neighbours_of(scope);
+            assert!(!neighbours.is_empty(), "{scope}");
+            beside.extend(neighbours);
+        }
+        for (index, (who, at)) in beside.iter().enumerate() {
+            assert!(who.name().starts_with("neighbour"), "{}", who.name());
+            let earlier = beside.iter().take(index);
+            for (other, theirs) in pressed.iter().chain(earlier) {
+                assert_ne!(who.name(), other.name());
+                assert_ne!(at.identity().source, theirs.identity().source);
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_is_a_neighbour_of_the_whole_server() {
+        assert_eq!(neighbours_of(WHOLE), []);
+    }
+
+    #[test]
+    fn an_address_is_pressed_by_many_and_a_principal_alone() {
+        let addresses = |scope| {
+            let people = people_of(scope);
+            let own: std::collections::BTreeSet<_> =
+                people.iter().map(|(_, at)| at.identity().source).collect();
+            (people.len(), own.len())
+        };
+        assert_eq!(addresses("principal"), (1, 1));
+        assert_eq!(addresses("address"), (8, 1));
+        assert_eq!(addresses(WHOLE), (60, 60));
+    }
 }

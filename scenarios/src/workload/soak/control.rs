@@ -6,14 +6,14 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use exai_harness::client::{Client, Http, HttpTarget, Identity, Revision};
+use exai_harness::client::{Client, Exchange, Http, HttpTarget, Identity, Revision};
 use exai_harness::runkey;
 use exai_harness::server::Settings;
 use exai_harness::token::Signature;
 use exai_harness::topology::{Launcher, RestartPolicy, Setup, Spoil, StoreKind, Topology};
 use exai_mocks::plan::Plan;
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -143,7 +143,7 @@ async fn leak(stage: &Stage, topology: &Topology) -> Result<(), String> {
     let token = topology
         .credentials()
         .token(&name, &["user"], Signature::Hs256);
-    let identity = Identity::numbered(name, 320).with_bearer(format!("Bearer {token}"));
+    let identity = Identity::numbered(name, 320).with_bearer(token);
     let clock = stage.recorder.clone();
     let now = std::sync::Arc::new(move || clock.now());
     let client = Client::Http(Http::new(target, identity, now));
@@ -151,13 +151,32 @@ async fn leak(stage: &Stage, topology: &Topology) -> Result<(), String> {
         .greet(GREETING)
         .await
         .map_err(|error| error.to_string())?;
+    let version = || {
+        let call = json!({"name": "version", "arguments": {}});
+        client.request("tools/call", call, GREETING)
+    };
     let until = Instant::now() + LEAKING;
+    answered(&version().await)?;
     while Instant::now() < until {
-        let version = json!({"name": "version", "arguments": {}});
-        client.request("tools/call", version, GREETING).await;
         tokio::time::sleep(LEAKS_EVERY).await;
+        version().await;
     }
     Ok(())
+}
+
+/// Whether a call did what was asked: requests that are turned away leave memory behind as well,
+/// and would prove the detector on something that nobody does.
+fn answered(exchange: &Exchange) -> Result<(), String> {
+    let is_failure = |result: &Value| result["isError"] == true;
+    match (exchange.result(), exchange.status) {
+        (Some(result), _) if !is_failure(result) => Ok(()),
+        (Some(_), _) => Err("the first call failed".to_owned()),
+        (None, Some(status)) => Err(format!("the first call got status {status}")),
+        (None, None) => {
+            let why = exchange.trouble.as_deref().unwrap_or("no answer");
+            Err(format!("the first call got {why}"))
+        }
+    }
 }
 
 /// SIGABRT that nobody ordered.
@@ -252,4 +271,27 @@ async fn back(topology: &Topology, number: u64) -> Result<(), String> {
         .wait_ready(LIFE)
         .await
         .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_call_with_a_result_proves_that_the_second_instance_works() {
+        let got = |status, reply: Value| Exchange {
+            status,
+            reply: Some(reply),
+            ..Exchange::default()
+        };
+        let right = got(Some(200), json!({"id": 1, "result": {"content": []}}));
+        assert_eq!(answered(&right), Ok(()));
+        for wrong in [
+            got(Some(200), json!({"id": 1, "result": {"isError": true}})),
+            got(Some(401), json!({"id": null, "error": {"code": -32_000}})),
+            Exchange::default(),
+        ] {
+            assert!(answered(&wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

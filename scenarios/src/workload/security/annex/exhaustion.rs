@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use exai_harness::client::http::loopback;
 use exai_harness::raw::RawReply;
 use exai_harness::raw::socket::{Heard, RawSocket};
 use exai_harness::server::Settings;
 use exai_harness::server::beside::Beside;
 use serde_json::{Value, json};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::asker::{Asker, code, either, pair, prompt, tell, tool_message, volley};
+use super::super::asker::{Asker, code, either, pair, prompt, tool_message, volley};
 use super::super::stand_in::{Says, StandIn};
-use super::{asking, unhurried};
+use super::{asking, most_descriptors, unhurried};
 use crate::stage::{Stage, Trouble};
 
 const EDGE: &str = "websocket";
@@ -25,6 +27,9 @@ const ALL: usize = 12;
 const AT_PROVIDER: usize = 6;
 /// Calls that are begun and cancelled.
 const STORM: usize = 100;
+/// Descriptors that are left, and connections that want one.
+const ROOM: usize = 8;
+const HELD: usize = 40;
 /// Permits come back within this.
 const BACK: Duration = Duration::from_secs(10);
 const LIFE: Duration = Duration::from_secs(60);
@@ -297,25 +302,26 @@ async fn descriptors(stage: &Stage) -> Result<(), Trouble> {
     let beside = super::start(stage, "beside-files", &Settings::default()).await?;
     let asker = Asker::user(stage, 870).before(&beside);
     let warm = asker.call("version", json!({})).await.word();
-    let now = beside.descriptors().unwrap_or(64);
-    if let Err(error) = beside.limit_descriptors(now as u64 + 8).await {
+    let Some(now) = beside.descriptors() else {
+        stage.not_tested("V.6", "D11: the open descriptors could not be counted");
+        return Ok(());
+    };
+    let most = now + ROOM;
+    if let Err(error) = beside.limit_descriptors(most as u64).await {
         stage.not_tested("V.6", format!("D11: {error}"));
         return Ok(());
     }
-    let mut held = Vec::new();
-    for number in 0..40 {
-        let source = exai_harness::client::http::loopback(871 + number);
-        let socket = tokio::net::TcpSocket::new_v4()
-            .and_then(|socket| socket.bind((source, 0).into()).map(|()| socket));
-        if let Ok(socket) = socket
-            && let Ok(stream) = socket.connect(beside.public()).await
-        {
-            held.push(stream);
-        }
-    }
+    let held = hold(&beside).await;
+    let open = most_descriptors(&beside, most, BACK).await;
     sleep(Duration::from_millis(500)).await;
     let is_up = !beside.is_gone();
+    let connections = held.len();
     drop(held);
+    // One that ended under it was reached by it.
+    if is_up && let Some(why) = room_left((connections, ROOM), (open, most)) {
+        stage.not_tested("V.6", format!("D11: {why}"));
+        return Ok(());
+    }
     let until = Instant::now() + BACK;
     let mut after = String::new();
     while after != "accepted" && Instant::now() < until {
@@ -327,17 +333,56 @@ async fn descriptors(stage: &Stage) -> Result<(), Trouble> {
         (true, other) => format!("afterwards: {other}"),
         (false, _) => "ended".to_owned(),
     };
-    tell(
+    pair(
         stage,
         ("D11.descriptors", HTTP),
-        (false, &["serves again"]),
-        &word,
-    );
-    tell(
-        stage,
-        ("D11.descriptors", HTTP),
-        (true, &["accepted"]),
-        &warm,
+        (&word, &["serves again"]),
+        (&warm, &["accepted"]),
     );
     Ok(())
+}
+
+/// Connections that say nothing, each from an address of its own.
+async fn hold(beside: &Beside) -> Vec<TcpStream> {
+    let mut held = Vec::new();
+    for number in 0..HELD {
+        let source = loopback(871 + number);
+        let socket =
+            TcpSocket::new_v4().and_then(|socket| socket.bind((source, 0).into()).map(|()| socket));
+        if let Ok(socket) = socket
+            && let Ok(stream) = socket.connect(beside.public()).await
+        {
+            held.push(stream);
+        }
+    }
+    held
+}
+
+/// Why descriptors were left; None when more connections than there was room for took them all.
+fn room_left((held, room): (usize, usize), (open, most): (usize, usize)) -> Option<String> {
+    let is_full = held > room && open >= most;
+    (!is_full).then(|| format!("{held} connections held, {open} of {most} descriptors open"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_gone_only_when_all_were_seen_open_under_enough_connections() {
+        for (held, open, is_full) in [
+            ((40, 8), (28, 28), true),
+            ((40, 8), (29, 28), true),
+            ((40, 8), (27, 28), false),
+            ((8, 8), (28, 28), false),
+            // Nothing could be counted.
+            ((40, 8), (0, 28), false),
+        ] {
+            assert_eq!(
+                room_left(held, open).is_none(),
+                is_full,
+                "{held:?} {open:?}"
+            );
+        }
+    }
 }

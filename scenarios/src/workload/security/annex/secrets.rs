@@ -2,11 +2,12 @@
 //! provoked; and the searcher, which must find what is planted.
 
 mod repository;
+mod shown;
 
-use std::path::Path;
 use std::time::Duration;
 
 use exai_harness::process::Nobody;
+use exai_harness::raw::RawReply;
 use exai_harness::redis::{self, RedisStore};
 use exai_harness::report::secrets::Secrets;
 use exai_harness::server::STORE_URL;
@@ -14,18 +15,35 @@ use exai_harness::server::beside::{Beside, Other};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::super::asker::{Asker, code, either, pair, prompt, result};
+use self::shown::{Shown, text_of};
+use super::super::asker::{Asker, code, either, pair, prompt, result, tool_message};
 use super::super::stand_in::{ROW, Says, StandIn, VARIABLE};
 use super::{KEY, start, unhurried};
 use crate::stage::{Stage, Trouble};
 
 const EDGE: &str = "shown and kept";
-const COMMAND: &str = "command line";
 const HTTP: &str = "http-2026-07-28";
 /// A secret of each kind that a configuration names.
 const DAEMON: &str = "c41f5ab09d2e4e83b6f17a80d35c9e12c41f5ab0";
 const JWT: &str = "e8a17c3590bd4f62a1d4087be95fc3264e70d1b9";
 const SCRAPE: &str = "90cd3f7ab1524e6e8d05fa3c71b2964e90cd3f7a";
+/// Pages of the admin listener, and what stands in each of them.
+const PAGES: [(&str, &str); 5] = [
+    ("/metrics", "exai_in_flight "),
+    ("/manifest", "\"policy_digest\":"),
+    ("/health", "\"components\":"),
+    ("/dashboard", "data-state=\"open\""),
+    ("/alerts", "\"firing\":"),
+];
+/// Commands that read the configuration, and what each says once it has.
+const COMMANDS: [(&str, &[&str], &str); 2] = [
+    ("check", &["check"], "policy_digest"),
+    ("doctor", &["doctor", "--json"], "key in STANDIN_API_KEY"),
+];
+/// What a provider's error is called, what the log says of it, and the audit log of a denial.
+const PROVIDER: &str = "provider_error";
+const ATTEMPT: &str = "attempt failed";
+const DENIAL: &str = "\"decision\":\"deny\"";
 /// Health shows a loss within this.
 const SHOWN: Duration = Duration::from_secs(10);
 
@@ -39,19 +57,15 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Looks through a text for the planted secrets, and for one planted into a copy of it.
-fn search(stage: &Stage, canaries: &Secrets, (id, edge): (&str, &str), text: &str) {
-    let found = canaries.scan(id, text).is_err();
-    let spoiled = format!("{text} {KEY}");
-    let control = canaries.scan(id, &spoiled).is_err();
+/// Looks for the planted secrets in what a place shows, and for one planted into a copy of it. Each
+/// place is an edge of its own, so that the good case of one does not stand for another's.
+fn search(stage: &Stage, canaries: &Secrets, (row, place): (&str, &str), shown: &Shown) {
+    let (found, control) = shown.searched(canaries, place);
     pair(
         stage,
-        (id, edge),
-        (either(found, "a secret", "none"), &["none"]),
-        (
-            either(control, "accepted", "planted one not found"),
-            &["accepted"],
-        ),
+        (&format!("{row}.{place}"), place),
+        (found, &["none"]),
+        (&control, &["accepted"]),
     );
 }
 
@@ -76,8 +90,11 @@ async fn planted(stage: &Stage) -> Result<(), Trouble> {
     let beside = stage.ground.beside(other).await?;
     let ours = Keyed::new(stage);
     let replies = ours.provoke(&beside).await;
-    let (echo, told) = replies.first().cloned().unwrap_or_default();
-    let is_echoed = provider.asked() > 0 && echo == "provider_error";
+    let (echo, told) = match replies.first() {
+        Some(reply) => (reply.word(), text_of(reply)),
+        None => Default::default(),
+    };
+    let is_echoed = provider.asked() > 0 && echo == PROVIDER;
     pair(
         stage,
         ("X2", HTTP),
@@ -87,50 +104,48 @@ async fn planted(stage: &Stage) -> Result<(), Trouble> {
         ),
         (either(is_echoed, "accepted", &echo), &["accepted"]),
     );
-    let all: String = replies.iter().map(|(_, text)| text.as_str()).collect();
-    search(stage, &canaries, ("X1.replies", EDGE), &all);
-    search(stage, &canaries, ("X1.log", EDGE), &beside.tail());
-    search(
-        stage,
-        &canaries,
-        ("X1.process list", EDGE),
-        &beside.command_line(),
-    );
-    for page in ["/metrics", "/manifest", "/health", "/dashboard", "/alerts"] {
-        let text = ours.page(&beside, page).await;
-        search(stage, &canaries, (&format!("X1.{page}"), EDGE), &text);
-    }
-    search(stage, &canaries, ("X1.kept", EDGE), &kept(beside.state()));
+    places(stage, &canaries, &beside, (&ours, &replies)).await;
     presence(stage, &ours, &beside).await;
-    for (id, words) in [
-        ("X5.check", &["check"][..]),
-        ("X5.doctor", &["doctor", "--json"]),
-    ] {
+    for (name, words, mark) in COMMANDS {
         let other = Other {
             name: "beside-commands",
             ..other
         };
         let said = stage.ground.command(other, words).await?;
-        search(stage, &canaries, (id, COMMAND), &said.text);
+        let shown = Shown::text(said.text, mark);
+        search(stage, &canaries, ("X5", name), &shown);
     }
     Ok(())
 }
 
-/// Everything in a folder, as text.
-fn kept(folder: &Path) -> String {
-    let mut text = String::new();
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return text;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            text.push_str(&kept(&path));
-        } else if let Ok(bytes) = std::fs::read(&path) {
-            text.push_str(&String::from_utf8_lossy(&bytes));
-        }
+/// X1: wherever that server shows or keeps something.
+async fn places(
+    stage: &Stage,
+    canaries: &Secrets,
+    beside: &Beside,
+    (ours, replies): (&Keyed, &[RawReply]),
+) {
+    let user = ours.user(beside);
+    let probed = user.call("status", json!({"probe": true})).await;
+    let checked = user.call("self_check", json!({})).await;
+    let places = [
+        ("status", Shown::reply(&probed, ROW)),
+        ("self_check", Shown::reply(&checked, ROW)),
+        ("replies", Shown::refusals(replies, PROVIDER)),
+        ("log", Shown::text(beside.tail(), ATTEMPT)),
+        (
+            "process list",
+            Shown::text(beside.command_line(), "--config"),
+        ),
+        ("kept", Shown::folder(beside.state(), DENIAL)),
+    ];
+    for (place, shown) in &places {
+        search(stage, canaries, ("X1", place), shown);
     }
-    text
+    for (page, mark) in PAGES {
+        let shown = Shown::reply(&ours.page(beside, page).await, mark);
+        search(stage, canaries, ("X1", page), &shown);
+    }
 }
 
 /// People whose tokens are signed with the planted secret.
@@ -163,18 +178,17 @@ impl Keyed {
         }
     }
 
-    async fn page(&self, beside: &Beside, path: &str) -> String {
+    async fn page(&self, beside: &Beside, path: &str) -> RawReply {
         let operator = Asker {
             at: beside.admin(),
             authorization: self.operator.clone(),
             ..self.user(beside)
         };
-        String::from_utf8_lossy(&operator.get(path).await.body).into_owned()
+        operator.get(path).await
     }
 
-    /// One error of every class, and what was said: its word and its whole text. The first is the
-    /// provider's own.
-    async fn provoke(&self, beside: &Beside) -> Vec<(String, String)> {
+    /// One error of every class; the first is the provider's own.
+    async fn provoke(&self, beside: &Beside) -> Vec<RawReply> {
         let user = self.user(beside);
         let nobody = Asker {
             authorization: format!("Bearer {DAEMON}"),
@@ -185,8 +199,11 @@ impl Keyed {
             .body("{\"jsonrpc\":");
         let denied = user.request("kimi_manage_files", &json!({"operation": "list"}));
         let missing = user.head("GET /no/such/page HTTP/1.1");
-        let foreign = user.request("version", &json!({})).clone();
-        let asked = [
+        let foreign = user
+            .message_head("tools/call", "version")
+            .header("Origin", "http://evil.example")
+            .body(tool_message("version", &json!({})).to_string());
+        vec![
             user.call("chat", prompt("x")).await,
             user.call("chat", json!({"prompt": 7})).await,
             user.call("chat", json!({"prompt": "x", "model": "no-such-model"}))
@@ -198,57 +215,39 @@ impl Keyed {
             user.send(&denied).await,
             user.send(&missing).await,
             user.send(&foreign).await,
-            user.call("status", json!({"probe": true})).await,
-            user.call("self_check", json!({})).await,
-        ];
-        asked
-            .iter()
-            .map(|reply| {
-                let headers = format!("{:?}", reply.headers);
-                let body = String::from_utf8_lossy(&reply.body);
-                (reply.word(), format!("{headers}\n{body}\n"))
-            })
-            .collect()
+        ]
     }
 }
 
 /// X4: pages that tell of keys tell whether there is one, and nothing of it.
 async fn presence(stage: &Stage, ours: &Keyed, beside: &Beside) {
     let user = ours.user(beside);
-    let mut places = vec![(
-        "X4./manifest".to_owned(),
-        ours.page(beside, "/manifest").await,
-    )];
-    for tool in [
-        "status",
-        "listmodels",
-        "self_check",
-        "provider_capabilities",
-    ] {
+    let manifest = ours.page(beside, "/manifest").await;
+    let mut places = vec![("/manifest", Shown::reply(&manifest, ROW))];
+    for tool in ["status", "listmodels", "provider_capabilities"] {
         let reply = user.call(tool, json!({})).await;
-        places.push((format!("X4.{tool}"), result(&reply).to_string()));
+        places.push((tool, Shown::reply(&reply, ROW)));
     }
-    let keys = result(&user.call("self_check", json!({})).await);
-    let keys = keys["structuredContent"]["keys"].as_array().cloned();
+    let reply = user.call("self_check", json!({})).await;
+    let keys = result(&reply)["structuredContent"]["keys"].clone();
     let row = keys
-        .into_iter()
-        .flatten()
-        .find(|row| row["provider"] == ROW);
-    let good = either(
-        row.is_some_and(|row| row["set"] == true),
-        "accepted",
-        "not told",
-    );
+        .as_array()
+        .and_then(|keys| keys.iter().find(|row| row["provider"] == ROW));
+    let is_told = row.is_some_and(|row| row["set"] == true);
+    let untold = (!is_told).then(|| "not told".to_owned());
+    places.push(("self_check", Shown::reply(&reply, ROW).lacking(untold)));
     // The first characters after the prefix, or the last: what a mask would leave.
     let parts = [KEY.get(..9), KEY.get(3..11), KEY.get(KEY.len() - 6..)];
-    for (id, text) in places {
-        let part = parts.iter().flatten().find(|part| text.contains(**part));
-        let word = either(part.is_some(), "a part of the key", "nothing of it");
+    for (place, shown) in &places {
+        let is_shown = parts.iter().flatten().any(|part| shown.contains(part));
         pair(
             stage,
-            (&id, HTTP),
-            (word, &["nothing of it"]),
-            (good, &["accepted"]),
+            (&format!("X4.{place}"), place),
+            (
+                either(is_shown, "a part of the key", "nothing of it"),
+                &["nothing of it"],
+            ),
+            (shown.word(), &["accepted"]),
         );
     }
 }
@@ -357,4 +356,15 @@ async fn degraded(stage: &Stage, beside: &Beside) -> bool {
         sleep(Duration::from_millis(200)).await;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_doctor_is_known_by_the_key_it_was_given() {
+        let [_, (.., mark)] = COMMANDS;
+        assert_eq!(mark, format!("key in {VARIABLE}"));
+    }
 }

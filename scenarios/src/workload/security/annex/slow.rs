@@ -14,7 +14,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::asker::{Asker, either, pair};
-use super::start;
+use super::{most_descriptors, start};
 use crate::stage::{Stage, Trouble};
 use exai_harness::client::http::loopback;
 
@@ -35,6 +35,11 @@ const CLIENTS: usize = 40;
 const LARGE: usize = 24 * 1024 * 1024;
 /// What a client's socket holds when it is asked to hold little.
 const SMALL: u32 = 4096;
+/// Connections that are left together, and as many descriptors of them as must have been seen.
+const AT_ONCE: usize = 200;
+const SEEN: usize = AT_ONCE / 2;
+/// Connections show among the descriptors within this.
+const TAKEN: Duration = Duration::from_secs(1);
 
 /// Tries D1 to D4.
 ///
@@ -165,31 +170,36 @@ async fn abandoned(stage: &Stage, beside: &Beside, asker: &Asker) -> Result<(), 
         "full" => 10_000,
         _ => 1_000,
     };
-    let before = beside.descriptors().unwrap_or(0);
-    let mut held = Vec::new();
-    for number in 0..most {
-        // Spread over addresses, as many clients would be.
-        if let Ok(stream) = dial(beside.public(), loopback(900 + number % 97), None).await {
-            held.push(stream);
-        }
-        if held.len() == 200 {
-            held.clear();
-        }
-    }
-    held.clear();
+    let Some(before) = beside.descriptors() else {
+        stage.not_tested("V.6", "D4: the open descriptors could not be counted");
+        return Ok(());
+    };
+    let (opened, peak) = open_and_leave(beside, most, before).await;
     stage.check_stop()?;
     let until = Instant::now() + HEAD + SLACK;
-    let mut now = beside.descriptors().unwrap_or(usize::MAX);
-    while now > before + 3 && Instant::now() < until {
+    let mut now = beside.descriptors();
+    while now.is_some_and(|now| now > before + 3) && Instant::now() < until {
         sleep(Duration::from_millis(100)).await;
-        now = beside.descriptors().unwrap_or(usize::MAX);
+        now = beside.descriptors();
     }
-    let word = either(
-        now <= before + 3,
-        "back to where they were",
-        "descriptors stay",
-    );
     let good = asker.call("version", json!({})).await.word();
+    let word = match (now, beside.is_gone(), lack((opened, most), (before, peak))) {
+        // One that ended under it was reached by it.
+        (_, true, _) => "ended",
+        (_, false, Some(why)) => {
+            stage.not_tested("V.6", format!("D4: {why}"));
+            return Ok(());
+        }
+        (None, false, None) => {
+            stage.not_tested("V.6", "D4: the descriptors could not be counted afterwards");
+            return Ok(());
+        }
+        (Some(now), false, None) => either(
+            now <= before + 3,
+            "back to where they were",
+            "descriptors stay",
+        ),
+    };
     pair(
         stage,
         ("D4", EDGE),
@@ -197,4 +207,58 @@ async fn abandoned(stage: &Stage, beside: &Beside, asker: &Asker) -> Result<(), 
         (&good, &["accepted"]),
     );
     Ok(())
+}
+
+/// Opens connections and leaves them in batches: how many there were, and how many descriptors the
+/// server held at most.
+async fn open_and_leave(beside: &Beside, most: usize, before: usize) -> (usize, usize) {
+    let (mut opened, mut peak) = (0, 0);
+    let mut held = Vec::new();
+    for number in 0..most {
+        // Spread over addresses, as many clients would be.
+        if let Ok(stream) = dial(beside.public(), loopback(900 + number % 97), None).await {
+            held.push(stream);
+            opened += 1;
+        }
+        if held.len() == AT_ONCE {
+            if peak < before + SEEN {
+                peak = peak.max(most_descriptors(beside, before + SEEN, TAKEN).await);
+            }
+            held.clear();
+        }
+    }
+    (opened, peak)
+}
+
+/// Why nothing was there to be given back; None when nine connections in ten were opened and the
+/// server was seen to hold many of them.
+fn lack((opened, most): (usize, usize), (before, peak): (usize, usize)) -> Option<String> {
+    let is_there = opened * 10 >= most * 9 && peak >= before + SEEN;
+    (!is_there).then(|| {
+        format!("{opened} of {most} connections, {before} descriptors before and {peak} at most")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_were_abandoned_only_when_the_server_was_seen_to_hold_them() {
+        for (opened, seen, is_there) in [
+            ((1_000, 1_000), (30, 130), true),
+            ((900, 1_000), (30, 230), true),
+            ((899, 1_000), (30, 230), false),
+            ((1_000, 1_000), (30, 129), false),
+            // Nothing could be counted.
+            ((1_000, 1_000), (30, 0), false),
+            ((0, 1_000), (30, 30), false),
+        ] {
+            assert_eq!(
+                lack(opened, seen).is_none(),
+                is_there,
+                "{opened:?} {seen:?}"
+            );
+        }
+    }
 }
