@@ -28,6 +28,8 @@ pub use flow::{Counters, Delays};
 /// How long a healed link may try to get its own port back.
 const REBIND_LIMIT: Duration = Duration::from_secs(5);
 const REBIND_EVERY: Duration = Duration::from_millis(10);
+/// Pause after the listener itself failed, for instance without descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the link does to the edge at the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -282,11 +284,7 @@ async fn accept(mut this: Accept) {
         };
         this.is_listening.send_replace(true);
         tokio::select! {
-            accepted = listener.accept() => {
-                if let Ok((client, from)) = accepted {
-                    open(&this, client, from.ip());
-                }
-            }
+            (client, from) = next(&listener) => open(&this, client, from.ip()),
             changed = this.wanted.changed() => {
                 if changed.is_err() {
                     return;
@@ -294,6 +292,16 @@ async fn accept(mut this: Accept) {
             }
         }
         this.listener = Some(listener);
+    }
+}
+
+/// The next connection, however often the listener fails before it.
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(arrived) => return arrived,
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! two binaries.
 
 pub mod answer;
+pub mod arrival;
 pub mod beside;
 pub mod clock;
 pub mod command_line;

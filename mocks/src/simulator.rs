@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use crate::arrival;
 use crate::beside;
 use crate::clock::monotonic_ns;
 use crate::connection::{self, Played};
@@ -160,17 +161,12 @@ impl Simulator {
         self.recorder.record(entry).await;
     }
 
-    /// Accepts connections until the listener fails.
+    /// Accepts connections until it is dropped.
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         loop {
-            match listener.accept().await {
-                Ok((socket, _)) => {
-                    // The connection owns itself and ends with the process.
-                    tokio::spawn(connection::serve(socket, Arc::clone(&self)));
-                }
-                // Out of descriptors, or a connection gone before it was taken.
-                Err(_) => tokio::task::yield_now().await,
-            }
+            let (socket, _) = arrival::next(&listener).await;
+            // The connection owns itself and ends with the process.
+            tokio::spawn(connection::serve(socket, Arc::clone(&self)));
         }
     }
 

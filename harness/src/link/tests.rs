@@ -245,3 +245,52 @@ async fn a_healed_link_is_quick_again_unless_it_was_told_to_stay_slow() {
     let left = link.behaviour();
     assert_eq!((left.latency, left.black_hole), (each_way, false));
 }
+
+/// A listener that answers every question with an error.
+async fn broken() -> TcpListener {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let socket = std::os::fd::OwnedFd::from(listener.try_clone().unwrap());
+    let socket = std::net::TcpStream::from(socket);
+    socket.shutdown(std::net::Shutdown::Both).unwrap();
+    let listener = TcpListener::from_std(listener).unwrap();
+    assert!(listener.accept().await.is_err());
+    listener
+}
+
+// The paused clock goes on by itself only while every task waits.
+#[tokio::test(start_paused = true)]
+async fn a_link_whose_listener_fails_pauses_before_it_asks_again_and_is_healed() {
+    let listener = broken().await;
+    let address = listener.local_addr().unwrap();
+    let (behaviour, wanted) = watch::channel(Behaviour::default());
+    let (is_listening, listening) = watch::channel(true);
+    let shared = Arc::new(Shared::new(address));
+    let accepting = tokio::spawn(accept(Accept {
+        address,
+        listener: Some(listener),
+        wanted,
+        is_listening,
+        shared: Arc::clone(&shared),
+    }));
+    let link = Link {
+        name: "test".to_owned(),
+        address,
+        behaviour,
+        listening,
+        shared,
+        accepting,
+    };
+    let (over, spins) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        std::thread::park_timeout(Duration::from_secs(5));
+        drop(over);
+    });
+    let spun = tokio::time::timeout(PAUSE * 20, spins).await;
+    assert!(spun.is_err(), "it asks without a pause");
+    let _cut = link.refuse().await;
+    link.heal().await.unwrap();
+    link.retarget(echo().await);
+    let mut stream = TcpStream::connect(link.address()).await.unwrap();
+    assert_eq!(say(&mut stream, b"again").await.unwrap(), b"again");
+}

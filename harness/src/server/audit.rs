@@ -1,6 +1,7 @@
 //! Reads the server's audit log as it grows and checks its chain by its own arithmetic: `hash` is
 //! the SHA-256 of the line's object without `hash`, `prev` the hash of the line before.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,22 +15,60 @@ use crate::history::Recorder;
 
 /// Between two looks at the file.
 const EVERY: Duration = Duration::from_millis(50);
+/// Looks after the end, while the file cannot be read.
+const LAST_LOOKS: u32 = 10;
 /// What the first line of a file points back to.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Records each line as it comes, until `stop`, and what is left then.
+/// Records each line as it comes, until `stop`, and what is left then. A file that cannot be read
+/// is the rig's trouble: its lines come later.
 pub async fn follow(file: &Path, recorder: &Recorder, stop: CancellationToken) {
     let mut tail = Tail::default();
+    let mut blind: Option<Blind> = None;
+    let mut last_looks = LAST_LOOKS;
     loop {
         let is_last = stop.is_cancelled();
-        // The file comes with the server's first start; until then there is nothing to read.
-        for line in tail.look(file).await {
+        let since = recorder.now();
+        let mut lines = Vec::new();
+        let looked = tail.look(file, &mut lines).await;
+        for line in lines {
             recorder.record(Event::Audit(line));
         }
-        if is_last {
-            return;
+        let is_read = looked.is_ok();
+        if let Err(cause) = looked {
+            blind.get_or_insert(Blind { since, cause });
+        } else if let Some(blind) = blind.take() {
+            blind.tell(recorder);
         }
-        let _stopped = tokio::time::timeout(EVERY, stop.cancelled()).await;
+        if !is_last {
+            let _stopped = tokio::time::timeout(EVERY, stop.cancelled()).await;
+            continue;
+        }
+        last_looks -= 1;
+        if is_read || last_looks == 0 {
+            break;
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+    if let Some(blind) = blind {
+        blind.tell(recorder);
+    }
+}
+
+/// A time in which the file could not be read.
+struct Blind {
+    since: u64,
+    cause: io::Error,
+}
+
+impl Blind {
+    fn tell(self, recorder: &Recorder) {
+        let event = Event::Rig {
+            what: "audit_unread".to_owned(),
+            until: recorder.now(),
+            detail: format!("could not read the audit log: {}", self.cause),
+        };
+        recorder.record_at(self.since, event);
     }
 }
 
@@ -51,37 +90,55 @@ impl Default for Tail {
     }
 }
 
-/// Whether two handles are of one file; when in doubt they are.
-async fn is_same(one: &tokio::fs::File, other: &tokio::fs::File) -> bool {
+/// Whether two handles are of one file.
+async fn is_same(one: &tokio::fs::File, other: &tokio::fs::File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    match (one.metadata().await, other.metadata().await) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => true,
-    }
+    let (one, other) = (one.metadata().await?, other.metadata().await?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 impl Tail {
-    /// The lines that came since the last look.
-    async fn look(&mut self, file: &Path) -> Vec<AuditSeen> {
-        let Ok(mut opened) = tokio::fs::File::open(file).await else {
-            return Vec::new();
+    /// Adds the lines that came since the last look. After an error the next look goes on where the
+    /// last good one ended.
+    async fn look(&mut self, file: &Path, lines: &mut Vec<AuditSeen>) -> io::Result<()> {
+        let mut opened = match tokio::fs::File::open(file).await {
+            // The file comes with the server's first start; until then there is nothing to read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
         };
-        let mut lines = Vec::new();
-        // One that was set aside has its last line by the time that another stands there.
-        if let Some(mut aside) = self.opened.take()
-            && !is_same(&aside, &opened).await
-        {
-            lines.extend(self.read(&mut aside).await.unwrap_or_default());
-            self.at = 0;
+        if let Some(mut before) = self.opened.take() {
+            match self.leave(&mut before, &opened).await {
+                Ok(rest) => lines.extend(rest),
+                Err(error) => {
+                    self.opened = Some(before);
+                    return Err(error);
+                }
+            }
         }
-        lines.extend(self.read(&mut opened).await.unwrap_or_default());
+        let fresh = self.read(&mut opened).await;
         self.opened = Some(opened);
-        lines
+        lines.extend(fresh?);
+        Ok(())
     }
 
-    async fn read(&mut self, file: &mut tokio::fs::File) -> std::io::Result<Vec<AuditSeen>> {
+    /// The rest of the file that was read last, if it was set aside: it has its last line by the
+    /// time that another stands there.
+    async fn leave(
+        &mut self,
+        before: &mut tokio::fs::File,
+        now: &tokio::fs::File,
+    ) -> io::Result<Vec<AuditSeen>> {
+        if is_same(before, now).await? {
+            return Ok(Vec::new());
+        }
+        let rest = self.read(before).await?;
+        self.at = 0;
+        Ok(rest)
+    }
+
+    async fn read(&mut self, file: &mut tokio::fs::File) -> io::Result<Vec<AuditSeen>> {
         use tokio::io::AsyncSeekExt;
-        file.seek(std::io::SeekFrom::Start(self.at)).await?;
+        file.seek(io::SeekFrom::Start(self.at)).await?;
         let mut fresh = Vec::new();
         file.read_to_end(&mut fresh).await?;
         Ok(self.take(&fresh))
@@ -193,6 +250,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_cannot_be_read_is_the_rigs_trouble_and_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = crate::clock::RunClock::start();
+        let recorder = Recorder::open(folder.path(), clock.as_now()).unwrap();
+        let file = folder.path().join("audit.jsonl");
+        std::fs::create_dir(&file).unwrap();
+        let stop = CancellationToken::new();
+        stop.cancel();
+        follow(&file, &recorder, stop).await;
+        recorder.close().await.unwrap();
+        let history = crate::history::History::in_folder(folder.path());
+        let events: Vec<Event> = history.observations().map(|seen| seen.event).collect();
+        let [Event::Rig { what, detail, .. }] = &events[..] else {
+            panic!("{events:?}");
+        };
+        assert_eq!(what, "audit_unread");
+        assert!(detail.contains("could not read the audit log"), "{detail}");
+    }
+
+    #[tokio::test]
     async fn a_file_that_is_set_aside_is_read_to_its_end_and_the_next_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit.jsonl");
@@ -201,11 +278,18 @@ mod tests {
         let (third, _) = line("c", &hash_of_second);
         let mut tail = Tail::default();
         std::fs::write(&file, &first).unwrap();
-        let mut seen = tail.look(&file).await;
+        let mut seen = Vec::new();
+        tail.look(&file, &mut seen).await.unwrap();
         std::fs::write(&file, format!("{first}{second}")).unwrap();
         std::fs::rename(&file, folder.path().join("audit.jsonl.2")).unwrap();
         std::fs::write(&file, &third).unwrap();
-        seen.extend(tail.look(&file).await);
+        // A handle that cannot be read, which is no fault of the server.
+        let folder = tokio::fs::File::open(folder.path()).await.unwrap();
+        let own = tail.opened.replace(folder);
+        tail.look(&file, &mut seen).await.unwrap_err();
+        assert_eq!(seen.len(), 1);
+        tail.opened = own;
+        tail.look(&file, &mut seen).await.unwrap();
         assert!(seen.iter().all(|line| line.chained), "{seen:?}");
         let ids: Vec<&str> = seen.iter().map(|line| &*line.correlation_id).collect();
         assert_eq!(ids, ["a", "b", "c"]);

@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use crate::arrival;
 use crate::impostor::admin::AdminEdge;
 use crate::impostor::client::ClientEdge;
 use crate::impostor::provider::ProviderEdge;
@@ -93,16 +94,12 @@ impl Proxy {
         }
     }
 
-    /// Accepts connections until the listener fails.
+    /// Accepts connections until it is dropped.
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         loop {
-            match listener.accept().await {
-                Ok((socket, peer)) => {
-                    // Each connection owns itself and ends with the process.
-                    tokio::spawn(Arc::clone(&self).serve(socket, peer));
-                }
-                Err(_) => tokio::task::yield_now().await,
-            }
+            let (socket, peer) = arrival::next(&listener).await;
+            // Each connection owns itself and ends with the process.
+            tokio::spawn(Arc::clone(&self).serve(socket, peer));
         }
     }
 

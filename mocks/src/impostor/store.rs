@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::arrival;
 use crate::clock::monotonic_ns;
 use crate::impostor::spoiler::Stage;
 
@@ -43,16 +44,12 @@ impl StoreEdge {
         }
     }
 
-    /// Accepts connections until the listener fails.
+    /// Accepts connections until it is dropped.
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         loop {
-            match listener.accept().await {
-                Ok((socket, _)) => {
-                    // Each connection owns itself and ends with the process.
-                    tokio::spawn(Arc::clone(&self).serve(socket));
-                }
-                Err(_) => tokio::task::yield_now().await,
-            }
+            let (socket, _) = arrival::next(&listener).await;
+            // Each connection owns itself and ends with the process.
+            tokio::spawn(Arc::clone(&self).serve(socket));
         }
     }
 
