@@ -153,7 +153,7 @@ impl Conclusion<'_> {
 
 /// What did not fail is a HarnessError when the rig could not go on. When the server was gone for
 /// good, what it was to answer is open; that it went is a finding of the criterion that killed it.
-fn cut_short(trouble: &Trouble) -> Check {
+pub(crate) fn cut_short(trouble: &Trouble) -> Check {
     let (id, name, verdict, reason) = match trouble {
         Trouble::Server(_) => (
             "server",
@@ -280,21 +280,7 @@ pub fn verdicts(report: &Report) -> Value {
 /// ended the run.
 #[must_use]
 pub fn exit(report: &Report) -> Exit {
-    let known = [
-        Exit::Pass,
-        Exit::Fail,
-        Exit::Inconclusive,
-        Exit::HarnessError,
-        Exit::NothingRan,
-        Exit::Refused,
-        Exit::Interrupted,
-        Exit::Terminated,
-    ];
-    let code = report.claim.exit_code;
-    known
-        .into_iter()
-        .find(|exit| *exit as u8 == code)
-        .unwrap_or(Exit::Bug)
+    Exit::from_code(report.claim.exit_code.into()).unwrap_or(Exit::Bug)
 }
 
 #[cfg(test)]

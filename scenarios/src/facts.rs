@@ -6,12 +6,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use exai_harness::evidence::RunName;
+use exai_harness::identity::{self, running_sha256};
 use exai_harness::report::facts::{CutShort, HostFacts, Identity, Override, RunFacts};
 use exai_harness::topology::Binaries;
 use jiff::Timestamp;
 
 use crate::binaries::{is_installed, workspace};
 use crate::catalogue;
+use crate::cli::Ending;
 use crate::cli::arguments::{Driver, RunArguments};
 use crate::cli::list::CEILINGS;
 use crate::overrides::overrides;
@@ -66,16 +68,21 @@ pub struct Facts {
 
 impl Facts {
     /// Looks around.
-    #[must_use]
-    pub fn gather(arguments: &RunArguments, built: &Binaries, store: &'static str) -> Self {
-        let own = std::env::current_exe().unwrap_or_default();
+    ///
+    /// # Errors
+    /// [`Ending::Harness`] when the server to be judged or this executable cannot be read.
+    pub fn gather(
+        arguments: &RunArguments,
+        built: &Binaries,
+        store: &'static str,
+    ) -> Result<Self, Ending> {
         let (commit, dirty) = origin(&built.exai);
-        Self {
+        Ok(Self {
             started_at: Timestamp::now(),
             commit,
             dirty,
-            server_sha256: sha256_of(&built.exai),
-            harness_sha256: sha256_of(&own),
+            server_sha256: read_sha256(&built.exai)?,
+            harness_sha256: own_sha256()?,
             profile: arguments.profile.name(),
             soak_seconds: arguments.soak.as_ref().map(|soak| soak.seconds),
             driver: arguments.driver.name(),
@@ -85,7 +92,7 @@ impl Facts {
             overrides: overrides(arguments),
             cut_short: None,
             secrets: OnceLock::new(),
-        }
+        })
     }
 
     /// A run's name that no folder has yet; two runs of one second wait for the next.
@@ -251,7 +258,27 @@ fn git(words: &[&str]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// SHA-256 (hex) of a file; `unreadable` when it cannot be read, which no digest equals.
+/// SHA-256 (hex) of this executable as it runs, whatever its path holds by now.
+///
+/// # Errors
+/// [`Ending::Harness`] when it cannot be read.
+pub fn own_sha256() -> Result<String, Ending> {
+    let digest = running_sha256(std::process::id());
+    digest.map_err(|error| Ending::Harness(format!("could not read this executable: {error}")))
+}
+
+/// SHA-256 (hex) of a file, for a record.
+///
+/// # Errors
+/// [`Ending::Harness`] when it cannot be read.
+pub fn read_sha256(path: &Path) -> Result<String, Ending> {
+    let shown = path.display();
+    identity::sha256_of(path)
+        .map_err(|error| Ending::Harness(format!("could not read {shown}: {error}")))
+}
+
+/// SHA-256 (hex) of a file, to be held against a recorded one; `unreadable` when it cannot be read,
+/// which no run records.
 #[must_use]
 pub fn sha256_of(path: &Path) -> String {
     std::fs::read(path).map_or_else(

@@ -132,7 +132,7 @@ impl Begun {
     ) -> Result<Self, Ending> {
         let harness = |error: &dyn std::fmt::Display| Ending::Harness(error.to_string());
         let reports = reports_folder(arguments);
-        let mut facts = Facts::gather(arguments, built, store.name());
+        let mut facts = Facts::gather(arguments, built, store.name())?;
         crate::cli::soak::same_binary(arguments, &facts.server_sha256)?;
         let key = runkey::draw().map_err(|error| harness(&error))?;
         let name = facts.claim_name(arguments.seed, &reports.join("runs"));

@@ -17,6 +17,7 @@ mod stand;
 mod wire;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use exai_harness::clock::RunClock;
@@ -35,15 +36,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::arguments::target::{TargetCommand, TargetRunArguments};
 use crate::cli::{Ending, print};
+use crate::facts::own_sha256;
+use crate::stage::Trouble;
 use crate::{conclude as concluding, signal};
 pub use file::TargetFile;
-use reach::Reach;
+use reach::{Reach, Subject};
 use stand::Stand;
 
 /// Where a run's record goes, when nobody says.
 pub const REPORTS: &str = "reports/target";
 /// What a run may take, the load included; what is left then is not tested.
 const BUDGET: Duration = Duration::from_secs(170);
+/// Characters of a foreign server's version that reports show.
+const VERSION_CHARS: usize = 60;
 
 /// Writes a `target.toml`, or judges what one names.
 ///
@@ -69,9 +74,10 @@ async fn run(arguments: &TargetRunArguments, quiet: bool) -> Result<Exit, Ending
     let watcher = signal::watch(stop.clone());
     let judged = begun.families(&file, &stop).await;
     let written = begun.recorder.close().await;
+    let unwritten = written.err();
     let trouble = judged
         .err()
-        .or_else(|| written.err().map(|error| error.to_string()));
+        .or_else(|| unwritten.map(|error| Trouble::Rig(error.to_string())));
     let report = begun.close(arguments, watcher.seen(), trouble)?;
     let text = if arguments.json {
         json::render(&report).map_err(|error| Ending::Bug(error.to_string()))?
@@ -85,6 +91,10 @@ async fn run(arguments: &TargetRunArguments, quiet: bool) -> Result<Exit, Ending
 /// A run after save 1.
 struct Begun {
     reach: Reach,
+    subject: Subject,
+    /// The version the server gave; set once it has greeted.
+    version: OnceLock<String>,
+    harness_sha256: String,
     evidence: Evidence,
     ledger: Ledger,
     recorder: Recorder,
@@ -108,6 +118,7 @@ impl Begun {
         let canary: String = drawn.to_hex().chars().take(40).collect();
         let canary = format!("sk-{canary}");
         reach.plant(&canary);
+        let (subject, harness_sha256) = (reach.subject()?, own_sha256()?);
         let (name, started_at) = free_name(&reports.join("runs"));
         let plan = json!({
             "schema": "exai-verify-plan/1",
@@ -118,8 +129,8 @@ impl Begun {
             "claim": book::CLAIM,
             "criteria": book::IDS,
             "spoiler": null,
-            "server_sha256": reach.sha256(),
-            "subject": reach.subject(),
+            "server_sha256": subject.sha256,
+            "subject": subject.shown,
             "target": file.as_json(),
             "criteria_sha256": exai_judge::hex::sha256(book::CRITERIA.as_bytes()),
             "intended": book::IDS,
@@ -137,6 +148,9 @@ impl Begun {
         Ok(Self {
             recorder: recorder.map_err(|error| harness(&error))?,
             reach,
+            subject,
+            version: OnceLock::new(),
+            harness_sha256,
             evidence,
             ledger,
             key,
@@ -147,24 +161,42 @@ impl Begun {
         })
     }
 
-    /// The families in order. An error is our own trouble, or a server that cannot be started.
-    async fn families(&self, file: &TargetFile, stop: &CancellationToken) -> Result<(), String> {
+    /// The families in order. An error is our own trouble, or a server that is gone for good.
+    async fn families(&self, file: &TargetFile, stop: &CancellationToken) -> Result<(), Trouble> {
         let until = tokio::time::Instant::now() + BUDGET;
         let stand = Stand::open(&self.reach, file, &self.recorder, (until, stop));
         let mut stand = stand.guarding(self.secrets.clone());
         self.begin("wire");
         let Some(lists) = wire::greet(&mut stand).await? else {
+            self.mark("wire", true);
             return Ok(());
         };
+        let _first = self.version.set(self.fit(&lists.version));
         wire::run(&mut stand, &lists).await?;
+        self.mark("wire", true);
         self.begin("panic");
         panic::run(&mut stand, &lists).await?;
+        self.mark("panic", true);
         self.begin("security");
         security::run(&mut stand, &lists).await?;
+        self.mark("security", true);
         security::limits_of_clients(&stand, &lists);
+        self.mark("wire", false);
         wire::end(&mut stand).await?;
+        self.mark("wire", true);
         self.begin("load");
-        load::run(&stand, &lists).await
+        load::run(&stand, &lists).await?;
+        self.mark("load", true);
+        Ok(())
+    }
+
+    /// A version as reports may show it: foreign words, so short, plain and without a secret.
+    fn fit(&self, version: &str) -> String {
+        if self.secrets.scan("version", version).is_err() {
+            return String::new();
+        }
+        let plain = version.chars().filter(|c| !c.is_control());
+        plain.take(VERSION_CHARS).collect()
     }
 
     fn begin(&self, criterion: &str) {
@@ -172,25 +204,30 @@ impl Begun {
             let seconds = self.clock.now() / 1_000_000_000;
             eprintln!("{seconds:>4} s  {criterion}");
         }
-        for ended in [false, true] {
-            self.recorder.record(Event::Phase(PhaseMark {
-                criterion: criterion.to_owned(),
-                phase: "target".to_owned(),
-                ended,
-            }));
-        }
+        self.mark(criterion, false);
+    }
+
+    fn mark(&self, criterion: &str, ended: bool) {
+        self.recorder.record(Event::Phase(PhaseMark {
+            criterion: criterion.to_owned(),
+            phase: "target".to_owned(),
+            ended,
+        }));
     }
 
     fn close(
         self,
         arguments: &TargetRunArguments,
         cut_short: Option<exai_harness::report::facts::CutShort>,
-        trouble: Option<String>,
+        trouble: Option<Trouble>,
     ) -> Result<Report, Ending> {
         let concluded = conclude::Conclusion {
             evidence: &self.evidence,
             key: &self.key,
             reach: &self.reach,
+            subject: &self.subject,
+            version: self.version.get().map_or("", String::as_str),
+            harness_sha256: &self.harness_sha256,
             secrets: &self.secrets,
             file: &arguments.file,
             started_at: self.started_at,
@@ -204,8 +241,8 @@ impl Begun {
             "root": root,
             "claim": book::CLAIM,
             "verdicts": concluding::verdicts(&report),
-            "server_sha256": self.reach.sha256(),
-            "harness_sha256": report.identity.harness_sha256,
+            "server_sha256": self.subject.sha256,
+            "harness_sha256": self.harness_sha256,
             "policy_digest": null,
             "profile": report.run.profile,
             "driver": report.run.driver,

@@ -37,6 +37,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use exai_scenarios::saboteur::Saboteur;
 use serde_json::{Value, json};
 
 use ground::Ground;
@@ -106,6 +107,18 @@ fn the_page_of_examples_is_what_every_tool_answers() {
         page.len(),
         "docs/guide/examples.md; EXAI_WRITE_DOCS=1 writes it"
     );
+}
+
+#[test]
+fn the_readme_counts_the_rows_of_the_self_test() {
+    let rows = exai_scenarios::saboteur::all().expect("the table");
+    // These spoil what judges, or its record, and never the server.
+    let is_own = |row: &&Saboteur| row.id.starts_with(['G', 'B']) || row.edge == "record";
+    let own = rows.iter().filter(is_own).count();
+    let server = rows.len() - own;
+    let says = format!("spoiled in {server} ways, and the judge's own ground in {own}:");
+    let readme = page::text_of("README.md");
+    assert!(readme.contains(&says), "README.md does not say: {says}");
 }
 
 fn draw(page: &mut String, tool: &str, says: &str, arguments: &Value, result: &Value) {

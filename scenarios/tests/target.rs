@@ -3,9 +3,13 @@
 
 #![expect(clippy::expect_used, reason = "a test without its ground has failed")]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use exai_harness::history::History;
+use exai_harness::identity::sha256_of;
+use exai_judge::Event;
 use serde_json::Value;
 
 #[path = "target/foreign.rs"]
@@ -85,6 +89,7 @@ fn an_honest_server_carries_the_claim_and_what_was_not_tried_stands_on_the_first
         assert!(said.contains(line), "{line}\n{said}");
     }
     assert_eq!(report["claim"]["name"], "target-merge-ready");
+    assert_eq!(report["run"]["version"], "1");
     let reports = folder.path().join("reports/target");
     for file in ["report.html", "junit.xml", "report.sarif", "report.md"] {
         let text = std::fs::read_to_string(reports.join("latest").join(file)).expect(file);
@@ -95,6 +100,10 @@ fn an_honest_server_carries_the_claim_and_what_was_not_tried_stands_on_the_first
     // The record alone gives the same verdicts, and a changed byte is refused.
     let runs = std::fs::read_dir(reports.join("runs")).expect("runs");
     let record = runs.flatten().next().expect("a record").path();
+    let spans = families(&record);
+    let names: Vec<&str> = spans.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["wire", "panic", "security", "wire", "load"]);
+    assert!(spans.iter().all(|(_, seen)| *seen > 0), "{spans:?}");
     let shown = record.to_str().expect("a path").to_owned();
     let again = verify(folder.path(), &["judge", &shown]);
     assert_eq!(again.status.code(), Some(0), "{}", says(&again));
@@ -105,6 +114,21 @@ fn an_honest_server_carries_the_claim_and_what_was_not_tried_stands_on_the_first
     assert_eq!(touched.status.code(), Some(5), "{}", says(&touched));
 }
 
+/// The families by their marks, each with how much was seen from its begin to its end.
+fn families(record: &Path) -> Vec<(String, usize)> {
+    let mut open = None;
+    let mut found = Vec::new();
+    for observation in History::in_folder(record).observations() {
+        match (observation.event, &mut open) {
+            (Event::Phase(mark), _) if mark.ended => found.extend(open.take()),
+            (Event::Phase(mark), _) => open = Some((mark.criterion, 0)),
+            (_, Some((_, seen))) => *seen += 1,
+            (_, None) => {}
+        }
+    }
+    found
+}
+
 fn segment(record: &Path) -> PathBuf {
     let files = std::fs::read_dir(record).expect("a record").flatten();
     let mut segments = files.map(|file| file.path()).filter(|path| {
@@ -112,6 +136,40 @@ fn segment(record: &Path) -> PathBuf {
         name.is_some_and(|name| name.starts_with("history"))
     });
     segments.next().expect("a segment")
+}
+
+#[test]
+fn the_judge_is_named_as_it_ran_whatever_stands_in_its_place_at_the_end() {
+    // Beside the executable, so that its file can have another name there.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let init = verify(folder.path(), &["target", "init", "--stdio", PLANTED]);
+    assert_eq!(init.status.code(), Some(0), "{}", says(&init));
+    let file = folder.path().join("target.toml");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    std::fs::write(&file, text.replace("seconds = 10", "seconds = 1")).expect("a file");
+    let own = folder.path().join("judge");
+    std::fs::hard_link(env!("CARGO_BIN_EXE_verify"), &own).expect("another name");
+    let mut run = Command::new(&own)
+        .args(["target", "run"])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    // It has begun once it says so.
+    let told = BufReader::new(run.stderr.take().expect("a pipe"));
+    let mut told = told.lines().map_while(Result::ok);
+    assert!(told.by_ref().any(|line| line.ends_with("wire")));
+    let other = folder.path().join("other");
+    std::fs::write(&other, "another build").expect("a file");
+    std::fs::rename(&other, &own).expect("it stands in its place");
+    let _rest = told.count();
+    assert_eq!(run.wait().expect("it ends").code(), Some(0));
+    let report = folder.path().join("reports/target/latest/report.json");
+    let report = std::fs::read(report).expect("a report");
+    let report: Value = serde_json::from_slice(&report).expect("JSON");
+    let wanted = sha256_of(env!("CARGO_BIN_EXE_verify").as_ref()).expect("it is read");
+    assert_eq!(report["identity"]["harness_sha256"], wanted);
 }
 
 #[test]

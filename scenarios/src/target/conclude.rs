@@ -9,16 +9,16 @@ use exai_harness::history::History;
 use exai_harness::report::facts::{CutShort, Identity, RunFacts};
 use exai_harness::report::secrets::Secrets;
 use exai_harness::report::{Report, files};
-use exai_judge::finding::Check;
-use exai_judge::{Finding, RunKey, Verdict};
+use exai_judge::{Finding, RunKey};
 use jiff::Timestamp;
 
 use super::book;
-use super::reach::Reach;
+use super::reach::{Reach, Subject};
 use crate::cli::Ending;
 use crate::conclude::{self as concluding, Sidelines};
 use crate::drawing::{Asked, Told};
-use crate::facts::{host, sha256_of};
+use crate::facts::host;
+use crate::stage::Trouble;
 use crate::{binaries, earlier};
 
 /// A finished run, about to be judged.
@@ -29,6 +29,12 @@ pub struct Conclusion<'a> {
     pub key: &'a RunKey,
     /// The server.
     pub reach: &'a Reach,
+    /// What it was at the start.
+    pub subject: &'a Subject,
+    /// The version it gave; empty when it gave none.
+    pub version: &'a str,
+    /// SHA-256 (hex) of this executable.
+    pub harness_sha256: &'a str,
     /// What no output may contain.
     pub secrets: &'a Secrets,
     /// The file that names it.
@@ -42,7 +48,7 @@ pub struct Conclusion<'a> {
     /// The signal that ended it, if one did.
     pub cut_short: Option<CutShort>,
     /// Why it stopped early, if it did.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
 }
 
 impl Conclusion<'_> {
@@ -57,8 +63,12 @@ impl Conclusion<'_> {
         let criteria = book::criteria()?;
         let history = History::in_folder(self.evidence.folder());
         let mut findings = concluding::judge(&criteria, book::NUMBERS, self.key, &history)?;
+        // A run that stopped early leaves no criterion passed.
         if let Some(trouble) = &self.trouble {
-            cut(&mut findings, trouble);
+            for finding in &mut findings {
+                finding.checks.push(concluding::cut_short(trouble));
+                finding.conclude();
+            }
         }
         let mut report = self.report(findings.clone(), concluding::sidelines(&history))?;
         let texts = concluding::criteria_texts(&criteria, book::NUMBERS)?;
@@ -91,9 +101,9 @@ impl Conclusion<'_> {
             previous: runs.and_then(|runs| earlier::like(runs, &run, &judged)),
             run,
             identity: Identity {
-                server_sha256: self.reach.sha256(),
+                server_sha256: self.subject.sha256.clone(),
                 criteria_digest: Some(exai_judge::hex::sha256(book::CRITERIA.as_bytes())),
-                harness_sha256: Some(sha256_of(&std::env::current_exe().unwrap_or_default())),
+                harness_sha256: Some(self.harness_sha256.to_owned()),
                 ..Identity::default()
             },
             // The ledger does not tell one foreign server from another.
@@ -106,7 +116,7 @@ impl Conclusion<'_> {
         RunFacts {
             run_id: self.evidence.intent().run.clone(),
             folder: binaries::shown(self.evidence.folder()),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: self.version.to_owned(),
             commit: String::new(),
             dirty: false,
             started_at: self.started_at,
@@ -127,21 +137,5 @@ impl Conclusion<'_> {
             second_attempt_at: None,
             target: Some(self.reach.shown()),
         }
-    }
-}
-
-/// A run that stopped early leaves no criterion passed.
-fn cut(findings: &mut [Finding], trouble: &str) {
-    for finding in findings {
-        finding.checks.push(Check {
-            id: "rig".to_owned(),
-            name: "the run came to its end".to_owned(),
-            measured: trouble.to_owned(),
-            limit: "no trouble".to_owned(),
-            verdict: Verdict::HarnessError,
-            reason: None,
-            n: 0,
-        });
-        finding.conclude();
     }
 }

@@ -103,7 +103,7 @@ async fn ask(reach: &Reach, file: &TargetFile) -> Result<wire::Shown, String> {
     match shown {
         Ok(Some(shown)) => Ok(shown),
         Ok(None) => Err(format!("the server did not answer the handshake{last}")),
-        Err(why) => Err(why + &last),
+        Err(why) => Err(format!("{why}{last}")),
     }
 }
 
@@ -206,6 +206,7 @@ mod tests {
         };
         let mut shown = wire::Shown {
             name: "a 1".to_owned(),
+            version: "1".to_owned(),
             capabilities: json!({}),
             lists: exai_harness::compatibility::Lists::default(),
         };

@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::stand::Stand;
 use super::wire::Shown;
+use crate::stage::Trouble;
 
 /// Runs the load.
 ///
 /// # Errors
-/// In words, when the server cannot be greeted by another client.
-pub async fn run(stand: &Stand<'_>, shown: &Shown) -> Result<(), String> {
+/// When the server cannot be greeted by another client.
+pub async fn run(stand: &Stand<'_>, shown: &Shown) -> Result<(), Trouble> {
     if stand.is_over() {
         stand.not_tested("load", "the load smoke: no time was left".to_owned());
         return Ok(());

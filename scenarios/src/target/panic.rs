@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::stand::Stand;
 use super::wire::Shown;
+use crate::stage::Trouble;
 
 /// Edge values tried on one tool at most.
 const EDGES: usize = 12;
@@ -16,8 +17,8 @@ const LONG: usize = 1_048_576;
 /// Frames, then tools at their edges.
 ///
 /// # Errors
-/// In words, when the server does not start again.
-pub async fn run(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), String> {
+/// When the server does not start again.
+pub async fn run(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), Trouble> {
     frames(stand).await?;
     let ping = json!({"jsonrpc": "2.0", "id": "verify-twice", "method": "ping"}).to_string();
     let lines = format!("{ping}\n{ping}");
@@ -42,7 +43,7 @@ pub async fn run(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), String> {
     edges(stand, shown).await
 }
 
-async fn frames(stand: &mut Stand<'_>) -> Result<(), String> {
+async fn frames(stand: &mut Stand<'_>) -> Result<(), Trouble> {
     let long = json!({"jsonrpc": "2.0", "method": "notifications/verify",
         "params": {"long": "v".repeat(LONG)}});
     let cases: [(&str, Vec<u8>); 7] = [
@@ -65,7 +66,7 @@ async fn frames(stand: &mut Stand<'_>) -> Result<(), String> {
     Ok(())
 }
 
-async fn edges(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), String> {
+async fn edges(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), Trouble> {
     let callable = shown.callable(stand);
     let mut tried = 0;
     for (tool, good) in &callable {
@@ -94,7 +95,7 @@ async fn edge(
     stand: &mut Stand<'_>,
     (name, property): (&str, &str),
     arguments: &Value,
-) -> Result<bool, String> {
+) -> Result<bool, Trouble> {
     let heard = stand.call(name, arguments).await?;
     let is_answered = heard.reply().is_some();
     let seen = stand.probe().await?;

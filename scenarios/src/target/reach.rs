@@ -1,23 +1,36 @@
 //! Where a server is and what it is: a command and the files it names, or an address.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use exai_harness::canonical::canonical;
 use exai_harness::client::{Client, Http, HttpTarget, Identity, Revision, Stdio};
 use exai_harness::history::Now;
-use exai_harness::target::pipe::Log;
+use exai_harness::process::ProcessError;
+use exai_harness::target::pipe::{Log, PipeError};
 use exai_harness::target::{Door, Pipe, PipeTarget, Web, WebTarget};
+use nix::errno::Errno;
 use serde_json::{Value, json};
 
 use super::file::TargetFile;
 use crate::binaries;
 use crate::cli::Ending;
-use crate::facts::sha256_of;
+use crate::facts::read_sha256;
+use crate::stage::Trouble;
 
 /// The variable in which a secret is planted: the name of a key that servers often need.
 const PLANTED: &str = "SERVICE_API_KEY";
+
+/// What a record says was judged.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The command with the digests of its files, or the address.
+    pub shown: Value,
+    /// SHA-256 (hex) of that; None for an address.
+    pub sha256: Option<String>,
+}
 
 /// A server as `target.toml` names it.
 #[derive(Debug, Clone)]
@@ -94,36 +107,36 @@ impl Reach {
 
     /// What a digest can be taken of: the command and the files it names. What an interpreter loads
     /// beside them is not in it, and an address shows no file at all.
-    #[must_use]
-    pub fn subject(&self) -> Value {
-        match self {
-            Self::Pipe(target) => {
-                let digests = target.files().into_iter();
-                let digests: BTreeMap<String, String> = digests
-                    .map(|path| (binaries::shown(&path), sha256_of(&path)))
-                    .collect();
-                json!({"command": target.command, "files": digests})
+    ///
+    /// # Errors
+    /// [`Ending::Harness`] when one of the files cannot be read.
+    pub fn subject(&self) -> Result<Subject, Ending> {
+        let target = match self {
+            Self::Pipe(target) => target,
+            Self::Web(_, url) => {
+                let shown = json!({"url": url});
+                return Ok(Subject {
+                    shown,
+                    sha256: None,
+                });
             }
-            Self::Web(_, url) => json!({"url": url}),
+        };
+        let mut digests = BTreeMap::new();
+        for path in target.files() {
+            digests.insert(binaries::shown(&path), read_sha256(&path)?);
         }
-    }
-
-    /// The digest of the subject; None for an address.
-    #[must_use]
-    pub fn sha256(&self) -> Option<String> {
-        matches!(self, Self::Pipe(_))
-            .then(|| exai_judge::hex::sha256(canonical(&self.subject()).as_bytes()))
+        let shown = json!({"command": target.command, "files": digests});
+        let sha256 = Some(exai_judge::hex::sha256(canonical(&shown).as_bytes()));
+        Ok(Subject { shown, sha256 })
     }
 
     /// A new way to it.
     ///
     /// # Errors
-    /// In words, when its process does not start.
-    pub fn open(&self, log: &Log) -> Result<Door, String> {
+    /// When its process does not start.
+    pub fn open(&self, log: &Log) -> Result<Door, Trouble> {
         match self {
-            Self::Pipe(target) => Pipe::open(target, log)
-                .map(Door::Pipe)
-                .map_err(|error| error.to_string()),
+            Self::Pipe(target) => Pipe::open(target, log).map(Door::Pipe).map_err(unopened),
             Self::Web(target, _) => Ok(Door::Web(Web::new(target.clone()))),
         }
     }
@@ -131,16 +144,14 @@ impl Reach {
     /// A client for many requests at once, that has greeted.
     ///
     /// # Errors
-    /// In words, when the server does not start or does not answer the handshake.
-    pub async fn client(&self, log: &Log, now: Now, wait: Duration) -> Result<Client, String> {
+    /// When the server does not start or does not answer the handshake.
+    pub async fn client(&self, log: &Log, now: Now, wait: Duration) -> Result<Client, Trouble> {
         let mut identity = Identity::numbered("load", 0);
         let client = match self {
             Self::Pipe(target) => {
-                let process = target
-                    .spawn(log.sink())
-                    .map_err(|error| error.to_string())?;
+                let process = target.spawn(log.sink()).map_err(unstarted)?;
                 let stdio = Stdio::of(process, Revision::V2025, identity, now);
-                Client::Stdio(stdio.map_err(|error| error.to_string())?)
+                Client::Stdio(stdio.map_err(|error| Trouble::Rig(error.to_string()))?)
             }
             Self::Web(target, _) => {
                 if let Some(bearer) = &target.bearer {
@@ -161,8 +172,29 @@ impl Reach {
             }
         };
         let greeted = client.greet(wait).await;
-        greeted.map_err(|error| error.to_string())?;
+        greeted.map_err(|error| Trouble::Server(error.to_string()))?;
         Ok(client)
+    }
+}
+
+fn unopened(error: PipeError) -> Trouble {
+    match error {
+        PipeError::Start(error) => unstarted(error),
+        PipeError::Pipes(error) => Trouble::Rig(error.to_string()),
+    }
+}
+
+/// Whose fault it is that a process did not start: the program's, when there is none to execute.
+fn unstarted(error: ProcessError) -> Trouble {
+    let ProcessError::Start { cause, .. } = &error else {
+        return Trouble::Rig(error.to_string());
+    };
+    let is_programs = matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
+        || cause.raw_os_error() == Some(Errno::ENOEXEC as i32);
+    if is_programs {
+        Trouble::Server(error.to_string())
+    } else {
+        Trouble::Rig(error.to_string())
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::stand::{Stand, refusal};
 use super::wire::{Shown, list};
+use crate::stage::Trouble;
 
 /// Characters that nobody sees: direction marks, blanks without width, tags.
 const HIDDEN: [std::ops::RangeInclusive<char>; 6] = [
@@ -21,8 +22,8 @@ const HIDDEN: [std::ops::RangeInclusive<char>; 6] = [
 /// Everything of this family that the replies of the others did not show already.
 ///
 /// # Errors
-/// In words, when the server does not start again.
-pub async fn run(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), String> {
+/// When the server does not start again.
+pub async fn run(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), Trouble> {
     hidden(stand, &shown.lists);
     if shown.declares("tools") {
         changed(stand, &shown.lists).await?;
@@ -65,7 +66,7 @@ fn hidden(stand: &Stand<'_>, lists: &Lists) {
 }
 
 /// A tool that says another thing on the second day is another tool.
-async fn changed(stand: &mut Stand<'_>, lists: &Lists) -> Result<(), String> {
+async fn changed(stand: &mut Stand<'_>, lists: &Lists) -> Result<(), Trouble> {
     let (again, word) = list(stand, "tools/list", "tools").await?;
     let seen = match () {
         () if word != "read" => word,
@@ -82,7 +83,7 @@ async fn changed(stand: &mut Stand<'_>, lists: &Lists) -> Result<(), String> {
 }
 
 /// Requests of a foreign page, a made-up session and nobody at all.
-async fn strangers(stand: &mut Stand<'_>, web: &Web) -> Result<(), String> {
+async fn strangers(stand: &mut Stand<'_>, web: &Web) -> Result<(), Trouble> {
     let page = web.clone().with_header("Origin", "http://attacker.example");
     let heard = greeting(stand, &page).await;
     stand.case(

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::file::TargetFile;
 use super::reach::Reach;
+use crate::stage::Trouble;
 
 /// What only a stack trace says.
 const TRACES: [&str; 5] = [
@@ -114,13 +115,12 @@ impl<'a> Stand<'a> {
     /// Starts the server and greets it; what it answered to the handshake.
     ///
     /// # Errors
-    /// In words, when it does not start, or died too often.
-    pub async fn enter(&mut self) -> Result<Heard, String> {
+    /// When it does not start, or died too often.
+    pub async fn enter(&mut self) -> Result<Heard, Trouble> {
         self.lives += 1;
         if self.lives > LIVES {
-            return Err(format!(
-                "the server died {LIVES} times; the rest was not tried"
-            ));
+            let says = format!("the server died {LIVES} times; the rest was not tried");
+            return Err(Trouble::Server(says));
         }
         // The first way is closed before the second opens: a server may hold a lock.
         self.door = None;
@@ -151,7 +151,7 @@ impl<'a> Stand<'a> {
     ///
     /// # Errors
     /// As [`Stand::enter`].
-    pub async fn ask(&mut self, method: &str, params: Value) -> Result<Heard, String> {
+    pub async fn ask(&mut self, method: &str, params: Value) -> Result<Heard, Trouble> {
         let id = self.id();
         self.ask_as(&id, method, params).await
     }
@@ -165,7 +165,7 @@ impl<'a> Stand<'a> {
         id: &Value,
         method: &str,
         params: Value,
-    ) -> Result<Heard, String> {
+    ) -> Result<Heard, Trouble> {
         let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         let text = message.to_string();
         let about = match params["name"].as_str() {
@@ -179,7 +179,7 @@ impl<'a> Stand<'a> {
     ///
     /// # Errors
     /// As [`Stand::enter`].
-    pub async fn call(&mut self, tool: &str, arguments: &Value) -> Result<Heard, String> {
+    pub async fn call(&mut self, tool: &str, arguments: &Value) -> Result<Heard, Trouble> {
         self.ask("tools/call", json!({"name": tool, "arguments": arguments}))
             .await
     }
@@ -193,13 +193,14 @@ impl<'a> Stand<'a> {
         bytes: &[u8],
         id: Option<&Value>,
         about: &str,
-    ) -> Result<Heard, String> {
+    ) -> Result<Heard, Trouble> {
         if self.door.is_none() {
             self.enter().await?;
         }
         let wait = if id.is_some() { self.wait() } else { QUIET };
         let Some(door) = &self.door else {
-            return Err("the server could not be reached".to_owned());
+            let says = "the server could not be reached".to_owned();
+            return Err(Trouble::Server(says));
         };
         let heard = door.send(bytes, id, wait).await;
         self.look_through(&heard, about);
@@ -214,7 +215,7 @@ impl<'a> Stand<'a> {
     ///
     /// # Errors
     /// As [`Stand::enter`].
-    pub async fn probe(&mut self) -> Result<String, String> {
+    pub async fn probe(&mut self) -> Result<String, Trouble> {
         let had_died = self.door.is_none();
         if had_died {
             self.enter().await?;
@@ -327,5 +328,42 @@ pub fn refusal(heard: &Heard) -> String {
         "refused".to_owned()
     } else {
         word
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use exai_harness::clock::RunClock;
+    use exai_harness::target::PipeTarget;
+
+    use super::*;
+
+    async fn trouble(program: &str) -> Trouble {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::open(folder.path(), RunClock::start().as_now()).unwrap();
+        let file = format!("[server]\nstdio = [{program:?}]");
+        let file: TargetFile = toml::from_str(&file).unwrap();
+        let reach = Reach::Pipe(PipeTarget {
+            command: vec![program.to_owned()],
+            env: std::collections::BTreeMap::new(),
+            cwd: folder.path().to_path_buf(),
+        });
+        let stop = CancellationToken::new();
+        let until = Instant::now() + Duration::from_secs(60);
+        let mut stand = Stand::open(&reach, &file, &recorder, (until, &stop));
+        loop {
+            if let Err(trouble) = stand.enter().await {
+                return trouble;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_dies_too_often_or_is_no_program_is_no_trouble_of_ours() {
+        for (program, says) in [("/bin/false", "died 40 times"), ("/etc/passwd", "passwd")] {
+            let trouble = trouble(program).await;
+            assert!(matches!(trouble, Trouble::Server(_)), "{trouble:?}");
+            assert!(trouble.to_string().contains(says), "{trouble}");
+        }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use exai_harness::client::Software;
 use exai_harness::compatibility::{self, Lists};
 use exai_harness::target::{ASKED, Heard, example, initialize};
 use serde_json::{Value, json};
 
 use super::stand::{Stand, refusal};
-use exai_harness::client::Software;
+use crate::stage::Trouble;
 
 /// A list with more pages than this does not end.
 const PAGES: usize = 100;
@@ -28,6 +29,8 @@ const OF_TOOLS: [&str; 6] = [
 pub struct Shown {
     /// Its name and version, as it says.
     pub name: String,
+    /// Its version alone; empty when it gives none.
+    pub version: String,
     /// What it declares.
     pub capabilities: Value,
     /// Its lists.
@@ -56,8 +59,8 @@ impl Shown {
 /// The handshake, and the lists after it; None when there is nobody to judge.
 ///
 /// # Errors
-/// In words, when the server does not start.
-pub async fn greet(stand: &mut Stand<'_>) -> Result<Option<Shown>, String> {
+/// When the server does not start.
+pub async fn greet(stand: &mut Stand<'_>) -> Result<Option<Shown>, Trouble> {
     let heard = stand.enter().await?;
     let problem = handshake_problem(&heard);
     stand.case(
@@ -70,8 +73,10 @@ pub async fn greet(stand: &mut Stand<'_>) -> Result<Option<Shown>, String> {
     };
     let info = &result["serverInfo"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let version = text(&info["version"]);
     let mut shown = Shown {
-        name: format!("{} {}", text(&info["name"]), text(&info["version"])),
+        name: format!("{} {version}", text(&info["name"])),
+        version,
         capabilities: result["capabilities"].clone(),
         lists: Lists {
             server: text(&info["name"]),
@@ -99,7 +104,7 @@ fn handshake_problem(heard: &Heard) -> Option<String> {
     missing.map(|(what, _)| format!("no {what}"))
 }
 
-async fn read_lists(stand: &mut Stand<'_>, shown: &mut Shown) -> Result<(), String> {
+async fn read_lists(stand: &mut Stand<'_>, shown: &mut Shown) -> Result<(), Trouble> {
     let rows = [
         ("tools", "tools/list", "tools"),
         ("prompts", "prompts/list", "prompts"),
@@ -142,7 +147,7 @@ pub async fn list(
     stand: &mut Stand<'_>,
     method: &str,
     key: &str,
-) -> Result<(Vec<Value>, String), String> {
+) -> Result<(Vec<Value>, String), Trouble> {
     let mut items = Vec::new();
     let mut cursor: Option<String> = None;
     for _ in 0..PAGES {
@@ -164,8 +169,8 @@ pub async fn list(
 /// Everything but the end.
 ///
 /// # Errors
-/// In words, when the server does not start again.
-pub async fn run(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), String> {
+/// When the server does not start again.
+pub async fn run(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), Trouble> {
     version(stand).await?;
     for id in [json!("verify-text"), json!(900_001)] {
         let heard = stand.ask_as(&id, "ping", json!({})).await?;
@@ -209,7 +214,7 @@ pub async fn run(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), String> {
 }
 
 /// A revision there is none of is answered with another or refused.
-async fn version(stand: &mut Stand<'_>) -> Result<(), String> {
+async fn version(stand: &mut Stand<'_>) -> Result<(), Trouble> {
     let unknown = "1999-01-01";
     let params = initialize(Software::numbered(0), unknown);
     let heard = stand.ask("initialize", params).await?;
@@ -266,7 +271,7 @@ fn listed(stand: &Stand<'_>, lists: &Lists) {
 }
 
 /// Each tool that may be called: rightly, with a wrong type, and with something left out.
-async fn tools(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), String> {
+async fn tools(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), Trouble> {
     let callable = shown.callable(stand);
     for tool in &shown.lists.tools {
         let name = tool["name"].as_str().unwrap_or_default();
@@ -327,7 +332,7 @@ async fn tools(stand: &mut Stand<'_>, shown: &Shown) -> Result<(), String> {
 }
 
 /// A call as the tool wants it.
-async fn rightly(stand: &mut Stand<'_>, tool: &Value, good: &Value) -> Result<(), String> {
+async fn rightly(stand: &mut Stand<'_>, tool: &Value, good: &Value) -> Result<(), Trouble> {
     let name = tool["name"].as_str().unwrap_or_default();
     let heard = stand.call(name, good).await?;
     let word = heard.word();
@@ -369,8 +374,8 @@ async fn rightly(stand: &mut Stand<'_>, tool: &Value, good: &Value) -> Result<()
 /// The end of standard input is the order to stop.
 ///
 /// # Errors
-/// In words, when the server does not start again.
-pub async fn end(stand: &mut Stand<'_>) -> Result<(), String> {
+/// When the server does not start again.
+pub async fn end(stand: &mut Stand<'_>) -> Result<(), Trouble> {
     if stand.edge() == "http" {
         stand.absent("wire", "ending", "the server is not ours to end");
         stand.absent("wire", "pure", "no standard output is read over HTTP");
