@@ -5,7 +5,12 @@
     reason = "a test that cannot look around has failed"
 )]
 
-use std::collections::BTreeMap;
+#[path = "tidy/skips.rs"]
+mod skips;
+#[path = "tidy/sleeps.rs"]
+mod sleeps;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,6 +24,8 @@ const FUNCTION_LINES: usize = 60;
 const LINE_CHARS: usize = 100;
 /// File and module names that say nothing.
 const EMPTY_NAMES: [&str; 7] = ["util", "utils", "helpers", "common", "misc", "imp", "types"];
+/// The workspace, and the package outside it.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "scenarios/soak/Cargo.toml"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -185,24 +192,13 @@ fn the_code_keeps_the_words_it_promised_to_avoid() {
 
 #[test]
 fn tests_wait_for_conditions_and_never_sleep() {
-    let mut complaints = Vec::new();
-    for (name, text) in sources()
-        .into_iter()
-        .filter(|(name, _)| name.contains("/tests/"))
-    {
-        for (index, line) in text.lines().enumerate() {
-            let sleeps = ["sleep(", "Duration::from_"]
-                .iter()
-                .all(|part| line.contains(part));
-            if sleeps && !name.ends_with("tidy.rs") {
-                complaints.push(format!(
-                    "{name}:{}: a sleep in a test, wait for a condition with a deadline",
-                    index + 1
-                ));
-            }
-        }
-    }
-    complain(&complaints);
+    complain(&sleeps::complaints(&sources()));
+}
+
+#[test]
+fn what_a_test_skips_the_projects_own_check_may_demand() {
+    let check = std::fs::read_to_string(root().join(".ci/run")).expect("the check");
+    complain(&skips::complaints(&sources(), &check));
 }
 
 #[test]
@@ -276,7 +272,8 @@ fn allowed_imports() -> BTreeMap<&'static str, Vec<&'static str>> {
     ])
 }
 
-fn metadata() -> Value {
+/// The packages of the workspace, or of the one outside it that a manifest names.
+fn metadata(manifest: &str) -> Value {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -284,6 +281,8 @@ fn metadata() -> Value {
             "1",
             "--no-deps",
             "--offline",
+            "--manifest-path",
+            manifest,
         ])
         .current_dir(root())
         .output()
@@ -294,14 +293,17 @@ fn metadata() -> Value {
 #[test]
 fn nothing_that_judges_imports_the_server() {
     let allowed = allowed_imports();
-    let metadata = metadata();
-    let packages = metadata["packages"].as_array().expect("packages");
-    assert!(
-        packages.len() >= 6,
-        "the workspace lost a crate: {} left",
-        packages.len()
-    );
+    let workspaces = MANIFESTS.map(metadata);
+    let packages = workspaces.iter().flat_map(|one| one["packages"].as_array());
+    let packages: Vec<&Value> = packages.flatten().collect();
+    let names: BTreeSet<&str> = packages
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
     let mut complaints = Vec::new();
+    for lost in allowed.keys().filter(|name| !names.contains(*name)) {
+        complaints.push(format!("{lost}: a row here without a crate, take it away"));
+    }
     for package in packages {
         let name = package["name"].as_str().expect("a name");
         let Some(allowed) = allowed.get(name) else {
@@ -322,7 +324,7 @@ fn nothing_that_judges_imports_the_server() {
 
 #[test]
 fn the_judge_is_pure() {
-    let metadata = metadata();
+    let metadata = metadata(MANIFESTS[0]);
     let packages = metadata["packages"].as_array().expect("packages");
     let judge = packages
         .iter()
@@ -383,4 +385,12 @@ fn the_tidy_rules_see_what_they_look_for() {
     assert!(long_functions("fn short() {\n    step();\n}\n").is_empty());
     assert!(is_function_head("pub async fn call(&self) {"));
     assert!(!is_function_head("fn declared(&self);"));
+    for line in [
+        "    std::thread::sleep(HESITATION);\n",
+        "sleep(Duration::from_secs(1))",
+    ] {
+        assert_eq!(sleeps::sleeps(line, true), [1]);
+        let inline = format!("#[cfg(test)]\nmod tests {{\n{line}\n}}\n");
+        assert_eq!(sleeps::sleeps(&inline, false), [3]);
+    }
 }

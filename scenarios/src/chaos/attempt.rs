@@ -264,7 +264,7 @@ async fn story(stage: &Stage, schedule: &Schedule) -> Result<(), Trouble> {
     lanes?;
     probes?;
     stage.pace(0).await?;
-    reading::read_all(stage, &at_risk.threads(), (CRITERION, "settle")).await?;
+    reading::read_all(stage, &at_risk.take_threads(), (CRITERION, "settle")).await?;
     stage.end(CRITERION, "load");
     steady::round(stage, AFTER).await?;
     stage.end("run", &store);

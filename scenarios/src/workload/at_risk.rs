@@ -72,9 +72,10 @@ impl AtRisk {
         self.acknowledged.subscribe()
     }
 
-    /// The conversations kept so far.
+    /// Hands out the conversations kept so far, once: what is kept from now on comes with the next
+    /// call.
     #[must_use]
-    pub fn threads(&self) -> Threads {
+    pub fn take_threads(&self) -> Threads {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut kept)
     }

@@ -68,7 +68,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     killed?;
     lanes?;
     probes?;
-    let threads = at_risk.threads();
+    let threads = at_risk.take_threads();
     stage.pace(0).await?;
     reading::read_all(stage, &threads, (CRITERION, "traffic")).await?;
     stage.end(CRITERION, "traffic");

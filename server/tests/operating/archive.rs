@@ -64,6 +64,9 @@ fn tools_on_an_empty_root(program: &Path) -> Option<Value> {
         command.args([folder, "/usr/local/bin/exai"]);
     } else if !sh(&["unshare", "--user", "--map-root-user", "true"]) {
         eprintln!("not run: this machine gives no root of one's own (user namespaces)");
+        let required = std::env::var("EXAI_REQUIRE").unwrap_or_default();
+        let is_required = required.split(',').any(|name| name == "namespaces");
+        assert!(!is_required, "EXAI_REQUIRE names namespaces");
         return None;
     }
     command

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::place::at;
+use super::place::{at, text_of};
 use super::schemas::python;
 
 fn build(python: &str, root: &Path, site: &Path) -> Output {
@@ -53,6 +53,20 @@ fn dead(page: &Path, html: &str) -> Vec<String> {
         }
     }
     dead
+}
+
+#[test]
+fn every_page_of_the_guide_stands_in_the_navigation() {
+    let site = text_of("mkdocs.yml");
+    let navigation = site.split("\nnav:\n").nth(1).unwrap();
+    let mut pages = Vec::new();
+    all(&at("docs/guide"), ".md", &mut pages);
+    assert!(!pages.is_empty());
+    for page in pages {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        let is_there = navigation.contains(&format!(": guide/{name}\n"));
+        assert!(is_there, "mkdocs.yml does not lead to guide/{name}");
+    }
 }
 
 #[test]

@@ -25,7 +25,8 @@ pub struct Front {
     pub certificate: PathBuf,
 }
 
-/// Puts TLS in front of a server; `None`, and a word about it, without the command.
+/// Puts TLS in front of a server; `None`, and a word about it, without the command, unless
+/// `EXAI_REQUIRE` demands it.
 pub fn start(dir: &Path, target: SocketAddr) -> Option<Front> {
     let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
     std::fs::write(dir.join("openssl.cnf"), OPENSSL).unwrap();
@@ -45,6 +46,9 @@ pub fn start(dir: &Path, target: SocketAddr) -> Option<Front> {
         .status();
     if !made.is_ok_and(|status| status.success()) {
         eprintln!("not run: TLS needs the package openssl");
+        let required = std::env::var("EXAI_REQUIRE").unwrap_or_default();
+        let is_required = required.split(',').any(|name| name == "openssl");
+        assert!(!is_required, "EXAI_REQUIRE names openssl");
         return None;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
