@@ -189,8 +189,10 @@ fn unstarted(error: ProcessError) -> Trouble {
     let ProcessError::Start { cause, .. } = &error else {
         return Trouble::Rig(error.to_string());
     };
-    let is_programs = matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
-        || cause.raw_os_error() == Some(Errno::ENOEXEC as i32);
+    let is_programs = matches!(
+        cause.kind(),
+        ErrorKind::NotFound | ErrorKind::PermissionDenied
+    ) || cause.raw_os_error() == Some(Errno::ENOEXEC as i32);
     if is_programs {
         Trouble::Server(error.to_string())
     } else {

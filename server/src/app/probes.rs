@@ -43,18 +43,7 @@ pub(super) fn of(app: &App) -> Vec<Probe> {
         }),
     ];
     probes.push(room_in_memory(app.toolbox.room().clone()));
-    let (keeper, queue) = (app.keeper.clone(), app.config.archive.queue);
-    let metrics = app.metrics.clone();
-    probes.push(probe("archive", move || {
-        let (keeper, metrics) = (keeper.clone(), metrics.clone());
-        Box::pin(async move {
-            let report = archive_report(keeper.as_ref(), queue.into()).await;
-            if let Some(keeper) = &keeper {
-                metrics.archive(keeper.waiting(), keeper.buried());
-            }
-            report
-        })
-    }));
+    probes.push(archive(app));
     for row in app
         .router
         .providers()
@@ -75,6 +64,22 @@ pub(super) fn of(app: &App) -> Vec<Probe> {
         });
     }
     probes
+}
+
+/// Asks the archive, and shows what waits for it and what it cannot keep.
+fn archive(app: &App) -> Probe {
+    let (keeper, queue) = (app.keeper.clone(), app.config.archive.queue);
+    let metrics = app.metrics.clone();
+    probe("archive", move || {
+        let (keeper, metrics) = (keeper.clone(), metrics.clone());
+        Box::pin(async move {
+            let report = archive_report(keeper.as_ref(), queue.into()).await;
+            if let Some(keeper) = &keeper {
+                metrics.archive(keeper.waiting(), keeper.buried());
+            }
+            report
+        })
+    })
 }
 
 /// Looks whether there is room for calls; where there is none, free memory goes back at once.

@@ -13,7 +13,7 @@ use crate::archive::{Archive, Fault, Plan, Step};
 use crate::config::Config;
 
 /// One step may take so long; a server's own clock would cut it on tables that have grown.
-const PATIENCE: Duration = Duration::from_hours(1);
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 /// What to do.
 #[derive(Debug, Args)]

@@ -132,10 +132,6 @@ fn broken_relations_name_the_outer_key() {
             "server.public_url",
         ),
         (
-            "[server]\npublic_url = \"exai.example.com\"",
-            "server.public_url",
-        ),
-        (
             "[provider.glm]\nbase_url = \"http://127.0.0.1:9/\"",
             "provider.glm.base_url",
         ),

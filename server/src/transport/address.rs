@@ -76,7 +76,8 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
 }
 
 /// The parts of a text between `mark`, the last first; what is quoted is one. It is read from its
-/// end, since that alone was written by somebody trusted: a quote left open before it hides nothing.
+/// end, since that alone was written by somebody trusted: a quote left open before it hides
+/// nothing.
 fn last_first(text: &str, mark: char) -> Vec<&str> {
     let (mut parts, mut rest, mut is_quoted) = (Vec::new(), text, false);
     for (index, letter) in text.char_indices().rev() {

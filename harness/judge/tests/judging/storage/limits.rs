@@ -83,7 +83,8 @@ fn every_row_tells_its_own_trials() {
 
 #[test]
 fn what_was_not_tried_often_enough_is_inconclusive() {
-    let cases: [(&str, &str, fn(&mut World) -> Vec<u64>); 4] = [
+    type Spoil = fn(&mut World) -> Vec<u64>;
+    let cases: [(&str, &str, Spoil); 4] = [
         ("past_cap", "cap", |world| {
             pressing(world, "load", is_refused_with("thread_full"))
         }),
