@@ -48,6 +48,14 @@ pub const ANOMALIES: [(&str, &str); 16] = [
     ("early_expiry", "threads gone before their time"),
 ];
 
+/// What is said of a thread that is not there.
+const UNKNOWN: [&str; 4] = [
+    "not_found",
+    "thread_not_found",
+    "unknown_thread",
+    "thread_expired",
+];
+
 /// The one tool that sends a thread's history as messages of their own; others fold it into a text.
 const CHAT: &str = "chat";
 
@@ -327,8 +335,8 @@ fn refusal(call: &Call, is_tainted: bool) -> Option<Refusal> {
         .failure
         .as_ref()
         .filter(|_| call.outcome == Outcome::Refused)?;
-    let unknown = ["not_found", "unknown_thread", "thread_expired"];
-    let is_unknown = unknown.iter().any(|code| failure.code.contains(code));
+    // Exactly these: a session is not found either when its server has gone, and says so.
+    let is_unknown = UNKNOWN.contains(&failure.code.as_str());
     Some(Refusal {
         op: call.op,
         start: call.sent_at,

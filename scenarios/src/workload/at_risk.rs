@@ -143,7 +143,9 @@ impl AtRisk {
                 break;
             }
             stage.mend(client, &call).await;
-            if call.outcome == Outcome::Refused || self.is_over(stage) {
+            // A session that ended with its server is begun anew; what a tool refuses is refused.
+            let is_refused = call.outcome == Outcome::Refused && call.status == Some(200);
+            if is_refused || self.is_over(stage) {
                 break;
             }
             tokio::time::sleep(WAIT).await;

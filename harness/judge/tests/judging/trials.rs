@@ -163,6 +163,9 @@ fn an_end_is_tried_by_whoever_asks_after_it_and_a_life_by_who_asked_before_as_we
     let found = report(&world, &[]).anomalies;
     assert_eq!(found[0].name, "early_expiry");
     let (mut world, _) = appended(1);
+    unknown(&mut world, &at(50), "session_not_found");
+    assert_eq!(report(&world, &[]).anomalies, [], "no word of a thread");
+    let (mut world, _) = appended(1);
     let mut delete = world.plain(&at(10));
     delete.thread = Some(ThreadUse {
         thread: "one".to_owned(),
