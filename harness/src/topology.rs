@@ -48,7 +48,7 @@ pub use assembly::auto_store;
 use containers::Containers;
 pub use credentials::Credentials;
 pub use error::TopologyError;
-pub use impostor::{Account, Impostor};
+pub use impostor::{Account, Book, Impostor};
 pub use schema::SchemaStarts;
 pub use site::Site;
 pub use store::{Store, StoreKind};

@@ -115,6 +115,11 @@ impl RunKey {
     }
 }
 
+/// The words that look like a tracer's code: all that tells tracers apart without the key.
+pub fn code_shaped(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace().filter(|word| has_code_shape(word))
+}
+
 fn has_code_shape(word: &str) -> bool {
     word.len() == CODE_CHARS
         && word

@@ -34,11 +34,26 @@ pub struct Account {
     pub eligible: Option<u64>,
 }
 
+/// An account that is still written; it is whole when its impostor has ended.
+#[derive(Debug, Clone, Default)]
+pub struct Book(Arc<Mutex<Account>>);
+
+impl Book {
+    /// What it says so far.
+    #[must_use]
+    pub fn read(&self) -> Account {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
 /// A running impostor on an HTTP edge.
 pub struct Impostor {
     edge: String,
     address: SocketAddr,
-    account: Arc<Mutex<Account>>,
+    book: Book,
     supervisor: Supervisor,
     release: CancellationToken,
 }
@@ -63,7 +78,7 @@ impl Impostor {
         let port = port::free_port().map_err(|error| failed(error.to_string()))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (is_ready, mut ready) = watch::channel(false);
-        let account: Arc<Mutex<Account>> = Arc::default();
+        let book = Book::default();
         let mut spec = Spec::new("impostor", place.program, Path::new("/"));
         spec.args = command(spoil, place.edge).map(Into::into).collect();
         for word in ["--params", "--upstream"] {
@@ -73,9 +88,9 @@ impl Impostor {
         spec.args.push("--listen".into());
         spec.args.push(address.to_string().into());
         spec.stdin = true;
-        let kept = Arc::clone(&account);
+        let kept = book.clone();
         spec.stdout = Stdout::Lines(Some(Arc::new(move |line: &str| {
-            note(line, &kept, &is_ready);
+            note(line, &kept.0, &is_ready);
         })));
         let watch = Watch {
             name: "impostor".to_owned(),
@@ -97,7 +112,7 @@ impl Impostor {
         Ok(Self {
             edge: spoil.edge.clone(),
             address,
-            account,
+            book,
             supervisor,
             release,
         })
@@ -131,13 +146,10 @@ impl Impostor {
         Ok(())
     }
 
-    /// What it says it spoiled so far.
+    /// What it says it spoiled.
     #[must_use]
-    pub fn account(&self) -> Account {
-        self.account
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub fn book(&self) -> Book {
+        self.book.clone()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::tracer::sha256_hex;
+use crate::tracer::{code_shaped, sha256_hex};
 
 /// A JSON-RPC request on its way to the server.
 #[derive(Debug, Clone)]
@@ -88,6 +88,7 @@ impl Call {
             "method": self.method(),
             "tool": self.tool(),
             "thread": self.thread(),
+            "codes": codes(&self.message["params"]),
             "caller": sha256_hex(self.caller.as_bytes()),
             "params_sha256": sha256_hex(self.message["params"].to_string().as_bytes()),
         })
@@ -106,6 +107,16 @@ impl Call {
     }
 }
 
+/// What looks like a tracer's code in any text of a value.
+fn codes(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => code_shaped(text).collect(),
+        Value::Array(items) => items.iter().flat_map(codes).collect(),
+        Value::Object(members) => members.values().flat_map(codes).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Whether a reply is a tool's failure: an error result, or a JSON-RPC error.
 #[must_use]
 pub fn is_failure(reply: &Value) -> bool {
@@ -120,4 +131,19 @@ pub fn text_mut(reply: &mut Value) -> Option<&mut Value> {
     reply
         .pointer_mut("/result/content/0/text")
         .filter(|text| text.is_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_of_a_call_names_the_tracers_that_it_carries() {
+        let code = "mzxw6ytbojtg633c";
+        let prompt = format!("who said ba den {code}\nand why, mzxw6ytbojtg633c.");
+        let message = json!({"id": 7, "method": "tools/call", "params": {"name": "chat",
+            "arguments": {"prompt": prompt, "files": [{"content": "aaaabbbbccccdddd"}]}}});
+        let call = Call::read(message, "session a").unwrap();
+        assert_eq!(call.detail()["codes"], json!([code, "aaaabbbbccccdddd"]));
+    }
 }
