@@ -188,7 +188,10 @@ pub fn judge(
 }
 
 /// As [`judge`], with deliberate damage.
-fn judge_with(
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_with(
     (criteria, profile): (&Criteria, &str),
     key: &RunKey,
     handicap: &Handicap,

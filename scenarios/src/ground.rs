@@ -21,7 +21,7 @@ use exai_harness::raw::Source;
 use exai_harness::server::Settings;
 use exai_harness::token::{Mint, Signature};
 use exai_harness::topology::{
-    Binaries, Launcher, RestartPolicy, Setup, Site, Spoil, StoreKind, Topology,
+    Binaries, Book, Impostor, Launcher, RestartPolicy, Setup, Site, Spoil, StoreKind, Topology,
 };
 use exai_judge::fault::FaultKind;
 use exai_judge::{RunKey, Transport};
@@ -323,6 +323,12 @@ impl Ground {
             policy: manifest.get("policy").cloned(),
             unprivileged: self.topology.user().is_some(),
         }
+    }
+
+    /// What an impostor on one of the edges says it spoils.
+    #[must_use]
+    pub fn book(&self) -> Option<Book> {
+        self.topology.impostor().map(Impostor::book)
     }
 
     /// Takes everything down; the server first, identified once more and ended by SIGTERM.

@@ -1,5 +1,6 @@
 //! The catalogue: what is tried, on which ground, and the command line that runs it.
 
+pub mod account;
 pub mod advisories;
 pub mod binaries;
 pub mod catalogue;

@@ -8,6 +8,7 @@ use exai_harness::report::Report;
 use exai_judge::Finding;
 use exai_judge::claim::Claim;
 use exai_judge::criterion::Criteria;
+use exai_judge::judge::Handicap;
 use serde_json::Value;
 
 use crate::cli::Ending;
@@ -99,8 +100,21 @@ impl Catalogue {
     /// # Errors
     /// In words, when the record cannot be judged.
     pub fn judge(&self, record: &Record, profile: &str) -> Result<Vec<Finding>, String> {
-        let profile = self.inside(profile);
-        let found = conclude::judge(&self.criteria, profile, &record.key, &record.history)
+        self.judge_with(record, profile, &Handicap::default())
+    }
+
+    /// As [`Catalogue::judge`], with deliberate damage to the judge.
+    ///
+    /// # Errors
+    /// As [`Catalogue::judge`].
+    pub fn judge_with(
+        &self,
+        record: &Record,
+        profile: &str,
+        handicap: &Handicap,
+    ) -> Result<Vec<Finding>, String> {
+        let under = (&self.criteria, self.inside(profile));
+        let found = conclude::judge_with(under, &record.key, handicap, &record.history)
             .map_err(|error| error.to_string())?;
         let named = self.named(record);
         let is_named = |one: &Finding| catalogue::is_named(&named, &one.criterion);

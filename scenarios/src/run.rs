@@ -24,6 +24,7 @@ use exai_judge::verdict::Exit;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::account::Account;
 use crate::binaries;
 use crate::catalogue;
 use crate::cli::Ending;
@@ -353,6 +354,16 @@ async fn boot_and_run(
         workloads::workloads(&stage, arguments, errand.as_ref()),
     )
     .await;
+    outcome.and(take_down(stage, begun, arguments).await)
+}
+
+/// Takes everything down, and keeps what an impostor says it spoiled.
+async fn take_down(stage: Stage, begun: &Begun, arguments: &RunArguments) -> Result<(), Trouble> {
+    let book = stage.ground.book();
     let stopped = stage.ground.stop().await;
-    outcome.and(stopped)
+    let Some(book) = book else { return stopped };
+    let account = Account::of(&book.read(), begun.clock);
+    let kept = account.keep(&reports_folder(arguments), &begun.evidence.intent().run);
+    let kept = kept.map_err(|error| format!("could not keep what was spoiled: {error}"));
+    stopped.and(kept.map_err(Trouble::Rig))
 }

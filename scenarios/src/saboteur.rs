@@ -32,6 +32,9 @@ pub struct Saboteur {
     /// Criteria that must turn to Fail, with the checks that must fail.
     #[serde(default)]
     pub fail: BTreeMap<String, Vec<String>>,
+    /// How far the violations must be what the impostor says it spoiled.
+    #[serde(default)]
+    pub account: Held,
     /// Criteria that must turn to Inconclusive, with the reason.
     #[serde(default)]
     pub inconclusive: BTreeMap<String, String>,
@@ -50,6 +53,19 @@ pub struct Saboteur {
     /// Instances of the server on it.
     #[serde(default = "one")]
     pub instances: u32,
+}
+
+/// How an impostor's account is held against the violations of the checks that must fail.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Held {
+    /// Not at all: what is spoiled shows in a figure or at the work of others.
+    #[default]
+    No,
+    /// Nobody else is named; not all that was spoiled is wrong.
+    Only,
+    /// Nobody else is named, and everyone is found.
+    Each,
 }
 
 fn embedded() -> String {
@@ -121,6 +137,18 @@ mod tests {
             assert!(spoiler.edges.contains(&edge), "row {}", row.id);
             let needs_edge = edge == Edge::Store;
             assert_eq!(needs_edge, row.store == "redis", "row {}", row.id);
+        }
+    }
+
+    #[test]
+    fn an_account_is_asked_only_of_an_impostor_whose_checks_must_fail() {
+        let rows = all().unwrap();
+        let held: Vec<_> = rows.iter().filter(|row| row.account != Held::No).collect();
+        assert!(held.iter().any(|row| row.account == Held::Each));
+        for row in held {
+            let is_read = ["client", "websocket"].contains(&row.edge.as_str())
+                || Provider::ALL.iter().any(|one| one.name() == row.edge);
+            assert!(is_read && !row.fail.is_empty(), "row {}", row.id);
         }
     }
 

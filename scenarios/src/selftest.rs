@@ -1,28 +1,32 @@
 //! `verify selftest`: each saboteur is run through the same executable and the same code path as a
 //! real run, and must produce exactly its vector; an honest server must produce the committed one.
 
+mod blind;
+mod exact;
 pub mod resealed;
 mod tampering;
+mod told;
+mod trial;
 
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use exai_harness::evidence::Evidence;
-use exai_judge::Finding;
 use exai_judge::verdict::Exit;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::account::Account;
 use crate::binaries;
 use crate::catalogue::CRITERIA;
 use crate::cli::arguments::{Driver, SelftestArguments};
 use crate::cli::{Ending, print};
 use crate::facts::sha256_of;
-use crate::saboteur::{self, Saboteur};
+use crate::saboteur::{self, Held, Saboteur};
 use crate::vector::{self, Vector};
+use told::Told;
+use trial::{Trial, only_run};
 
 /// The kind of document that the table is as JSON.
 pub const SCHEMA: &str = "exai-verify-selftest/1";
@@ -75,6 +79,9 @@ struct Outcome {
     demanded: String,
     /// What was wrong; empty when the row is as required.
     misses: Vec<String>,
+    /// How many spoiled exchanges a check could see, and how many violations it found, where a row
+    /// has the two compared.
+    compared: Option<(u64, u64)>,
     seconds: u64,
 }
 
@@ -180,8 +187,8 @@ fn chosen(rows: &[Saboteur], named: &[String]) -> Result<Vec<Saboteur>, Ending> 
 /// The honest server, through the same impostor in pass-through mode.
 fn control(honest: &Vector, folder: &Path, seed: u64) -> Outcome {
     let begun = Instant::now();
-    let misses = match findings(&folder.join(CONTROL), HONEST, seed) {
-        Ok(findings) => vector::differences(honest, &vector::of(&findings)),
+    let misses = match Trial::run(&folder.join(CONTROL), HONEST, seed) {
+        Ok(trial) => vector::differences(honest, &vector::of(&trial.findings)),
         Err(why) => vec![why],
     };
     Outcome {
@@ -190,6 +197,7 @@ fn control(honest: &Vector, folder: &Path, seed: u64) -> Outcome {
         name: "honest control".to_owned(),
         demanded: "all as without it".to_owned(),
         misses,
+        compared: None,
         seconds: begun.elapsed().as_secs(),
     }
 }
@@ -201,18 +209,19 @@ fn try_row(row: &Saboteur, honest: &Vector, folder: &Path, seed: u64) -> Outcome
     let mut words = vec!["--spoil", spoil.as_str(), "--store", row.store.as_str()];
     words.push(&several);
     words.extend(row.run.iter().map(String::as_str));
-    let misses = if row.refused {
+    let (misses, compared) = if row.refused {
         // Whatever is in a record: the control's is there.
         let control = only_run(&folder.join(CONTROL).join("runs"));
-        control.map_or_else(
+        let misses = control.map_or_else(
             || vec!["the control left no record".to_owned()],
             |run| tampering::misses(&run),
-        )
+        );
+        (misses, None)
     } else {
-        match findings(&folder.join(&row.id), &words, seed) {
-            Ok(findings) => vector::misses(row, honest, &findings),
-            Err(why) => vec![why],
-        }
+        let reports = folder.join(&row.id);
+        let tried = Trial::run(&reports, &words, seed);
+        let tried = tried.and_then(|trial| look(row, honest, (&trial, &reports)));
+        tried.unwrap_or_else(|why| (vec![why], None))
     };
     Outcome {
         id: row.id.clone(),
@@ -220,8 +229,29 @@ fn try_row(row: &Saboteur, honest: &Vector, folder: &Path, seed: u64) -> Outcome
         name: row.name.clone(),
         demanded: demanded(row),
         misses,
+        compared,
         seconds: begun.elapsed().as_secs(),
     }
+}
+
+/// What is wrong with a row's run: its vector, whom it names, and what its checkers hang on.
+fn look(
+    row: &Saboteur,
+    honest: &Vector,
+    (trial, reports): (&Trial, &Path),
+) -> Result<(Vec<String>, Option<(u64, u64)>), String> {
+    let Trial { record, findings } = trial;
+    let mut misses = vector::misses(row, honest, findings);
+    misses.extend(blind::misses(row, record, findings)?);
+    if row.account == Held::No {
+        return Ok((misses, None));
+    }
+    let account = Account::read(reports, &record.intent.run);
+    let account = account.map_err(|error| format!("the impostor left no account: {error}"))?;
+    let told = Told::by(record.history.observations());
+    let compared = exact::compare(row, &account, &told, findings);
+    misses.extend(compared.misses);
+    Ok((misses, Some((compared.spoiled, compared.found))))
 }
 
 fn demanded(row: &Saboteur) -> String {
@@ -247,39 +277,9 @@ fn demanded(row: &Saboteur) -> String {
         .join(", ")
 }
 
-/// Runs this executable with the self-test profile and reads the findings from its record, which
-/// must be believable.
-fn findings(reports: &Path, words: &[&str], seed: u64) -> Result<Vec<Finding>, String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let log = std::fs::File::create(reports.with_extension("log"));
-    let output = Command::new(own)
-        .args(["run", "--profile", "selftest", "--quiet", "--seed"])
-        .arg(seed.to_string())
-        .args(words)
-        .arg("--reports")
-        .arg(reports)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from))
-        .status();
-    let status = output.map_err(|error| error.to_string())?;
-    let run = only_run(&reports.join("runs")).ok_or_else(|| {
-        let log = std::fs::read_to_string(reports.with_extension("log")).unwrap_or_default();
-        let last: Vec<&str> = log.lines().rev().take(5).collect();
-        format!("left no record ({status}): {}", last.join(" / "))
-    })?;
-    let record = Evidence::open(&run).map_err(|error| error.to_string())?;
-    serde_json::from_value(record.findings).map_err(|error| error.to_string())
-}
-
-fn only_run(runs: &Path) -> Option<PathBuf> {
-    let mut entries = std::fs::read_dir(runs).ok()?;
-    entries.next()?.ok().map(|entry| entry.path())
-}
-
 fn record_honest(path: &Path, folder: &Path, seed: u64) -> Result<Exit, Ending> {
-    let found = findings(&folder.join(CONTROL), HONEST, seed);
-    let vector = vector::of(&found.map_err(Ending::Harness)?);
+    let trial = Trial::run(&folder.join(CONTROL), HONEST, seed);
+    let vector = vector::of(&trial.map_err(Ending::Harness)?.findings);
     let text = toml::to_string(&vector).map_err(|error| Ending::Bug(error.to_string()))?;
     std::fs::write(path, text).map_err(|error| Ending::Harness(error.to_string()))?;
     Ok(Exit::Pass)
@@ -294,11 +294,14 @@ fn tell(outcome: &Outcome, quiet: bool) {
         name,
         demanded,
         misses,
+        compared,
         seconds,
         ..
     } = outcome;
     let mark = if misses.is_empty() { "✓" } else { "✕" };
-    eprintln!("{id:>4} {name:<40} {demanded:<32} {mark} {seconds:>4} s");
+    let found = compared.map(|(spoiled, found)| format!("   {found} found of {spoiled} spoiled"));
+    let found = found.unwrap_or_default();
+    eprintln!("{id:>4} {name:<40} {demanded:<32} {mark} {seconds:>4} s{found}");
     for miss in misses {
         eprintln!("       {miss}");
     }
@@ -317,8 +320,10 @@ fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, En
             "not as committed"
         };
         let of = rows.len();
+        let compared = rows.iter().filter(|row| row.compared.is_some()).count();
         print(&format!(
-            "{caught} of {of} caught, honest control {honest}   {seconds} s"
+            "{caught} of {of} caught, {compared} held against the impostor's account, honest \
+             control {honest}   {seconds} s"
         ));
     }
     Ok(
@@ -374,6 +379,7 @@ mod tests {
             name: "a saboteur".to_owned(),
             demanded: "V.1 Fail".to_owned(),
             misses: misses.iter().map(|miss| (*miss).to_owned()).collect(),
+            compared: None,
             seconds: 7,
         };
         let mut value = document(

@@ -134,6 +134,13 @@ pub fn share_text(bad: u64, n: u64) -> String {
     }
 }
 
+/// The count of defects that [`share_text`] printed; None for any other text.
+#[must_use]
+pub fn bad_in(share: &str) -> Option<u64> {
+    let (bad, _) = share.split_once(" of ")?;
+    bad.replace(' ', "").parse().ok()
+}
+
 /// A share as a percentage, two significant digits, rounded up so that "<" stays true.
 #[must_use]
 pub fn percent_up(share: f64) -> String {
@@ -178,6 +185,14 @@ pub fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_printed_count_of_defects_is_read_back() {
+        for (bad, n) in [(0, 3_000), (2, 3_000), (1_234_567, 9_000_000), (0, 0)] {
+            assert_eq!(bad_in(&share_text(bad, n)), Some(bad));
+        }
+        assert_eq!(bad_in("41 ms (38 to 44)"), None);
+    }
 
     #[test]
     fn ranks_are_those_of_the_published_table() {

@@ -348,7 +348,8 @@ impl ProofTallies {
 }
 
 /// Whether a check can say anything about that kind of call.
-fn applies(check: &str, call: &Call) -> bool {
+#[must_use]
+pub fn applies(check: &str, call: &Call) -> bool {
     match check {
         "keyed" | "lost_input" | "leak" | "seal" | "text" => {
             matches!(call.proof, ProofKind::Keyed { .. })
