@@ -146,7 +146,8 @@ fn the_judge_is_named_as_it_ran_whatever_stands_in_its_place_at_the_end() {
     assert_eq!(init.status.code(), Some(0), "{}", says(&init));
     let file = folder.path().join("target.toml");
     let text = std::fs::read_to_string(&file).expect("a file");
-    std::fs::write(&file, text.replace("seconds = 10", "seconds = 1")).expect("a file");
+    let text = text.replace("rate = 20\nseconds = 10", "rate = 60\nseconds = 2");
+    std::fs::write(&file, text).expect("a file");
     let own = folder.path().join("judge");
     std::fs::hard_link(env!("CARGO_BIN_EXE_verify"), &own).expect("another name");
     let mut run = Command::new(&own)
