@@ -69,6 +69,9 @@ const COUNTED_REASONS: [&str; 2] = ["fault_not_landed", "store_mismatch"];
 /// this project's machines.
 const BESIDE: usize = 3;
 
+/// How many operations an impostor spoiled, and how many were found.
+type Counts = (u64, u64);
+
 /// What one row came to with one seed.
 struct Outcome {
     /// Empty for the honest control.
@@ -81,7 +84,7 @@ struct Outcome {
     misses: Vec<String>,
     /// How many spoiled exchanges a check could see, and how many violations it found, where a row
     /// has the two compared.
-    compared: Option<(u64, u64)>,
+    compared: Option<Counts>,
     seconds: u64,
 }
 
@@ -239,7 +242,7 @@ fn look(
     row: &Saboteur,
     honest: &Vector,
     (trial, reports): (&Trial, &Path),
-) -> Result<(Vec<String>, Option<(u64, u64)>), String> {
+) -> Result<(Vec<String>, Option<Counts>), String> {
     let Trial { record, findings } = trial;
     let mut misses = vector::misses(row, honest, findings);
     misses.extend(blind::misses(row, record, findings)?);
