@@ -247,6 +247,12 @@ fn a_neighbour_refused_fails() {
         .find(|op| world.call(*op).identity == "neighbour 1");
     world.call(op.unwrap()).outcome = exai_judge::Outcome::Refused;
     assert_eq!(failed(&judged(&world)), ["neighbours"]);
+    // Without neighbours nobody knows.
+    let mut alone = good();
+    alone
+        .out
+        .retain(|one| !matches!(&one.event, Event::Call(call) if call.identity == "neighbour 1"));
+    assert_inconclusive(&judged(&alone), Reason::BelowFloor);
 }
 
 #[test]

@@ -49,10 +49,12 @@ impl Rates {
             .as_ref()
             .is_some_and(|failure| failure.category == RATE_LIMIT);
         if call.identity.starts_with(NEIGHBOUR) {
+            // One that nobody answered was not refused.
+            let is_lost = call.outcome == Outcome::Unknown;
             let says = format!("operation {} of a neighbour was refused", call.op);
-            let wrong = (call.outcome != Outcome::Ok).then_some(says);
+            let wrong = (call.outcome == Outcome::Refused).then_some(says);
             self.neighbours
-                .trial(seen.is_tainted, Place::Call(call), wrong);
+                .trial(seen.is_tainted || is_lost, Place::Call(call), wrong);
             return;
         }
         if seen.is_tainted {
@@ -84,6 +86,9 @@ impl Rates {
         for scope in rows.list("rate_scopes")? {
             self.scope(scope, rows, finding)?;
         }
+        let tried = (rows.floor("neighbours")?, self.neighbours.trials());
+        let event = "calls of those who kept every limit beside one that is pressed";
+        tally::floor(finding, "neighbours", event, tried, Reason::BelowFloor);
         self.neighbours.conclude_if_tried(finding);
         Ok(())
     }
