@@ -131,8 +131,6 @@ fn resident() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what a test builds itself is there")]
-
     use super::*;
 
     const CONFIG: &str = r#"{"address":"127.0.0.1:8079","seconds":60,

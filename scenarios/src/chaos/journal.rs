@@ -124,13 +124,13 @@ fn probe(call: &Call, started: Timestamp) -> Value {
     })
 }
 
-/// An injection succeeded when its cause was proven.
+/// An injection succeeded when its cause was proven and nothing spoke against it.
 fn action(life: &FaultLife, attempt: &Attempt) -> Value {
     let begun = life.injected.unwrap_or(life.first);
     let end = life.healed.or(life.effect).or(life.cause).unwrap_or(begun);
     json!({
         "activity": {"type": "action", "name": life.fault.id},
-        "status": if life.cause.is_some() { "succeeded" } else { "failed" },
+        "status": if life.has_landed() { "succeeded" } else { "failed" },
         "start": moment(attempt.started, begun),
         "end": moment(attempt.started, end),
         "duration": seconds(end.saturating_sub(begun)),

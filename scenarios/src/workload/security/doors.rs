@@ -204,18 +204,21 @@ fn doubled(stage: &Stage) -> Vec<Knock> {
 
 /// The two probe paths tell any caller a status word and nothing else.
 async fn probes(stage: &Stage, admin: SocketAddr) {
-    let seen = |id, good, allowed| Seen {
-        id,
-        edge: ADMIN,
-        good,
-        allowed,
-    };
-    for path in ["/health/live", "/health/ready"] {
-        for host in ["10.244.0.5:8080", "evil.example"] {
+    fn seen<'a>(id: &'a str, good: bool, allowed: &'a [&'a str]) -> Seen<'a> {
+        Seen {
+            id,
+            edge: ADMIN,
+            good,
+            allowed,
+        }
+    }
+    for (path, word) in [("/health/live", "live"), ("/health/ready", "ready")] {
+        for (host, whose) in [("10.244.0.5:8080", "pod"), ("evil.example", "stranger")] {
+            let id = format!("H10.{word}.{whose}");
             let reply = send(stage, admin, &get(path, host, Some("Bearer nonsense"))).await;
             note(
                 stage,
-                &seen("H10.probe", true, &["accepted"]),
+                &seen(&id, true, &["accepted"]),
                 Came::word(bare(&reply)),
             );
         }

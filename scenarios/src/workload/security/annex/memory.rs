@@ -45,7 +45,11 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
     let (held, pressed) = futures::join!(join_all(holding), pressing);
     // Those that came when memory was short already are told so.
     let is_known = |word: &&String| !["accepted", "short_of_memory"].contains(&word.as_str());
-    let lost = held.iter().filter(is_known).count();
+    let lost: Vec<&str> = held.iter().filter(is_known).map(String::as_str).collect();
+    let lost = match lost.first() {
+        None => "0 lost".to_owned(),
+        Some(first) => format!("{} lost, such as {first}", lost.len()),
+    };
     let ready = readiness(stage, &beside, 200).await;
     let kept = code(&asker.call("chat", prompt("there is room again")).await);
     pair(
@@ -56,7 +60,7 @@ pub async fn try_all(stage: &Stage) -> Result<(), Trouble> {
             &["short_of_memory, version accepted, readiness 503"],
         ),
         (
-            &format!("{kept}, readiness {ready}, {lost} lost"),
+            &format!("{kept}, readiness {ready}, {lost}"),
             &["accepted, readiness 200, 0 lost"],
         ),
     );
