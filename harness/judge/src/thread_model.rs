@@ -172,7 +172,7 @@ impl ThreadReport {
             let bad = u64::try_from(found.len()).unwrap_or(u64::MAX);
             let trials = self.trials.of(id);
             if found.is_empty() && trials == 0 {
-                untried.push(id);
+                untried.push(name);
             }
             (bad..trials).for_each(|_| tally.good(false));
             for anomaly in found {
@@ -182,7 +182,7 @@ impl ThreadReport {
             tally.conclude_if_tried(finding);
         }
         if !untried.is_empty() {
-            let what = format!("threads: nothing tried {}", untried.join(", "));
+            let what = format!("not tried: {}", untried.join("; "));
             finding.not_tested.push(what);
         }
     }

@@ -65,12 +65,13 @@ impl StoreEdge {
         };
         let _ = server.set_nodelay(true);
         let _ = store.set_nodelay(true);
-        let (from_server, to_server) = server.into_split();
+        // It lives until the loss is noted: a server that reads the end may be back at once.
+        let (from_server, mut to_server) = server.into_split();
         let (from_store, to_store) = store.into_split();
         let asked = Arc::clone(&self).forward(from_server, to_store);
         tokio::select! {
             () = asked => {}
-            () = back(from_store, to_server, is_wedged) => self.lost(),
+            () = back(from_store, &mut to_server, is_wedged) => self.lost(),
         }
     }
 
@@ -135,7 +136,7 @@ impl StoreEdge {
 }
 
 /// Store to server, until either side ends; of a wedged connection the first bytes alone.
-async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_wedged: bool) {
+async fn back(mut from: OwnedReadHalf, to: &mut OwnedWriteHalf, is_wedged: bool) {
     if is_wedged {
         let mut heard = [0; FIRST];
         if from.read_exact(&mut heard).await.is_ok() && to.write_all(&heard).await.is_ok() {
@@ -144,5 +145,5 @@ async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_wedged: bool) 
         }
         return;
     }
-    let _ = tokio::io::copy(&mut from, &mut to).await;
+    let _ = tokio::io::copy(&mut from, to).await;
 }

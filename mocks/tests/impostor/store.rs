@@ -8,6 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::rig::Impostor;
 
+/// Longest wait for an answer or an end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A store that says everything back until it is told to end.
 async fn store() -> (String, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -37,7 +40,8 @@ async fn ask(socket: &mut TcpStream, question: &[u8]) -> Option<Duration> {
     let begun = Instant::now();
     socket.write_all(question).await.ok()?;
     let mut answer = vec![0; question.len()];
-    socket.read_exact(&mut answer).await.ok()?;
+    let read = tokio::time::timeout(PATIENCE, socket.read_exact(&mut answer)).await;
+    read.expect("neither an answer nor an end").ok()?;
     assert_eq!(answer, question);
     Some(begun.elapsed())
 }

@@ -68,7 +68,7 @@ fn every_row_tells_its_own_trials() {
     assert_eq!(n("refused_done"), 2 * pressed);
     assert_eq!(n("lost"), THREADS * TURNS);
     assert_eq!(n("doubled"), THREADS * TURNS);
-    let untried = "threads: nothing tried resurrected, early_expiry";
+    let untried = "not tried: threads that answer after their end; threads gone before their time";
     assert!(
         finding.not_tested.iter().any(|what| what == untried),
         "{:?}",
