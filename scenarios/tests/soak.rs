@@ -149,7 +149,7 @@ fn a_killed_soak_is_gone_on_from_and_the_gap_is_stated() {
     let told = &duration.expect("the duration").measured;
     let wanted = format!("s from {name}, which measured 5 s");
     assert!(told.contains("resumed after a gap of"), "{told}");
-    assert!(told.ends_with(&wanted), "{told}");
+    assert!(told.contains(&wanted), "{told}");
     let second = record(reports.path(), Some(&first)).expect("a second record");
     let left = Checkpoint::read(&second).expect("its checkpoint");
     assert_eq!((left.planned, left.measured), (9, 9), "both runs together");

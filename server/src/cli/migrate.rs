@@ -10,7 +10,7 @@ use super::document::say_document;
 use super::{Failed, Layers, say};
 use crate::app;
 use crate::archive::{Archive, Fault, Plan, Step};
-use crate::config::Config;
+use crate::config::{ArchiveKind, Config};
 
 /// One step may take so long; a server's own clock would cut it on tables that have grown.
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
@@ -44,6 +44,16 @@ struct Told {
 
 pub(super) fn run(wish: Wish) -> Result<(), Failed> {
     let config = Config::load(&wish.layers.sources())?;
+    if config.archive.kind == ArchiveKind::Sqlite {
+        // Where nothing was started yet there is no folder.
+        let folder = config.server.state_dir();
+        app::prepare_state_dir(&folder).map_err(|error| {
+            Failed::Usage(format!(
+                "{}: {error}; set server.state_dir",
+                folder.display()
+            ))
+        })?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
