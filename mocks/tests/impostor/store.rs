@@ -41,7 +41,7 @@ async fn ask(socket: &mut TcpStream, question: &[u8]) -> Option<Duration> {
     socket.write_all(question).await.ok()?;
     let mut answer = vec![0; question.len()];
     let read = tokio::time::timeout(PATIENCE, socket.read_exact(&mut answer)).await;
-    read.expect("neither an answer nor an end").ok()?;
+    read.unwrap().ok()?;
     assert_eq!(answer, question);
     Some(begun.elapsed())
 }
