@@ -115,6 +115,15 @@ impl Link {
             address,
             cause,
         })?;
+        Ok(Self::over(name, (address, listener), target))
+    }
+
+    /// A link that listens already.
+    fn over(
+        name: &str,
+        (address, listener): (SocketAddr, TcpListener),
+        target: SocketAddr,
+    ) -> Self {
         let (behaviour, wanted) = watch::channel(Behaviour::default());
         let (is_listening, listening) = watch::channel(true);
         let shared = Arc::new(Shared::new(target));
@@ -125,14 +134,14 @@ impl Link {
             is_listening,
             shared: Arc::clone(&shared),
         }));
-        Ok(Self {
+        Self {
             name: name.to_owned(),
             address,
             behaviour,
             listening,
             shared,
             accepting,
-        })
+        }
     }
 
     /// The edge's name.

@@ -263,24 +263,7 @@ async fn broken() -> TcpListener {
 async fn a_link_whose_listener_fails_pauses_before_it_asks_again_and_is_healed() {
     let listener = broken().await;
     let address = listener.local_addr().unwrap();
-    let (behaviour, wanted) = watch::channel(Behaviour::default());
-    let (is_listening, listening) = watch::channel(true);
-    let shared = Arc::new(Shared::new(address));
-    let accepting = tokio::spawn(accept(Accept {
-        address,
-        listener: Some(listener),
-        wanted,
-        is_listening,
-        shared: Arc::clone(&shared),
-    }));
-    let link = Link {
-        name: "test".to_owned(),
-        address,
-        behaviour,
-        listening,
-        shared,
-        accepting,
-    };
+    let link = Link::over("test", (address, listener), address);
     let (over, spins) = tokio::sync::oneshot::channel::<()>();
     std::thread::spawn(move || {
         std::thread::park_timeout(Duration::from_secs(5));

@@ -2,12 +2,12 @@
 
 use exai_judge::ground::RIG;
 use exai_judge::judge::{Handicap, judge, judge_with};
-use exai_judge::observation::{Event, Sample};
+use exai_judge::observation::Event;
 use exai_judge::{Criteria, Judgement, Observation, Outcome, Reason, Transport, Verdict};
 
 use crate::catalogue;
 use crate::verdicts::assert_inconclusive;
-use crate::world::{Ask, MS, S, World, all_built, key};
+use crate::world::{Ask, MS, S, World, all_built, idle, key};
 
 /// Good answers of three tools, enough to have something to judge.
 fn run() -> World {
@@ -228,20 +228,9 @@ fn a_run_whose_rig_nobody_watched_does_not_pass() {
     };
     let mut world = run();
     assert_eq!(watched(&world), [(1, 0)]);
-    let sample = |process: &str| {
-        Event::Sample(Sample {
-            process: process.to_owned(),
-            pid: 1,
-            resident_bytes: 0,
-            descriptors: 0,
-            threads: 0,
-            cpu_ms: 0,
-            wait_ms: 0,
-        })
-    };
-    world.push(S, sample("server"));
+    world.push(S, idle("server"));
     assert_eq!(watched(&world), [(1, 0)]);
-    world.push(S, sample(RIG));
+    world.push(S, idle(RIG));
     assert_eq!(watched(&world), [(1, 1)]);
 }
 

@@ -2,10 +2,10 @@
 
 use exai_judge::fault::{FaultKind, Step};
 use exai_judge::ground::{Ground, RIG, SAMPLER_GAP, Taint};
-use exai_judge::observation::{Event, PhaseMark, Sample};
+use exai_judge::observation::{Event, PhaseMark};
 
 use crate::catalogue;
-use crate::world::{Ask, INSTANCE, S, World, proven};
+use crate::world::{Ask, INSTANCE, S, World, idle, proven};
 
 /// Surveyed by the numbers of `full`: a tail of 5 s, gaps of 5 s.
 fn survey(world: &World) -> Ground {
@@ -189,16 +189,7 @@ fn the_store_is_the_one_the_whole_run_named() {
 
 fn rig_samples(world: &mut World, process: &str, seconds: &[u64]) {
     for second in seconds {
-        let sample = Sample {
-            process: process.to_owned(),
-            pid: 1,
-            resident_bytes: 0,
-            descriptors: 0,
-            threads: 0,
-            cpu_ms: 0,
-            wait_ms: 0,
-        };
-        world.push(second * S, Event::Sample(sample));
+        world.push(second * S, idle(process));
     }
 }
 

@@ -67,6 +67,19 @@ pub struct World {
     threads: BTreeMap<String, Vec<(String, String)>>,
 }
 
+/// A sample of a process that uses nothing.
+pub fn idle(process: &str) -> Event {
+    Event::Sample(Sample {
+        process: process.to_owned(),
+        pid: 1,
+        resident_bytes: 0,
+        descriptors: 0,
+        threads: 0,
+        cpu_ms: 0,
+        wait_ms: 0,
+    })
+}
+
 impl World {
     /// A run whose executable was identified at start.
     pub fn new() -> Self {
@@ -291,16 +304,7 @@ impl World {
             return;
         }
         for at in (0..end).step_by(4_000_000_000).chain([end]) {
-            let sample = Sample {
-                process: RIG.to_owned(),
-                pid: 1,
-                resident_bytes: 0,
-                descriptors: 0,
-                threads: 0,
-                cpu_ms: 0,
-                wait_ms: 0,
-            };
-            self.push(at, Event::Sample(sample));
+            self.push(at, idle(RIG));
         }
         self.out.sort_by_key(|seen| seen.at);
     }
