@@ -20,6 +20,9 @@ use crate::process::{Ended, Pair, Process, ProcessError, Spec};
 /// How long after a rig component is back its absence still taints: the server's breaker before it
 /// lets nothing through for five seconds of its first interval, and is right to.
 const SETTLE: Duration = Duration::from_secs(6);
+/// How long a rig component may have been gone before we hear of its end: whoever was connected to
+/// it has seen the loss, and answered for it, before a busy machine lets us look.
+const NOTICE: Duration = Duration::from_millis(500);
 /// Between two tries to start a component that does not start.
 const RETRY: Duration = Duration::from_millis(100);
 /// Tries before a component is given up.
@@ -313,13 +316,18 @@ async fn supervise(mut duty: Duty) {
         if duty.stop.is_cancelled() {
             return;
         }
+        // At once: the run may end before the next life begins.
+        if !ordered {
+            duty.tell_end(at, ended);
+        }
         let next = duty.stop.clone();
         let reviving = duty.revive(&process, number + 1);
         let Some(Some(process)) = next.run_until_cancelled(reviving).await else {
             return;
         };
-        if !ordered {
-            duty.tell(at, ended, &process);
+        if !ordered && duty.watch.role == Role::Rig {
+            let detail = format!("{} is process {}", duty.watch.name, process.pair().pid);
+            duty.say_rig("back", at, detail);
         }
     }
 }
@@ -352,12 +360,12 @@ impl Duty {
         None
     }
 
-    fn tell(&self, at: u64, ended: Ended, next: &Process) {
+    fn tell_end(&self, at: u64, ended: Ended) {
         let name = &self.watch.name;
         let status = ended
             .status
             .map_or_else(|| "status lost".to_owned(), |status| status.to_string());
-        let detail = format!("{name} ended ({status}), now process {}", next.pair().pid);
+        let detail = format!("{name} ended ({status}), ordered by nobody");
         match self.watch.role {
             Role::Judged => self.watch.recorder.record_at(
                 at,
@@ -367,19 +375,22 @@ impl Duty {
                     control: false,
                 },
             ),
-            Role::Rig => self.say_rig("down", at, detail),
+            Role::Rig => self.say_rig("down", at.saturating_sub(nanos(NOTICE)), detail),
         }
     }
 
     fn say_rig(&self, what: &str, from: u64, detail: String) {
-        let settle = u64::try_from(SETTLE.as_nanos()).unwrap_or(u64::MAX);
         let event = Event::Rig {
             what: format!("{}_{what}", self.watch.name),
-            until: self.watch.recorder.now().saturating_add(settle),
+            until: self.watch.recorder.now().saturating_add(nanos(SETTLE)),
             detail,
         };
         self.watch.recorder.record_at(from, event);
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

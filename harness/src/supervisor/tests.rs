@@ -58,22 +58,57 @@ async fn a_killed_component_comes_back_as_another_process_and_nobody_complains()
 
 #[tokio::test]
 async fn an_end_nobody_ordered_is_critical_for_the_server_and_a_rig_fault_for_the_rest() {
-    for (role, wanted) in [(Role::Judged, "unordered_exit"), (Role::Rig, "thing_down")] {
+    let wanted = [
+        (Role::Judged, vec!["unordered_exit"]),
+        (Role::Rig, vec!["thing_down", "thing_back"]),
+    ];
+    for (role, wanted) in wanted {
         let folder = tempfile::tempdir().unwrap();
         let recorder = recorder(folder.path());
         let script = "test $1 = 1 && exit 7; exec sleep 600";
         let thing = Supervisor::start(watch(role, &recorder), shell(script)).unwrap();
         thing.next_life(1, LIMIT).await.unwrap();
-        // The life is announced just before the complaint; stopping joins neither.
+        // The life is announced just before the last word; stopping joins neither.
         thing.hold(LIMIT).await.unwrap();
         thing.release();
         thing.next_life(2, LIMIT).await.unwrap();
         let found = events(recorder, folder.path()).await;
-        let what = match &found[..] {
-            [Event::Critical { what, .. } | Event::Rig { what, .. }] => what.clone(),
-            other => panic!("{other:?}"),
+        assert_eq!(names(&found), wanted);
+    }
+}
+
+fn names(found: &[Event]) -> Vec<&str> {
+    let name = |event| match event {
+        &Event::Critical { ref what, .. } | &Event::Rig { ref what, .. } => what.as_str(),
+        other => panic!("{other:?}"),
+    };
+    found.iter().map(name).collect()
+}
+
+#[tokio::test]
+async fn an_end_nobody_ordered_is_told_though_no_life_follows_before_the_run_ends() {
+    for (role, wanted) in [(Role::Judged, "unordered_exit"), (Role::Rig, "thing_down")] {
+        let folder = tempfile::tempdir().unwrap();
+        let heard = nanos(LIMIT);
+        let recorder = Recorder::open(folder.path(), Arc::new(move || heard)).unwrap();
+        let late = Watch {
+            delay: LIMIT,
+            ..watch(role, &recorder)
         };
-        assert_eq!(what, wanted);
+        let thing = Supervisor::start(late, shell("exit 7")).unwrap();
+        let mut lives = thing.lives();
+        lives.wait_for(|life| life.process.is_none()).await.unwrap();
+        // It has ended already; nothing is left to stop but the wait for the next life.
+        thing.stop(LIMIT).await.unwrap_err();
+        recorder.close().await.unwrap();
+        let seen: Vec<_> = History::in_folder(folder.path()).observations().collect();
+        let [seen] = &seen[..] else {
+            panic!("{seen:?}");
+        };
+        assert_eq!(names(std::slice::from_ref(&seen.event)), [wanted]);
+        // What the loss did to others before we heard of it is the rig's fault, too.
+        let before = if role == Role::Rig { nanos(NOTICE) } else { 0 };
+        assert_eq!(heard - seen.at, before);
     }
 }
 
