@@ -22,7 +22,7 @@ use crate::binaries;
 use crate::catalogue::CRITERIA;
 use crate::cli::arguments::{Driver, SelftestArguments};
 use crate::cli::{Ending, print};
-use crate::facts::sha256_of;
+use crate::facts::own_sha256;
 use crate::saboteur::{self, Held, Saboteur};
 use crate::vector::{self, Vector};
 use told::Told;
@@ -315,7 +315,7 @@ fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, En
     let control_holds = controls.iter().all(|control| control.misses.is_empty());
     let caught = rows.iter().filter(|row| row.misses.is_empty()).count();
     if as_json {
-        print(&document(outcomes, Timestamp::now()).to_string());
+        print(&document(outcomes, Timestamp::now(), &own_sha256()?).to_string());
     } else {
         let honest = if control_holds {
             "as committed"
@@ -341,13 +341,12 @@ fn summary(outcomes: &[Outcome], as_json: bool, seconds: u64) -> Result<Exit, En
 }
 
 /// The table for those who read JSON, with the judge that it is about.
-fn document(outcomes: &[Outcome], at: Timestamp) -> Value {
+fn document(outcomes: &[Outcome], at: Timestamp, harness: &str) -> Value {
     let rows = outcomes.iter().map(|row| {
         json!({"id": row.id, "seed": row.seed, "name": row.name, "demanded": row.demanded,
             "misses": row.misses, "seconds": row.seconds})
     });
-    let harness = std::env::current_exe().unwrap_or_default();
-    json!({"schema": SCHEMA, "at": at, "harness_sha256": sha256_of(&harness),
+    json!({"schema": SCHEMA, "at": at, "harness_sha256": harness,
         "criteria_sha256": exai_judge::hex::sha256(CRITERIA.as_bytes()),
         "rows": rows.collect::<Vec<_>>()})
 }
@@ -388,6 +387,7 @@ mod tests {
         let mut value = document(
             &[row("", &[]), row("2b", &["V.1 is Pass"])],
             Timestamp::UNIX_EPOCH,
+            &own_sha256().unwrap(),
         );
         assert_eq!(errors_of(&value), [""; 0]);
         value["not_run"] = json!(["24"]);
