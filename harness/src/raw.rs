@@ -1,5 +1,6 @@
 //! Bytes on a socket exactly as given, and what came back: for requests that no client would send.
 
+mod request;
 pub mod socket;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::client::http::{FORWARDED, lane};
 use crate::client::trouble::io_words;
+pub use request::RawRequest;
 
 /// More of a reply than this is not read.
 const REPLY_BYTES: usize = 8 * 1024 * 1024;
@@ -48,58 +50,12 @@ impl Source {
     }
 }
 
-/// An HTTP request in raw parts. Nothing is added: no `Host`, no length, unless asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawRequest {
-    head: Vec<u8>,
-    body: Vec<u8>,
-}
-
-impl RawRequest {
-    /// A request line such as `POST /mcp HTTP/1.1`.
-    #[must_use]
-    pub fn line(line: &str) -> Self {
-        Self {
-            head: format!("{line}\r\n").into_bytes(),
-            body: Vec::new(),
-        }
-    }
-
-    /// A header line, any bytes.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.head.extend_from_slice(name.as_bytes());
-        self.head.extend_from_slice(b": ");
-        self.head.extend_from_slice(value.as_ref());
-        self.head.extend_from_slice(b"\r\n");
-        self
-    }
-
-    /// A body together with its right `Content-Length`.
-    #[must_use]
-    pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
-        let body = body.into();
-        let length = body.len().to_string();
-        self.header("Content-Length", length).unmeasured_body(body)
-    }
-
-    /// A body alone; whatever length headers there are may lie.
-    #[must_use]
-    pub fn unmeasured_body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into();
-        self
-    }
-
-    /// The bytes to send.
-    #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
-        [self.head.as_slice(), b"\r\n", &self.body].concat()
-    }
-}
-
 /// What came back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RawReply {
+    /// Whom the request's credential names, as [`RawRequest::claimed`] tells; None where it was
+    /// sent in pieces.
+    pub claimed: Option<String>,
     /// The status of the first reply, if one came.
     pub status: Option<u16>,
     /// Its headers, names in lower case.
@@ -145,6 +101,17 @@ impl RawReply {
             crate::client::sse::Frame::Comment => None,
         })
     }
+}
+
+/// What a message tells of a failure before any tool was asked: its code; None when it is none.
+#[must_use]
+pub fn code(message: &Value) -> Option<String> {
+    // Each dialect keeps the one error object in a place of its own.
+    let places = ["/error/data/code", "/error/details/code", "/details/code"];
+    let mut found = places
+        .iter()
+        .filter_map(|place| message.pointer(place)?.as_str());
+    found.next().map(str::to_owned)
 }
 
 /// What a message refuses with, if it does.
@@ -246,7 +213,11 @@ pub async fn send_request(
 ) -> RawReply {
     let source = source.into();
     let pieces = [source.sends(request)];
-    send(address, source.address, &pieces, Duration::ZERO, wait).await
+    let reply = send(address, source.address, &pieces, Duration::ZERO, wait).await;
+    RawReply {
+        claimed: request.claimed(),
+        ..reply
+    }
 }
 
 fn troubled(mut reply: RawReply, words: &str) -> RawReply {

@@ -10,6 +10,7 @@ pub mod claim;
 pub mod conservation;
 pub mod criterion;
 pub mod crowding;
+pub mod denial;
 pub mod fault;
 pub mod finding;
 pub mod gate;

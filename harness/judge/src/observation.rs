@@ -249,10 +249,16 @@ pub struct Case {
     pub audited: bool,
     /// The correlation id of the reply.
     pub correlation_id: Option<String>,
+    /// The code of the failure that the reply told of, such as `forbidden`; None when it told none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Whom the credential that was shown names, good or not; None when it names nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
 }
 
 /// A line of the audit log as the harness read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditSeen {
     /// The correlation id.
     pub correlation_id: String,
@@ -262,6 +268,15 @@ pub struct AuditSeen {
     pub reason: String,
     /// Whether the line's hash chains to the one before.
     pub chained: bool,
+    /// Whom it names, empty for nobody; None in a history written before this was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// `http` or `websocket`; None in a history written before this was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
+    /// Of a line that stands for others: how many. 0 for any other line.
+    #[serde(default)]
+    pub stands_for: u64,
 }
 
 /// Who the running server is.

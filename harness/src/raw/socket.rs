@@ -120,7 +120,10 @@ impl RawSocket {
         if reply.status == Some(101) {
             Ok(socket)
         } else {
-            Err(reply)
+            Err(RawReply {
+                claimed: request.claimed(),
+                ..reply
+            })
         }
     }
 

@@ -147,3 +147,36 @@ fn nothing_is_added_to_a_raw_request() {
     let bare = RawRequest::line("GET /").unmeasured_body("z");
     assert_eq!(bare.bytes(), b"GET /\r\n\r\nz");
 }
+
+#[test]
+fn a_request_claims_whom_its_only_token_names() {
+    use base64::Engine as _;
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"sub":"ada"}"#);
+    let good = format!("Bearer e30.{claims}.x");
+    let line = || RawRequest::line("GET / HTTP/1.1");
+    let of = |values: &[&str]| {
+        let with = |request: RawRequest, value: &&str| request.header("authorization", value);
+        values.iter().fold(line(), with).claimed()
+    };
+    assert_eq!(of(&[&good]).as_deref(), Some("ada"));
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&[&good, &good]), None, "which of them is open");
+    for nobody in ["Bearer", "Bearer a secret", "Bearer e30.e30.x", &claims] {
+        assert_eq!(of(&[nobody]), None, "{nobody}");
+    }
+    assert_eq!(line().header("X", &good).claimed(), None);
+}
+
+#[test]
+fn the_code_of_a_refusal_is_read_where_each_dialect_keeps_it_and_never_that_of_a_tool() {
+    let error = serde_json::json!({"code": "forbidden"});
+    for message in [
+        serde_json::json!({"error": {"code": -32003, "data": error}}),
+        serde_json::json!({"error": {"code": "x", "details": error}}),
+        serde_json::json!({"ok": false, "details": error}),
+    ] {
+        assert_eq!(code(&message).as_deref(), Some("forbidden"), "{message}");
+    }
+    let tool = serde_json::json!({"result": {"structuredContent": {"error": error}}});
+    assert_eq!(code(&tool), None);
+}

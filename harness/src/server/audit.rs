@@ -19,6 +19,8 @@ const EVERY: Duration = Duration::from_millis(50);
 const LAST_LOOKS: u32 = 10;
 /// What the first line of a file points back to.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// What a line is called that stands for others.
+const LOST: &str = "audit/lost";
 
 /// Records each line as it comes, until `stop`, and what is left then. A file that cannot be read
 /// is the rig's trouble: its lines come later.
@@ -171,8 +173,22 @@ impl Tail {
             decision,
             reason: word("reason"),
             chained,
+            principal: Some(word("principal")),
+            transport: Some(word("transport")),
+            stands_for: lost(&object),
         }
     }
+}
+
+/// How many lines a line stands for: `audit/lost` of `7 lines` for seven, any other for none.
+fn lost(object: &Value) -> u64 {
+    if object["action"] != LOST {
+        return 0;
+    }
+    let count = object["resource"]
+        .as_str()
+        .and_then(|it| it.split(' ').next());
+    count.and_then(|it| it.parse().ok()).unwrap_or(0)
 }
 
 /// The line without its `hash`, if that is the last field and the hash of the rest.
@@ -207,6 +223,21 @@ mod tests {
         assert_eq!(tail.at, u64::try_from(first.len()).unwrap());
         let seen = tail.take(second.as_bytes());
         assert_eq!((seen.len(), seen[0].chained), (1, true));
+    }
+
+    #[test]
+    fn a_line_tells_whom_it_denied_and_one_that_stands_for_others_tells_how_many() {
+        let denied =
+            r#"{"principal":"ann","transport":"http","action":"tools/call","resource":"7 a"}"#;
+        let seen = Tail::default().take(format!("{denied}\n").as_bytes());
+        assert_eq!(seen[0].principal.as_deref(), Some("ann"));
+        assert_eq!(seen[0].transport.as_deref(), Some("http"));
+        assert_eq!(seen[0].stands_for, 0);
+        for (resource, count) in [("7 lines", 7), ("lines", 0), ("", 0)] {
+            let line = format!(r#"{{"action":"audit/lost","resource":"{resource}"}}"#);
+            let seen = Tail::default().take(format!("{line}\n").as_bytes());
+            assert_eq!(seen[0].stands_for, count, "{resource}");
+        }
     }
 
     #[test]

@@ -300,6 +300,8 @@ impl<'a> Stand<'a> {
             seen: seen.chars().take(200).collect(),
             audited: false,
             correlation_id: None,
+            code: None,
+            claimed: None,
         }));
     }
 

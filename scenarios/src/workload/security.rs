@@ -253,6 +253,8 @@ pub fn came(stage: &Stage, reply: &RawReply) -> Came {
     Came {
         is_denied: matches!(word.as_str(), "401" | "403" | "429"),
         correlation_id: reply.header("exai-correlation-id").map(str::to_owned),
+        code: raw::code(&reply.message().unwrap_or_default()),
+        claimed: reply.claimed.clone(),
         word,
     }
 }
@@ -266,6 +268,10 @@ pub struct Came {
     pub correlation_id: Option<String>,
     /// Whether it is a denial, which leaves an audit line.
     pub is_denied: bool,
+    /// The code that the reply told.
+    pub code: Option<String>,
+    /// Whom the credential that was shown names, good or not.
+    pub claimed: Option<String>,
 }
 
 impl Came {
@@ -290,6 +296,8 @@ pub fn note(stage: &Stage, case: &Seen<'_>, came: Came) {
         expected: expected.map_or_else(String::new, |word| (*word).to_owned()),
         audited: !case.good && came.is_denied,
         correlation_id: came.correlation_id,
+        code: came.code,
+        claimed: came.claimed,
         seen: came.word,
     }));
 }

@@ -52,7 +52,7 @@ impl<'a> Security<'a> {
             denied: Tally::new("denied", "attacks not refused as specified"),
             canary: Tally::new("canary", "secrets seen in a reply, log, metric or report"),
             searched: 0,
-            audit: AuditBook::default(),
+            audit: AuditBook::start(brief.criterion)?,
             rates: Rates::start(brief.criterion)?,
             healthy: Healthy::start(brief.criterion)?,
             brief,
@@ -62,7 +62,7 @@ impl<'a> Security<'a> {
     fn case(&mut self, seen: &Seen<'_>, case: &Case) -> Result<(), Missing> {
         let place = (row_of(&case.id).to_owned(), case.edge.clone());
         let is_right = case.seen == case.expected;
-        self.audit.reply(case);
+        self.audit.reply(seen.at, seen.is_tainted, case);
         if case.good {
             let control = (case.id.clone(), case.edge.clone());
             let is_accepted = self.controls.entry(control).or_default();
@@ -86,9 +86,6 @@ impl<'a> Security<'a> {
         self.forged += u64::from(is_forged && is_right);
         self.tried_rows.insert(place.0.clone());
         *self.attacks.entry(place).or_default() += 1;
-        if is_right {
-            self.audit.denied(seen.at, case);
-        }
         Ok(())
     }
 
@@ -204,7 +201,7 @@ impl Checker for Security<'_> {
             }
             Event::Audit(line) => self.audit.line(seen.at, line),
             Event::Call(call) => {
-                self.audit.call(call);
+                self.audit.call(seen.is_tainted, call);
                 if call.criterion == *id {
                     self.rates.call(seen, call);
                     self.healthy.call(self.brief.key, seen, call);

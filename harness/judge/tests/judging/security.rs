@@ -1,10 +1,14 @@
 //! V.6 against good, bad and empty histories.
 
+mod audit;
 mod controls;
 mod counts;
+mod lines;
 
 use exai_judge::observation::{AuditSeen, Case, Event};
 use exai_judge::{Finding, Reason};
+
+use lines::{code_of, line, line_of};
 
 use crate::catalogue;
 use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
@@ -27,15 +31,8 @@ fn case(id: &str, edge: &str, good: bool) -> Case {
         seen: expected.to_owned(),
         audited: !good,
         correlation_id: Some(format!("{id} {edge} {good}")),
-    }
-}
-
-fn line(case: &Case) -> AuditSeen {
-    AuditSeen {
-        correlation_id: case.correlation_id.clone().unwrap_or_default(),
-        decision: "denied".to_owned(),
-        reason: format!("token_{}", case.id),
-        chained: true,
+        code: (!good).then(|| code_of(id).to_owned()),
+        claimed: Some("ada".to_owned()),
     }
 }
 
@@ -97,7 +94,10 @@ fn rate(world: &mut World, start: u64, refill: u64) {
             tokens -= 1.0;
             world.plain(&ask)
         } else {
-            world.refused(&ask, "rate_limit_error")
+            let mut call = world.refused(&ask, "rate_limit_error");
+            call.failure.as_mut().unwrap().code = "over_rate".to_owned();
+            world.push(call.done_at, Event::Audit(line_of(&call)));
+            call
         };
         world.record(call);
         if index % 20 == 0 {
@@ -108,6 +108,15 @@ fn rate(world: &mut World, start: u64, refill: u64) {
             world.record(calm);
         }
     }
+}
+
+/// Takes out what pressed a rate, and the lines of it.
+fn unpressed(world: &mut World) {
+    world.out.retain(|seen| match &seen.event {
+        Event::Call(call) => !call.phase.starts_with("rate."),
+        Event::Audit(line) => !line.reason.starts_with("rate_"),
+        _ => true,
+    });
 }
 
 fn judged(world: &World) -> Finding {
@@ -225,10 +234,7 @@ fn a_secret_seen_anywhere_fails_and_the_detectors_own_proof_does_not() {
 fn a_limit_too_high_too_low_or_absent_is_seen() {
     let limited = |refill| {
         let mut world = good();
-        world.out.retain(|observation| match &observation.event {
-            Event::Call(call) => call.phase != "rate.principal",
-            _ => true,
-        });
+        unpressed(&mut world);
         rate(&mut world, 10 * S, refill);
         judged(&world)
     };

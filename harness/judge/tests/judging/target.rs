@@ -23,6 +23,8 @@ fn case(id: &str, expected: &str, seen: &str) -> Event {
         seen: seen.to_owned(),
         audited: false,
         correlation_id: None,
+        code: None,
+        claimed: None,
     })
 }
 

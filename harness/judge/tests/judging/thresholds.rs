@@ -57,6 +57,8 @@ fn a_security_battery_of_which_two_thirds_hold_fails() {
                 seen: seen.to_owned(),
                 audited: false,
                 correlation_id: None,
+                code: None,
+                claimed: None,
             }),
         );
     }

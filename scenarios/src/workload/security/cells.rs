@@ -4,6 +4,7 @@ use exai_harness::client::software::Software;
 use exai_harness::client::{Request, Revision};
 use exai_harness::raw::socket::{Heard, RawSocket, upgrade};
 use exai_harness::raw::{self, RawReply, RawRequest, Source};
+use exai_harness::token;
 use exai_judge::Transport;
 use serde_json::{Value, json};
 
@@ -107,7 +108,10 @@ impl Caller {
                 let call = (*calls, tool, &json!({}));
                 let said = ask(socket, *is_daemon, call).await;
                 stage.search("a reply", &said.to_string());
-                of_message(&said, *is_daemon)
+                Came {
+                    claimed: token::subject(line.trim_start_matches("Bearer ")),
+                    ..of_message(&said, *is_daemon)
+                }
             }
         }
     }
@@ -201,17 +205,16 @@ fn of_message(said: &Value, is_daemon: bool) -> Came {
     let place = if is_daemon { "details" } else { "data" };
     let error = &said["error"][place];
     let correlation_id = error["correlation_id"].as_str().map(str::to_owned);
+    let denied = |word: &str| Came {
+        word: word.to_owned(),
+        correlation_id: correlation_id.clone(),
+        is_denied: true,
+        code: raw::code(said),
+        claimed: None,
+    };
     match (error["category"].as_str(), error["code"].as_str()) {
-        (Some("auth_error"), _) => Came {
-            word: "403".to_owned(),
-            correlation_id,
-            is_denied: true,
-        },
-        (Some("rate_limit_error"), _) => Came {
-            word: "429".to_owned(),
-            correlation_id,
-            is_denied: true,
-        },
+        (Some("auth_error"), _) => denied("403"),
+        (Some("rate_limit_error"), _) => denied("429"),
         (_, Some("unknown_tool")) => Came::word("-32602"),
         _ => Came::word("permitted"),
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use exai_harness::raw;
 use exai_harness::raw::socket::{Heard, RawSocket, upgrade};
 use exai_harness::server::Settings;
 use exai_harness::token::{Mint, Signature};
@@ -263,6 +264,9 @@ async fn ping(socket: &mut RawSocket, edge: &str) -> Came {
             word: category.unwrap_or("an error without a category").to_owned(),
             correlation_id: error["correlation_id"].as_str().map(str::to_owned),
             is_denied: true,
+            code: raw::code(&said),
+            // Whose connection it is was said as it was opened.
+            claimed: None,
         },
     }
 }

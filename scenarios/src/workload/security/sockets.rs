@@ -1,6 +1,8 @@
 //! WebSockets of the battery: what is said first on `exai.v1`, and what comes of it.
 
+use exai_harness::raw;
 use exai_harness::raw::socket::{Heard, RawSocket, upgrade};
+use exai_harness::token;
 use serde_json::{Value, json};
 
 use super::{Came, PACE, WAIT, open_as};
@@ -61,6 +63,10 @@ pub async fn greet(stage: &Stage, socket: &mut RawSocket, hello: &Value) -> Came
         correlation_id: said["details"]["correlation_id"]
             .as_str()
             .map(str::to_owned),
+        code: raw::code(&said),
+        claimed: ["jwt", "token"]
+            .iter()
+            .find_map(|field| token::subject(hello[*field].as_str()?)),
         word,
     }
 }

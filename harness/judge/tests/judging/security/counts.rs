@@ -6,17 +6,11 @@ use exai_judge::operation::Outcome;
 use super::*;
 
 #[test]
-fn a_denial_that_any_reply_named_is_not_invented() {
-    let invented = |of_failure: bool| {
+fn a_denial_that_a_refusing_reply_named_is_not_invented() {
+    let invented = |named: &str| {
         let mut world = good();
         let mut call = world.refused(&Ask::new("V.6", 9 * S), "forbidden");
-        let failure = call.failure.as_mut().unwrap();
-        failure.correlation_id = of_failure.then(|| "seen".to_owned());
-        if !of_failure {
-            let mut ordinary = world.keyed(&Ask::new("V.1", 9 * S));
-            ordinary.meta.as_mut().unwrap().correlation_id = Some("seen".to_owned());
-            world.record(ordinary);
-        }
+        call.failure.as_mut().unwrap().correlation_id = Some(named.to_owned());
         world.record(call);
         let ghost = Case {
             correlation_id: Some("seen".to_owned()),
@@ -25,8 +19,22 @@ fn a_denial_that_any_reply_named_is_not_invented() {
         world.push(9 * S, Event::Audit(line(&ghost)));
         failed(&judged(&world)).contains(&"invented")
     };
-    assert!(!invented(true));
-    assert!(!invented(false));
+    assert!(!invented("seen"));
+    assert!(invented("another"));
+}
+
+#[test]
+fn a_denial_that_only_an_answer_named_is_invented() {
+    let mut world = good();
+    let mut answered = world.keyed(&Ask::new("V.1", 9 * S));
+    answered.meta.as_mut().unwrap().correlation_id = Some("seen".to_owned());
+    world.record(answered);
+    let ghost = Case {
+        correlation_id: Some("seen".to_owned()),
+        ..case("J1", EDGES[0], false)
+    };
+    world.push(9 * S, Event::Audit(line(&ghost)));
+    assert_eq!(failed(&judged(&world)), ["invented"]);
 }
 
 #[test]
@@ -90,10 +98,7 @@ fn as_many_healthy_calls_as_asked_for_are_compared_and_one_less_says_nothing() {
 /// With a principal's rate that refills by so many calls.
 fn refilled(refill: u64) -> Finding {
     let mut world = good();
-    world.out.retain(|seen| match &seen.event {
-        Event::Call(call) => call.phase != "rate.principal",
-        _ => true,
-    });
+    unpressed(&mut world);
     rate(&mut world, 10 * S, refill);
     judged(&world)
 }
@@ -114,10 +119,7 @@ fn a_rate_lets_through_the_share_it_promises() {
 /// The verdict on the fullest window of so many calls at once, by who makes them.
 fn at_once(scope: &str, who: impl Fn(u64) -> &'static str, calls: u64) -> Verdict {
     let mut world = good();
-    world.out.retain(|seen| match &seen.event {
-        Event::Call(call) => !call.phase.starts_with("rate."),
-        _ => true,
-    });
+    unpressed(&mut world);
     for index in 0..calls {
         let ask = Ask {
             phase: format!("rate.{scope}"),
