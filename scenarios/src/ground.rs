@@ -9,6 +9,7 @@ mod restarts;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use exai_harness::client::http::loopback;
 use exai_harness::client::{
@@ -24,9 +25,10 @@ use exai_harness::topology::{
     Binaries, Book, Impostor, Launcher, RestartPolicy, Setup, Site, Spoil, StoreKind, Topology,
 };
 use exai_judge::fault::FaultKind;
-use exai_judge::{RunKey, Transport};
+use exai_judge::{RunKey, Transport, series};
 use exai_mocks::plan::Plan as SimulatorPlan;
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::facts::Learned;
@@ -37,6 +39,10 @@ pub use asked::{Damage, choose_driver, choose_instances, choose_store, damaged, 
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
 const CONNECTIONS: u32 = 16;
+/// How many calls the server says it is at.
+const IN_FLIGHT: &str = "exai_in_flight";
+/// Within this a server without callers is at no call.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// What to boot.
 pub struct Plan {
@@ -153,8 +159,33 @@ impl Ground {
 
     /// Records the server's counters under `mark`.
     pub async fn scrape(&self, stage: &Stage, mark: &str) {
-        if let Err(error) = self.topology.metrics(mark).await {
-            stage.not_tested("V.3", format!("counters at {mark}: {error}"));
+        self.scraped(stage, mark).await;
+    }
+
+    /// The same once the server says that it is at no call, or when it had time enough for that:
+    /// an answer may be read a moment before the place of its call is given back.
+    pub async fn scrape_quiet(&self, stage: &Stage, mark: &str) {
+        let until = Instant::now() + QUIET;
+        while self
+            .scraped(stage, mark)
+            .await
+            .is_some_and(|held| held > 0.0)
+            && Instant::now() < until
+        {
+            tokio::time::sleep(QUIET / 40).await;
+        }
+    }
+
+    /// Records the counters; how many calls the server says it is at, if it does.
+    async fn scraped(&self, stage: &Stage, mark: &str) -> Option<f64> {
+        match self.topology.metrics(mark).await {
+            Ok(values) => values.get(IN_FLIGHT).copied(),
+            Err(error) => {
+                let (_, criterion) = series::mark(mark);
+                let what = format!("counters at {mark}: {error}");
+                stage.not_tested(criterion.unwrap_or("V.3"), what);
+                None
+            }
         }
     }
 

@@ -1,4 +1,10 @@
-//! The law of the counters: what the server counted between two scrapes is what clients did.
+//! Laws of conservation: what one witness saw leave, another saw arrive. This file holds that of the
+//! call counter: what the server counted between two scrapes is what clients did.
+
+pub mod arrivals;
+pub mod denials;
+pub mod permits;
+pub mod requests;
 
 use std::collections::BTreeMap;
 

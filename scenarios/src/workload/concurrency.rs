@@ -55,7 +55,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     load::run_calls(&plan, &clients, &stage.recorder, &stage.stop, next).await;
     stage.end(CRITERION, "peak");
     stage.pace(0).await?;
-    stage.ground.scrape(stage, "after V.3").await;
+    stage.ground.scrape_quiet(stage, "after V.3").await;
     stage.check_stop()?;
     if row.floor("hot_refused")? > 0 {
         hot(stage, &clients).await?;

@@ -75,12 +75,14 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         supply::try_all(stage, row.limit("advisories_days")?)?;
     }
     stage.end(CRITERION, "battery");
+    stage.ground.scrape(stage, "before V.6").await;
     rates::try_scopes(
         stage,
         row.list("rate_scopes")?,
         row.floor("window_seconds")?,
     )
     .await?;
+    stage.ground.scrape(stage, "after V.6").await;
     if row.floor("ratio_samples")? > 0 {
         rates::calm_and_hostile(stage, row.floor("ratio_samples")?).await?;
     }

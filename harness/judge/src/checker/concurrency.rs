@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Brief, Checker, Seen};
 use crate::conservation::Conservation;
+use crate::conservation::arrivals::Arrivals;
+use crate::conservation::permits::Permits;
+use crate::conservation::requests::Requests;
 use crate::criterion::{Criterion, Missing};
 use crate::crowding;
 use crate::finding::Finding;
@@ -24,6 +27,8 @@ const WARM_UP: &str = "warm-up";
 const SERVER: &str = "server";
 /// Checks that say how long calls took.
 const OF_TIME: &[&str] = &["p95", "p99", "maximum", "unanswered"];
+/// Checks that compare the server with what the history tells of calls.
+const OF_HISTORY: &[&str] = &["conservation", "permits", "unasked"];
 const RATE_LIMIT: &str = "rate_limit_error";
 
 /// The checker of V.3.
@@ -44,6 +49,9 @@ pub struct Concurrency<'a> {
     healthy: Tally,
     hot_refused: u64,
     conservation: Conservation,
+    arrivals: Arrivals,
+    permits: Permits,
+    requests: Requests,
     loads: Vec<LoadAccount>,
     pids: BTreeSet<u32>,
     samples: u64,
@@ -129,6 +137,9 @@ impl<'a> Concurrency<'a> {
             ),
             hot_refused: 0,
             conservation: Conservation::default(),
+            arrivals: Arrivals::default(),
+            permits: Permits::default(),
+            requests: Requests::default(),
             loads: Vec::new(),
             pids: BTreeSet::new(),
             samples: 0,
@@ -299,7 +310,10 @@ impl Checker for Concurrency<'_> {
         match seen.event {
             Event::Call(call) => {
                 self.conservation.call(call);
+                self.permits.call(call);
+                self.requests.call(call);
                 if call.criterion == id {
+                    self.arrivals.call(call);
                     self.call(seen, call);
                 }
             }
@@ -307,11 +321,18 @@ impl Checker for Concurrency<'_> {
                 let (moment, of) = series::mark(mark);
                 if of == Some(id) {
                     self.conservation.scrape(seen.at, moment, values);
+                    self.permits.scrape(seen.at, moment, values);
                 }
             }
+            Event::Served(served) if self.brief.ground.is_within(id, seen.at) => {
+                self.requests.serve(seen.at, seen.is_tainted, served);
+            }
             Event::Sample(sample) if !seen.is_tainted => self.sample(seen.at, sample),
-            Event::Load(load) if load.criterion == id && load.phase != HOT => {
-                self.loads.push(load.clone());
+            Event::Load(load) if load.criterion == id => {
+                self.arrivals.account(load);
+                if load.phase != HOT {
+                    self.loads.push(load.clone());
+                }
             }
             _ => {}
         }
@@ -346,6 +367,9 @@ impl Checker for Concurrency<'_> {
         self.healthy.conclude_if_tried(&mut finding);
         self.proofs.conclude(&mut finding);
         self.conservation.conclude(&mut finding);
+        self.permits.conclude(&mut finding);
+        self.requests.conclude(&mut finding);
+        self.arrivals.conclude(OF_HISTORY, &mut finding);
         let pids = (self.samples > 0)
             .then(|| f64::from(u32::try_from(self.pids.len()).unwrap_or(u32::MAX)));
         tally::at_most(

@@ -10,9 +10,11 @@ use self::audit::AuditBook;
 use self::healthy::Healthy;
 use self::rates::Rates;
 use super::{Brief, Checker, Seen};
+use crate::conservation::denials::Denials;
 use crate::criterion::Missing;
 use crate::finding::Finding;
 use crate::observation::{Case, Event};
+use crate::series;
 use crate::tally::{self, Place, Tally};
 use crate::verdict::Reason;
 
@@ -33,6 +35,7 @@ pub struct Security<'a> {
     canary: Tally,
     searched: u64,
     audit: AuditBook,
+    denials: Denials,
     rates: Rates,
     healthy: Healthy,
 }
@@ -53,6 +56,7 @@ impl<'a> Security<'a> {
             canary: Tally::new("canary", "secrets seen in a reply, log, metric or report"),
             searched: 0,
             audit: AuditBook::start(brief.criterion)?,
+            denials: Denials::default(),
             rates: Rates::start(brief.criterion)?,
             healthy: Healthy::start(brief.criterion)?,
             brief,
@@ -63,6 +67,7 @@ impl<'a> Security<'a> {
         let place = (row_of(&case.id).to_owned(), case.edge.clone());
         let is_right = case.seen == case.expected;
         self.audit.reply(seen.at, seen.is_tainted, case);
+        self.denials.case(seen.at, case);
         if case.good {
             let control = (case.id.clone(), case.edge.clone());
             let is_accepted = self.controls.entry(control).or_default();
@@ -202,9 +207,16 @@ impl Checker for Security<'_> {
             Event::Audit(line) => self.audit.line(seen.at, line),
             Event::Call(call) => {
                 self.audit.call(seen.is_tainted, call);
+                self.denials.call(call);
                 if call.criterion == *id {
                     self.rates.call(seen, call);
                     self.healthy.call(self.brief.key, seen, call);
+                }
+            }
+            Event::Metrics { mark, values } => {
+                let (moment, of) = series::mark(mark);
+                if of == Some(id.as_str()) {
+                    self.denials.scrape(seen.at, moment, values);
                 }
             }
             Event::Critical {
@@ -231,6 +243,12 @@ impl Checker for Security<'_> {
         self.denied.conclude(&mut finding);
         self.canary.conclude_if_tried(&mut finding);
         self.audit.conclude(&mut finding);
+        if !rows.list("rate_scopes")?.is_empty() {
+            let event = "scrapes of the counter around the pressed rates";
+            let count = (1 + 1, self.denials.scrapes());
+            tally::floor(&mut finding, "scrapes", event, count, Reason::EventNotSeen);
+        }
+        self.denials.conclude(&mut finding);
         self.rates.conclude(rows, &mut finding)?;
         self.healthy.conclude(rows, &mut finding)?;
         finding

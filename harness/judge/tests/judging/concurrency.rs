@@ -2,6 +2,7 @@
 
 mod crowded;
 mod edges;
+mod laws;
 
 use std::collections::BTreeMap;
 

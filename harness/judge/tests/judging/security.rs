@@ -8,7 +8,7 @@ mod lines;
 use exai_judge::observation::{AuditSeen, Case, Event};
 use exai_judge::{Finding, Reason};
 
-use lines::{code_of, line, line_of};
+use lines::{code_of, line, line_of, scrape};
 
 use crate::catalogue;
 use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
@@ -81,6 +81,8 @@ fn good() -> World {
 /// Three seconds at 200 a second against a bucket of 50 and that refill.
 fn rate(world: &mut World, start: u64, refill: u64) {
     let mut tokens = 50.0;
+    let mut denied = 0.0;
+    world.push(start, scrape("before V.6", 5.0));
     for index in 0..600 {
         let at = start + index * 5 * MS;
         let ask = Ask {
@@ -97,6 +99,7 @@ fn rate(world: &mut World, start: u64, refill: u64) {
             let mut call = world.refused(&ask, "rate_limit_error");
             call.failure.as_mut().unwrap().code = "over_rate".to_owned();
             world.push(call.done_at, Event::Audit(line_of(&call)));
+            denied += 1.0;
             call
         };
         world.record(call);
@@ -108,6 +111,7 @@ fn rate(world: &mut World, start: u64, refill: u64) {
             world.record(calm);
         }
     }
+    world.push(start + 4 * S, scrape("after V.6", 5.0 + denied));
 }
 
 /// Takes out what pressed a rate, and the lines of it.
@@ -115,6 +119,7 @@ fn unpressed(world: &mut World) {
     world.out.retain(|seen| match &seen.event {
         Event::Call(call) => !call.phase.starts_with("rate."),
         Event::Audit(line) => !line.reason.starts_with("rate_"),
+        Event::Metrics { .. } => false,
         _ => true,
     });
 }

@@ -251,3 +251,69 @@ fn a_count_of_lines_stands_for_no_denial_of_another_kind() {
     world.push(26 * S, stands_for(2));
     assert_eq!(failed(&judged(&world)), ["audit"]);
 }
+
+/// Where the counter of denials moved by so much more than clients saw.
+fn moved(by: f64) -> Finding {
+    let mut world = good();
+    for seen in &mut world.out {
+        if let Event::Metrics { mark, values } = &mut seen.event
+            && mark == "after V.6"
+        {
+            let last = values
+                .iter_mut()
+                .find(|(series, _)| series.contains("rate_"));
+            *last.unwrap().1 += by;
+        }
+    }
+    judged(&world)
+}
+
+#[test]
+fn the_counter_of_denials_moves_by_what_clients_saw() {
+    assert_eq!(check(&moved(0.0), "denials_counted").verdict, Verdict::Pass);
+    for by in [-1.0, 1.0] {
+        assert_eq!(failed(&moved(by)), ["denials_counted"], "{by}");
+    }
+    let mut frozen = good();
+    frozen
+        .out
+        .retain(|seen| !matches!(&seen.event, Event::Metrics { mark, .. } if mark == "after V.6"));
+    frozen.push(14 * S, scrape("after V.6", 5.0));
+    assert_eq!(failed(&judged(&frozen)), ["denials_counted"]);
+}
+
+#[test]
+fn a_call_without_an_answer_may_have_been_denied() {
+    let mut world = good();
+    let ask = Ask {
+        phase: "rate.principal".to_owned(),
+        ..Ask::new("V.6", 11 * S)
+    };
+    let mut lost = world.plain(&ask);
+    lost.outcome = exai_judge::Outcome::Unknown;
+    world.record(lost);
+    assert_eq!(
+        check(&judged(&world), "denials_counted").verdict,
+        Verdict::Pass
+    );
+    for seen in &mut world.out {
+        if matches!(&seen.event, Event::Metrics { mark, .. } if mark == "before V.6") {
+            seen.event = scrape("before V.6", 4.0);
+        }
+    }
+    assert_eq!(
+        check(&judged(&world), "denials_counted").verdict,
+        Verdict::Pass
+    );
+}
+
+#[test]
+fn without_both_scrapes_nobody_knows_what_was_counted() {
+    for gone in ["before V.6", "after V.6"] {
+        let mut world = good();
+        world
+            .out
+            .retain(|seen| !matches!(&seen.event, Event::Metrics { mark, .. } if mark == gone));
+        assert_inconclusive(&judged(&world), Reason::EventNotSeen);
+    }
+}

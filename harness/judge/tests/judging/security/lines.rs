@@ -1,7 +1,7 @@
-//! Lines of the audit log as an honest server writes them.
+//! Lines of the audit log as an honest server writes them, and its counter of denials.
 
 use exai_judge::Call;
-use exai_judge::observation::{AuditSeen, Case};
+use exai_judge::observation::{AuditSeen, Case, Event};
 
 /// The code of the refusal of a row.
 pub fn code_of(id: &str) -> &'static str {
@@ -47,5 +47,18 @@ pub fn line_of(call: &Call) -> AuditSeen {
         principal: Some(call.identity.clone()),
         transport: Some("http".to_owned()),
         stands_for: 0,
+    }
+}
+
+/// The counter of denials at a moment, over two reasons.
+pub fn scrape(mark: &str, count: f64) -> Event {
+    let series = |reason: &str| format!(r#"exai_denials_total{{reason="{reason}"}}"#);
+    let values = [
+        (series("role"), 2.0),
+        (series("rate_principal"), count - 2.0),
+    ];
+    Event::Metrics {
+        mark: mark.to_owned(),
+        values: values.into(),
     }
 }
