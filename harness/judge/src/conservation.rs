@@ -1,5 +1,5 @@
-//! Laws of conservation: what one witness saw leave, another saw arrive. This file holds that of the
-//! call counter: what the server counted between two scrapes is what clients did.
+//! Laws of conservation: what one witness saw leave, another saw arrive. This file holds that of
+//! the call counter: what the server counted between two scrapes is what clients did.
 
 pub mod arrivals;
 pub mod denials;

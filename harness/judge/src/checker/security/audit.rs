@@ -11,9 +11,9 @@ use crate::tally::{Place, Tally};
 
 const DENIED: &str = "denied";
 /// What a case is called that was let in.
-const LET_IN: [&str; 2] = ["accepted", "permitted"];
+const LET_IN: &[&str] = &["accepted", "permitted"];
 /// Criteria whose workloads kill no server. A denial just before a kill may never reach the disk.
-const UNKILLED: [&str; 2] = ["V.3", "V.6"];
+const UNKILLED: &[&str] = &["V.3", "V.6"];
 
 /// Both sides, by correlation id.
 #[derive(Debug)]
