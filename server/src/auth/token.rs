@@ -279,7 +279,7 @@ impl TokenCheck {
     /// The roles named by the token, and those that its groups stand for.
     fn roles(&self, claims: &Map<String, Value>) -> Vec<String> {
         let names = |claim: &str| {
-            let list = claims.get(claim).and_then(Value::as_array);
+            let list = find(claims, claim).and_then(Value::as_array);
             let names = list.into_iter().flatten().filter_map(Value::as_str);
             names.take(MOST_ROLES).map(str::to_owned)
         };
@@ -324,6 +324,17 @@ impl TokenCheck {
             _ => false,
         }
     }
+}
+
+/// The claim of exactly this name; else what a path of names, joined by dots, leads to. A name of
+/// the path may hold dots itself: of two that fit, the longer one is followed first.
+fn find<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let within = |(dot, _): (usize, &str)| {
+        let (outer, inner) = (name.get(..dot)?, name.get(dot + 1..)?);
+        find(claims.get(outer)?.as_object()?, inner)
+    };
+    let literal = claims.get(name);
+    literal.or_else(|| name.rmatch_indices('.').find_map(within))
 }
 
 /// A name of one to [`LONGEST_NAME`] printable characters.

@@ -94,7 +94,7 @@ pub struct Jwt {
     pub jwks_stale: Duration,
     /// Ids (`jti`) of tokens that are no longer good, one a line; empty when no list is kept.
     pub revoked_file: String,
-    /// The claim that holds a caller's groups.
+    /// The claim that holds a caller's groups, or the path to it, its names joined by dots.
     pub groups_claim: String,
     /// Which role a group stands for, each `GROUP=ROLE`.
     pub groups: Vec<String>,

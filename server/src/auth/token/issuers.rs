@@ -5,6 +5,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
 };
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -213,4 +214,65 @@ fn a_group_stands_for_its_role_and_an_unknown_one_for_none() {
     assert_eq!(roles(json!(["ops"])), ["admin"]);
     assert!(roles(json!(["admin"])).is_empty());
     assert!(roles(json!("ops")).is_empty());
+}
+
+/// The roles of a token with these claims, where the configured claim is of this name.
+fn roles_by(name: &str, claims: &Value) -> Vec<String> {
+    let mut config = config();
+    config.auth.jwt.groups_claim = name.to_owned();
+    config.auth.jwt.groups = vec!["staff=user".into(), "ops=admin".into()];
+    let check = of(&config).unwrap();
+    check.roles(claims.as_object().unwrap())
+}
+
+#[test]
+fn a_path_of_claims_is_followed_and_a_claim_of_exactly_that_name_comes_first() {
+    let keycloak = json!({
+        "realm_access": {"roles": ["staff", "offline_access"]},
+        "resource_access": {"exai": {"roles": ["ops"]}, "mcp.example.com": {"roles": ["ops"]}},
+    });
+    let auth0 = json!({"https://exai.example.com/roles": ["ops"], "https://exai": {"x": []}});
+    let both = json!({"a.b": ["ops"], "a": {"b": ["staff"]}});
+    let no_list = json!({"a.b": "ops", "a": {"b": ["staff"]}});
+    let none: [&str; 0] = [];
+    let table: [(&str, &Value, &[&str]); 12] = [
+        ("realm_access.roles", &keycloak, &["user"]),
+        ("resource_access.exai.roles", &keycloak, &["admin"]),
+        (
+            "resource_access.mcp.example.com.roles",
+            &keycloak,
+            &["admin"],
+        ),
+        ("resource_access.other.roles", &keycloak, &none),
+        ("realm_access", &keycloak, &none),
+        ("realm_access.roles.0", &keycloak, &none),
+        ("realm_access.", &keycloak, &none),
+        (".realm_access.roles", &keycloak, &none),
+        ("https://exai.example.com/roles", &auth0, &["admin"]),
+        ("a.b", &both, &["admin"]),
+        ("a.b", &no_list, &none),
+        ("", &both, &none),
+    ];
+    for (name, claims, wanted) in table {
+        assert_eq!(roles_by(name, claims), wanted, "{name} in {claims}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_names_lead_to_a_list_their_path_finds_it_unless_it_is_a_claim_itself(
+        names in proptest::collection::vec("[a-z./:]{1,6}", 1..5),
+        literal in any::<bool>(),
+    ) {
+        let path = names.join(".");
+        let nest = |inner, name: &String| json!({name.as_str(): inner});
+        let mut claims = names.iter().rev().fold(json!("inner"), nest);
+        prop_assert_eq!(find(claims.as_object().unwrap(), &path), Some(&json!("inner")));
+        if literal {
+            claims[path.as_str()] = json!("literal");
+            prop_assert_eq!(find(claims.as_object().unwrap(), &path), Some(&json!("literal")));
+        }
+        let longer = format!("{path}.more");
+        prop_assert_eq!(find(claims.as_object().unwrap(), &longer), None);
+    }
 }
