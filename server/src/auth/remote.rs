@@ -2,7 +2,7 @@
 //! reached, for as long as `auth.jwt.jwks_stale` says.
 //!
 //! A token whose key is not here asks for a fetch and is refused: nobody waits at the gate for
-//! another machine, and no token makes more than one request each [`APART`].
+//! another machine, and all such tokens together bring about one fetch each [`UNKNOWN`].
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,8 +20,11 @@ use crate::observe::health::{Health, Report, Status};
 /// How often slots are looked at.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Between two attempts at one set.
+/// Between two attempts at a set whose last one failed.
 const APART: Duration = Duration::from_secs(5);
+
+/// Between two fetches that tokens with an unknown key asked for (`specs/users.md`, O4).
+const UNKNOWN: Duration = Duration::from_secs(60);
 
 /// One fetch, connecting included.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,6 +57,8 @@ struct State {
     keys: Arc<Vec<Key>>,
     tried: Option<Instant>,
     fetched: Option<Instant>,
+    /// When the last fetch began that was made for a token alone.
+    obeyed: Option<Instant>,
     has_failed: bool,
 }
 
@@ -86,18 +91,26 @@ impl Slot {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_due(&self, refresh: Duration, now: Instant) -> bool {
-        let state = self.state();
-        let Some(tried) = state.tried else {
-            return true;
+    /// Whether a fetch is due; what asked for one before its time is answered by it.
+    fn begins(&self, refresh: Duration, now: Instant) -> bool {
+        let mut state = self.state();
+        let is_over = |since: Option<Instant>, span: Duration| {
+            since.is_none_or(|at| now.duration_since(at) >= span)
         };
-        let is_early = state.has_failed || self.0.is_wanted.load(Ordering::Relaxed);
-        now.duration_since(tried)
-            >= if is_early {
-                APART.min(refresh)
-            } else {
-                refresh
-            }
+        let after = if state.has_failed {
+            APART.min(refresh)
+        } else {
+            refresh
+        };
+        let is_time = is_over(state.tried, after);
+        let is_asked = self.0.is_wanted.load(Ordering::Relaxed) && is_over(state.obeyed, UNKNOWN);
+        if is_time || is_asked {
+            self.0.is_wanted.store(false, Ordering::Relaxed);
+        }
+        if is_asked && !is_time {
+            state.obeyed = Some(now);
+        }
+        is_time || is_asked
     }
 
     /// Takes the outcome of a fetch; what is too old is forgotten.
@@ -107,7 +120,6 @@ impl Slot {
         stale: Duration,
         now: Instant,
     ) -> Report {
-        self.0.is_wanted.store(false, Ordering::Relaxed);
         let mut state = self.state();
         state.tried = Some(now);
         state.has_failed = outcome.is_err();
@@ -182,7 +194,7 @@ impl Remote {
         };
         loop {
             for slot in self.all() {
-                if slot.is_due(refresh, Instant::now()) {
+                if slot.begins(refresh, Instant::now()) {
                     let outcome = fetch(&client, &slot.0).await;
                     health.report("issuers", slot.settle(outcome, stale, Instant::now()));
                 }
@@ -259,4 +271,46 @@ async fn get(client: &reqwest::Client, url: Url) -> Result<Vec<u8>, FetchError> 
         }
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFRESH: Duration = Duration::from_secs(300);
+    const STALE: Duration = Duration::from_secs(3600);
+
+    /// The seconds at which a set is fetched that is asked for in each of them from `first` on;
+    /// each fetch in `failing` fails.
+    fn fetches(first: u64, until: u64, failing: std::ops::Range<u64>) -> Vec<u64> {
+        let slot = Remote::default().slot("https://issuer.test", DISCOVER, &[]);
+        let start = Instant::now();
+        let mut begun = Vec::new();
+        for second in 0..until {
+            if second >= first {
+                slot.want();
+            }
+            let now = start + Duration::from_secs(second);
+            if slot.begins(REFRESH, now) {
+                begun.push(second);
+                let fails = failing.contains(&second);
+                let none = || FetchError::Metadata(String::new(), "it has none");
+                let outcome = if fails { Err(none()) } else { Ok(Vec::new()) };
+                let _ = slot.settle(outcome, STALE, now);
+            }
+        }
+        begun
+    }
+
+    #[test]
+    fn tokens_with_an_unknown_key_bring_about_one_fetch_a_minute_and_the_first_at_once() {
+        assert_eq!(fetches(7, 250, 0..0), [0, 7, 67, 127, 187, 247]);
+        assert_eq!(fetches(1000, 700, 0..0), [0, 300, 600], "nobody asks");
+    }
+
+    #[test]
+    fn a_fetch_that_failed_is_made_again_soon_whatever_tokens_ask() {
+        assert_eq!(fetches(1000, 30, 0..11), [0, 5, 10, 15]);
+        assert_eq!(fetches(2, 80, 2..10), [0, 2, 7, 12, 62]);
+    }
 }
