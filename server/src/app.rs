@@ -94,6 +94,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// The digests of the configuration in force.
     pub digests: Current<Digests>,
+    /// The static scrape token in force.
+    pub scrape_token: Current<Option<SecretString>>,
     /// Counters and gauges.
     pub metrics: Metrics,
     /// Component states.
@@ -168,6 +170,7 @@ impl App {
         let watch = watching::watch(&config, &metrics, &health)?;
         Ok(Self {
             digests: Current::new(config.digests.clone()),
+            scrape_token: Current::new(config.secrets.metrics.clone()),
             watch,
             telemetry,
             config,

@@ -29,7 +29,7 @@ pub mod section;
 mod variable;
 pub mod watching;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
@@ -68,8 +68,8 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The process environment; what stands in files is in it after [`Sources::with_files`].
     pub environment: BTreeMap<String, String>,
-    /// The variables whose values stood in files.
-    pub in_files: BTreeSet<String>,
+    /// The variables whose values stood in files, and the files.
+    pub in_files: BTreeMap<String, PathBuf>,
     /// The files that could not be read.
     pub unread: Vec<Fault>,
     /// `--listen`, `--admin` and `--set`, in the order given.

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod file;
 pub mod frame;
 pub mod glm;
+pub mod key;
 pub mod kimi;
 pub mod leak;
 pub mod list;
@@ -33,7 +34,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -41,8 +42,10 @@ use url::Url;
 use self::dialect::{Dialect, Form};
 use self::exchange::{Exchange, Watch};
 use self::fault::{FaultClass, ProviderFailure, Reaction};
+use self::key::Key;
 use self::reply::Reply;
 use self::request::Request;
+use crate::config::Current;
 use crate::router::clock::AttemptClocks;
 
 /// How long a connection may take to open.
@@ -123,8 +126,7 @@ pub struct Provider {
     base: String,
     ask_url: String,
     probe_url: String,
-    key: SecretString,
-    key_header: HeaderValue,
+    key: Current<Key>,
     client: reqwest::Client,
     permits: Semaphore,
 }
@@ -139,15 +141,7 @@ impl Provider {
             return Ok(None);
         };
         let name = row.name.clone();
-        let secret = key.expose_secret();
-        let value = match row.dialect.form() {
-            Form::Messages => HeaderValue::from_str(secret),
-            Form::Completions => HeaderValue::from_str(&format!("Bearer {secret}")),
-        };
-        let Ok(mut key_header) = value else {
-            return Err(ProviderError::Key { name });
-        };
-        key_header.set_sensitive(true);
+        let key = Key::new(&name, row.dialect, key)?;
         // Redirects are refused, for they would carry the key elsewhere (fault G08); the library's
         // own retries are off, for there is one retry layer only (fault G07).
         let client = reqwest::Client::builder()
@@ -169,8 +163,7 @@ impl Provider {
             base: row.base_url.as_str().trim_end_matches('/').to_owned(),
             ask_url: ask_url(row),
             probe_url: probe_url(row),
-            key,
-            key_header,
+            key: Current::new(key),
             client,
             permits: Semaphore::new(row.in_flight.clamp(1, Semaphore::MAX_PERMITS)),
         }))
@@ -201,8 +194,10 @@ impl Provider {
             return Ok(show_demo(request, watch).await);
         }
         let _permit = self.permit(&watch.clocks, watch.cancel).await?;
+        let key = self.key();
         let answer = Exchange {
             provider: self,
+            key: &key,
             request,
             watch,
         }
@@ -214,7 +209,7 @@ impl Provider {
                 None => Ok(reply),
             }
         });
-        answer.map_err(|failure| failure.without_secret(self.key.expose_secret()))
+        answer.map_err(|failure| key.hidden_from(failure))
     }
 
     /// Asks whether the provider answers at all, by its list of models: any status below 500 is
@@ -227,7 +222,7 @@ impl Provider {
             return Ok(());
         }
         let request = self
-            .authorised(self.client.get(&self.probe_url))
+            .authorised(self.client.get(&self.probe_url), &self.key())
             .timeout(PROBE);
         let failure = |class, said: &str| Err(ProviderFailure::new(class, Reaction::Retry, said));
         match request.send().await {
@@ -275,7 +270,7 @@ impl Provider {
         }
     }
 
-    fn post(&self, request: &Request<'_>) -> reqwest::RequestBuilder {
+    fn post(&self, request: &Request<'_>, key: &Key) -> reqwest::RequestBuilder {
         let accept = if request.stream {
             "text/event-stream"
         } else {
@@ -285,20 +280,11 @@ impl Provider {
         let traced = traced.and_then(|text| text.parse::<HeaderValue>().ok());
         let headers = traced.map(|value| (HeaderName::from_static("traceparent"), value));
         let headers = headers.into_iter().collect();
-        self.authorised(self.client.post(&self.ask_url))
+        self.authorised(self.client.post(&self.ask_url), key)
             .headers(headers)
             .header("accept", accept)
             .header("x-request-id", &request.id)
             .json(&self.body(request))
-    }
-
-    fn authorised(&self, builder: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        match self.dialect.form() {
-            Form::Messages => builder
-                .header("x-api-key", self.key_header.clone())
-                .header("anthropic-version", "2023-06-01"),
-            Form::Completions => builder.header("authorization", self.key_header.clone()),
-        }
     }
 }
 

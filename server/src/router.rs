@@ -14,6 +14,7 @@ pub mod listed;
 pub mod member;
 pub mod name;
 pub mod rank;
+pub mod rekey;
 pub mod retry;
 mod routes;
 pub mod settings;

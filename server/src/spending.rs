@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::config::Budgets;
+use crate::config::{Budgets, Current};
 use crate::failure::Failure;
 use crate::router::ask::Usage;
 use crate::store::Store;
@@ -84,7 +84,7 @@ pub struct Spending(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Store,
-    budgets: Budgets,
+    budgets: Current<Budgets>,
     works: TaskTracker,
     gathered: Gathered,
     ending: CancellationToken,
@@ -96,16 +96,16 @@ impl Spending {
     pub fn new(store: Store, budgets: Budgets) -> Self {
         Self(Arc::new(Inner {
             store,
-            budgets,
+            budgets: Current::new(budgets),
             works: TaskTracker::new(),
             gathered: Gathered::default(),
             ending: CancellationToken::new(),
         }))
     }
 
-    /// The bounds in force.
+    /// The bounds in force, which a reload may replace: what is held already stays held.
     #[must_use]
-    pub fn budgets(&self) -> &Budgets {
+    pub fn budgets(&self) -> &Current<Budgets> {
         &self.0.budgets
     }
 
@@ -128,8 +128,9 @@ impl Spending {
         };
         let now = Timestamp::now();
         let span_ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let budgets = self.0.budgets.get();
         for account in spender.accounts() {
-            let bounds = self.0.budgets.of(&account);
+            let bounds = budgets.of(&account);
             if bounds == Bounds::default() {
                 continue;
             }
@@ -261,10 +262,10 @@ impl Holding {
         let Some(spent) = spending.settle(&settlement).await else {
             return Vec::new();
         };
-        let budgets = &spending.0.budgets;
+        let budgets = spending.0.budgets.get();
         let each = accounts.iter().zip(&spent);
         each.flat_map(|(account, spent)| {
-            refusal::warnings((account, &budgets.of(account)), spent, budgets, now)
+            refusal::warnings((account, &budgets.of(account)), spent, &budgets, now)
         })
         .collect()
     }

@@ -141,6 +141,8 @@ mod providers;
 mod recording;
 #[path = "serving/redis.rs"]
 mod redis;
+#[path = "serving/rekeying.rs"]
+mod rekeying;
 #[path = "serving/relay.rs"]
 mod relay;
 #[path = "serving/reload_under_load.rs"]

@@ -1,15 +1,17 @@
-//! Reload: keys, shared tokens, revocations, roles, grace, rates and the names of models change
-//! under load, when a file changed or on SIGHUP.
+//! Reload: keys, shared tokens, revocations, roles, grace, rates, budgets, the names of models and
+//! the secrets that stand in files change under load, when a file changed or on SIGHUP.
 //!
 //! All or nothing: a configuration with a fault, or one that also changes what needs a restart, is
-//! refused whole and the old one stays. Either way there is one audit line. Providers and listeners
-//! need a restart, and so does every variable of the environment.
+//! refused whole and the old one stays. Either way there is one audit line, which names a secret by
+//! its variable. Providers and listeners need a restart, and so does every variable that holds its
+//! value itself: nobody can change it in a process that runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -17,11 +19,14 @@ use crate::auth::access::Access;
 use crate::auth::audit::{Audit, Deed};
 use crate::auth::policy::Policy;
 use crate::auth::remote::Remote;
-use crate::config::{Config, Current, Digests, KeySource, Sources};
+use crate::config::{Budgets, Config, Current, Digests, KeySource, Sources, secret};
+use crate::protocol::seal::Seal;
+use crate::router::Router;
+use crate::router::rekey::Keys;
 use crate::transport::rate::Rates;
 
 /// Prefixes of keys that a reload puts in force.
-const HOT: [&str; 3] = ["auth.", "limits.rate.", "models."];
+const HOT: [&str; 4] = ["auth.", "budget.", "limits.rate.", "models."];
 
 /// Keys below them that need a restart all the same.
 const COLD: [&str; 5] = [
@@ -44,8 +49,14 @@ pub(super) struct Reloading {
     pub policy: Current<Policy>,
     /// The model of a call that names none.
     pub default_model: Current<String>,
-    /// The operator's own names for models.
-    pub aliases: Current<BTreeMap<String, String>>,
+    /// What seals for clients, under a secret.
+    pub seal: Current<Seal>,
+    /// What callers and teams may spend.
+    pub budgets: Current<Budgets>,
+    /// Whom the operator's own names for models and the providers' keys are for.
+    pub router: Arc<Router>,
+    /// The static scrape token.
+    pub scrape_token: Current<Option<SecretString>>,
     /// What the manifest tells.
     pub digests: Current<Digests>,
     /// Fetched keys, kept.
@@ -86,8 +97,11 @@ impl Reloading {
             let now = self.trace();
             if is_asked || now != seen {
                 self.reload().await;
-                // Other files may be named now.
+                // Other files may be named now; what changed since they were read is yet to be seen.
                 seen = self.trace();
+                for (path, found) in &mut seen {
+                    *found = now.get(path).copied().unwrap_or(*found);
+                }
             }
         }
     }
@@ -95,6 +109,7 @@ impl Reloading {
     fn trace(&self) -> Trace {
         let auth = &self.config.auth;
         let mut files: Vec<PathBuf> = self.sources.file.clone().into_iter().collect();
+        files.extend(self.sources.in_files.values().cloned());
         let jwt = &auth.jwt;
         let named = [
             &auth.policy_file,
@@ -122,15 +137,13 @@ impl Reloading {
 
     async fn reload(&mut self) {
         match self.prepare() {
-            Ok((config, access)) => {
-                let changed = changed(&self.config, &config);
+            Ok((config, access, keys)) => {
+                let secrets = secret::changed(&self.config, &config);
+                let mut changed = changed(&self.config, &config);
+                changed.extend(secrets.iter().cloned());
                 self.access.set(access);
-                self.policy.set(config.policy.clone());
-                self.default_model.set(config.models.default.clone());
-                self.aliases.set(config.models.aliases.clone());
-                self.digests.set(config.digests.clone());
-                self.rates.set(&config.limits.rate);
-                self.config = Arc::new(config);
+                self.router.take_keys(keys);
+                self.put(config, &secrets);
                 tracing::info!(keys = changed.join(" "), "configuration reloaded");
                 self.audit
                     .record_allowed(deed(&changed.join(" "), "reloaded"))
@@ -147,20 +160,47 @@ impl Reloading {
         }
     }
 
-    fn prepare(&self) -> Result<(Config, Access), (&'static str, String)> {
+    /// Puts the rest of a configuration in force.
+    fn put(&mut self, config: Config, secrets: &[String]) {
+        self.policy.set(config.policy.clone());
+        self.default_model.set(config.models.default.clone());
+        self.router
+            .roster()
+            .aliases
+            .set(config.models.aliases.clone());
+        self.budgets.set(config.budgets.clone());
+        self.digests.set(config.digests.clone());
+        self.rates.set(&config.limits.rate);
+        self.scrape_token.set(config.secrets.metrics.clone());
+        // Without a secret each seal is another, and what is sealed under the old one is lost.
+        if secrets.iter().any(|name| name == secret::JWT_SECRET) {
+            self.seal.set(Seal::of(&config.secrets));
+        }
+        self.config = Arc::new(config);
+    }
+
+    fn prepare(&self) -> Result<(Config, Access, Keys), (&'static str, String)> {
         let invalid = |why: String| ("reload_invalid", why);
-        let config = Config::load(&self.sources).map_err(|faults| invalid(faults.to_string()))?;
-        let cold: Vec<_> = changed(&self.config, &config)
-            .into_iter()
-            .filter(|key| needs_restart(key))
-            .collect();
+        let sources = self.sources.read_again();
+        let config = Config::load(&sources).map_err(|faults| invalid(faults.to_string()))?;
+        let mut cold = changed(&self.config, &config);
+        cold.retain(|key| needs_restart(key));
+        let secrets = secret::changed(&self.config, &config);
+        // Bridges that are connected have proof of the old one.
+        cold.extend(
+            secrets
+                .into_iter()
+                .filter(|name| name == secret::DAEMON_KEY),
+        );
         if !cold.is_empty() {
             let why = format!("needs a restart: {}", cold.join(" "));
             return Err(("reload_needs_restart", why));
         }
         let access = Access::new(&config, &self.remote);
         let access = access.map_err(|error| invalid(error.to_string()))?;
-        Ok((config, access))
+        let keys = self.router.other_keys(&config);
+        let keys = keys.map_err(|error| invalid(error.to_string()))?;
+        Ok((config, access, keys))
     }
 }
 

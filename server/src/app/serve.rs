@@ -192,7 +192,10 @@ fn reloading(app: &App, gate: &Gate, (sources, audit): (Sources, Audit)) -> Relo
         access: gate.access.clone(),
         policy: settings.policy.clone(),
         default_model: settings.default_model.clone(),
-        aliases: app.router.roster().aliases.clone(),
+        seal: settings.seal.clone(),
+        budgets: app.toolbox.surroundings().spending.budgets().clone(),
+        router: Arc::clone(&app.router),
+        scrape_token: app.scrape_token.clone(),
         digests: app.digests.clone(),
         remote: gate.remote.clone(),
         rates: Arc::clone(&gate.rates),
@@ -303,7 +306,7 @@ fn admin_routes(app: &App, daemon: &Ws, running: &Running) -> Routes {
         estimates: app.router.estimates(),
         screen: screen(app),
         metrics_open: app.config.metrics_open,
-        scrape_token: app.config.secrets.metrics.clone(),
+        scrape_token: app.scrape_token.clone(),
     });
     pages.merge(ws::monitoring(feed))
 }

@@ -1,8 +1,10 @@
 //! Secrets, read from the environment once and never printed.
 
+use std::collections::BTreeSet;
+
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Fault, Layer, Sources};
+use super::{Config, Fault, Layer, Sources};
 
 /// The variable of the HS256 secret.
 pub const JWT_SECRET: &str = "EXAI_JWT_SECRET";
@@ -70,6 +72,34 @@ impl Secrets {
             token: from.environment.get(TOKEN).map(|token| token.trim().into()),
         }
     }
+}
+
+/// The variables whose secrets differ between two configurations of a server, those of providers'
+/// keys among them. Names alone: what they hold is told to nobody.
+#[must_use]
+pub fn changed(old: &Config, new: &Config) -> Vec<String> {
+    let (before, after) = (held(old), held(new));
+    let differing = before.symmetric_difference(&after);
+    let names: BTreeSet<&str> = differing.map(|(name, _)| *name).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// Variables with what they hold.
+fn held(config: &Config) -> BTreeSet<(&str, &str)> {
+    let own = &config.secrets;
+    let secrets = [
+        (JWT_SECRET, &own.jwt),
+        (METRICS_TOKEN, &own.metrics),
+        (DAEMON_KEY, &own.daemon),
+    ];
+    let secrets = secrets
+        .into_iter()
+        .filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
+    let keys = config.providers.values().filter_map(|row| row.key.as_ref());
+    let keys = keys.map(|key| (key.variable.as_str(), &key.secret));
+    let both = secrets.chain(keys);
+    both.map(|(name, secret)| (name, secret.expose_secret()))
+        .collect()
 }
 
 /// Why a secret is refused, or `None`.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::layer::{self, Settings};
 use super::schema::Schema;
@@ -49,7 +49,7 @@ impl Sources {
             match read {
                 Ok(value) => {
                     self.environment.insert(stem.clone(), value);
-                    self.in_files.insert(stem);
+                    self.in_files.insert(stem, PathBuf::from(path));
                 }
                 Err(why) => {
                     let layer = Layer::Environment(name.clone());
@@ -58,6 +58,18 @@ impl Sources {
             }
         }
         self
+    }
+
+    /// The same with each of those files read again, for what may have changed in them.
+    #[must_use]
+    pub fn read_again(&self) -> Self {
+        let mut again = self.clone();
+        for (name, path) in std::mem::take(&mut again.in_files) {
+            again.environment.remove(&name);
+            let path = path.display().to_string();
+            again.environment.insert(format!("{name}{SUFFIX}"), path);
+        }
+        again.with_files()
     }
 
     /// The value of a variable, wherever it stood.
@@ -74,7 +86,7 @@ impl Sources {
 
     /// The variable that was set: this one, or the one that names its file.
     pub(super) fn set_by(&self, name: &str) -> String {
-        let suffix = if self.in_files.contains(name) {
+        let suffix = if self.in_files.contains_key(name) {
             SUFFIX
         } else {
             ""
@@ -157,6 +169,53 @@ mod tests {
             .into_iter()
             .find(|(key, ..)| key == "store.url");
         assert_eq!(origin.unwrap().2, "environment EXAI_STORE__URL_FILE");
+    }
+
+    #[test]
+    fn what_stands_in_files_is_read_again_and_a_change_is_told_by_the_variables_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
+        let all = ["jwt", "metrics", "daemon"];
+        for (name, n) in all.iter().zip(0..) {
+            write(name, &format!("{SECRET}{n}"));
+        }
+        write("key", "sk-first\n");
+        write("url", "redis://127.0.0.1:1");
+        let sources = sources(&[
+            ("EXAI_JWT_SECRET_FILE", &path("jwt")),
+            ("EXAI_METRICS_TOKEN_FILE", &path("metrics")),
+            ("EXAI_DAEMON_KEY_FILE", &path("daemon")),
+            ("ZAI_API_KEY_FILE", &path("key")),
+            ("EXAI_STORE__URL_FILE", &path("url")),
+        ]);
+        let sources = sources.with_files();
+        let load = |sources: &Sources| Config::load(sources).unwrap();
+        let first = load(&sources);
+        assert_eq!(
+            secret::changed(&first, &load(&sources.read_again())),
+            [""; 0]
+        );
+        for (name, variable) in [
+            ("key", "ZAI_API_KEY"),
+            ("jwt", secret::JWT_SECRET),
+            ("metrics", secret::METRICS_TOKEN),
+            ("daemon", secret::DAEMON_KEY),
+        ] {
+            let before = load(&sources.read_again());
+            write(name, "71c0aa93be52d86f4403fe129d8b7c5a");
+            let after = load(&sources.read_again());
+            assert_eq!(secret::changed(&before, &after), [variable]);
+        }
+        write("url", "redis://127.0.0.1:2");
+        assert_eq!(load(&sources.read_again()).store.url, "redis://127.0.0.1:2");
+        std::fs::remove_file(path("key")).unwrap();
+        let faults = Config::load(&sources.read_again()).unwrap_err();
+        assert_eq!(faults.0[0].key, "ZAI_API_KEY_FILE");
+        write("key", "sk-later");
+        let mended = load(&sources.read_again());
+        let key = mended.providers["glm"].key.as_ref().unwrap();
+        assert_eq!(key.secret.expose_secret(), "sk-later");
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Handler {
         // A tool there is none of asked nothing: that is what its caller is told.
         if is_answer && matches!(tool, Found::Tool(_)) {
             let state = request.request_state.as_deref().ok_or_else(seal::refused)?;
-            let carried = settings.seal.open(state, &bound(&request, caller))?;
+            let carried = settings.seal.get().open(state, &bound(&request, caller))?;
             chosen = carried.chosen;
             let answers = request.input_responses.as_ref();
             match answer_of(&carried.choice, answers.and_then(|all| all.get(ASKED)))? {
@@ -106,7 +106,7 @@ impl Handler {
                 Manner::ByResult => {
                     let carried = Carried { chosen, choice };
                     let to = bound(&request, caller);
-                    let state = settings.seal.close(&carried, &to, wait);
+                    let state = settings.seal.get().close(&carried, &to, wait);
                     let question = question(&carried.choice).zip(state);
                     return question.map(by_result).ok_or(failure);
                 }

@@ -9,11 +9,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::fault::ProviderFailure;
+use super::key::Key;
 use super::refusal::Refusal;
 use super::running::Running;
 use super::{Provider, exchange, frame};
 use crate::router::clock::AttemptClocks;
-use secrecy::ExposeSecret as _;
 
 /// Largest body read, in bytes.
 const BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -50,16 +50,21 @@ impl Provider {
     /// # Errors
     /// Classified as any answer of the dialect; no text of it holds the key.
     pub async fn direct(&self, direct: &Direct<'_>) -> Result<DirectReply, ProviderFailure> {
-        let answer = self.exchange(direct).await;
-        answer.map_err(|failure| failure.without_secret(self.key.expose_secret()))
+        let key = self.key();
+        let answer = self.exchange(direct, &key).await;
+        answer.map_err(|failure| key.hidden_from(failure))
     }
 
-    async fn exchange(&self, direct: &Direct<'_>) -> Result<DirectReply, ProviderFailure> {
+    async fn exchange(
+        &self,
+        direct: &Direct<'_>,
+        key: &Key,
+    ) -> Result<DirectReply, ProviderFailure> {
         let _permit = self.permit(&direct.clocks, direct.cancel).await?;
         let mut running = Running::begin(direct.clocks, direct.cancel);
         let url = format!("{}{}", self.base, direct.path);
         let request = self
-            .authorised(self.client.post(url))
+            .authorised(self.client.post(url), key)
             .header("accept", "application/json")
             .header("x-request-id", direct.id)
             .json(direct.body)

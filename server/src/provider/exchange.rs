@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Provider;
 use super::fault::{FaultClass, ProviderFailure, Reaction};
 use super::frame::{self, FrameReader, Taken};
+use super::key::Key;
 use super::refusal::Refusal;
 use super::reply::{Ended, Reply};
 use super::request::Request;
@@ -39,6 +40,7 @@ pub struct Watch<'a> {
 /// One exchange with one provider.
 pub(super) struct Exchange<'a> {
     pub provider: &'a Provider,
+    pub key: &'a Key,
     pub request: &'a Request<'a>,
     pub watch: &'a Watch<'a>,
 }
@@ -47,7 +49,7 @@ impl Exchange<'_> {
     /// Sends the request and reads the answer.
     pub async fn run(&self) -> Result<Reply, ProviderFailure> {
         let mut running = Running::begin(self.watch.clocks, self.watch.cancel);
-        let sending = self.provider.post(self.request).send();
+        let sending = self.provider.post(self.request, self.key).send();
         let sent = running.wait(sending).await?;
         let response = sent.map_err(|error| unreachable_because(&error))?;
         let status = response.status().as_u16();

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{Body, Method};
-use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 
 use super::fault::{FaultClass, ProviderFailure, Reaction};
+use super::key::Key;
 use super::method::Method as Needed;
 use super::refusal::Refusal;
 use super::{PERMIT, Provider, exchange, frame};
@@ -106,7 +106,8 @@ impl Provider {
         limit: Duration,
         cancel: &CancellationToken,
     ) -> Result<FileAnswer, ProviderFailure> {
-        let exchange = tokio::time::timeout(limit, self.exchange_file(ask));
+        let key = self.key();
+        let exchange = tokio::time::timeout(limit, self.exchange_file(ask, &key));
         let answer = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(exchange::cancelled()),
@@ -115,10 +116,10 @@ impl Provider {
                 Err(ProviderFailure::new(FaultClass::Silent, Reaction::FailOver, said))
             }),
         };
-        answer.map_err(|failure| failure.without_secret(self.key.expose_secret()))
+        answer.map_err(|failure| key.hidden_from(failure))
     }
 
-    async fn exchange_file(&self, ask: FileAsk) -> Result<FileAnswer, ProviderFailure> {
+    async fn exchange_file(&self, ask: FileAsk, key: &Key) -> Result<FileAnswer, ProviderFailure> {
         let Ok(Ok(_permit)) = tokio::time::timeout(PERMIT, self.permits.acquire()).await else {
             let said = "every permit of the provider is taken";
             return Err(ProviderFailure::new(
@@ -140,7 +141,7 @@ impl Provider {
             FileAsk::Content { id, .. } => self.client.get(format!("{base}/{id}/content")),
             FileAsk::Delete { id } => self.client.request(Method::DELETE, format!("{base}/{id}")),
         };
-        let sent = self.authorised(request).send().await;
+        let sent = self.authorised(request, key).send().await;
         let response = sent.map_err(|error| exchange::unreachable_because(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = exchange::whole(response, most).await?;

@@ -1,10 +1,10 @@
 //! A provider's own list of models.
 
-use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 use super::dialect::Dialect;
 use super::fault::{FaultClass, ProviderFailure, Reaction};
+use super::key::Key;
 use super::refusal::Refusal;
 use super::{PROBE, Provider, exchange, frame};
 
@@ -24,7 +24,8 @@ impl Provider {
         if self.dialect == Dialect::Demo {
             return Ok(vec![Dialect::Demo.name().to_owned()]);
         }
-        let listed = tokio::time::timeout(PROBE, self.listed()).await;
+        let key = self.key();
+        let listed = tokio::time::timeout(PROBE, self.listed(&key)).await;
         let listed = listed.unwrap_or_else(|_| {
             let said = format!("no list within {} ms", PROBE.as_millis());
             Err(ProviderFailure::new(
@@ -33,11 +34,11 @@ impl Provider {
                 said,
             ))
         });
-        listed.map_err(|failure| failure.without_secret(self.key.expose_secret()))
+        listed.map_err(|failure| key.hidden_from(failure))
     }
 
-    async fn listed(&self) -> Result<Vec<String>, ProviderFailure> {
-        let request = self.authorised(self.client.get(&self.probe_url));
+    async fn listed(&self, key: &Key) -> Result<Vec<String>, ProviderFailure> {
+        let request = self.authorised(self.client.get(&self.probe_url), key);
         let response = request.send().await;
         let response = response.map_err(|error| exchange::unreachable_because(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());

@@ -70,7 +70,7 @@ impl Router {
             return Ok(None);
         };
         let most = most(model, input, max_output);
-        let bound = spending.budgets().call_nano_usd;
+        let bound = spending.budgets().get().call_nano_usd;
         if bound > 0 && most.nano_usd > bound && !context.is_cost_confirmed {
             return Err(too_expensive(&model.name, most.nano_usd, bound));
         }

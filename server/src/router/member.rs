@@ -141,6 +141,11 @@ impl Member {
         }
     }
 
+    /// Takes no quota for used up any more: another key has one of its own.
+    pub fn forget_quota(&self) {
+        self.signs().quota.clear();
+    }
+
     /// Where the breaker stands.
     #[must_use]
     pub fn position(&self) -> Position {

@@ -110,7 +110,7 @@ impl Spending {
     }
 
     async fn budget(&self, account: &str, now: Timestamp) -> Result<Vec<Value>, StoreError> {
-        let bounds = self.0.budgets.of(account);
+        let bounds = self.0.budgets.get().of(account);
         if bounds == Bounds::default() {
             return Ok(Vec::new());
         }

@@ -146,8 +146,8 @@ pub struct Settings {
     pub default_model: Current<String>,
     /// Which role may do what.
     pub policy: Current<Policy>,
-    /// Seals what a client carries for the server.
-    pub seal: Seal,
+    /// Seals what a client carries for the server; a reload of its secret replaces it.
+    pub seal: Current<Seal>,
     /// Which provider's key is set, without the keys.
     pub keys: Vec<KeyFacts>,
 }
@@ -175,7 +175,7 @@ impl Settings {
             files: config.files.clone(),
             default_model: Current::new(config.models.default.clone()),
             policy: Current::new(config.policy.clone()),
-            seal: Seal::of(&config.secrets),
+            seal: Current::new(Seal::of(&config.secrets)),
             keys: config.providers.values().map(KeyFacts::of).collect(),
         }
     }

@@ -23,6 +23,7 @@ use super::refusal::Refusal;
 use super::runbook;
 use super::screen::Screen;
 use crate::auth::Principal;
+use crate::config::Current;
 use crate::observe::dashboard;
 use crate::observe::health::{Health, Status};
 use crate::observe::manifest::{Identity, VERSION, now_utc};
@@ -48,8 +49,8 @@ pub struct Admin {
     pub screen: Screen,
     /// Whether `/metrics` needs no token.
     pub metrics_open: bool,
-    /// The static scrape token.
-    pub scrape_token: Option<SecretString>,
+    /// The static scrape token, which a reload may replace.
+    pub scrape_token: Current<Option<SecretString>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +155,8 @@ impl Admin {
     }
 
     fn is_scrape_token(&self, headers: &HeaderMap) -> bool {
-        let (Some(wanted), Ok(got)) = (&self.scrape_token, gate::bearer(headers)) else {
+        let wanted = self.scrape_token.get();
+        let (Some(wanted), Ok(got)) = (wanted.as_ref(), gate::bearer(headers)) else {
             return false;
         };
         wanted
