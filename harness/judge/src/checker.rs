@@ -5,6 +5,7 @@ pub mod benchmark;
 pub mod chaos;
 pub mod concurrency;
 pub mod failover;
+pub mod power;
 pub mod recovery;
 pub mod security;
 pub mod soak;
@@ -68,6 +69,7 @@ pub fn start<'a>(brief: Brief<'a>) -> Result<Option<Box<dyn Checker + 'a>>, Miss
         "V.3" => Box::new(concurrency::Concurrency::start(brief)?),
         "V.4" => Box::new(storage::Storage::start(brief)?),
         "V.5" => Box::new(failover::Failover::start(brief)?),
+        "V.5p" => Box::new(power::Power::start(brief)?),
         "V.6" => Box::new(security::Security::start(brief)?),
         "V.7" | "V.7m" => Box::new(soak::Soak::start(brief)?),
         "V.8g" | "V.8t" => Box::new(benchmark::Benchmark::start(brief)?),

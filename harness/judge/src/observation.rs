@@ -1,11 +1,14 @@
 //! The one stream a run leaves behind: everything asked, answered, broken, sampled or logged.
 
+mod trace;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, Step};
 use crate::operation::{Call, Transport};
+pub use trace::{AppendTraced, TraceSeen};
 
 /// One line of the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +70,8 @@ pub enum Event {
     },
     /// The open-loop generator's account of one step.
     Load(LoadAccount),
+    /// What a system-call trace of the store's process showed of appends.
+    Traced(TraceSeen),
     /// A log line or sign of a critical error (CRITERIA, Critical error).
     Critical {
         /// Such as `panic`, `unordered_exit`, `liveness_silent`, `log`, `canary`.

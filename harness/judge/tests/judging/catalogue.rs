@@ -14,12 +14,29 @@ pub fn criteria() -> Criteria {
 fn the_catalogue_holds_every_criterion_tool_transport_and_fault() {
     let criteria = criteria();
     let wanted = [
-        "V.1", "V.2", "V.3", "V.4", "V.5", "V.6", "V.7", "V.7m", "V.8", "V.8g", "V.8t",
+        "V.1", "V.2", "V.3", "V.4", "V.5", "V.5p", "V.6", "V.7", "V.7m", "V.8", "V.8g", "V.8t",
     ];
     assert_eq!(criteria.ids().collect::<Vec<_>>(), wanted);
     assert_eq!(criteria.tools.len(), 20);
     assert_eq!(criteria.transports.len(), 4);
     assert_eq!(criteria.faults.len(), 82);
+}
+
+/// Not every run can show it (specs/judging.md, 7.6), so what every report prints must not say it.
+#[test]
+fn no_text_of_the_catalogue_or_the_claims_promises_to_be_durable() {
+    for text in [CRITERIA, CLAIMS] {
+        assert!(!text.to_lowercase().contains("durable"));
+    }
+}
+
+#[test]
+fn power_loss_is_a_row_of_its_own_that_no_claim_asks_for() {
+    let claims = Claims::parse(CLAIMS).expect("the committed claims read");
+    let asked = |claim: &exai_judge::claim::Claim| claim.criteria.contains(&"V.5p".to_owned());
+    assert!(!claims.rows.iter().any(asked));
+    let full = criteria().find("V.5p", "full").expect("a profile");
+    assert_eq!(full.expect("a row").floor("appends"), Ok(200));
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod ground;
 mod journal;
 mod lateness;
 mod mutation;
+mod power;
 mod proof;
 mod recovery;
 mod security;
