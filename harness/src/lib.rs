@@ -32,4 +32,5 @@ pub mod supervisor;
 pub mod target;
 pub mod token;
 pub mod topology;
+pub mod trace;
 pub mod wall_clock;

@@ -73,6 +73,9 @@ pub struct Setup<'a> {
     pub restart_delay: Duration,
     /// The container it runs in, if it does.
     pub berth: Option<Berth>,
+    /// Whether it syncs its file each second instead of before each acknowledgement; then it is a
+    /// saboteur, for no driver runs it so.
+    pub syncs_late: bool,
     /// Told when it dies by itself.
     pub recorder: Recorder,
 }
@@ -101,7 +104,7 @@ impl RedisStore {
             cause: cause.into(),
         })?;
         let password = exai_judge::hex::encode(&bytes);
-        let config = prepare(&setup, &settings(setup.folder, address, &password))?;
+        let config = prepare(&setup, &settings(&setup, address, &password))?;
         let mut spec = Spec::new("store", &program, setup.folder);
         spec.args = vec![config.into()];
         spec.user = setup.user;
@@ -210,12 +213,17 @@ impl RedisStore {
     }
 }
 
-fn settings(folder: &Path, address: SocketAddr, password: &str) -> String {
-    let folder = folder.display();
+fn settings(setup: &Setup<'_>, address: SocketAddr, password: &str) -> String {
+    let folder = setup.folder.display();
+    let syncs = if setup.syncs_late {
+        "everysec"
+    } else {
+        "always"
+    };
     let (host, port) = (address.ip(), address.port());
     format!(
         "bind {host}\nport {port}\nrequirepass {password}\ndir {folder}\nappendonly yes\n\
-         appendfsync always\nmaxmemory-policy noeviction\nsave \"\"\ndaemonize no\n\
+         appendfsync {syncs}\nmaxmemory-policy noeviction\nsave \"\"\ndaemonize no\n\
          tcp-backlog 511\n"
     )
 }

@@ -19,6 +19,7 @@ mod schema;
 pub mod services;
 mod site;
 mod store;
+mod traced;
 mod vendor;
 mod watchers;
 
@@ -52,6 +53,7 @@ pub use impostor::{Account, Book, Impostor};
 pub use schema::SchemaStarts;
 pub use site::Site;
 pub use store::{Store, StoreKind};
+pub use traced::StoreTrace;
 pub use vendor::Vendor;
 use watchers::Watchers;
 
@@ -103,6 +105,8 @@ pub enum Launcher {
     KeepsNone,
     /// The newest turns of the embedded store are gone each time the server is started again.
     Forgets,
+    /// The store syncs its file each second instead of before each acknowledgement.
+    SyncsLate,
     /// A newer schema is taken back before the server can see it, as if it did not look.
     HidesSchema,
     /// The server is told to use the embedded store, whichever was asked for.

@@ -7,6 +7,7 @@ pub mod page;
 use serde::Serialize;
 
 use crate::cli::arguments::{Profile, RunArguments};
+use crate::workload::power;
 
 /// Points at which nothing but one light call a second is sent lie this far apart, s.
 const QUIET_EVERY: u64 = 1_800;
@@ -32,11 +33,13 @@ pub fn asked(arguments: &RunArguments) -> Option<&SoakPlan> {
     arguments.soak.as_ref().or(is_proof.then_some(&PROOF))
 }
 
-/// Whether a run of these arguments tries a criterion.
+/// Whether a run of these arguments tries a criterion; its tiers stand for it, and the row beside
+/// V.5, which has a workload of its own, does not.
 #[must_use]
 pub fn is_selected(arguments: &RunArguments, id: &str) -> bool {
     let named = &arguments.criteria;
-    named.is_empty() || named.iter().any(|named| named.starts_with(id))
+    let stands_for = |name: &String| name.starts_with(id) && name != power::CRITERION;
+    named.is_empty() || named.iter().any(stands_for)
 }
 
 /// What one run of a soak is to do.

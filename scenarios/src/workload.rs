@@ -5,6 +5,7 @@ pub mod at_risk;
 pub mod benchmark;
 pub mod concurrency;
 pub mod failover;
+pub mod power;
 pub mod reading;
 pub mod recovery;
 pub mod security;

@@ -310,6 +310,7 @@ async fn redis(told: &Told) -> Option<RedisStore> {
         user: None,
         restart_delay: Duration::from_millis(100),
         berth: None,
+        syncs_late: false,
         recorder: told.recorder.clone(),
     };
     Some(RedisStore::start(setup).await.unwrap())

@@ -24,6 +24,7 @@ async fn store(folder: &Path) -> RedisStore {
         user: None,
         restart_delay: Duration::from_millis(5),
         berth: None,
+        syncs_late: false,
         recorder: Recorder::open(&history, RunClock::start().as_now()).unwrap(),
     };
     RedisStore::start(setup).await.unwrap()

@@ -125,7 +125,8 @@ impl Base {
         let vendors = vendors(setup, containers.as_ref(), scratch.path()).await?;
         let policy = (setup.restart.store, setup.recorder.clone());
         let berth = containers.as_ref().and_then(Containers::store);
-        let place = (berth, host(containers.as_ref()));
+        let syncs_late = setup.launcher == Launcher::SyncsLate;
+        let place = (berth, host(containers.as_ref()), syncs_late);
         let folder = scratch.path().join("redis");
         let store = Store::start(setup.store, &folder, user, policy, place).await?;
         let credentials = Credentials::draw(&scratch)?;

@@ -78,6 +78,7 @@ impl Setup {
             | Launcher::KillsNothing
             | Launcher::Apart
             | Launcher::Forgets
+            | Launcher::SyncsLate
             | Launcher::HidesSchema
             | Launcher::WrongKey
             | Launcher::SlowSimulator

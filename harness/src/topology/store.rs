@@ -55,7 +55,7 @@ impl Store {
         folder: &Path,
         user: Option<Nobody>,
         policy: (Duration, Recorder),
-        (berth, host): (Option<Berth>, Ipv4Addr),
+        (berth, host, syncs_late): (Option<Berth>, Ipv4Addr, bool),
     ) -> Result<Self, TopologyError> {
         if kind == StoreKind::Embedded {
             return Ok(Self::Embedded);
@@ -66,6 +66,7 @@ impl Store {
             user,
             restart_delay,
             berth,
+            syncs_late,
             recorder,
         });
         let redis = Box::new(redis.await?);

@@ -13,13 +13,14 @@ use crate::cli::arguments::{Driver, RunArguments, SpoilWord, StoreChoice};
 
 /// The edge of saboteurs that spoil the launch itself, by name.
 const LAUNCHER: &str = "launcher";
-const LAUNCHERS: [(&str, Launcher); 13] = [
+const LAUNCHERS: [(&str, Launcher); 14] = [
     ("foreign-build", Launcher::ForeignBuild),
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),
     ("never-opens", Launcher::NeverOpens),
     ("keeps-none", Launcher::KeepsNone),
     ("forgets", Launcher::Forgets),
+    ("syncs-late", Launcher::SyncsLate),
     ("hides-schema", Launcher::HidesSchema),
     ("other-store", Launcher::OtherStore),
     ("apart", Launcher::Apart),

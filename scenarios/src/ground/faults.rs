@@ -3,12 +3,28 @@
 use std::time::Duration;
 
 use exai_harness::nemesis::Landed;
+use exai_harness::topology::StoreTrace;
+use exai_harness::trace::Untraced;
 use exai_judge::fault::FaultKind;
 
 use super::Ground;
 use crate::stage::Trouble;
 
 impl Ground {
+    /// Attaches to the process that writes the store's file and traces its system calls.
+    ///
+    /// # Errors
+    /// Why there can be no trace here.
+    pub async fn trace_store(&self) -> Result<StoreTrace, Untraced> {
+        self.topology.trace_store().await
+    }
+
+    /// The name of that process.
+    #[must_use]
+    pub const fn store_writer(&self) -> &'static str {
+        self.topology.store_writer()
+    }
+
     /// Kills a component; its restart policy brings it back.
     ///
     /// # Errors

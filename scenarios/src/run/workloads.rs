@@ -58,6 +58,7 @@ async fn of_criteria(stage: &Stage, arguments: &RunArguments) -> Result<(), Trou
     if selected("V.5") {
         workload::failover::run(stage).await?;
     }
+    workload::power::run(stage, &arguments.criteria).await?;
     if selected("V.6") {
         workload::security::run(stage).await?;
     }

@@ -281,6 +281,7 @@ async fn password(stage: &Stage) -> Result<(), Trouble> {
         user: Nobody::when_root(),
         restart_delay: SHOWN,
         berth: None,
+        syncs_late: false,
         recorder: stage.recorder.clone(),
     };
     let started = RedisStore::start(setup).await;
