@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::process::Pair;
 use crate::scratch::Scratch;
+pub(crate) use listener::sockets_of;
 pub use listener::{Owners, owners};
 
 /// Loaders read these before the program runs a line of its own.

@@ -2,6 +2,7 @@
 //! our own rig stands on, whose trouble taints what was observed meanwhile. What cannot be read is
 //! left out, never written as zero.
 
+mod company;
 mod gaps;
 mod rig;
 mod tree;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::RunClock;
 use crate::history::Recorder;
 use crate::supervisor::{Life, Supervisor};
+use company::Company;
 use rig::{HostRead, Look, ProcessRead, Rig, Trouble};
 use tree::{Scope, usage};
 
@@ -34,6 +36,8 @@ pub struct Sampler {
     parts: Vec<watch::Receiver<Life>>,
     /// The judged component, whose CPU is not the rig's.
     judged: String,
+    /// Whether the judged component's descendants and connections are looked at too.
+    is_guarding: bool,
 }
 
 impl Sampler {
@@ -47,7 +51,16 @@ impl Sampler {
             followed: Vec::new(),
             parts: Vec::new(),
             judged: judged.to_owned(),
+            is_guarding: false,
         }
+    }
+
+    /// Looks at whom the judged component starts and reaches, too. Everybody it may reach must be
+    /// this process or followed.
+    #[must_use]
+    pub const fn guarding(mut self) -> Self {
+        self.is_guarding = true;
+        self
     }
 
     /// Follows a component through its lives; its samples carry its name.
@@ -72,14 +85,21 @@ impl Sampler {
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut rig = Rig::new(&self.judged, self.clock.now());
+        let mut company = Company::of(self.is_guarding.then(|| self.judged.clone()));
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             let roots = self.roots();
             let (clock, looked_at) = (self.clock, roots.clone());
             let folders = vec![self.recorder.folder().to_owned(), std::env::temp_dir()];
-            let looking = tokio::task::spawn_blocking(move || look(clock, looked_at, &folders));
+            let mut kept = std::mem::take(&mut company);
+            let looking = tokio::task::spawn_blocking(move || {
+                let company = kept.look_all(&looked_at);
+                let look = look(clock, looked_at, &folders);
+                (Look { company, ..look }, kept)
+            });
             let names = roots.iter().map(|root| root.name.as_str());
             match stop.run_until_cancelled(looking).await {
-                Some(Ok(look)) => {
+                Some(Ok((look, kept))) => {
+                    company = kept;
                     self.tell(rig.look(&look));
                     self.samples(look);
                 }
@@ -97,6 +117,9 @@ impl Sampler {
     }
 
     fn samples(&self, look: Look) {
+        for seen in look.company.into_iter().flatten().flatten() {
+            self.recorder.record_at(look.at, Event::Company(seen));
+        }
         for process in look.processes {
             // An unreadable process is among the rig's gaps.
             let Ok(Some(used)) = process.used else {
@@ -175,6 +198,7 @@ fn look(clock: RunClock, roots: Vec<Root>, folders: &[PathBuf]) -> Look {
         at,
         processes: processes.collect(),
         host: HostRead::now(clock.wall_drift(), folders),
+        company: Vec::new(),
     }
 }
 

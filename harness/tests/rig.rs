@@ -6,6 +6,9 @@
     reason = "a test without its ground has failed"
 )]
 
+#[path = "rig/traced.rs"]
+mod traced;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;

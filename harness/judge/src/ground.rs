@@ -92,6 +92,8 @@ pub struct Ground {
     pub not_tested: BTreeMap<String, Vec<String>>,
     /// Whether others kept the server from running.
     pub crowding: Crowding,
+    /// Programs that the server may start.
+    descendants: Vec<String>,
     tail: u64,
     pulse: Pulse,
     loads: Vec<LoadAccount>,
@@ -106,12 +108,13 @@ impl Ground {
     /// Reads the whole history once.
     ///
     /// # Errors
-    /// The catalogue lacks `window_tail_s` or `gap_s`.
+    /// The catalogue lacks `descendants`, `window_tail_s` or `gap_s`.
     pub fn survey(
         numbers: &Criterion,
         history: impl Iterator<Item = Observation>,
     ) -> Result<Self, Missing> {
         let mut ground = Self {
+            descendants: numbers.list("descendants")?.to_vec(),
             tail: numbers.nanos("window_tail_s")?,
             pulse: Pulse::new(numbers.nanos("gap_s")?),
             ..Self::default()
@@ -261,6 +264,7 @@ impl Ground {
             Event::Sample(sample) if sample.process == RIG => self.pulse.beat(observation.at),
             Event::Sample(sample) => self.crowding.sample(observation.at, sample),
             Event::Identity(seen) => self.note_identity(observation.at, seen),
+            Event::Company(seen) => self.note_company(observation.at, seen),
             Event::Load(load) => self.loads.push(load.clone()),
             Event::NotTested { criterion, what } => {
                 self.not_tested

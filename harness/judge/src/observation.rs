@@ -1,5 +1,6 @@
 //! The one stream a run leaves behind: everything asked, answered, broken, sampled or logged.
 
+mod company;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, Step};
 use crate::operation::{Call, Transport};
+pub use company::{CompanySeen, PeerSeen};
 pub use trace::{AppendTraced, TraceSeen};
 
 /// One line of the history.
@@ -59,6 +61,8 @@ pub enum Event {
     Audit(AuditSeen),
     /// Who the running server is, as hashed by the harness and as it says of itself.
     Identity(IdentitySeen),
+    /// Whom the running server keeps company with; told when it differs from the look before.
+    Company(CompanySeen),
     /// The rig itself was at fault from `at` until `until`.
     Rig {
         /// What: `generator_lag`, `simulator_down`, `disk_full`, `sampler_gap`, `cpu` …

@@ -54,7 +54,11 @@ fn listening(table: &str, port: u16) -> Vec<u64> {
     table.lines().skip(1).filter_map(row).collect()
 }
 
-fn sockets_of(pid: u32) -> io::Result<Vec<u64>> {
+/// Inodes of the sockets that a process holds.
+///
+/// # Errors
+/// When the process is gone or may not be looked into.
+pub(crate) fn sockets_of(pid: u32) -> io::Result<Vec<u64>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(Path::new(&format!("/proc/{pid}/fd")))? {
         // A descriptor may close while we look.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use exai_judge::Event;
+use exai_judge::observation::CompanySeen;
 use nix::errno::Errno;
 use procfs::CurrentSI as _;
 
@@ -34,6 +35,9 @@ pub(super) struct Trouble {
     pub(super) event: Event,
 }
 
+/// Where descendants and connections of the server are read.
+const COMPANY: &str = "the server's company";
+
 /// A value, or why there is none.
 pub(super) type Read<T> = Result<T, String>;
 
@@ -43,6 +47,8 @@ pub(super) struct Look {
     pub(super) at: u64,
     pub(super) processes: Vec<ProcessRead>,
     pub(super) host: HostRead,
+    /// The company of each process of the server; None where it is as it was.
+    pub(super) company: Vec<Read<Option<CompanySeen>>>,
 }
 
 /// One followed process; None when it has ended.
@@ -158,6 +164,7 @@ impl Rig {
         let from = self.last.map_or(look.at, |(at, _)| at);
         let mut found = self.read_processes(look);
         found.extend(self.read_host(look));
+        found.extend(self.read_company(look));
         found.extend(self.read_clock(look, from));
         self.last = Some((look.at, look.host.drift));
         found
@@ -201,6 +208,17 @@ impl Rig {
         if used > RIG_SHARE {
             let detail = format!("the rig used {used:.2} of all cores");
             found.push(trouble("cpu", (from, look.at), detail));
+        }
+        found
+    }
+
+    fn read_company(&mut self, look: &Look) -> Vec<Trouble> {
+        let mut found = Vec::new();
+        for company in &look.company {
+            match company {
+                Ok(_) => found.extend(self.gaps.read(COMPANY, look.at)),
+                Err(cause) => self.gaps.missed(COMPANY, cause),
+            }
         }
         found
     }

@@ -8,7 +8,7 @@ use procfs::process::{Process, Stat, StatFlags};
 use procfs::{ProcError, ProcResult};
 
 /// Where the kernel shows its processes.
-const PROC: &str = "/proc";
+pub(super) const PROC: &str = "/proc";
 
 /// Summed over a process tree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -55,6 +55,11 @@ impl Topology {
 
     fn sampler(&self, clock: RunClock) -> Sampler {
         let sampler = Sampler::new(clock, self.recorder.clone(), "server");
+        // In a container its network is the run's own, and its processes are no children of ours.
+        let sampler = match self.containers {
+            Some(_) => sampler,
+            None => sampler.guarding(),
+        };
         let sampler = self.supervisors().fold(sampler, Sampler::follow);
         match &self.impostor {
             Some(impostor) if impostor.edge() == CLIENT_EDGE => {

@@ -1,7 +1,8 @@
-//! Who answered: each look at a running executable, and answers by nobody who was looked at.
+//! Who answered: each look at a running executable and at the company it keeps, and answers by
+//! nobody who was looked at.
 
 use super::Ground;
-use crate::observation::IdentitySeen;
+use crate::observation::{CompanySeen, IdentitySeen};
 use crate::operation::{Call, Outcome, Transport};
 
 impl Ground {
@@ -36,6 +37,22 @@ impl Ground {
                 .entry(instance.clone())
                 .or_insert((at, seen.pid));
         }
+    }
+
+    /// One look at whom a process of the server starts and reaches. Whoever computes or answers for
+    /// it elsewhere is judged in its place.
+    pub(super) fn note_company(&mut self, at: u64, seen: &CompanySeen) {
+        let may_run = |path: &String| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            self.descendants.iter().any(|known| known == name)
+        };
+        let strangers = seen.descendants.iter().filter(|path| !may_run(path));
+        let started = strangers.map(|path| format!("started {path}"));
+        let unknown = seen.peers.iter().filter(|peer| !peer.is_of_run);
+        let reached = unknown.map(|peer| format!("reached {}, which is no edge", peer.address));
+        let told = started.chain(reached);
+        let told = told.map(|what| format!("at {at} ns process {} {what}", seen.pid));
+        self.summary.foreign.extend(told);
     }
 
     /// Once all is read: who answered, against who was identified.

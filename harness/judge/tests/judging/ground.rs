@@ -1,8 +1,9 @@
 //! The ground at its edges: whose moment lies in a taint, in a fault's window, in a phase.
 
+use exai_judge::Reason;
 use exai_judge::fault::{FaultKind, Step};
 use exai_judge::ground::{Ground, RIG, SAMPLER_GAP, Taint};
-use exai_judge::observation::{Event, PhaseMark};
+use exai_judge::observation::{CompanySeen, Event, PeerSeen, PhaseMark};
 
 use crate::catalogue;
 use crate::world::{Ask, INSTANCE, S, World, idle, proven};
@@ -212,4 +213,54 @@ fn the_sampler_may_be_silent_before_the_first_phase_and_after_the_last_alone() {
     assert_eq!(silent(&[10, 15, 20, 26, 30, 35]), [(20, 26)]);
     assert_eq!(silent(&[15, 20, 25, 30, 34]), [(34, 40)]);
     assert_eq!(silent(&[16, 20, 25, 30, 35]), [(10, 16)]);
+}
+
+fn in_company(descendants: &[&str], peers: &[(&str, bool)]) -> Vec<String> {
+    let mut world = World::new();
+    let peers = peers.iter().map(|(address, is_of_run)| PeerSeen {
+        address: (*address).to_owned(),
+        is_of_run: *is_of_run,
+    });
+    let seen = CompanySeen {
+        pid: 7,
+        descendants: descendants.iter().map(|path| (*path).to_owned()).collect(),
+        peers: peers.collect(),
+    };
+    world.push(S, Event::Company(seen));
+    let finding = world.finding(&catalogue::criteria(), "full", "V.1");
+    let is_void = finding.reasons == [Reason::ForeignIdentity];
+    let foreign = survey(&world).summary.foreign;
+    assert_eq!(is_void, !foreign.is_empty());
+    foreign
+}
+
+#[test]
+fn a_server_that_reaches_nobody_but_the_run_and_starts_git_is_itself() {
+    let own: &[(&str, bool)] = &[("127.0.0.1:4001", true), ("127.0.0.1:6379", true)];
+    assert_eq!(in_company(&[], own), Vec::<String>::new());
+    assert_eq!(in_company(&["/usr/bin/git"], &[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_stranger_among_a_servers_peers_or_children_voids_the_run() {
+    let cases: [(&[&str], &[(&str, bool)], &str); 3] = [
+        (
+            &[],
+            &[("127.0.0.1:4001", true), ("10.1.2.3:443", false)],
+            "at 1000000000 ns process 7 reached 10.1.2.3:443, which is no edge",
+        ),
+        (
+            &["/usr/bin/git", "/tmp/git/helper"],
+            &[],
+            "at 1000000000 ns process 7 started /tmp/git/helper",
+        ),
+        (
+            &["/usr/bin/not-git"],
+            &[],
+            "at 1000000000 ns process 7 started /usr/bin/not-git",
+        ),
+    ];
+    for (descendants, peers, says) in cases {
+        assert_eq!(in_company(descendants, peers), [says]);
+    }
 }

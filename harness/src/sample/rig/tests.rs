@@ -6,6 +6,7 @@ fn calm(at: u64) -> Look {
     Look {
         at,
         processes: vec![process("rig", 1, Ok(0)), process("server", 2, Ok(0))],
+        company: Vec::new(),
         host: HostRead {
             drift: 0,
             ticks: Ok(Ticks {
@@ -220,4 +221,20 @@ fn time_that_was_out_of_the_sum_for_one_look_was_not_used_in_the_next() {
         seen.extend(told(&rig.look(&look)));
     }
     assert_eq!(seen, [("cpu".to_owned(), 6, 7)]);
+}
+
+#[test]
+fn a_company_that_cannot_be_looked_into_is_trouble_when_it_lasts() {
+    let mut rig = rig();
+    let with = |at: u64, read: Read<Option<CompanySeen>>| Look {
+        company: vec![read],
+        ..calm(at)
+    };
+    let denied = || Err("denied".to_owned());
+    assert!(told(&rig.look(&with(S, Ok(None)))).is_empty());
+    assert!(told(&rig.look(&with(2 * S, denied()))).is_empty());
+    assert!(told(&rig.look(&with(3 * S, Ok(None)))).is_empty(), "short");
+    assert!(told(&rig.look(&with(4 * S, denied()))).is_empty());
+    let found = rig.look(&with(20 * S, Ok(None)));
+    assert_eq!(found.len(), 1);
 }
