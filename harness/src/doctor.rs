@@ -77,6 +77,7 @@ pub fn look(reports: &Path) -> Vec<Row> {
             "npm, then node@22",
         ),
         program("chromium", "screenshots of the report", "chromium"),
+        program("strace", "V.5p and row 9c of the self-test", "strace"),
     ]
 }
 

@@ -15,8 +15,8 @@ use super::rig::Read;
 use super::tree::Table;
 use crate::identity::sockets_of;
 
-/// An address that is not of the run must be found so in so many readings: between the first and the
-/// last, the other end's owner has had the time to take the connection.
+/// An address that is not of the run must be found so in so many readings: between the first and
+/// the last, the other end's owner has had the time to take the connection.
 const READINGS: usize = 3;
 
 /// Both ends of a connection.

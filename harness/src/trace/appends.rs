@@ -14,8 +14,9 @@ pub struct Place {
     pub file: PathBuf,
     /// The port that its acknowledgements leave from.
     pub port: u16,
-    /// Whether an acknowledgement carries the append's mark. Where it does not, as Redis' does not,
-    /// the first answer after the write counts: one may not be later, and every append waits for it.
+    /// Whether an acknowledgement carries the append's mark. Where it does not, as Redis' does
+    /// not, the first answer after the write counts, which is that acknowledgement or an earlier
+    /// one.
     pub echoes: bool,
 }
 

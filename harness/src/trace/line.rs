@@ -1,8 +1,8 @@
 //! Reads what `strace -f -yy -o FILE` writes. Pure: text in, system calls out.
 //!
-//! A call that another thread's came between takes two lines, `<unfinished ...>` and `resumed`. Lines
-//! stand in the order in which the tracer let the threads go on, so what caused another call always
-//! stands before it, whatever the clocks of two processors say.
+//! A call that another thread's came between takes two lines, `<unfinished ...>` and `resumed`.
+//! Lines stand in the order in which the tracer let the threads go on, so what caused another call
+//! always stands before it, whatever the clocks of two processors say.
 
 use std::collections::BTreeMap;
 
@@ -40,8 +40,8 @@ impl SystemCall {
     }
 }
 
-/// The calls of a trace in the order in which they began. What failed, was cut off by the end of the
-/// trace, or is no call is left out.
+/// The calls of a trace in the order in which they began. What failed, was cut off by the end of
+/// the trace, or is no call is left out.
 #[must_use]
 pub fn read(text: &str) -> Vec<SystemCall> {
     let mut open: BTreeMap<&str, (u64, &str)> = BTreeMap::new();

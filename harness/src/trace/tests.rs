@@ -72,25 +72,7 @@ fn a_recorded_store_that_syncs_each_second_acknowledged_everything_before() {
 }
 
 /// Two threads of a server with its store inside: one writes, another answers.
-const EMBEDDED: &str = r#"21 pwrite64(9</s/hot.db-wal>, "7\177\6\202", 24, 32) = 24
-21 pwrite64(9</s/hot.db-wal>, "\0\0id \"seal-one\"\n", 16, 56 <unfinished ...>
-22 sendto(7<TCP:[127.0.0.1:900->127.0.0.1:5001]>, "GET /seal-one", 13, 0, NULL, 0) = 13
-21 <... pwrite64 resumed>) = 16
-21 fdatasync(9</s/hot.db-wal> <unfinished ...>
-22 write(11</s/server.log>, "seal-one", 8) = 8
-21 <... fdatasync resumed>) = 0
-22 writev(8<TCP:[127.0.0.1:80->127.0.0.1:5002]>, [{iov_base="HTTP/1.1 200", iov_len=12}, {iov_base="se", iov_len=2}, {iov_base="al-one", iov_len=6}], 3) = 20
-21 pwrite64(9</s/hot.db-wal>, "seal-two", 8, 72) = 8
-22 sendmsg(8<TCPv6:[[::ffff:127.0.0.1]:80->[::ffff:127.0.0.1]:5002]>, {msg_name=NULL, msg_iov=[{iov_base="seal-two", iov_len=8}], msg_iovlen=1, msg_flags=0}, 0) = 8
-21 fdatasync(9</s/hot.db-wal>) = -1 EIO (Input/output error)
-21 fdatasync(9</s/hot.db-wal>) = 0
-22 sendto(8<TCP:[127.0.0.1:80->127.0.0.1:5002]>, "seal-three", 10, 0, NULL, 0) = 10
-21 pwrite64(9</s/hot.db-wal>, "seal-three", 10, 88) = 10
-21 --- SIGTERM {si_signo=SIGTERM} ---
-22 write(8<TCP:[127.0.0.1:80->127.0.0.1:5002]>, "gone", 4) = -1 EPIPE (Broken pipe)
-22 write(8<TCP:[127.0.0.1:80->127.0.0.1:5002]>, "left open" <unfinished ...>
-21 +++ exited with 0 +++
-"#;
+const EMBEDDED: &str = include_str!("recorded/embedded.strace");
 
 #[test]
 fn calls_that_others_came_between_are_put_together_and_failed_ones_left_out() {

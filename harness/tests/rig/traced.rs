@@ -17,8 +17,21 @@ fn seal(answer: &str) -> String {
     format!("seal {}", word.unwrap_or_default())
 }
 
+/// Whether the project's own check demands what is missing here.
+#[expect(clippy::print_stdout, reason = "a test that did not run says so")]
+fn skip(what: &str, why: &str) {
+    println!("not run: {why}");
+    let required = std::env::var("EXAI_REQUIRE").unwrap_or_default();
+    let is_required = required.split(',').any(|name| name.trim() == what);
+    assert!(!is_required, "{why}");
+}
+
 /// Chats one after the other under a trace; None where nothing may be traced here.
 async fn traced(store: StoreKind, launcher: Launcher) -> Option<TraceSeen> {
+    if store == StoreKind::Redis && which("redis-server").is_none() {
+        skip("redis", "redis-server");
+        return None;
+    }
     let run = Run::new();
     let setup = Setup {
         launcher,
@@ -28,10 +41,7 @@ async fn traced(store: StoreKind, launcher: Launcher) -> Option<TraceSeen> {
     let trace = match topology.trace_store().await {
         Ok(trace) => trace,
         Err(why) => {
-            println!("not run: {why} (package {PACKAGE})");
-            let required = std::env::var("EXAI_REQUIRE").unwrap_or_default();
-            let is_required = required.split(',').any(|name| name.trim() == "strace");
-            assert!(!is_required, "{why}");
+            skip("strace", &format!("{why} (package {PACKAGE})"));
             return None;
         }
     };
@@ -45,7 +55,22 @@ async fn traced(store: StoreKind, launcher: Launcher) -> Option<TraceSeen> {
     let whose = ("V.5p", topology.store_writer());
     let seen = trace.finish(whose, &appends).await.expect("a whole trace");
     topology.stop().await.expect("it ends");
+    keeps_to_the_run(&run.events().await);
     Some(seen)
+}
+
+/// The links to its providers, and to a store that is a process of its own, are all it reached.
+fn keeps_to_the_run(events: &[Event]) {
+    let seen = events.iter().filter_map(|event| match event {
+        Event::Company(seen) => Some(seen),
+        _ => None,
+    });
+    let seen: Vec<_> = seen.collect();
+    assert!(seen.iter().any(|seen| !seen.peers.is_empty()), "{seen:?}");
+    for look in seen {
+        assert!(look.descendants.is_empty(), "{look:?}");
+        assert!(look.peers.iter().all(|peer| peer.is_of_run), "{look:?}");
+    }
 }
 
 fn assert_synced(seen: &TraceSeen) {
@@ -66,9 +91,6 @@ async fn the_embedded_store_syncs_a_turn_before_its_caller_hears_of_it() {
 
 #[tokio::test]
 async fn redis_syncs_a_turn_before_the_server_hears_of_it() {
-    if which("redis-server").is_none() {
-        return;
-    }
     if let Some(seen) = traced(StoreKind::Redis, Launcher::Honest).await {
         assert_eq!(seen.process, "store");
         assert_synced(&seen);
@@ -77,9 +99,6 @@ async fn redis_syncs_a_turn_before_the_server_hears_of_it() {
 
 #[tokio::test]
 async fn a_redis_that_syncs_each_second_is_told_from_it() {
-    if which("redis-server").is_none() {
-        return;
-    }
     if let Some(seen) = traced(StoreKind::Redis, Launcher::SyncsLate).await {
         let faults = seen.appends.iter().filter_map(AppendTraced::fault);
         assert!(faults.count() > 1, "{seen:?}");

@@ -15,8 +15,8 @@ pub struct TraceSeen {
     pub appends: Vec<AppendTraced>,
 }
 
-/// One acknowledged append. Places are lines of the trace, from 0: a call holds the two places where
-/// it began and where it had returned, and what caused another comes before it.
+/// One acknowledged append. Places are lines of the trace, from 0: a call holds the two places
+/// where it began and where it had returned, and what caused another comes before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppendTraced {
     /// The client's operation.

@@ -243,7 +243,8 @@ fn a_server_that_reaches_nobody_but_the_run_and_starts_git_is_itself() {
 
 #[test]
 fn a_stranger_among_a_servers_peers_or_children_voids_the_run() {
-    let cases: [(&[&str], &[(&str, bool)], &str); 3] = [
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, bool)], &'a str);
+    let cases: [Case<'_>; 3] = [
         (
             &[],
             &[("127.0.0.1:4001", true), ("10.1.2.3:443", false)],
