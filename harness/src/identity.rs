@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::process::Pair;
 use crate::scratch::Scratch;
 pub(crate) use listener::sockets_of;
-pub use listener::{Owners, owners};
+pub use listener::{Owners, connections, owners};
 
 /// Loaders read these before the program runs a line of its own.
 const LOADER: &str = "LD_";

@@ -1,6 +1,6 @@
-//! Looks at the processes of the run each second: memory, descriptors, threads, CPU; and at what
-//! our own rig stands on, whose trouble taints what was observed meanwhile. What cannot be read is
-//! left out, never written as zero.
+//! Looks at the processes of the run each second: memory, descriptors, threads, CPU, and of the
+//! server its connections; and at what our own rig stands on, whose trouble taints what was observed
+//! meanwhile. What cannot be read is left out, never written as zero.
 
 mod company;
 mod gaps;
@@ -133,6 +133,7 @@ impl Sampler {
                 threads: used.threads,
                 cpu_ms: used.cpu_ms,
                 wait_ms: used.wait_ms,
+                connections: used.connections,
             };
             self.recorder.record_at(look.at, Event::Sample(sample));
         }
@@ -153,7 +154,11 @@ impl Sampler {
                 name: name.clone(),
                 pid: pid_of(life)?,
                 parts: parts.iter().filter_map(pid_of).collect(),
-                scope: Scope::WithDescendants,
+                scope: if *name == self.judged {
+                    Scope::WithConnections
+                } else {
+                    Scope::WithDescendants
+                },
             })
         });
         // This process is sampled alone: its children have rows of their own.

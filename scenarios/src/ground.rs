@@ -18,6 +18,7 @@ use exai_harness::client::{
 use exai_harness::clock::RunClock;
 use exai_harness::engine::wire::Life;
 use exai_harness::history::{Now, Recorder};
+use exai_harness::probe::ProbeError;
 use exai_harness::raw::Source;
 use exai_harness::server::Settings;
 use exai_harness::token::{Mint, Signature};
@@ -187,6 +188,14 @@ impl Ground {
                 None
             }
         }
+    }
+
+    /// As [`Ground::scrape`], where it is another's to say what was not tested.
+    ///
+    /// # Errors
+    /// When the server does not tell them.
+    pub async fn counters(&self, mark: &str) -> Result<(), ProbeError> {
+        self.topology.metrics(mark).await.map(|_values| ())
     }
 
     /// Instances of the server behind one proxy.

@@ -100,9 +100,76 @@ fn note_stuck(life: &mut BreakerLife, wanted: &[u64], silence: (u64, u64), rules
     }
 }
 
+/// A call that wanted one provider before any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Want {
+    /// When it was sent, ns.
+    pub sent: u64,
+    /// When its caller knew what came of it.
+    pub done: u64,
+    /// Whether the provider was asked.
+    pub came: bool,
+}
+
+/// When calls began to stay away from a provider that was well, and for how long they did, where
+/// that is longer than `most`: its breaker is stuck. `ill` are the times in which it, or the way to
+/// it, was broken; each begins the waiting anew. What nobody wanted stays away from nothing, so that
+/// the time is that from one such call to another.
+#[must_use]
+pub fn kept_away(wants: &[Want], ill: &[(u64, u64)], most: u64) -> Option<(u64, u64)> {
+    let mut since = None;
+    for want in wants {
+        let is_ill = |from: u64| ill.iter().any(|ill| ill.0 <= want.done && from <= ill.1);
+        if want.came || is_ill(want.sent) {
+            since = None;
+            continue;
+        }
+        let mut from = *since.get_or_insert(want.sent);
+        if is_ill(from) {
+            from = want.sent;
+            since = Some(from);
+        }
+        let waited = want.sent.saturating_sub(from);
+        if waited > most {
+            return Some((from, waited));
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn wants(seconds: impl Iterator<Item = u64>, came: impl Fn(u64) -> bool) -> Vec<Want> {
+        let want = |sent| Want {
+            sent,
+            done: sent + 1,
+            came: came(sent),
+        };
+        seconds.map(want).collect()
+    }
+
+    #[test]
+    fn a_healthy_provider_that_nobody_reaches_for_twice_the_window_has_a_stuck_breaker() {
+        let stuck = wants((0..200).step_by(3), |at| at < 100);
+        assert_eq!(kept_away(&stuck, &[], 40), Some((102, 42)));
+        let lawful = wants((0..200).step_by(3), |at| !(100..142).contains(&at));
+        assert_eq!(kept_away(&lawful, &[], 40), None);
+        assert_eq!(kept_away(&[], &[], 40), None);
+    }
+
+    #[test]
+    fn an_outage_and_a_time_in_which_nobody_asked_are_no_waiting() {
+        let away = wants((0..200).step_by(3), |at| !(100..170).contains(&at));
+        assert!(kept_away(&away, &[], 40).is_some());
+        assert_eq!(kept_away(&away, &[(98, 140)], 40), None);
+        assert_eq!(kept_away(&away, &[(130, 131)], 40), None, "in between");
+        let rested = wants((0..9).chain(90..99), |at| at < 5 || at > 92);
+        assert!(kept_away(&rested, &[], 40).is_some(), "unmet on both sides");
+        let met = wants((0..9).chain(90..99), |at| at < 9 || at > 92);
+        assert_eq!(kept_away(&met, &[], 40), None);
+    }
 
     const RULES: BreakerRules = BreakerRules {
         failures: 5,

@@ -208,6 +208,10 @@ pub struct Sample {
     /// kernel does not count it.
     #[serde(default)]
     pub wait_ms: u64,
+    /// TCP connections the tree holds, in any state but listening, by the kernel's table; None of a
+    /// process whose connections nobody compares, and where the table cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u64>,
 }
 
 /// The server's health detail at a moment.

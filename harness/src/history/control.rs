@@ -42,6 +42,7 @@ mod tests {
                 threads: 4,
                 cpu_ms: 5,
                 wait_ms: 0,
+                connections: None,
             })
         };
         let said = |event| said_of_control(event, None);

@@ -86,6 +86,18 @@ fn a_listener_is_found_by_its_inode_and_only_in_its_own_process() {
     assert!(!owners(std::process::id(), port).unwrap().is_sole());
 }
 
+#[tokio::test]
+async fn a_connection_counts_for_who_holds_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    assert!(connections(std::process::id()).unwrap() >= 2);
+    drop((near, far));
+    let process = sleeper(Path::new("/bin/sleep"), &[]);
+    assert_eq!(connections(process.pair().pid).unwrap(), 0);
+    assert!(connections(u32::MAX).is_err());
+}
+
 #[test]
 fn anonymous_or_deleted_code_is_foreign_and_the_kernels_pages_are_not() {
     let good = "0-1 r-xp 0 08:01 5 /bin/x\n2-3 r-xp 0 00:00 0 [vdso]\n4-5 rw-p 0 00:00 0\n";

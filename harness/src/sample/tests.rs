@@ -36,6 +36,13 @@ async fn a_part_of_the_judged_component_counts_with_it_and_has_no_row_of_its_own
         let used = seen.processes[0].used.as_ref().unwrap();
         used.unwrap().threads
     };
+    let connections_of = |place: usize| {
+        let seen = look(clock, sampler.roots(), &[]);
+        let used = seen.processes[place].used.as_ref().unwrap();
+        used.unwrap().connections
+    };
+    assert_eq!(connections_of(0), Some(0), "the server's are compared");
+    assert_eq!(connections_of(1), None, "nobody asks for the rig's");
     assert_eq!(threads_of(&sampler), 1);
     assert_eq!(threads_of(&sampler.with_part(&front)), 2);
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use procfs::process::{Process, Stat, StatFlags};
 use procfs::{ProcError, ProcResult};
 
+use crate::identity;
+
 /// Where the kernel shows its processes.
 pub(super) const PROC: &str = "/proc";
 
@@ -21,6 +23,8 @@ pub(super) struct Usage {
     pub(super) cpu_ms: u64,
     /// How long its threads were ready to run and had no processor, ms.
     pub(super) wait_ms: u64,
+    /// TCP connections of those whose connections are counted; None where they could not be.
+    pub(super) connections: Option<u64>,
 }
 
 impl Usage {
@@ -32,7 +36,16 @@ impl Usage {
             threads: self.threads + other.threads,
             cpu_ms: self.cpu_ms + other.cpu_ms,
             wait_ms: self.wait_ms + other.wait_ms,
+            connections: both(self.connections, other.connections),
         }
+    }
+}
+
+/// Known where both are.
+const fn both(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        _ => None,
     }
 }
 
@@ -50,6 +63,8 @@ pub(super) enum Unreadable {
 pub(super) enum Scope {
     Alone,
     WithDescendants,
+    /// Also how many connections they hold.
+    WithConnections,
 }
 
 /// What `pid` uses; None when it has ended.
@@ -63,7 +78,9 @@ pub(super) fn usage(pid: u32, scope: Scope) -> Result<Option<Usage>, Unreadable>
     let table = Table::of(Path::new(PROC));
     match scope {
         Scope::Alone => table.one(root, scope),
-        Scope::WithDescendants => table.sum(root, &table.descendants(root)?),
+        Scope::WithDescendants | Scope::WithConnections => {
+            table.sum((root, scope), &table.descendants(root)?)
+        }
     }
 }
 
@@ -81,20 +98,16 @@ impl Table {
 
     pub(super) fn sum(
         &self,
-        root: i32,
+        (root, scope): (i32, Scope),
         descendants: &BTreeSet<i32>,
     ) -> Result<Option<Usage>, Unreadable> {
-        let Some(mut sum) = self.one(root, Scope::WithDescendants)? else {
+        let Some(mut sum) = self.one(root, scope)? else {
             return Ok(None);
         };
         for descendant in descendants {
             // One that ended since it was listed uses nothing any more.
-            if let Some(used) = self.one(*descendant, Scope::WithDescendants)? {
-                sum.resident_bytes += used.resident_bytes;
-                sum.descriptors += used.descriptors;
-                sum.threads += used.threads;
-                sum.cpu_ms += used.cpu_ms;
-                sum.wait_ms += used.wait_ms;
+            if let Some(used) = self.one(*descendant, scope)? {
+                sum = sum.plus(used);
             }
         }
         Ok(Some(sum))
@@ -120,7 +133,7 @@ impl Table {
             return Err(ProcError::Other("its status states no memory".to_owned()));
         };
         let mut ticks = stat.utime + stat.stime;
-        if scope == Scope::WithDescendants {
+        if scope != Scope::Alone {
             ticks += stat.cutime.unsigned_abs() + stat.cstime.unsigned_abs();
         }
         Ok(Some(Usage {
@@ -129,6 +142,7 @@ impl Table {
             threads: stat.num_threads.unsigned_abs(),
             cpu_ms: ticks * 1_000 / procfs::ticks_per_second(),
             wait_ms: self.waited(pid) / 1_000_000,
+            connections: connections(pid, scope),
         }))
     }
 
@@ -179,6 +193,13 @@ impl Table {
         }
         Ok(found)
     }
+}
+
+/// The connections of a process where they are asked for; it may end while we look.
+fn connections(pid: i32, scope: Scope) -> Option<u64> {
+    let asked = scope == Scope::WithConnections;
+    let pid = u32::try_from(pid).ok().filter(|_| asked)?;
+    identity::connections(pid).ok()
 }
 
 /// A zombie, dead, or on the way there: an exiting process has given its memory back before its

@@ -116,6 +116,16 @@ async fn call(
     Ok(result)
 }
 
+/// Ends the session of a client that will not be used any more, where it has one.
+async fn leave(client: &Client) {
+    if let Client::Http(http) = client
+        && http.target().revision == Revision::V2025
+    {
+        let wait = u64::try_from(PATIENCE.as_nanos()).unwrap_or(u64::MAX);
+        let _left = http.leave(client.now().saturating_add(wait)).await;
+    }
+}
+
 /// The user's session: greeted at first, and again with each new token.
 async fn session(user: &mut GooseUser, desk: &Desk) -> Option<Session> {
     let known = user.get_session_data::<Session>().cloned();
@@ -124,10 +134,12 @@ async fn session(user: &mut GooseUser, desk: &Desk) -> Option<Session> {
         .map_or_else(|| desk.hire(), |known| known.index);
     let (generation, address, person) = desk.who(index)?;
     let turns = known.as_ref().map_or(0, |known| known.turns + 1);
-    let same = known.filter(|known| known.generation == generation);
-    let client = match same {
-        Some(known) => known.client,
-        None => {
+    let client = match known {
+        Some(known) if known.generation == generation => known.client,
+        known => {
+            if let Some(known) = known {
+                leave(&known.client).await;
+            }
             let identity = Identity::numbered(person.name, person.number);
             let identity = match person.bearer {
                 Some(bearer) => identity.with_bearer(bearer),

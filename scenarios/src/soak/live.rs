@@ -197,6 +197,7 @@ mod tests {
                     threads: 0,
                     cpu_ms: 0,
                     wait_ms: 0,
+                    connections: None,
                 }),
             };
             live.hear(&sample("server".to_owned()));

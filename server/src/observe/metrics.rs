@@ -333,6 +333,10 @@ impl Metrics {
         let whole = |figure: u64| i64::try_from(figure).unwrap_or(i64::MAX);
         self.0.resident.set(whole(process::resident_bytes()));
         self.0.descriptors.set(whole(process::open_descriptors()));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let tasks = runtime.metrics().num_alive_tasks();
+            self.0.operation.tasks.set(whole(tasks as u64));
+        }
         self.0.operation.note_sources(Instant::now());
         let mut out = String::new();
         // Writing to a String cannot fail.

@@ -1,15 +1,19 @@
 //! V.7 and V.7m: hours without a critical error, a leak, or slowing down.
 
+mod breakers;
 mod control;
 mod expiry;
 mod memory;
 mod piece;
+mod quiet;
 mod stream;
 
+use self::breakers::Breakers;
 use self::control::Control;
 use self::expiry::{Expiry, Read};
 use self::memory::{Memory, Point};
 use self::piece::{Earlier, Pieces};
+use self::quiet::Counts;
 use self::stream::Stream;
 use super::{Brief, Checker, Seen};
 use crate::criterion::{Criterion, Missing};
@@ -39,6 +43,10 @@ pub struct Soak<'a> {
     stream: Stream<'a>,
     expiry: Expiry,
     earlier: Vec<Earlier>,
+    breakers: Breakers,
+    counts: Counts,
+    /// The settled ends of quiet points, ns.
+    windows: Vec<(u64, u64)>,
 }
 
 impl<'a> Soak<'a> {
@@ -55,6 +63,9 @@ impl<'a> Soak<'a> {
             stream: Stream::start(brief.criterion)?,
             expiry: Expiry::start(brief.criterion)?,
             earlier: Vec::new(),
+            breakers: Breakers::default(),
+            counts: Counts::default(),
+            windows: quiet::windows(brief.criterion, brief.ground)?,
             brief,
         })
     }
@@ -77,6 +88,7 @@ impl<'a> Soak<'a> {
             let says = format!("operation {} ended in server_error", call.op);
             self.critical.bad(is_tainted, Place::Call(call), says);
         }
+        self.breakers.call(seen, call);
         self.stream.note(is_tainted, call, &proof);
     }
 
@@ -90,6 +102,7 @@ impl<'a> Soak<'a> {
         match sample.process.as_str() {
             SERVER => {
                 self.critical.good(false);
+                self.counts.sample(at, sample.connections);
                 self.points.push(point);
             }
             SECOND_INSTANCE => self.control.sample(point),
@@ -160,6 +173,14 @@ impl Checker for Soak<'_> {
             Event::Call(call) if call.criterion == id || call.criterion == SOAK => {
                 self.call(seen, call);
             }
+            Event::Metrics { values, .. } => {
+                self.counts.metrics(seen.at, values, self.brief.ground);
+            }
+            Event::Served(served) => self.counts.served(seen.at, &served.seq, &self.windows),
+            Event::Delivered(delivered) => {
+                self.counts
+                    .delivered(seen.at, &delivered.seq, &self.windows);
+            }
             Event::Critical { control: true, .. } => self.control.critical(seen.at),
             Event::Critical {
                 what,
@@ -201,6 +222,11 @@ impl Checker for Soak<'_> {
             piece,
         }
         .conclude(&mut finding)?;
+        if rows.limit("descriptors_judged")? > 0.0 {
+            self.counts.conclude(rows, (ground, piece), &mut finding)?;
+        }
+        let into = (&mut self.critical, &mut finding);
+        self.breakers.conclude(rows, ground, into)?;
         let criticals = self.critical.count();
         self.critical.conclude(&mut finding);
         self.proofs.conclude(&mut finding);

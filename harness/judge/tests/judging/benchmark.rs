@@ -168,6 +168,7 @@ fn spoiled_beside(
             threads: 1,
             cpu_ms: cpu * second,
             wait_ms: wait * second,
+            connections: None,
         };
         world.push(begun + second * S, Event::Sample(sample));
     }

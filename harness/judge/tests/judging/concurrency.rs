@@ -89,6 +89,7 @@ pub fn good() -> World {
             threads: 12,
             cpu_ms: second * 300,
             wait_ms: 0,
+            connections: None,
         };
         world.push(second * S, Event::Sample(sample));
     }
@@ -300,6 +301,7 @@ fn a_restart_or_too_much_memory_fails() {
             threads: 1,
             cpu_ms: 1,
             wait_ms: 0,
+            connections: None,
         };
         world.push(5 * S, Event::Sample(sample));
         assert_eq!(failed(&judged(&world)), [demanded]);
@@ -315,6 +317,7 @@ fn sampled(world: &mut World, process: &str, second: u64) {
         threads: 1,
         cpu_ms: 1,
         wait_ms: 0,
+        connections: None,
     };
     world.push(second * S, Event::Sample(sample));
 }

@@ -49,6 +49,7 @@ fn sampled(world: &mut World, pid: u32, second: u64) {
         threads: 12,
         cpu_ms: second * 300,
         wait_ms: 0,
+        connections: None,
     };
     world.push(second * S, Event::Sample(sample));
 }

@@ -5,6 +5,7 @@ mod drawn;
 mod expiry;
 mod four_hours;
 mod memory;
+mod quiet;
 mod slowing;
 mod worlds;
 

@@ -77,6 +77,7 @@ pub fn idle(process: &str) -> Event {
         threads: 0,
         cpu_ms: 0,
         wait_ms: 0,
+        connections: None,
     })
 }
 

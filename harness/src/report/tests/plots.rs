@@ -51,6 +51,7 @@ fn sample(resident_mib: u64) -> Event {
         threads: 4,
         cpu_ms: 0,
         wait_ms: 0,
+        connections: None,
     })
 }
 

@@ -85,14 +85,20 @@ async fn a_child_that_ends_between_the_list_and_its_own_files_uses_nothing() {
             .ok_or(format!("{found:?}"))
     })
     .await;
-    let before = table.sum(root, &listed).unwrap().unwrap();
+    let before = table
+        .sum((root, Scope::WithDescendants), &listed)
+        .unwrap()
+        .unwrap();
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(*listed.iter().next().unwrap()),
         nix::sys::signal::Signal::SIGKILL,
     )
     .unwrap();
     until(|| {
-        let after = table.sum(root, &listed).unwrap().unwrap();
+        let after = table
+            .sum((root, Scope::WithDescendants), &listed)
+            .unwrap()
+            .unwrap();
         let is_alone = after.threads == before.threads - 1;
         is_alone.then_some(()).ok_or(format!("{after:?}"))
     })
@@ -135,7 +141,10 @@ fn table() -> (tempfile::TempDir, Table) {
 fn an_entry_that_cannot_be_read_is_unknown_and_not_zero() {
     let (folder, table) = table();
     let entry = folder.path().join("77");
-    let used = table.sum(77, &BTreeSet::new()).unwrap().unwrap();
+    let used = table
+        .sum((77, Scope::WithDescendants), &BTreeSet::new())
+        .unwrap()
+        .unwrap();
     assert!(used.resident_bytes > 0, "{used:?}");
     let status = fs::read_to_string(entry.join("status")).unwrap();
     let without: String = status
@@ -143,12 +152,20 @@ fn an_entry_that_cannot_be_read_is_unknown_and_not_zero() {
         .filter(|line| !line.starts_with("RssAnon"))
         .fold(String::new(), |text, line| text + line + "\n");
     fs::write(entry.join("status"), without).unwrap();
-    let error = table.sum(77, &BTreeSet::new()).unwrap_err().to_string();
+    let error = table
+        .sum((77, Scope::WithDescendants), &BTreeSet::new())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("could not read process 77"), "{error}");
     assert!(error.contains("states no memory"), "{error}");
     fs::write(entry.join("status"), &status).unwrap();
     fs::remove_dir(entry.join("fd")).unwrap();
-    assert!(table.sum(77, &BTreeSet::new()).is_err(), "no descriptors");
+    assert!(
+        table
+            .sum((77, Scope::WithDescendants), &BTreeSet::new())
+            .is_err(),
+        "no descriptors"
+    );
 }
 
 #[test]
@@ -159,7 +176,9 @@ fn one_unreadable_child_makes_the_whole_tree_unknown() {
     fs::create_dir_all(child.join("stat")).unwrap();
     let error = table.descendants(77).unwrap_err();
     assert!(matches!(error, Unreadable::List(_)), "{error}");
-    let error = table.sum(77, &BTreeSet::from([78])).unwrap_err();
+    let error = table
+        .sum((77, Scope::WithDescendants), &BTreeSet::from([78]))
+        .unwrap_err();
     assert!(
         matches!(error, Unreadable::Process { pid: 78, .. }),
         "{error}"
@@ -174,5 +193,10 @@ fn a_zombie_uses_nothing() {
     assert_ne!(stat, dead);
     fs::write(folder.path().join("77/stat"), dead).unwrap();
     fs::remove_file(folder.path().join("77/status")).unwrap();
-    assert_eq!(table.sum(77, &BTreeSet::new()).unwrap(), None);
+    assert_eq!(
+        table
+            .sum((77, Scope::WithDescendants), &BTreeSet::new())
+            .unwrap(),
+        None
+    );
 }

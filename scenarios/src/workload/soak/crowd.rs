@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use exai_harness::client::Client;
+use exai_harness::client::{Client, Revision};
 use exai_harness::history::Recorder;
 use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
 use exai_harness::report::secrets::Secrets;
 use exai_harness::topology::Site;
+use exai_judge::units::SECOND;
 use exai_judge::{Call, Event, Outcome, Transport};
 
 use super::CRITERION;
@@ -26,6 +27,8 @@ const FIRST: usize = 300;
 const EXCHANGES: usize = 9;
 /// Operations of one round; each second of the stream is one.
 const ROUND: u64 = 8;
+/// How long the end of a session may take, ns.
+const LEAVING: u64 = 2 * SECOND;
 /// In one round of so many the named model is asked over a pipe.
 const PIPED: u64 = 4;
 
@@ -69,6 +72,13 @@ impl Crowd {
         self
     }
 
+    /// Ends the sessions: whom nobody speaks for any more leaves nothing behind.
+    pub(super) async fn leave(&self) {
+        for client in &self.networks {
+            leave(client).await;
+        }
+    }
+
     fn network(&self, number: u64) -> Arc<Client> {
         let index = usize::try_from(number).unwrap_or_default() % self.networks.len();
         Arc::clone(&self.networks[index])
@@ -77,6 +87,17 @@ impl Crowd {
     fn piped(&self, number: u64) -> Arc<Client> {
         let pipe = self.pipe.as_ref().map(Arc::clone);
         pipe.unwrap_or_else(|| self.network(number))
+    }
+}
+
+/// Ends the client's session where it has one. One that stays all the same shows at the next quiet
+/// point.
+async fn leave(client: &Client) {
+    if let Client::Http(http) = client
+        && http.target().revision == Revision::V2025
+    {
+        let until = client.now().saturating_add(LEAVING);
+        let _left = http.leave(until).await;
     }
 }
 
@@ -103,6 +124,8 @@ pub(super) struct Errand {
     plan: OperationPlan,
     /// The conversation it is a turn of.
     lane: Option<(usize, Shared)>,
+    /// The provider it names a model of.
+    wants: Option<String>,
 }
 
 impl Lanes {
@@ -134,6 +157,7 @@ impl Lanes {
             client: crowd.network(number),
             plan: self.builder.site("version", needles, PATIENCE),
             lane: None,
+            wants: None,
         }
     }
 
@@ -145,6 +169,7 @@ impl Lanes {
             client,
             plan,
             lane: None,
+            wants: None,
         };
         match number % ROUND {
             0 => alone(crowd.network(round), self.builder.chat(&shape)),
@@ -163,7 +188,10 @@ impl Lanes {
                 } else {
                     crowd.network(round)
                 };
-                alone(client, plan)
+                Errand {
+                    wants: self.provider_of(round),
+                    ..alone(client, plan)
+                }
             }
             _ => self.read(crowd, round),
         }
@@ -178,6 +206,13 @@ impl Lanes {
         }
     }
 
+    /// The provider whose model that round names.
+    fn provider_of(&self, round: u64) -> Option<String> {
+        let labels = &self.site.labels;
+        let index = usize::try_from(round).unwrap_or_default() % labels.len().max(1);
+        labels.get(index).map(|(provider, _)| provider.clone())
+    }
+
     /// A turn of the next conversation that waits for one; a chat of its own where it does not.
     fn turn(&mut self, crowd: &Crowd, number: u64) -> Errand {
         let index = usize::try_from(number).unwrap_or_default() / 3 % PEOPLE;
@@ -190,6 +225,7 @@ impl Lanes {
                 client: crowd.network(number),
                 plan: self.builder.chat(&shape),
                 lane: None,
+                wants: None,
             };
         }
         lane.is_busy = true;
@@ -200,6 +236,7 @@ impl Lanes {
             client: Arc::clone(&crowd.networks[index]),
             plan,
             lane: Some((index, shared)),
+            wants: None,
         }
     }
 
@@ -213,14 +250,19 @@ impl Lanes {
             client: Arc::clone(&crowd.networks[index]),
             plan,
             lane: None,
+            wants: None,
         }
     }
 }
 
 impl Errand {
-    /// The same within a phase of the soak.
+    /// The same within a phase of the soak; one that names a provider says so, `stream.kimi`.
     pub(super) fn within(mut self, phase: &str) -> Self {
-        self.plan = self.plan.within(CRITERION, phase);
+        let phase = match &self.wants {
+            Some(provider) => format!("{phase}.{provider}"),
+            None => phase.to_owned(),
+        };
+        self.plan = self.plan.within(CRITERION, &phase);
         self
     }
 
@@ -233,6 +275,9 @@ impl Errand {
             stage::search(&canaries, &recorder, ("a reply", &failure.message));
         }
         if call.outcome != Outcome::Ok {
+            if call.status != Some(200) {
+                leave(&self.client).await;
+            }
             stage::mend(&self.client, &call).await;
         }
         if let Some((index, lane)) = self.lane {

@@ -28,6 +28,10 @@ const IN_FLIGHT: usize = 512;
 const RENEWED: Duration = Duration::from_secs(60);
 /// How far into the stretch.
 const RENEWING: Duration = Duration::from_secs(5);
+/// Between two looks at what the server counts of itself.
+const COUNTED: Duration = Duration::from_secs(1);
+/// What those looks are recorded under.
+const QUIET_MARK: &str = "quiet V.7";
 /// The sampler looks once a second; this much longer than planned the piece is whole in its eyes.
 const GRACE_S: u64 = 2;
 
@@ -53,13 +57,32 @@ pub(super) async fn run(
         stage.begin(CRITERION, phase);
         let streaming = one(stage, (stretch, phase), (&crowd, &mut lanes), over);
         let renewing = renewed(stage, stretch, over);
-        let ((), fresh) = tokio::join!(streaming, renewing);
+        let counting = counted(stage, stretch, over);
+        let ((), fresh, ()) = tokio::join!(streaming, renewing, counting);
         stage.end(CRITERION, phase);
         if let Some(fresh) = fresh? {
-            crowd = Arc::new(fresh.with_pipe_of(&crowd));
+            let fresh = Arc::new(fresh.with_pipe_of(&crowd));
+            std::mem::replace(&mut crowd, fresh).leave().await;
         }
     }
     stage.check_stop()
+}
+
+/// What the server counts of itself, each second of a quiet stretch.
+async fn counted(stage: &Stage, stretch: Stretch, over: &CancellationToken) {
+    if !stretch.is_quiet {
+        return;
+    }
+    let mut tick = tokio::time::interval(COUNTED);
+    for _second in 0..stretch.seconds {
+        if over.run_until_cancelled(tick.tick()).await.is_none() {
+            return;
+        }
+        if let Err(error) = stage.ground.counters(QUIET_MARK).await {
+            super::not_tested(stage, &format!("counters at {QUIET_MARK}: {error}"));
+            return;
+        }
+    }
 }
 
 /// A crowd with fresh tokens, greeted while the stream of the old one goes on.

@@ -17,7 +17,7 @@ use crate::failure::Severity;
 type Share = Gauge<f64, AtomicU64>;
 
 /// Every family of this file, as in [`super::registration::FAMILIES`].
-pub(super) const FAMILIES: [(&str, &str); 22] = [
+pub(super) const FAMILIES: [(&str, &str); 23] = [
     ("exai_alert_firing", "gauge"),
     ("exai_alert_deliveries", "counter"),
     ("exai_archive_dead_letters", "gauge"),
@@ -39,6 +39,7 @@ pub(super) const FAMILIES: [(&str, &str); 22] = [
     ("exai_ready", "gauge"),
     ("exai_severity_errors", "counter"),
     ("exai_slow_calls_in_a_row", "gauge"),
+    ("exai_tasks", "gauge"),
     ("exai_telemetry_exports", "counter"),
 ];
 
@@ -68,6 +69,7 @@ pub(super) struct Operation {
     ready: Gauge,
     severity_errors: Family<Labels, Counter>,
     slow_calls: Gauge,
+    pub(super) tasks: Gauge,
     telemetry_exports: Family<Labels, Counter>,
 }
 
@@ -96,6 +98,7 @@ impl Default for Operation {
             ready: Gauge::default(),
             severity_errors: Family::default(),
             slow_calls: Gauge::default(),
+            tasks: Gauge::default(),
             telemetry_exports: Family::default(),
         };
         for severity in Severity::ALL {
@@ -231,6 +234,11 @@ impl Operation {
             "exai_slow_calls_in_a_row",
             "Calls over 5 s since the last faster one",
             self.slow_calls.clone(),
+        );
+        r.register(
+            "exai_tasks",
+            "Tasks that have begun and not ended",
+            self.tasks.clone(),
         );
         r.register(
             "exai_telemetry_exports",

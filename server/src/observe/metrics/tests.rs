@@ -28,3 +28,22 @@ fn a_call_moves_the_counter_the_histogram_and_leaves_an_exemplar() {
     assert!(!plain.contains("correlation_id"));
     assert!(metrics.open_metrics().contains("correlation_id=\"abc\""));
 }
+
+#[tokio::test]
+async fn a_task_that_has_not_ended_is_counted_until_it_has() {
+    let metrics = Metrics::new();
+    let count = || {
+        let text = metrics.prometheus();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("exai_tasks "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let before = count();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn(ended);
+    assert_eq!(count(), before + 1);
+    drop(end);
+    assert!(task.await.unwrap().is_err());
+    assert_eq!(count(), before);
+}

@@ -81,6 +81,7 @@ fn samples_count_within_the_phases_and_without_any_the_process_is_not_known() {
                 threads: 12,
                 cpu_ms: 1,
                 wait_ms: 0,
+                connections: None,
             };
             world.push(*at, Event::Sample(sample));
         }

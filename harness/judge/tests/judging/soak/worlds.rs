@@ -1,5 +1,6 @@
 //! Soaks as an honest server and its witnesses would have left them.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use exai_judge::fault::FaultKind;
@@ -13,6 +14,8 @@ use crate::world::{Ask, MS, PID, S, World, proven};
 pub const MIB: u64 = 1 << 20;
 /// The kinds of the catalogue's list, in the order of the seconds.
 const KINDS: [&str; 5] = ["chat", "analyze", "version", "status", "resources/read"];
+/// Those that calls ask for by name.
+pub const PROVIDERS: [&str; 3] = ["kimi", "glm", "minimax"];
 /// Each way of breaking the second instance, when, and what the collectors say; samples show the
 /// leak.
 const CONTROLS: [(&str, u64, Option<&str>); 4] = [
@@ -31,6 +34,7 @@ pub fn sample(world: &mut World, process: &str, second: u64, (pid, resident): (u
         threads: 8,
         cpu_ms: second,
         wait_ms: 0,
+        connections: Some(20),
     };
     world.push(second * S, Event::Sample(sample));
 }
@@ -51,7 +55,11 @@ pub fn soak(seconds: u64, faults: impl Iterator<Item = u64>, quiet: &[u64]) -> W
     world.phase("V.7", "stream", S, (seconds - 1) * S);
     for from in quiet {
         world.phase("V.7", "quiet", from * S, (from + 10) * S);
+        for second in *from..from + 10 {
+            scrape(&mut world, second);
+        }
     }
+    name_each_provider(&mut world, seconds, quiet);
     for second in 0..seconds {
         let slots = if seconds > 3_600 { 1 } else { 2 };
         for slot in 0..slots {
@@ -75,6 +83,55 @@ pub fn soak(seconds: u64, faults: impl Iterator<Item = u64>, quiet: &[u64]) -> W
         control(&mut world, way, second, critical);
     }
     world
+}
+
+/// What the server publishes at rest.
+fn scrape(world: &mut World, second: u64) {
+    let published = [
+        ("exai_connections", 12.0),
+        ("exai_in_flight", 0.0),
+        ("exai_permits_overdue", 0.0),
+        ("exai_sessions", 4.0),
+        ("exai_tasks", 57.0),
+    ];
+    let values = published.map(|(series, value)| (series.to_owned(), value));
+    let event = Event::Metrics {
+        mark: "quiet V.7".to_owned(),
+        values: BTreeMap::from(values),
+    };
+    world.push(second * S + 500 * MS, event);
+}
+
+/// Changes what the server publishes from that second on.
+pub fn republish(world: &mut World, from: u64, change: impl Fn(&mut BTreeMap<String, f64>)) {
+    for observation in &mut world.out {
+        if let Event::Metrics { values, .. } = &mut observation.event
+            && observation.at >= from * S
+        {
+            change(values);
+        }
+    }
+}
+
+/// Every nine seconds a call names a model of the next provider and reaches it.
+fn name_each_provider(world: &mut World, seconds: u64, quiet: &[u64]) {
+    for (second, provider) in (3..seconds.saturating_sub(3))
+        .step_by(9)
+        .zip(PROVIDERS.iter().cycle())
+    {
+        if quiet
+            .iter()
+            .any(|from| (*from..from + 10).contains(&second))
+        {
+            continue;
+        }
+        world.chat(&Ask {
+            phase: format!("stream.{provider}"),
+            provider,
+            takes: 22 * MS,
+            ..Ask::new("V.7", second * S + 2 * MS)
+        });
+    }
 }
 
 /// The second instance broken for nine seconds; in the end it is 16 MiB a second larger.
