@@ -8,6 +8,8 @@ pub const MIB: f64 = 1_048_576.0;
 pub const SECOND: u64 = 1_000_000_000;
 /// Half of it: where a length is rounded to seconds.
 pub const HALF_SECOND: u64 = SECOND / 2;
+/// Nanoseconds of a millisecond.
+pub const MILLISECOND: u64 = 1_000_000;
 /// Seconds of a minute.
 pub const MINUTE_S: u64 = 60;
 /// Seconds of an hour.

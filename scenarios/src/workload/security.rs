@@ -17,6 +17,7 @@ pub mod owners;
 pub mod pipe;
 pub mod places;
 pub mod rates;
+pub mod retries;
 pub mod roles;
 pub mod rotation;
 pub mod sockets;
@@ -76,12 +77,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     }
     stage.end(CRITERION, "battery");
     stage.ground.scrape(stage, "before V.6").await;
-    rates::try_scopes(
-        stage,
-        row.list("rate_scopes")?,
-        row.floor("window_seconds")?,
-    )
-    .await?;
+    rates::try_scopes(stage, &row).await?;
     stage.ground.scrape(stage, "after V.6").await;
     if row.floor("ratio_samples")? > 0 {
         rates::calm_and_hostile(stage, row.floor("ratio_samples")?).await?;

@@ -3,12 +3,14 @@
 mod audit;
 mod healthy;
 mod rates;
+mod retries;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::audit::AuditBook;
 use self::healthy::Healthy;
 use self::rates::Rates;
+use self::retries::Retries;
 use super::{Brief, Checker, Seen};
 use crate::conservation::denials::Denials;
 use crate::criterion::Missing;
@@ -37,6 +39,7 @@ pub struct Security<'a> {
     audit: AuditBook,
     denials: Denials,
     rates: Rates,
+    retries: Retries,
     healthy: Healthy,
 }
 
@@ -58,6 +61,7 @@ impl<'a> Security<'a> {
             audit: AuditBook::start(brief.criterion)?,
             denials: Denials::default(),
             rates: Rates::start(brief.criterion)?,
+            retries: Retries::start(brief.criterion)?,
             healthy: Healthy::start(brief.criterion)?,
             brief,
         })
@@ -210,6 +214,7 @@ impl Checker for Security<'_> {
                 self.denials.call(call);
                 if call.criterion == *id {
                     self.rates.call(seen, call);
+                    self.retries.call(seen, call);
                     self.healthy.call(self.brief.key, seen, call);
                 }
             }
@@ -251,9 +256,7 @@ impl Checker for Security<'_> {
         self.denials.conclude(&mut finding);
         self.rates.conclude(rows, &mut finding)?;
         self.healthy.conclude(rows, &mut finding)?;
-        finding
-            .not_tested
-            .push("whether Retry-After names the moment of acceptance".to_owned());
+        self.retries.conclude(rows, &mut finding)?;
         finding.headline = format!(
             "{} of {tried} attacks refused, {} rows of the battery",
             tried - wrong,

@@ -4,6 +4,7 @@ mod audit;
 mod controls;
 mod counts;
 mod lines;
+mod retries;
 
 use exai_judge::observation::{AuditSeen, Case, Event};
 use exai_judge::{Finding, Reason};

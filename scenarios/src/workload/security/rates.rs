@@ -7,12 +7,13 @@ use exai_harness::client::Client;
 use exai_harness::load::{self, LoadPlan};
 use exai_harness::operation::builder::Shape;
 use exai_judge::Transport;
+use exai_judge::criterion::Criterion;
 use futures::future::try_join_all;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::messages::{self, Abuse};
-use super::{Attempt, CRITERION, Seen, record};
+use super::{Attempt, CRITERION, Seen, record, retries};
 use crate::stage::{PATIENCE, Person, Stage, Trouble};
 
 /// The battery's row of the hostile input, whose good case the battery tries.
@@ -40,14 +41,19 @@ const NEIGHBOUR: &str = "neighbour";
 /// Between two calls of all neighbours of a scope.
 const NEIGHBOURS_GAP: Duration = Duration::from_millis(250);
 
-/// Offers each scope more than twice what it may take, for `seconds` after its burst is used up:
-/// the whole server alone, since that refuses everybody, and the others side by side.
+/// Offers each scope more than twice what it may take, for the row's `window_seconds` after its
+/// burst is used up: the whole server alone, since that refuses everybody, and the others side by
+/// side, with those beside them who come again when they are told to.
 ///
 /// # Errors
 /// When the rig cannot carry it.
-pub async fn try_scopes(stage: &Stage, scopes: &[String], seconds: u64) -> Result<(), Trouble> {
+pub async fn try_scopes(stage: &Stage, row: &Criterion) -> Result<(), Trouble> {
+    let (scopes, seconds) = (row.list("rate_scopes")?, row.floor("window_seconds")?);
     let (whole, parts): (Vec<_>, Vec<_>) = scopes.iter().partition(|scope| *scope == WHOLE);
-    try_join_all(parts.into_iter().map(|scope| press(stage, scope, seconds))).await?;
+    let pressing = try_join_all(parts.into_iter().map(|scope| press(stage, scope, seconds)));
+    let tries = (row.floor("retries")?, Duration::from_secs(seconds));
+    let coming_again = retries::try_scopes(stage, row.list("retry_scopes")?, tries);
+    tokio::try_join!(pressing, coming_again)?;
     for scope in whole {
         press(stage, scope, seconds).await?;
     }
