@@ -362,12 +362,12 @@ mod tests {
         let shares = |id: &str| is_clockless(rows.iter().find(|row| row.id == id).unwrap());
         for id in [
             "1", "4", "5", "9", "9d", "9e", "13", "13c", "14", "16", "19b", "20", "26b", "26d",
-            "29", "G5",
+            "29", "G5", "S43",
         ] {
             assert!(shares(id), "row {id}");
         }
         for id in [
-            "7", "8", "12", "15", "22", "22b", "23", "26", "27", "B3", "B7", "G1", "G4",
+            "7", "8", "8c", "12", "15", "22", "22b", "23", "26", "27", "B3", "B7", "G1", "G4",
         ] {
             assert!(!shares(id), "row {id}");
         }

@@ -18,6 +18,7 @@ mod crossed;
 mod dies_after_failure;
 mod leak;
 mod limit;
+mod nameless;
 mod one_lock;
 mod reply;
 mod shared;
@@ -64,6 +65,7 @@ enum Kind {
     LostTail,
     Hollow,
     Unnamed,
+    Nameless,
     CursorAccepted,
     SpelledId,
     Unaudited,
@@ -106,6 +108,7 @@ impl Stage {
             "lost-tail" => Kind::LostTail,
             "hollow-structure" => Kind::Hollow,
             "unnamed-failover" => Kind::Unnamed,
+            "nameless" => Kind::Nameless,
             "cursor-accepted" => Kind::CursorAccepted,
             "spelled-id" => Kind::SpelledId,
             "unaudited" => Kind::Unaudited,
@@ -163,6 +166,7 @@ impl Stage {
                 | Kind::OriginUnchecked
                 | Kind::OriginNull
                 | Kind::Unaudited
+                | Kind::Nameless
         )
     }
 
@@ -226,8 +230,10 @@ impl Stage {
 
     /// The moment a reply's head has been read, where bodies stream through.
     pub fn reply_head(&self, parts: &mut response::Parts) {
-        if matches!(self.kind, Kind::Unaudited) {
-            unaudited::reply_head(self, parts);
+        match self.kind {
+            Kind::Unaudited => unaudited::reply_head(self, parts),
+            Kind::Nameless => nameless::reply_head(self, parts),
+            _ => {}
         }
     }
 

@@ -324,4 +324,11 @@ const OF_CALLS: &[Row] = &[
         &["V.1"],
         "leaves the answer out of the structured content",
     ),
+    row(
+        "nameless",
+        HTTP,
+        "S43",
+        &["V.1"],
+        "leaves the instance's id out of an answer",
+    ),
 ];

@@ -184,6 +184,27 @@ fn every_second_denial_goes_under_an_id_of_its_own() {
     assert_eq!(reply(StatusCode::FORBIDDEN), "unaudited-1");
 }
 
+#[test]
+fn every_second_answer_that_names_its_instance_loses_the_name() {
+    let rig = rig("nameless", 2, Params::default());
+    assert!(!rig.stage.reads_messages(), "bodies stream through");
+    let reply = |status: StatusCode, instance: Option<&str>| {
+        let mut reply = Response::builder().status(status).header("etag", "own");
+        if let Some(instance) = instance {
+            reply = reply.header("exai-instance", instance);
+        }
+        let mut parts = reply.body(()).unwrap().into_parts().0;
+        rig.stage.reply_head(&mut parts);
+        assert_eq!(parts.headers["etag"], "own");
+        parts.headers.contains_key("exai-instance")
+    };
+    assert!(reply(StatusCode::UNAUTHORIZED, Some("one")), "no answer");
+    assert!(!reply(StatusCode::OK, None), "none to lose");
+    let named = [(); 4].map(|()| reply(StatusCode::OK, Some("one")));
+    assert_eq!(named, [false, true, false, true]);
+    assert_eq!(rig.spoiled(), [Value::Null, Value::Null]);
+}
+
 #[tokio::test]
 async fn an_answer_in_the_place_of_another_names_nobody_and_any_other_is_left() {
     let rig = rig("unnamed-failover", 1, Params::default());
