@@ -16,6 +16,7 @@ use crate::impostor::trigger::Trigger;
 mod canned;
 mod crossed;
 mod dies_after_failure;
+mod full;
 mod leak;
 mod limit;
 mod nameless;
@@ -73,6 +74,8 @@ enum Kind {
     SlowTail,
     RareStall,
     Thread(thread::Spoilt, thread::Chosen),
+    FullEarly(full::Cap),
+    FullLate(full::Cap),
     AlgNone,
     AlgNoneUpgrade,
     ExpiredAccepted,
@@ -121,6 +124,8 @@ impl Stage {
             "stale-first-read" => {
                 Kind::Thread(thread::Spoilt::StaleAtFirst, thread::Chosen::default())
             }
+            "full-early" => Kind::FullEarly(full::Cap::default()),
+            "full-late" => Kind::FullLate(full::Cap::default()),
             "alg-none" => Kind::AlgNone,
             "alg-none-upgrade" => Kind::AlgNoneUpgrade,
             "expired-accepted" => Kind::ExpiredAccepted,
@@ -176,6 +181,7 @@ impl Stage {
             Kind::Canned(memory) => memory.before(self, call),
             Kind::CannedReview(memory) => memory.review(self, call),
             Kind::Shared(shared) => shared.before(self, call),
+            Kind::FullEarly(cap) => cap.early(self, call),
             Kind::Crossed(meeting) => {
                 meeting.before(call);
                 Before::Forward(None)
@@ -194,6 +200,8 @@ impl Stage {
         match &self.kind {
             Kind::Canned(memory) | Kind::CannedReview(memory) => memory.after(call, reply),
             Kind::Shared(shared) => shared.after(call, reply),
+            Kind::FullEarly(cap) => cap.remember(call, reply),
+            Kind::FullLate(cap) => cap.late(self, call, reply),
             Kind::ForeignFailureAsText => reply::foreign_failure_as_text(self, call, reply),
             Kind::LostTail => reply::lost_tail(self, call, reply),
             Kind::Hollow => reply::hollow(self, call, reply),

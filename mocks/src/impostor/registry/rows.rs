@@ -182,6 +182,20 @@ const OF_CALLS: &[Row] = &[
         "leaves the last turn out of the first read after it",
     ),
     row(
+        "full-early",
+        CALLS,
+        "S34",
+        &["V.4"],
+        "calls a thread full at the exchange that fills it",
+    ),
+    row(
+        "full-late",
+        CALLS,
+        "S34b",
+        &["V.4"],
+        "answers one exchange that a full thread refuses",
+    ),
+    row(
         "alg-none",
         HTTP,
         "16",

@@ -1,5 +1,6 @@
 //! Each spoiler's effect on calls, and that it leaves every other call as it was.
 
+mod cap;
 mod subtle;
 
 use std::io::Write;
