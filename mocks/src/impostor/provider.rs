@@ -18,6 +18,7 @@ use crate::impostor::spoiler::Stage;
 use crate::tracer::sha256_hex;
 
 mod prompt;
+mod seam;
 
 /// Failures in a row after which the provider is given up for good.
 const GIVEN_UP: u64 = 5;
@@ -58,6 +59,7 @@ impl ProviderEdge {
             "lost-context",
             "one-lock",
             "other-model",
+            "replaced-character",
             "retry-once-more",
             "retry-storm",
             "stuck-open",
@@ -83,10 +85,10 @@ impl ProviderEdge {
             }
             "retry-once-more" => return self.failed_extra(link, &parts, &body).await,
             "retry-storm" => self.send_extra(link, &parts, &body).await?,
-            "truncated-as-whole" | "truncated-stream" => {
+            "replaced-character" | "truncated-as-whole" | "truncated-stream" => {
                 let sent = sha256_hex(&body);
                 let reply = link.send(Request::from_parts(parts, whole(body))).await?;
-                return self.truncated(reply, &sent).await;
+                return self.spoiled(reply, &sent).await;
             }
             _ => {
                 if let Some(changed) = self.changed(&body) {
@@ -204,8 +206,9 @@ impl ProviderEdge {
         Some(changed)
     }
 
-    /// Saboteurs 29 and 29b: the last third of the answer is gone, the end looks whole.
-    async fn truncated(
+    /// Saboteurs 29 and 29b: the last third of the answer is gone, the end looks whole. Saboteur
+    /// S37: one character of a stream is another.
+    async fn spoiled(
         &self,
         reply: Response<Incoming>,
         sent: &str,
@@ -216,12 +219,11 @@ impl ProviderEdge {
             Err(body) => return Ok(Response::from_parts(parts, body)),
         };
         let events = bytes.starts_with(b"data:") || bytes.starts_with(b"event:");
-        let cut = if events {
-            cut_events(&bytes)
-        } else if self.stage.name() == "truncated-stream" {
-            None
-        } else {
-            cut_body(&bytes)
+        let cut = match (self.stage.name(), events) {
+            ("replaced-character", true) => seam::replaced(&bytes),
+            (_, true) => cut_events(&bytes),
+            ("truncated-as-whole", false) => cut_body(&bytes),
+            _ => None,
         };
         let spoiled = cut.filter(|_| parts.status.is_success());
         let Some(cut) = spoiled.filter(|_| self.stage.trigger.due().is_some()) else {

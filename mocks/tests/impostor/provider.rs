@@ -181,6 +181,27 @@ async fn only_a_stream_loses_its_tail() {
 }
 
 #[tokio::test]
+async fn one_character_of_a_stream_is_another_and_the_digest_says_so() {
+    let (_, url) = simulator().await;
+    let impostor = Impostor::start("provider", "replaced-character", &url, None);
+    for stream in [false, true] {
+        let body = json!({"model": "kimi-k3", "stream": stream,
+            "messages": [{"role": "user", "content": "x"}]});
+        let reply = ask(&impostor.url, &body).await;
+        let text = if stream {
+            deltas(&reply)
+        } else {
+            content(&reply)
+        };
+        let (above, seal) = text.rsplit_once('\n').unwrap();
+        let is_as_sent = seal.ends_with(&sha256_hex(above.as_bytes()));
+        assert_eq!(is_as_sent, !stream, "{text}");
+        assert_eq!(text.matches('\u{fffd}').count(), usize::from(stream));
+    }
+    assert_eq!(impostor.end().len(), 1);
+}
+
+#[tokio::test]
 async fn only_a_request_that_failed_is_sent_once_more() {
     let (simulator, url) = simulator().await;
     let impostor = Impostor::start("provider", "retry-once-more", &url, None);

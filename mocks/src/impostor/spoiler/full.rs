@@ -101,6 +101,8 @@ fn refused(call: &Call) -> Value {
     let says = format!("This thread holds {CAP} exchanges, as many as it may.");
     let error = json!({"category": "tool_error", "code": FULL, "message": says,
         "retryable": false});
-    call.result(&json!({"isError": true, "content": [{"type": "text", "text": says}],
-        "structuredContent": {"error": error}}))
+    call.result(
+        &json!({"isError": true, "content": [{"type": "text", "text": says}],
+        "structuredContent": {"error": error}}),
+    )
 }

@@ -133,6 +133,13 @@ pub(super) const ROWS: &[Row] = &[
         "as truncated-as-whole, of streams alone",
     ),
     row(
+        "replaced-character",
+        PROVIDER,
+        "S37",
+        &["V.1"],
+        "replaces one character of a stream where two chunks meet",
+    ),
+    row(
         "other-model",
         PROVIDER,
         "S42",
