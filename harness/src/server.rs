@@ -6,6 +6,7 @@ pub mod beside;
 mod disk;
 mod files;
 mod forget;
+mod hush;
 mod log;
 mod pipes;
 pub mod settings;
@@ -67,6 +68,8 @@ pub struct Setup {
     pub berths: Option<Berths>,
     /// A saboteur: each life but the first begins without the newest turns of the embedded store.
     pub forgets: bool,
+    /// A saboteur: it panics once and logs it as information.
+    pub panics_quietly: bool,
     /// A bystander: somebody else listens on its public port, from before its start.
     pub port_taken: bool,
     /// Sees each line of its log, for the record.
@@ -161,7 +164,10 @@ fn restart_policy(setup: &Setup) -> Watch {
 /// Starts it as a child of ours or in its container, and keeps it running.
 async fn supervisor(setup: &mut Setup, files: &Files) -> Result<Supervisor, SupervisorError> {
     let watch = restart_policy(setup);
-    let spec = files.serve(&setup.recorder, setup.log.take());
+    let mut spec = files.serve(&setup.recorder, setup.log.take());
+    if setup.panics_quietly {
+        spec.on_stderr = spec.on_stderr.map(hush::with_panic);
+    }
     let started = match &setup.berths {
         None => {
             let (store, forgets) = (files.state.join(STORE), setup.forgets);

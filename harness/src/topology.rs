@@ -109,6 +109,8 @@ pub enum Launcher {
     SyncsLate,
     /// A newer schema is taken back before the server can see it, as if it did not look.
     HidesSchema,
+    /// The server's log tells of a panic once, as information.
+    PanicsQuietly,
     /// The server is told to use the embedded store, whichever was asked for.
     OtherStore,
     /// Each of several instances has a database of the store of its own.

@@ -169,6 +169,7 @@ impl Base {
             restart_delay: setup.restart.server,
             berths: containers.map(Containers::server),
             forgets: setup.launcher == Launcher::Forgets,
+            panics_quietly: setup.launcher == Launcher::PanicsQuietly,
             port_taken: setup.launcher == Launcher::TakenPort,
             log: setup.log.clone(),
             recorder: setup.recorder.clone(),

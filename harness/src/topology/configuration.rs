@@ -80,6 +80,7 @@ impl Setup {
             | Launcher::Forgets
             | Launcher::SyncsLate
             | Launcher::HidesSchema
+            | Launcher::PanicsQuietly
             | Launcher::WrongKey
             | Launcher::SlowSimulator
             | Launcher::LosesLines

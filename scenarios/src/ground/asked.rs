@@ -22,6 +22,7 @@ const LAUNCHERS: [(&str, Launcher); 14] = [
     ("forgets", Launcher::Forgets),
     ("syncs-late", Launcher::SyncsLate),
     ("hides-schema", Launcher::HidesSchema),
+    ("panics-quietly", Launcher::PanicsQuietly),
     ("other-store", Launcher::OtherStore),
     ("apart", Launcher::Apart),
     ("wrong-key", Launcher::WrongKey),
