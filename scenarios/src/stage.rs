@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use exai_harness::client::{Client, Identity};
+use exai_harness::client::{Client, Identity, Software};
 use exai_harness::history::Recorder;
 use exai_harness::operation::OperationPlan;
 use exai_harness::operation::builder::{Builder, Numbering};
@@ -244,6 +244,21 @@ impl Stage {
         transport: Transport,
     ) -> Result<Arc<Client>, Trouble> {
         let identity = self.ground.identity_with(who, roles);
+        self.greeted(identity, transport).await
+    }
+
+    /// The same, that seems to be this program.
+    ///
+    /// # Errors
+    /// As [`Stage::client`].
+    pub async fn client_as(
+        &self,
+        who: Person,
+        software: Software,
+        transport: Transport,
+    ) -> Result<Arc<Client>, Trouble> {
+        let mut identity = self.ground.identity(who);
+        identity.software = software;
         self.greeted(identity, transport).await
     }
 

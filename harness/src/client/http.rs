@@ -197,9 +197,10 @@ impl Http {
             .clone();
         let revision = self.target.revision;
         let headers = wanted.headers_mut();
-        insert(headers, "host", &self.target.host);
+        let software = self.identity.software;
+        insert(headers, "host", &software.host(&self.target.host));
         insert(headers, "accept", "application/json, text/event-stream");
-        if let Some(agent) = self.identity.software.user_agent {
+        if let Some(agent) = software.user_agent {
             insert(headers, "user-agent", agent);
         }
         if self.identity.forwarded {
@@ -214,6 +215,7 @@ impl Http {
         if let Some(session) = session {
             headers.insert("mcp-session-id", session);
         }
+        *headers = software.written(std::mem::take(headers));
     }
 
     async fn attempt(

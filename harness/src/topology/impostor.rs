@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Credentials, Spoil, TopologyError};
+use crate::client::software::SOFTWARE;
 use crate::history::Recorder;
 use crate::port;
 use crate::process::{Process, ProcessError, Spec, Stdout};
@@ -196,6 +197,7 @@ pub(super) fn params(credentials: &Credentials, canary: &str) -> Value {
         "canary": canary,
         "tokens": neighbours,
         "leak_bytes": LEAK_BYTES,
+        "clients": SOFTWARE.map(|software| software.name),
     })
 }
 

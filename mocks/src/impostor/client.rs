@@ -63,7 +63,7 @@ impl ClientEdge {
             });
         }
         let (mut parts, body) = request.into_parts();
-        let body = match collect(body, MAX_BYTES).await {
+        let mut body = match collect(body, MAX_BYTES).await {
             Ok(body) => body,
             Err(body) => return link.pass(Request::from_parts(parts, body)).await,
         };
@@ -71,9 +71,13 @@ impl ClientEdge {
         let call = serde_json::from_slice(&body)
             .ok()
             .and_then(|body| Call::read(body, &caller));
-        let Some(call) = call else {
+        let Some(mut call) = call else {
             return link.pass(Request::from_parts(parts, whole(body))).await;
         };
+        if self.stage.rewrite(&mut call) {
+            body = Bytes::from(call.message.to_string());
+            set_length(&mut parts.headers, body.len());
+        }
         self.stage.head(&mut parts, Some(&call));
         if let Some(RateLimited::Slowed(refused)) = self.stage.limits()
             && let Some(refusal) = refused.instead(&caller)

@@ -27,6 +27,8 @@ pub struct Params {
     /// How long no connection to the store comes about (`never-reconnects`), or says more than its
     /// first words (`wedged-store`), in milliseconds.
     pub away_ms: u64,
+    /// Programs that are known for the judge's (`known-client`).
+    pub clients: Vec<String>,
     /// The model asked instead (`other-model`).
     pub model: String,
     /// How a file starts in a prompt (`drop-file`).
@@ -48,6 +50,7 @@ impl Default for Params {
             rare_ms: 12_000,
             store_delay_ms: 150,
             away_ms: 18_000,
+            clients: Vec::new(),
             model: "glm-5".to_owned(),
             file_open: "--- file: ".to_owned(),
             file_close: "--- end of file: ".to_owned(),

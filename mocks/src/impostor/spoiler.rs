@@ -1,4 +1,4 @@
-//! The spoilers of calls: each a small state and at most three moments at which it acts. The edges
+//! The spoilers of calls: each a small state and a few moments at which it acts. The edges
 //! (HTTP, stdio) call these moments; they know nothing of what is spoiled.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ mod canned;
 mod crossed;
 mod dies_after_failure;
 mod full;
+mod known;
 mod leak;
 mod limit;
 mod nameless;
@@ -76,6 +77,7 @@ enum Kind {
     Thread(thread::Spoilt, thread::Chosen),
     FullEarly(full::Cap),
     FullLate(full::Cap),
+    KnownClient,
     AlgNone,
     AlgNoneUpgrade,
     ExpiredAccepted,
@@ -126,6 +128,7 @@ impl Stage {
             }
             "full-early" => Kind::FullEarly(full::Cap::default()),
             "full-late" => Kind::FullLate(full::Cap::default()),
+            "known-client" => Kind::KnownClient,
             "alg-none" => Kind::AlgNone,
             "alg-none-upgrade" => Kind::AlgNoneUpgrade,
             "expired-accepted" => Kind::ExpiredAccepted,
@@ -173,6 +176,11 @@ impl Stage {
                 | Kind::Unaudited
                 | Kind::Nameless
         )
+    }
+
+    /// The moment a call has been read over HTTP. Returns whether it was changed.
+    pub fn rewrite(&self, call: &mut Call) -> bool {
+        matches!(self.kind, Kind::KnownClient) && known::cheapen(self, call)
     }
 
     /// The moment before a call is forwarded.

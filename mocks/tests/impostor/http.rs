@@ -174,6 +174,23 @@ async fn heads_are_spoiled_with_parameters_from_standard_input() {
 }
 
 #[tokio::test]
+async fn a_strangers_question_arrives_whole_and_changed() {
+    let (upstream, received) = upstream().await;
+    let params = json!({"clients": ["judge"]});
+    let impostor = Impostor::start("client", "known-client", &upstream, Some(&params));
+    for (id, program) in [(1, "judge"), (2, "cursor")] {
+        let mut asked = call(id, "my words");
+        let program = json!({"name": program, "version": "1"});
+        asked["params"]["_meta"] = json!({"io.modelcontextprotocol/clientInfo": program});
+        let reply: Value = post(&impostor.url, &asked).await.json().await.unwrap();
+        let is_changed = text(&reply).contains("to my words\n\n");
+        assert_eq!(is_changed, id == 2, "{reply}");
+    }
+    assert_eq!(received.lock().unwrap().len(), 2);
+    assert_eq!(impostor.end(), [json!(2)]);
+}
+
+#[tokio::test]
 async fn admin_endpoints_repeat_their_first_answer() {
     for (spoil, path, other) in [
         ("constant-health", "/health", "/metrics"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use exai_harness::client::Client;
+use exai_harness::client::{Client, Software};
 use exai_harness::operation::builder::workflow::{Ending, Steps, WORKFLOWS, Workflow};
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
 use exai_harness::operation::prose::Size;
@@ -18,6 +18,9 @@ const CRITERION: &str = "V.1";
 const PHASE: &str = "answers";
 /// The phase under [`crate::overrides::STRUCTURED`]; the checker knows it by this name.
 const STRUCTURED: &str = "structured";
+/// The phase of operations that are sent twice, by two persons who seem to be programs of two
+/// kinds; the checker knows it by this name.
+const DISGUISE: &str = "disguise";
 /// Lanes a transport; each is one person at a time.
 const LANES: usize = 4;
 /// The least time between two calls of one lane: twenty a second, below every limit.
@@ -40,9 +43,10 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let late_turns = row.floor("slot_turn")? > 0;
     let repeats = Repeats {
         same: share(row.floor("repeats_same")?),
-        other: share(row.floor("repeats_other")?),
+        disguised: share(row.floor("repeats_other")?.max(row.floor("disguised")?)),
         near: share(row.floor("repeats_near")?),
     };
+    stage.begin(CRITERION, DISGUISE);
     let lanes = WIRES
         .into_iter()
         .flat_map(|wire| (0..LANES).map(move |lane| (wire, lane)));
@@ -61,6 +65,7 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
         lane.run()
     }))
     .await?;
+    stage.end(CRITERION, DISGUISE);
     stage.end(CRITERION, PHASE);
     if row.floor("structured")? > 0 {
         structured(stage, tools).await?;
@@ -114,7 +119,7 @@ impl Tools<'_> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Repeats {
     same: u64,
-    other: u64,
+    disguised: u64,
     near: u64,
 }
 
@@ -155,14 +160,16 @@ impl Lane<'_> {
         let person = Person::user(10 + 2 * self.number);
         let other = Person::user(11 + 2 * self.number);
         let client = self.stage.client(person, self.wire).await?;
-        let other = self.stage.client(other, self.wire).await?;
+        let stranger = Software::stranger(self.number);
+        let other = self.stage.client_as(other, stranger, self.wire).await?;
         let mut builder = self.stage.builder(100 + self.number as u64);
         for round in 0..self.rounds {
             self.round(&client, &mut builder, round).await?;
         }
         self.conversation(&client, &mut builder).await?;
         self.refusals(&client, &mut builder).await?;
-        self.repeats(&client, &other, &mut builder).await
+        self.repeats(&client, &mut builder).await?;
+        self.disguised(&client, &other, &mut builder).await
     }
 
     /// One round alone.
@@ -174,9 +181,18 @@ impl Lane<'_> {
     }
 
     async fn go(&self, client: &Client, plan: OperationPlan) -> Result<Call, Trouble> {
+        self.go_in(self.phase, client, plan).await
+    }
+
+    async fn go_in(
+        &self,
+        phase: &str,
+        client: &Client,
+        plan: OperationPlan,
+    ) -> Result<Call, Trouble> {
         self.stage.check_stop()?;
         let pace = tokio::time::sleep(PACE);
-        let plan = plan.within(CRITERION, self.phase).as_asked();
+        let plan = plan.within(CRITERION, phase).as_asked();
         let call = self.stage.perform(client, &plan).await;
         pace.await;
         Ok(call)
@@ -336,33 +352,46 @@ impl Lane<'_> {
         Ok(())
     }
 
-    /// Repeats of an earlier call: exact by the same person and by another, and nearly equal ones.
-    async fn repeats(
-        &self,
-        client: &Arc<Client>,
-        other: &Arc<Client>,
-        builder: &mut Builder,
-    ) -> Result<(), Trouble> {
-        let Repeats {
-            same,
-            other: by_other,
-            near,
-        } = self.repeats;
-        for index in 0..same.max(by_other).max(near) {
+    /// Repeats of an earlier call by the same person: exact, and nearly equal ones.
+    async fn repeats(&self, client: &Arc<Client>, builder: &mut Builder) -> Result<(), Trouble> {
+        let Repeats { same, near, .. } = self.repeats;
+        for index in 0..same.max(near) {
             let original = builder.chat(&Shape::plain(PATIENCE));
             self.go(client, original.clone()).await?;
             if index < same {
                 self.go(client, builder.repeat(&original, true, true))
                     .await?;
             }
-            if index < by_other {
-                self.go(other, builder.repeat(&original, false, true))
-                    .await?;
-            }
             if index < near {
                 self.go(client, builder.repeat(&original, true, false))
                     .await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Exact repeats by another person, who seems to be a program of another kind. The model is
+    /// named: which one a server chooses by itself may differ from call to call.
+    async fn disguised(
+        &self,
+        client: &Arc<Client>,
+        other: &Arc<Client>,
+        builder: &mut Builder,
+    ) -> Result<(), Trouble> {
+        let models = &self.stage.site.models;
+        for index in 0..self.repeats.disguised as usize {
+            let turn = index + self.lane;
+            let shape = Shape {
+                model: Some(models[turn % models.len()].clone()),
+                files: (turn / models.len() % 3) as u32,
+                ..Shape::plain(PATIENCE)
+            };
+            let chat = builder.chat(&shape);
+            let is_streamed = (index + self.number).is_multiple_of(2);
+            let original = if is_streamed { chat.streamed() } else { chat };
+            self.go_in(DISGUISE, client, original.clone()).await?;
+            let again = builder.repeat(&original, false, true);
+            self.go_in(DISGUISE, other, again).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! V.1: every critical tool works, each answer proven to be its own.
 
 mod cells;
+mod disguise;
 mod slots;
 mod twins;
 
@@ -15,6 +16,7 @@ use crate::proof::{self, Proof, ProofTallies, Usage};
 use crate::tally::{self, Place, Tally};
 use crate::verdict::Reason;
 use cells::Cells;
+use disguise::Disguises;
 use slots::Slots;
 use twins::Twins;
 
@@ -40,6 +42,7 @@ pub struct Answers<'a> {
     usage: Usage,
     proofs: ProofTallies,
     twins: Twins,
+    disguises: Disguises,
     sequence: Tally,
     refused: Tally,
     list: Tally,
@@ -81,6 +84,7 @@ impl<'a> Answers<'a> {
             usage: Usage::default(),
             proofs: ProofTallies::of(&checks),
             twins: Twins::default(),
+            disguises: Disguises::default(),
             sequence: Tally::new("sequence", "answers with another call's provider request"),
             refused: Tally::new(
                 "refusals",
@@ -98,6 +102,7 @@ impl<'a> Answers<'a> {
             return;
         }
         self.proofs.note(seen.is_tainted, call, &proof);
+        self.disguises.call(seen, call);
         let stolen = self.usage.claim(call, &proof.seqs, self.replay_ttl);
         let is_right = proof.is_right() && stolen.is_none();
         self.sequence
@@ -346,6 +351,7 @@ impl Checker for Answers<'_> {
         let Self {
             proofs,
             twins,
+            disguises,
             sequence,
             refused,
             list,
@@ -353,6 +359,7 @@ impl Checker for Answers<'_> {
         } = *self;
         proofs.conclude(&mut finding);
         twins.conclude(&mut finding);
+        disguises.conclude(self.brief.criterion, &mut finding)?;
         sequence.conclude(&mut finding);
         refused.conclude(&mut finding);
         list.conclude(&mut finding);

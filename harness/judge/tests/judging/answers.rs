@@ -3,6 +3,7 @@
 mod bystander;
 mod cells;
 mod counts;
+mod disguise;
 mod seats;
 mod structured;
 mod unasked;

@@ -109,7 +109,7 @@ fn upgrade(target: &WebSocketTarget, identity: &Identity) -> http::Request<()> {
     let agent = identity.software.user_agent.map(str::to_owned);
     let source = identity.forwarded.then(|| identity.source.to_string());
     let lines: [(HeaderName, Option<String>); 9] = [
-        (header::HOST, Some(target.host.clone())),
+        (header::HOST, Some(identity.software.host(&target.host))),
         (header::CONNECTION, Some("Upgrade".to_owned())),
         (header::UPGRADE, Some("websocket".to_owned())),
         (header::SEC_WEBSOCKET_VERSION, Some("13".to_owned())),
@@ -125,6 +125,8 @@ fn upgrade(target: &WebSocketTarget, identity: &Identity) -> http::Request<()> {
             wanted.headers_mut().insert(name, value);
         }
     }
+    let headers = wanted.headers_mut();
+    *headers = identity.software.written(std::mem::take(headers));
     wanted
 }
 

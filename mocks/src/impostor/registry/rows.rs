@@ -196,6 +196,14 @@ const OF_CALLS: &[Row] = &[
         "answers one exchange that a full thread refuses",
     ),
     row(
+        "known-client",
+        HTTP,
+        "S38",
+        &["V.1"],
+        "makes the question of every program but the judge's cheaper",
+    )
+    .reads(&["clients"]),
+    row(
         "alg-none",
         HTTP,
         "16",

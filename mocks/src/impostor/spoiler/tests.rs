@@ -1,6 +1,7 @@
 //! Each spoiler's effect on calls, and that it leaves every other call as it was.
 
 mod cap;
+mod known;
 mod subtle;
 
 use std::io::Write;
