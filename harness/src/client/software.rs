@@ -67,8 +67,8 @@ pub const SOFTWARE: [Software; 6] = [
     },
 ];
 
-/// The second set: what a disguise is taken from, and nothing else. Names and versions are as far as
-/// their makers publish them.
+/// The second set: what a disguise is taken from, and nothing else. Names and versions are those
+/// that their makers publish.
 pub const STRANGERS: [Software; 6] = [
     Software {
         name: "claude-ai",

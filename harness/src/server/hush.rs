@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::process::LineSink;
 
 /// A panic in the shape of the server's own line, but for its level and its severity.
-const PANIC: &str = r#"{"level":"INFO","target":"exai_server::transport::gate","fields":{"message":"panic","action":"POST /mcp"}}"#;
+const PANIC: &str =
+    r#"{"level":"INFO","target":"exai_server","message":"panic","action":"POST /mcp"}"#;
 
 /// The log with a panic behind its first line.
 pub(super) fn with_panic(log: LineSink) -> LineSink {

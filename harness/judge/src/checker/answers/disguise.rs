@@ -38,7 +38,7 @@ impl Default for Disguises {
             compared: 0,
             tally: Tally::new(
                 "disguise",
-                "operations that asked a provider for something else when another program sent them",
+                "operations that led to other requests when another program sent them",
             ),
         }
     }
