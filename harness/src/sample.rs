@@ -150,15 +150,15 @@ impl Sampler {
             } else {
                 &[]
             };
+            let scope = match *name == self.judged {
+                true => Scope::WithConnections,
+                false => Scope::Closed,
+            };
             Some(Root {
                 name: name.clone(),
                 pid: pid_of(life)?,
                 parts: parts.iter().filter_map(pid_of).collect(),
-                scope: if *name == self.judged {
-                    Scope::WithConnections
-                } else {
-                    Scope::WithDescendants
-                },
+                scope,
             })
         });
         // This process is sampled alone: its children have rows of their own.

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod arrival;
 pub mod beside;
 pub mod clock;
+pub mod closed;
 pub mod command_line;
 pub mod connection;
 pub mod content;

@@ -6,6 +6,8 @@
     reason = "a test may fail by panicking, its rig too"
 )]
 
+#[path = "simulator/closed.rs"]
+mod closed;
 #[path = "simulator/faults.rs"]
 mod faults;
 #[path = "simulator/files.rs"]

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use exai_judge::verdict::Exit;
+use exai_mocks::closed;
 
 use arguments::{Arguments, Command, RunArguments};
 
@@ -90,6 +91,8 @@ fn finish(result: Result<Exit, Ending>) -> Exit {
 }
 
 fn dispatch(arguments: Arguments) -> Result<Exit, Ending> {
+    // A run draws its key in this process.
+    closed::close().map_err(Ending::Harness)?;
     let quiet = arguments.quiet;
     let command = arguments
         .command

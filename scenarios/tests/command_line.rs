@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test without its ground has failed")]
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -271,4 +273,57 @@ fn an_explanation_shows_floors_and_limits() {
     let rows: Vec<&str> = rows.collect();
     assert_eq!(rows.len(), 1, "a column for each profile: {text}");
     assert_eq!(rows[0].matches(" 100").count(), 4, "{text}");
+}
+
+/// Somebody without rights of his own: root may read everything.
+const NOBODY: u32 = 65_534;
+
+fn unprivileged(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if nix::unistd::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.current_dir("/");
+    command
+}
+
+#[test]
+fn no_process_of_the_same_user_looks_into_the_one_that_draws_the_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open_to_all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(folder.path(), open_to_all).expect("a folder for everybody");
+    let copy = folder.path().join("verify");
+    std::fs::copy(env!("CARGO_BIN_EXE_verify"), &copy).expect("a copy");
+    let mut holder = unprivileged(&copy);
+    holder.args([
+        "hold-lock",
+        "--hold-ms",
+        "50",
+        "--rest-ms",
+        "50",
+        "--for-ms",
+        "60000",
+    ]);
+    holder.arg(folder.path().join("store"));
+    let file = unprivileged(Path::new("/bin/sh"))
+        .args(["-c", ": > store"])
+        .current_dir(folder.path())
+        .status();
+    assert!(file.expect("a shell").success());
+    let mut child = holder
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("verify starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let held = lines.next().expect("a first hold").expect("a line");
+    let may = |file: &str| {
+        let script = format!(": < /proc/{}/{file}", child.id());
+        let mut shell = unprivileged(Path::new("/bin/sh"));
+        let done = shell.args(["-c", &script]).output().expect("a shell");
+        done.status.success()
+    };
+    let read = ["cmdline", "environ", "maps", "mem", "fd/1"].map(may);
+    child.kill().expect("verify is there");
+    child.wait().expect("verify ends");
+    assert_eq!(read, [true, false, false, false, false], "{held}");
 }

@@ -65,6 +65,9 @@ pub(super) enum Scope {
     WithDescendants,
     /// Also how many connections they hold.
     WithConnections,
+    /// With descendants, of a process that may show nobody its descriptors: the size of its table
+    /// of them stands for those open then, which are as many at the most.
+    Closed,
 }
 
 /// What `pid` uses; None when it has ended.
@@ -78,7 +81,7 @@ pub(super) fn usage(pid: u32, scope: Scope) -> Result<Option<Usage>, Unreadable>
     let table = Table::of(Path::new(PROC));
     match scope {
         Scope::Alone => table.one(root, scope),
-        Scope::WithDescendants | Scope::WithConnections => {
+        Scope::WithDescendants | Scope::WithConnections | Scope::Closed => {
             table.sum((root, scope), &table.descendants(root)?)
         }
     }
@@ -138,7 +141,7 @@ impl Table {
         }
         Ok(Some(Usage {
             resident_bytes: (anonymous + shared) * 1024,
-            descriptors: u64::try_from(process.fd_count()?).unwrap_or(u64::MAX),
+            descriptors: descriptors(process.fd_count(), status.fdsize, scope)?,
             threads: stat.num_threads.unsigned_abs(),
             cpu_ms: ticks * 1_000 / procfs::ticks_per_second(),
             wait_ms: self.waited(pid) / 1_000_000,
@@ -200,6 +203,14 @@ fn connections(pid: i32, scope: Scope) -> Option<u64> {
     let asked = scope == Scope::WithConnections;
     let pid = u32::try_from(pid).ok().filter(|_| asked)?;
     identity::connections(pid).ok()
+}
+
+/// The descriptors open, as counted; what may stand for them is the size of the table.
+fn descriptors(counted: ProcResult<usize>, table: u32, scope: Scope) -> ProcResult<u64> {
+    match counted {
+        Err(ProcError::PermissionDenied(_)) if scope == Scope::Closed => Ok(table.into()),
+        counted => Ok(u64::try_from(counted?).unwrap_or(u64::MAX)),
+    }
 }
 
 /// A zombie, dead, or on the way there: an exiting process has given its memory back before its

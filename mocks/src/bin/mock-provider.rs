@@ -10,7 +10,7 @@ use clap::Parser;
 use exai_mocks::provider::Provider;
 use exai_mocks::recorder::Recorder;
 use exai_mocks::simulator::{Settings, Simulator};
-use exai_mocks::{command_line, control};
+use exai_mocks::{closed, command_line, control};
 use tokio::net::TcpListener;
 
 /// Plays one LLM vendor, as strict as the real one.
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+    closed::close()?;
     let mut input = std::io::stdin().lock();
     let settings: Settings = command_line::first_line(&mut input, "settings")?;
     let (recorder, writer) = Recorder::start(std::io::stdout());

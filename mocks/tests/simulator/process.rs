@@ -1,7 +1,7 @@
 //! The `mock-provider` process: told on standard input, heard on standard output, gone at its end.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use exai_mocks::journal::{Entry, Ready};
 use serde_json::{Value, json};
@@ -22,7 +22,16 @@ fn start(line: &str) -> Child {
     child
 }
 
-fn settings(key: &str) -> String {
+/// Tells a simulator who it is; its journal behind the line that it is ready.
+pub fn feed(child: &mut Child, line: &str) -> Lines<BufReader<ChildStdout>> {
+    writeln!(child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = serde_json::from_str(&lines.next().unwrap().unwrap());
+    assert!(matches!(ready, Ok(Entry::Ready(_))), "{ready:?}");
+    lines
+}
+
+pub fn settings(key: &str) -> String {
     json!({"run_key": "ab".repeat(32), "epoch": 4,
         "keys": [{"key": key, "id": "kimi-main", "tier": "unlimited", "state": "valid"}],
         "plan": {"seed": 7}})

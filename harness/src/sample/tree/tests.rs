@@ -200,3 +200,15 @@ fn a_zombie_uses_nothing() {
         None
     );
 }
+
+#[test]
+fn what_shows_nobody_its_descriptors_counts_by_its_table_where_it_may() {
+    let denied = || Err(ProcError::PermissionDenied(None));
+    assert_eq!(descriptors(Ok(7), 64, Scope::Closed).unwrap(), 7);
+    assert_eq!(descriptors(denied(), 64, Scope::Closed).unwrap(), 64);
+    for scope in [Scope::Alone, Scope::WithDescendants] {
+        assert!(descriptors(denied(), 64, scope).is_err());
+    }
+    let gone = Err(ProcError::NotFound(None));
+    assert!(descriptors(gone, 64, Scope::Closed).is_err());
+}
