@@ -21,6 +21,8 @@ mod failover;
 mod ground;
 #[path = "providers/live.rs"]
 mod live;
+#[path = "providers/pins.rs"]
+mod pins;
 #[path = "providers/redis.rs"]
 mod redis;
 #[path = "providers/row.rs"]

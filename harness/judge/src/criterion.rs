@@ -17,6 +17,9 @@ pub struct Criteria {
     ground: Profiles,
     /// The standard tools.
     pub tools: BTreeMap<String, ToolRow>,
+    /// What each tool shows of itself; a catalogue that judges no tools has none.
+    #[serde(default)]
+    pub pinned: BTreeMap<String, Pinned>,
     /// The four wires.
     pub transports: BTreeMap<String, TransportRow>,
     /// The provider faults of `provider-faults.md`.
@@ -39,6 +42,17 @@ pub struct ToolRow {
     /// The providers through which it must be proven: `["*"]` is every one the criterion names,
     /// an empty list is a tool that asks none.
     pub providers: Vec<String>,
+}
+
+/// What a tool shows of itself, as digests: SHA-256 in hex.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pinned {
+    /// Of its input schema as clients list it, in canonical JSON.
+    pub schema: String,
+    /// Of the system instructions that providers may receive for it: any of these, and no other.
+    /// Empty where it asks no model, or hands on the caller's own.
+    pub instructions: Vec<String>,
 }
 
 /// A wire of the catalogue.
@@ -333,7 +347,7 @@ impl Criterion {
         hex::sha256(format!("{}\0{}\0{:?}", self.id, self.text, self.numbers).as_bytes())
     }
 
-    fn missing(&self, kind: &'static str, name: &str) -> Missing {
+    pub(crate) fn missing(&self, kind: &'static str, name: &str) -> Missing {
         Missing {
             kind,
             name: name.to_owned(),

@@ -138,28 +138,49 @@ impl Server {
         }
     }
 
-    /// Calls a tool as revision 2026-07-28 over HTTP does.
-    pub fn call(&self, tool: &str, arguments: &Value) -> Answer {
-        let body = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {
-            "name": tool, "arguments": arguments, "_meta": {
-                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientInfo": {"name": "providers", "version": "1"},
-                "io.modelcontextprotocol/clientCapabilities": {}}}});
-        let headers = [
+    /// Every tool as revision 2026-07-28 over HTTP lists it, all pages followed.
+    pub fn tools(&self) -> Vec<Value> {
+        let mut tools = Vec::new();
+        let mut params = json!({});
+        loop {
+            let mut said = self.ask("tools/list", None, params);
+            let page = said["result"]["tools"].as_array_mut();
+            tools.append(page.unwrap_or_else(|| panic!("no list of tools")));
+            let Value::String(next) = said["result"]["nextCursor"].take() else {
+                return tools;
+            };
+            params = json!({"cursor": next});
+        }
+    }
+
+    /// One request of that revision and the message that answers it.
+    fn ask(&self, method: &str, name: Option<&str>, mut params: Value) -> Value {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "providers", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {}});
+        let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+        let mut headers = vec![
             ("mcp-protocol-version", "2026-07-28"),
-            ("mcp-method", "tools/call"),
-            ("mcp-name", tool),
+            ("mcp-method", method),
         ];
-        let began = Instant::now();
+        headers.extend(name.map(|name| ("mcp-name", name)));
         let (_, said) = http(&self.public, "POST", "/mcp", &headers, &body.to_string());
-        let took = began.elapsed();
         let read = said.lines().rev().find_map(|line| {
             let line = line.trim().trim_start_matches("data:").trim();
             serde_json::from_str::<Value>(line)
                 .ok()
                 .filter(|line| line["id"] == 7)
         });
-        let read = read.unwrap_or_else(|| panic!("no reply to {tool}: {said}"));
+        read.unwrap_or_else(|| panic!("no reply to {method}: {said}"))
+    }
+
+    /// Calls a tool as revision 2026-07-28 over HTTP does.
+    pub fn call(&self, tool: &str, arguments: &Value) -> Answer {
+        let began = Instant::now();
+        let params = json!({"name": tool, "arguments": arguments});
+        let read = self.ask("tools/call", Some(tool), params);
+        let took = began.elapsed();
         let result = &read["result"];
         let error = match &result["isError"] {
             Value::Bool(true) => Some(result["structuredContent"]["error"].clone()),

@@ -2,6 +2,7 @@
 
 mod cells;
 mod disguise;
+mod shown;
 mod slots;
 mod twins;
 
@@ -17,6 +18,7 @@ use crate::tally::{self, Place, Tally};
 use crate::verdict::Reason;
 use cells::Cells;
 use disguise::Disguises;
+use shown::Shown;
 use slots::Slots;
 use twins::Twins;
 
@@ -36,9 +38,8 @@ pub struct Answers<'a> {
     providers: BTreeMap<String, u64>,
     refusals: BTreeMap<(&'static str, &'static str), u64>,
     repeats: BTreeMap<&'static str, u64>,
-    instructions: BTreeMap<String, BTreeSet<String>>,
+    shown: Shown<'a>,
     listed: BTreeMap<&'static str, u64>,
-    schemas: BTreeMap<String, String>,
     usage: Usage,
     proofs: ProofTallies,
     twins: Twins,
@@ -78,9 +79,8 @@ impl<'a> Answers<'a> {
             providers: BTreeMap::new(),
             refusals: BTreeMap::new(),
             repeats: BTreeMap::new(),
-            instructions: BTreeMap::new(),
+            shown: Shown::start(brief)?,
             listed: BTreeMap::new(),
-            schemas: BTreeMap::new(),
             usage: Usage::default(),
             proofs: ProofTallies::of(&checks),
             twins: Twins::default(),
@@ -140,10 +140,7 @@ impl<'a> Answers<'a> {
                 .providers
                 .entry(entry.served.provider.clone())
                 .or_default() += 1;
-            if proof.seqs.len() <= 1 {
-                let digests = self.instructions.entry(call.tool.clone()).or_default();
-                digests.insert(entry.served.system_sha256.clone());
-            }
+            self.shown.receive(call, &entry.served.system_sha256);
         }
     }
 
@@ -187,15 +184,7 @@ impl<'a> Answers<'a> {
             wrong.push(format!("lacks [{missing}] and adds [{extra}]"));
         }
         for (tool, digest) in &listed.tools {
-            let first = self
-                .schemas
-                .entry(tool.clone())
-                .or_insert_with(|| digest.clone());
-            if first != digest {
-                wrong.push(format!(
-                    "shows another schema of {tool} than an earlier list"
-                ));
-            }
+            wrong.extend(self.shown.wrong_schema(tool, digest));
         }
         if !listed.repeated.is_empty() {
             wrong.push(format!("repeats {}", listed.repeated.join(", ")));
@@ -300,36 +289,6 @@ impl<'a> Answers<'a> {
             .not_tested
             .push(format!("the {what} {name} is not built"));
     }
-
-    /// Tools of own instruction: one digest a tool, no digest shared by two.
-    fn instruct(&self, finding: &mut Finding) {
-        let mut tally = Tally::new("instructions", "tools that ran under another's instruction");
-        let own = |tool: &str| {
-            self.brief
-                .criteria
-                .tools
-                .get(tool)
-                .is_some_and(|row| row.instruction == "own")
-        };
-        let rows: Vec<_> = self
-            .instructions
-            .iter()
-            .filter(|(tool, _)| own(tool))
-            .collect();
-        let at = self.brief.ground.summary.until;
-        let place = Place::Moment(at, "simulators");
-        for (index, (tool, digests)) in rows.iter().enumerate() {
-            let count = digests.len();
-            let several = (count > 1).then(|| format!("{tool} ran under {count} instructions"));
-            tally.trial(false, place, several);
-            for (other, others) in &rows[..index] {
-                let shared = !digests.is_disjoint(others);
-                let says = format!("{tool} and {other} ran under one instruction");
-                tally.trial(false, place, shared.then_some(says));
-            }
-        }
-        tally.conclude_if_tried(finding);
-    }
 }
 
 impl Checker for Answers<'_> {
@@ -344,11 +303,12 @@ impl Checker for Answers<'_> {
     fn finish(self: Box<Self>) -> Result<Finding, Missing> {
         let mut finding = tally::blank(&self.brief.criterion.id);
         self.floors(&mut finding)?;
-        self.instruct(&mut finding);
         let answers = self.cells.total();
         let covered = cells::covered(&finding.floors);
         let unbuilt = finding.not_tested.len();
         let Self {
+            brief,
+            shown,
             proofs,
             twins,
             disguises,
@@ -357,9 +317,10 @@ impl Checker for Answers<'_> {
             list,
             ..
         } = *self;
+        shown.conclude(brief.ground.summary.until, &mut finding);
         proofs.conclude(&mut finding);
         twins.conclude(&mut finding);
-        disguises.conclude(self.brief.criterion, &mut finding)?;
+        disguises.conclude(brief.criterion, &mut finding)?;
         sequence.conclude(&mut finding);
         refused.conclude(&mut finding);
         list.conclude(&mut finding);

@@ -5,6 +5,7 @@ mod cells;
 mod counts;
 mod disguise;
 mod seats;
+mod shown;
 mod structured;
 mod unasked;
 
@@ -14,7 +15,6 @@ use exai_judge::observation::{Event, Listed};
 use exai_judge::operation::{Planted, ProofKind, Repeat, Transport};
 use exai_judge::{Criteria, Reason, Verdict, hex, tracer};
 
-use crate::catalogue;
 use crate::verdicts::{assert_inconclusive, assert_pass, check, failed};
 use crate::world::{Ask, MS, S, World, all_built};
 
@@ -100,7 +100,7 @@ fn a_server_that_answers_everything_with_proof_passes() {
 
 #[test]
 fn what_is_not_built_is_named_and_never_passes() {
-    let mut criteria = catalogue::criteria();
+    let mut criteria = all_built();
     criteria.transports.get_mut("websocket").unwrap().built = false;
     for tool in ["smart_file_query", "smart_file_download"] {
         criteria.tools.get_mut(tool).unwrap().built = false;

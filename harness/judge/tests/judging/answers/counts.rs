@@ -229,23 +229,3 @@ fn a_cell_counts_its_own_tool_over_its_own_transport_through_its_own_provider() 
     let cell = format!("cell.{tool}.{transport}");
     assert_eq!(more, [cell.clone(), format!("{cell}.kimi")]);
 }
-
-#[test]
-fn a_tool_that_ran_under_two_instructions_fails_and_so_do_two_under_one() {
-    let criteria = all_built();
-    let instructed = |tool: &str, text: &str| {
-        let mut world = good(&criteria);
-        let ops = world.ops("V.1");
-        let op = ops.into_iter().find(|op| world.call(*op).tool == tool);
-        world.entry(op.unwrap()).system_sha256 = hex::sha256(text.as_bytes());
-        let finding = world.finding(&criteria, PROFILE, "V.1");
-        let row = finding.checks.iter().find(|row| row.id == "instructions");
-        row.unwrap().measured.clone()
-    };
-    // Each of the two tools once, and the two beside each other.
-    let same = instructed("chat", "instruction of chat");
-    assert!(same.starts_with("0 of 3"), "{same}");
-    assert_eq!(instructed("chat", "another"), "1 of 3");
-    let shared = instructed("chat", "instruction of analyze");
-    assert_eq!(shared, "2 of 3", "and beside its own");
-}
