@@ -21,7 +21,7 @@ use crate::world::{Ask, MS, S, World, all_built};
 const PROFILE: &str = "smoke";
 
 /// Every smoke tool on every transport, each provider, refusals and lists.
-fn good(criteria: &Criteria) -> World {
+pub fn good(criteria: &Criteria) -> World {
     let mut world = World::new();
     world.phase("V.1", "main", S, 20 * S);
     let providers = ["kimi", "glm", "minimax"];

@@ -27,7 +27,7 @@ fn scrape(world: &mut World, at: u64, mark: &str, count: u64) {
 }
 
 /// Three repetitions of the tier at that many calls a second for five seconds.
-fn good(tier: &str, rate: u64) -> World {
+pub fn good(tier: &str, rate: u64) -> World {
     let mut world = World::new();
     world.phase("V.8", "main", S, 40 * S);
     scrape(&mut world, S, "before V.8", 5);

@@ -45,7 +45,7 @@ const fn is_down(kill: u64, at: u64) -> bool {
 }
 
 /// Probes of server and kimi, appends beside them, a kill of each with an outage of three seconds.
-fn good() -> World {
+pub fn good() -> World {
     let mut world = World::new();
     world.phase("V.5", "main", S, END);
     for (id, component, at) in [

@@ -14,6 +14,7 @@ mod chaos;
 mod claims;
 mod concurrency;
 mod conservation;
+mod edges;
 mod engine;
 mod estimators;
 mod failover;

@@ -1,9 +1,9 @@
 //! V.2 against good, bad and empty histories.
 
 mod outage;
-mod reactions;
+pub mod reactions;
 mod several;
-mod silence;
+pub mod silence;
 
 use exai_judge::journal::Attempt;
 use exai_judge::observation::{Event, Served};
@@ -60,7 +60,7 @@ fn refused(world: &mut World, fault: &str, provider: &'static str, at: u64) -> u
 }
 
 /// Every fault of the self-test met as demanded, each with a good next call, and a breaker's life.
-fn good() -> World {
+pub fn good() -> World {
     let mut world = World::new();
     world.phase("V.2", "main", S, 60 * S);
     let mut at = 2 * S;
@@ -343,7 +343,7 @@ fn each_failover_s_time_is_told_with_the_middle_and_the_longest() {
 }
 
 /// Eighteen failures of one provider, one after the other, each answered by another provider.
-fn fail_in_a_row(world: &mut World) {
+pub fn fail_in_a_row(world: &mut World) {
     for index in 0..18 {
         let at = 30 * S + index * 100 * MS;
         let mut call = world.keyed(&Ask {

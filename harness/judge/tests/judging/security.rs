@@ -38,7 +38,7 @@ fn case(id: &str, edge: &str, good: bool) -> Case {
 }
 
 /// Each row on each edge with its good case and audit line; a rate kept; traffic beside it.
-fn good() -> World {
+pub fn good() -> World {
     let mut world = World::new();
     world.phase("V.6", "main", S, 30 * S);
     let mut at = 2 * S;

@@ -7,7 +7,7 @@ mod four_hours;
 mod memory;
 mod quiet;
 mod slowing;
-mod worlds;
+pub mod worlds;
 
 use exai_judge::observation::Event;
 use exai_judge::operation::Outcome;

@@ -29,7 +29,7 @@ fn ask(phase: &str, at: u64, takes: u64) -> Ask {
 }
 
 /// Threads filled turn by turn beside plain chats, two faults, a restart and final reads.
-fn good() -> World {
+pub fn good() -> World {
     let mut world = World::new();
     world.phase("run", "store.embedded", 0, 60 * S);
     world.phase("V.4", "main", S, 60 * S);

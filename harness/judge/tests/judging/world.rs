@@ -340,7 +340,11 @@ impl World {
 /// The committed catalogue as if every tool and transport were built, each tool with the digests
 /// that these histories show of it.
 pub fn all_built() -> Criteria {
-    let mut criteria = crate::catalogue::criteria();
+    built(crate::catalogue::criteria())
+}
+
+/// The same of another catalogue.
+pub fn built(mut criteria: Criteria) -> Criteria {
     for (name, row) in &mut criteria.tools {
         row.built = true;
         let pinned = Pinned {

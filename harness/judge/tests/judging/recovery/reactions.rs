@@ -91,9 +91,8 @@ fn an_end_is_an_answer_a_flagged_part_or_a_typed_failure_by_outcome_and_proof() 
     assert_eq!(end(&wrong, Outcome::Ok, false, Some("client_error")), none);
 }
 
-/// The verdict on the budget of a call that carries so many answers, and whose attempts lie so
-/// many milliseconds apart.
-fn spent(sets: u32, providers: &[&'static str], gap: u64) -> Verdict {
+/// A call that carries so many answers, and whose attempts lie so many nanoseconds apart.
+pub fn spending(sets: u32, providers: &[&'static str], gap: u64) -> World {
     let mut world = World::new();
     world.phase("V.2", "main", S, 60 * S);
     let mut call = world.keyed(&Ask {
@@ -113,7 +112,12 @@ fn spent(sets: u32, providers: &[&'static str], gap: u64) -> Verdict {
         at = end + gap;
     }
     world.record(call);
-    let finding = judged(&world);
+    world
+}
+
+/// The verdict on its budget.
+fn spent(sets: u32, providers: &[&'static str], gap: u64) -> Verdict {
+    let finding = judged(&spending(sets, providers, gap));
     check(&finding, "budget").verdict
 }
 

@@ -5,7 +5,7 @@ use exai_judge::Verdict;
 use super::*;
 
 /// Kimi goes silent for one call and is left after so long, by its own end or for GLM.
-fn silent(phase: &str, waited: u64, moves_on: bool) -> Vec<Verdict> {
+pub fn left(phase: &str, waited: u64, moves_on: bool) -> World {
     let mut world = World::new();
     world.phase("V.2", "main", S, 400 * S);
     let began = 5 * S + MS;
@@ -21,7 +21,11 @@ fn silent(phase: &str, waited: u64, moves_on: bool) -> Vec<Verdict> {
     let ask = ask("kimi", 5 * S);
     world.hit(&ask, &call, "G04", (began, began + ended));
     world.record(call);
-    let finding = judged(&world);
+    world
+}
+
+fn silent(phase: &str, waited: u64, moves_on: bool) -> Vec<Verdict> {
+    let finding = judged(&left(phase, waited, moves_on));
     let rows = finding.checks.iter().filter(|row| row.id == "silent");
     rows.map(|row| row.verdict).collect()
 }
