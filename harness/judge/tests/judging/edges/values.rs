@@ -58,6 +58,12 @@ fn values_of(criteria: &Criteria) -> Vec<Value> {
     let mut values = Vec::new();
     for criterion in std::iter::once("ground").chain(criteria.ids()) {
         let of = PROFILES.map(|profile| numbers_of(&in_profile(criterion, profile).numbers));
+        let counts = of.each_ref().map(Vec::len);
+        assert_eq!(
+            counts,
+            [counts[0]; PROFILES.len()],
+            "{criterion}: a base lacks one"
+        );
         for (number, _) in &of[0] {
             let of = of.each_ref().map(|numbers| {
                 let found = numbers.iter().find(|(name, _)| name == number);
