@@ -40,6 +40,8 @@ pub use asked::{Damage, choose_driver, choose_instances, choose_store, damaged, 
 
 /// Connections of one HTTP client: enough for its share of everything in flight.
 const CONNECTIONS: u32 = 16;
+/// How the store's own count is called.
+const COMMANDS: &str = "commands the store had processed";
 /// How many calls the server says it is at.
 const IN_FLIGHT: &str = "exai_in_flight";
 /// Within this a server without callers is at no call.
@@ -196,6 +198,15 @@ impl Ground {
     /// When the server does not tell them.
     pub async fn counters(&self, mark: &str) -> Result<(), ProbeError> {
         self.topology.metrics(mark).await.map(|_values| ())
+    }
+
+    /// Records how many commands the store has processed, where it is one that can be asked.
+    pub async fn count_commands(&self, stage: &Stage, moment: &str) {
+        match self.topology.store().commands().await {
+            Ok(None) => {}
+            Ok(Some(count)) => stage.figure(format!("{COMMANDS} {moment}"), count as f64, "count"),
+            Err(error) => stage.not_tested("V.4", format!("{COMMANDS} {moment}: {error}")),
+        }
     }
 
     /// Instances of the server behind one proxy.

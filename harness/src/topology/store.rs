@@ -15,6 +15,9 @@ use crate::redis::{self, RedisStore};
 use crate::server::STORE_URL;
 use crate::supervisor::Supervisor;
 
+/// The field of `INFO` that counts commands.
+const PROCESSED: &str = "total_commands_processed";
+
 /// The kinds of store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -114,6 +117,22 @@ impl Store {
             Self::Embedded => None,
             Self::Redis { link, .. } => Some(link),
         }
+    }
+
+    /// Commands it has processed since it started, by its own count; None where it is inside the
+    /// server.
+    ///
+    /// # Errors
+    /// When it does not answer or does not say.
+    pub async fn commands(&self) -> Result<Option<u64>, String> {
+        let Self::Redis { redis, .. } = self else {
+            return Ok(None);
+        };
+        let info = redis.info().await.map_err(|error| error.to_string())?;
+        let count = info.get(PROCESSED).and_then(|count| count.parse().ok());
+        count
+            .map(Some)
+            .ok_or_else(|| format!("INFO has no {PROCESSED}"))
     }
 
     /// Its process, if it has one of its own.

@@ -56,7 +56,9 @@ pub async fn run(stage: &Stage) -> Result<(), Trouble> {
     let crossed = together::cross(stage).await?;
     repeats(stage, row.floor("repeats")?).await?;
     stage.begin(CRITERION, "paired");
+    stage.ground.count_commands(stage, "before").await;
     let mut settled = paired(stage, row.floor("store_samples")?).await?;
+    stage.ground.count_commands(stage, "after").await;
     stage.end(CRITERION, "paired");
     settled.extend(crossed);
     let operations = row.floor("operations")?;

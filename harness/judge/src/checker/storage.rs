@@ -1,5 +1,6 @@
 //! V.4: threads keep every turn under load and store faults, and the store answers in time.
 
+mod commands;
 mod hits;
 mod outage;
 mod rolling;
@@ -8,6 +9,7 @@ mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::commands::Commands;
 use self::hits::Hits;
 use self::outage::Outage;
 use self::rolling::Rolling;
@@ -56,6 +58,7 @@ pub struct Storage<'a> {
     unhealed: BTreeMap<String, (u64, u64)>,
     store_seen: Option<String>,
     hits: Hits,
+    commands: Commands,
     schema: Schema,
     rolling: Rolling,
     outage: Outage,
@@ -83,6 +86,7 @@ impl<'a> Storage<'a> {
             reconnects: Vec::new(),
             unhealed: BTreeMap::new(),
             store_seen: None,
+            commands: Commands::default(),
             hits: Hits::start(brief.criterion, brief.ground.several())?,
             schema: Schema::start(),
             rolling: Rolling::start(),
@@ -100,6 +104,7 @@ impl<'a> Storage<'a> {
         let ground = self.brief.ground;
         let proof = proof::prove(self.brief.key, seen.journal, call);
         self.hits.call(seen, call, &proof);
+        self.commands.call(call);
         let is_full = call
             .failure
             .as_ref()
@@ -349,6 +354,7 @@ impl Checker for Storage<'_> {
                     self.reconnects.push((seen.at, *value));
                 }
                 self.schema.figure(seen, name, *value, unit);
+                self.commands.figure(seen, name, *value);
             }
             _ => {}
         }
@@ -363,6 +369,7 @@ impl Checker for Storage<'_> {
         self.named(&mut finding);
         self.hits.conclude(self.brief.criterion, &mut finding)?;
         self.schema.conclude(self.brief.criterion, &mut finding)?;
+        self.commands.conclude(self.brief, &mut finding);
         if self.brief.ground.several() > 1 {
             self.rolling.conclude(self.brief, &mut finding);
             self.outage.conclude(self.brief, &mut finding);

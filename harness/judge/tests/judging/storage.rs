@@ -1,5 +1,6 @@
 //! V.4 against good, bad and empty histories.
 
+mod commands;
 mod counts;
 mod faults;
 mod hits;
