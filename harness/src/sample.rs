@@ -1,6 +1,6 @@
 //! Looks at the processes of the run each second: memory, descriptors, threads, CPU, and of the
-//! server its connections; and at what our own rig stands on, whose trouble taints what was observed
-//! meanwhile. What cannot be read is left out, never written as zero.
+//! server its connections; and at what our own rig stands on, whose trouble taints what was
+//! observed meanwhile. What cannot be read is left out, never written as zero.
 
 mod company;
 mod gaps;

@@ -112,9 +112,9 @@ pub struct Want {
 }
 
 /// When calls began to stay away from a provider that was well, and for how long they did, where
-/// that is longer than `most`: its breaker is stuck. `ill` are the times in which it, or the way to
-/// it, was broken; each begins the waiting anew. What nobody wanted stays away from nothing, so that
-/// the time is that from one such call to another.
+/// that is longer than `most`: its breaker is stuck. `ill` are the times in which it, or the way
+/// to it, was broken; each begins the waiting anew. What nobody wanted stays away from nothing, so
+/// that the time is that from one such call to another.
 #[must_use]
 pub fn kept_away(wants: &[Want], ill: &[(u64, u64)], most: u64) -> Option<(u64, u64)> {
     let mut since = None;
@@ -165,9 +165,9 @@ mod tests {
         assert!(kept_away(&away, &[], 40).is_some());
         assert_eq!(kept_away(&away, &[(98, 140)], 40), None);
         assert_eq!(kept_away(&away, &[(130, 131)], 40), None, "in between");
-        let rested = wants((0..9).chain(90..99), |at| at < 5 || at > 92);
+        let rested = wants((0..9).chain(90..99), |at| !(5..=92).contains(&at));
         assert!(kept_away(&rested, &[], 40).is_some(), "unmet on both sides");
-        let met = wants((0..9).chain(90..99), |at| at < 9 || at > 92);
+        let met = wants((0..9).chain(90..99), |at| !(9..=92).contains(&at));
         assert_eq!(kept_away(&met, &[], 40), None);
     }
 

@@ -26,7 +26,7 @@ struct Kind {
     is_none_left: bool,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: &[Kind] = &[
     Kind {
         id: CONNECTIONS,
         name: "TCP connections the server holds, by the kernel's table",
@@ -107,7 +107,7 @@ impl Counts {
         if !spans.any(|span| span.phase == QUIET && is_inside(at, (span.from, end(span.until)))) {
             return;
         }
-        for kind in &KINDS {
+        for kind in KINDS {
             let value = kind.series.and_then(|series| values.get(series));
             if let Some(value) = value {
                 #[expect(
@@ -141,7 +141,7 @@ impl Counts {
     ) -> Result<(), Missing> {
         let allowed = rows.count("counts_allowed")?;
         let windows = within(windows(rows, ground)?, rows, piece)?;
-        for kind in &KINDS {
+        for kind in KINDS {
             let seen = self.seen.get(kind.id).map_or(&[][..], Vec::as_slice);
             let levels = windows.iter().map(|one| (*one, least(seen, *one)));
             let levels: Vec<_> = levels.collect();
