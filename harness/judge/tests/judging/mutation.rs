@@ -83,6 +83,7 @@ fn sampled(world: &mut World, second: u64) {
         threads: 8,
         cpu_ms: second,
         wait_ms: 0,
+        connections: None,
     };
     world.push(second * S, Event::Sample(sample));
 }
