@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod daemon_key;
+pub mod denial;
 pub mod keys;
 pub mod mint;
 pub mod policy;

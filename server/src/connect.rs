@@ -81,8 +81,28 @@ pub struct Wish {
 pub struct Daemon {
     /// Its MCP endpoint over HTTP.
     pub url: Url,
-    /// Whether it asks for a token.
-    pub has_token: bool,
+    /// Where the token that it asks for is.
+    pub token: Token,
+}
+
+/// Where a daemon's token is; never the token itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// It asks for none.
+    None,
+    /// In the variable [`TOKEN`].
+    Variable,
+    /// In the file of this absolute path. No client reads one, but the bridge does.
+    File(String),
+}
+
+impl Wish {
+    /// The daemon that the client itself reaches, over HTTP.
+    #[must_use]
+    pub fn reached(&self) -> Option<&Daemon> {
+        let daemon = self.daemon.as_ref();
+        daemon.filter(|daemon| !matches!(daemon.token, Token::File(_)))
+    }
 }
 
 /// A text that stands for no client file, or a file that cannot take an entry.

@@ -34,6 +34,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use prometheus_client::metrics::gauge::Gauge;
 use secrecy::SecretString;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +47,7 @@ use self::key::Key;
 use self::reply::Reply;
 use self::request::Request;
 use crate::config::Current;
+use crate::observe::metrics::{Metrics, Occupied};
 use crate::router::clock::AttemptClocks;
 
 /// How long a connection may take to open.
@@ -129,6 +131,14 @@ pub struct Provider {
     key: Current<Key>,
     client: reqwest::Client,
     permits: Semaphore,
+    occupied: Gauge,
+}
+
+/// One of a provider's permits, counted while it is held.
+#[derive(Debug)]
+struct Permit<'a> {
+    _held: SemaphorePermit<'a>,
+    _counted: Occupied,
 }
 
 impl Provider {
@@ -136,7 +146,7 @@ impl Provider {
     ///
     /// # Errors
     /// When the client cannot be built or the key cannot be sent.
-    pub fn from_row(row: &ProviderRow) -> Result<Option<Self>, ProviderError> {
+    pub fn from_row(row: &ProviderRow, metrics: &Metrics) -> Result<Option<Self>, ProviderError> {
         let Some(key) = row.key.clone().filter(|_| row.is_enabled) else {
             return Ok(None);
         };
@@ -157,6 +167,8 @@ impl Provider {
                 name: name.clone(),
                 cause,
             })?;
+        let permits = row.in_flight.clamp(1, Semaphore::MAX_PERMITS);
+        let occupied = metrics.provider_in_flight(&name, permits);
         Ok(Some(Self {
             name,
             dialect: row.dialect,
@@ -165,7 +177,8 @@ impl Provider {
             probe_url: probe_url(row),
             key: Current::new(key),
             client,
-            permits: Semaphore::new(row.in_flight.clamp(1, Semaphore::MAX_PERMITS)),
+            permits: Semaphore::new(permits),
+            occupied,
         }))
     }
 
@@ -249,16 +262,21 @@ impl Provider {
         &self,
         clocks: &AttemptClocks,
         cancel: &CancellationToken,
-    ) -> Result<SemaphorePermit<'_>, ProviderFailure> {
-        let limit = PERMIT.min(clocks.first_token);
-        let waiting = tokio::time::timeout(limit, self.permits.acquire());
-        let granted = tokio::select! {
+    ) -> Result<Permit<'_>, ProviderFailure> {
+        let waiting = self.free_permit(PERMIT.min(clocks.first_token));
+        tokio::select! {
             biased;
-            () = cancel.cancelled() => return Err(exchange::cancelled()),
+            () = cancel.cancelled() => Err(exchange::cancelled()),
             granted = waiting => granted,
-        };
-        match granted {
-            Ok(Ok(permit)) => Ok(permit),
+        }
+    }
+
+    async fn free_permit(&self, limit: Duration) -> Result<Permit<'_>, ProviderFailure> {
+        match tokio::time::timeout(limit, self.permits.acquire()).await {
+            Ok(Ok(held)) => Ok(Permit {
+                _held: held,
+                _counted: Occupied::one_of(&self.occupied),
+            }),
             _ => {
                 let said = "every permit of the provider is taken";
                 Err(ProviderFailure::new(

@@ -129,7 +129,7 @@ impl Router {
         let mut registrations = Vec::new();
         for row in rows {
             let began = Instant::now();
-            let provider = Provider::from_row(&row)?;
+            let provider = Provider::from_row(&row, &metrics)?;
             let executed = provider.is_some();
             let own = served(&row, &roster.catalogue);
             let names: Arc<[String]> = own.models.iter().map(|model| model.name.clone()).collect();

@@ -111,6 +111,8 @@ mod lost;
 mod monitoring;
 #[path = "serving/named_providers.rs"]
 mod named_providers;
+#[path = "serving/occupied.rs"]
+mod occupied;
 #[path = "serving/outage.rs"]
 mod outage;
 #[path = "serving/pacing.rs"]

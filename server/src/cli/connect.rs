@@ -9,7 +9,10 @@ use url::Url;
 use super::{Failed, say};
 use crate::config::{Config, Sources};
 use crate::connect::file::Change;
-use crate::connect::{Client, Daemon, Scope, TOKEN, Wish, clients};
+use crate::connect::{Client, Daemon, Scope, TOKEN, Token, Wish, clients};
+
+/// Variables that name the file of a token: that of [`TOKEN`], and the bridge's own.
+const TOKEN_FILES: [&str; 2] = ["EXAI_TOKEN_FILE", "EXAI_BRIDGE__TOKEN_FILE"];
 
 /// Which client, and what about it.
 #[derive(Debug, Args)]
@@ -25,6 +28,9 @@ pub(super) struct Request {
     /// Reach a running server, such as <http://127.0.0.1:8079/mcp>, instead of starting one
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Where that server's token is: `exai bridge` reads it for the client, anew for each connection
+    #[arg(long, value_name = "FILE", requires = "url")]
+    token_file: Option<PathBuf>,
     /// Whose file
     #[arg(long, value_enum, default_value_t = Scope::User)]
     scope: Scope,
@@ -114,8 +120,16 @@ fn explain(client: &Client, wish: &Wish) {
     }
     let names = match &wish.daemon {
         None => wish.variables.join(" or "),
-        Some(daemon) if daemon.has_token => TOKEN.to_owned(),
-        Some(_) => return,
+        Some(daemon) => match &daemon.token {
+            Token::None => return,
+            Token::Variable => TOKEN.to_owned(),
+            Token::File(path) => {
+                note(&format!(
+                    "# exai bridge reads the token from {path}; no value stands in the file"
+                ));
+                return;
+            }
+        },
     };
     let from = if client.uses_login_shell() {
         "your login shell's profile sets"
@@ -151,7 +165,8 @@ fn path(client: &Client, scope: Scope) -> Result<PathBuf, Failed> {
 
 fn wish(request: &Request) -> Result<Wish, Failed> {
     let program = std::env::current_exe().map_err(|error| Failed::Usage(error.to_string()))?;
-    let daemon = request.url.as_deref().map(daemon).transpose()?;
+    let of_url = |text| daemon(text, request.token_file.as_deref());
+    let daemon = request.url.as_deref().map(of_url).transpose()?;
     let profile = request.profile.to_possible_value();
     Ok(Wish {
         program: program.display().to_string(),
@@ -177,7 +192,7 @@ fn variables() -> Result<Vec<String>, Failed> {
     Ok(set)
 }
 
-fn daemon(text: &str) -> Result<Daemon, Failed> {
+fn daemon(text: &str, token_file: Option<&Path>) -> Result<Daemon, Failed> {
     let wrong = |why: &str| Failed::Usage(format!("--url {text}: {why}"));
     let mut url = Url::parse(text).map_err(|_| wrong("write http://127.0.0.1:8079/mcp"))?;
     let is_loopback = match url.host() {
@@ -200,9 +215,31 @@ fn daemon(text: &str) -> Result<Daemon, Failed> {
     if url.path() == "/" {
         url.set_path("/mcp");
     }
-    let is_set = std::env::var_os(TOKEN).is_some_and(|value| !value.is_empty());
-    Ok(Daemon {
-        url,
-        has_token: !is_loopback || is_set,
-    })
+    let token = match token_file {
+        Some(path) => Token::File(readable(path)?),
+        None => found(is_loopback)?,
+    };
+    Ok(Daemon { url, token })
+}
+
+/// Where the token of a daemon is by the variables that are set here. One that is not on this
+/// machine always asks for a token.
+fn found(is_loopback: bool) -> Result<Token, Failed> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if set(TOKEN).is_some() {
+        return Ok(Token::Variable);
+    }
+    match TOKEN_FILES.iter().find_map(|name| set(name)) {
+        Some(path) => readable(Path::new(&path)).map(Token::File),
+        None if is_loopback => Ok(Token::None),
+        None => Ok(Token::Variable),
+    }
+}
+
+/// The absolute path of a file that can be read; the client starts elsewhere.
+fn readable(path: &Path) -> Result<String, Failed> {
+    let refused = |error| Failed::Usage(format!("could not read {}: {error}", path.display()));
+    let absolute = std::path::absolute(path).map_err(refused)?;
+    std::fs::File::open(&absolute).map_err(refused)?;
+    Ok(absolute.display().to_string())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Client, Daemon, TOKEN, Wish};
+use super::{Client, Daemon, TOKEN, Token, Wish};
 
 /// Starts the words after it in the user's login shell, for clients that hand on no variables.
 const LOGIN: [&str; 3] = ["/bin/sh", "-lc", "exec \"$0\" \"$@\""];
@@ -11,7 +11,7 @@ impl Client {
     /// The entry under [`Client::at`].
     #[must_use]
     pub fn entry(&self, wish: &Wish) -> Map<String, Value> {
-        let http = self.http.as_ref().filter(|_| wish.daemon.is_some());
+        let http = self.http.as_ref().filter(|_| wish.reached().is_some());
         let template = http.unwrap_or(&self.stdio);
         let filled = template.iter().filter_map(|(key, value)| {
             let value = match value.as_str().and_then(word) {
@@ -43,7 +43,7 @@ impl Client {
     /// One command that makes the same entry, where the client has one.
     #[must_use]
     pub fn command(&self, wish: &Wish) -> Option<String> {
-        let template = match &wish.daemon {
+        let template = match wish.reached() {
             Some(_) => self.add_http.as_ref()?,
             None => self.add_stdio.as_ref()?,
         };
@@ -93,7 +93,7 @@ impl Client {
 
     fn argv(&self, wish: &Wish) -> Vec<String> {
         let own: Vec<String> = match &wish.daemon {
-            Some(daemon) => vec!["bridge".into(), "--url".into(), bridge_url(daemon)],
+            Some(daemon) => bridge(daemon),
             None => {
                 let profile = format!("tools.profile={}", wish.profile);
                 vec!["stdio".into(), "--set".into(), profile]
@@ -117,16 +117,26 @@ fn refer(form: &str, name: &str) -> Value {
 }
 
 fn has_token(wish: &Wish) -> bool {
-    wish.daemon.as_ref().is_some_and(|daemon| daemon.has_token)
+    let daemon = wish.daemon.as_ref();
+    daemon.is_some_and(|daemon| daemon.token == Token::Variable)
 }
 
 /// The variables that the started program or the daemon needs.
 fn variables(wish: &Wish) -> Vec<String> {
     match &wish.daemon {
-        Some(daemon) if daemon.has_token => vec![TOKEN.to_owned()],
+        Some(daemon) if daemon.token == Token::Variable => vec![TOKEN.to_owned()],
         Some(_) => Vec::new(),
         None => wish.variables.clone(),
     }
+}
+
+/// The words that start a bridge to a daemon.
+fn bridge(daemon: &Daemon) -> Vec<String> {
+    let mut words = vec!["bridge".to_owned(), "--url".to_owned(), bridge_url(daemon)];
+    if let Token::File(path) = &daemon.token {
+        words.extend(["--set".to_owned(), format!("bridge.token_file={path}")]);
+    }
+    words
 }
 
 /// The daemon's WebSocket beside its MCP endpoint.
@@ -161,7 +171,7 @@ mod tests {
             variables: vec!["KIMI_API_KEY".to_owned()],
             daemon: url.map(|url| Daemon {
                 url: url.parse().unwrap(),
-                has_token: true,
+                token: Token::Variable,
             }),
         }
     }

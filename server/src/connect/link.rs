@@ -12,7 +12,7 @@ impl Client {
     /// The link that opens the client with the entry, where it has one.
     #[must_use]
     pub fn link(&self, wish: &Wish) -> Option<String> {
-        let template = match &wish.daemon {
+        let template = match wish.reached() {
             Some(_) => self.link_http.as_ref()?,
             None => self.link_stdio.as_ref()?,
         };

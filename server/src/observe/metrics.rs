@@ -1,6 +1,7 @@
 //! Every `exai_*` metric, behind plain methods. Labels come from closed sets: tools, provider rows
 //! and catalogue models, never from what a caller typed.
 
+mod occupancy;
 mod operation;
 mod registration;
 mod sources;
@@ -19,11 +20,14 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::process;
+use crate::auth::denial::REASONS;
 use crate::failure::{Category, Failure};
 use crate::spending::Answered;
+use occupancy::Occupancy;
 use operation::Operation;
 use registration::FAMILIES;
 
+pub use occupancy::Occupied;
 pub use operation::Connected;
 
 /// Bucket bounds in seconds: fine below a tenth, then up to the longest thinking call.
@@ -102,6 +106,7 @@ struct Inner {
     files: Family<Labels, Counter>,
     file_bytes: Counter,
     operation: Operation,
+    occupancy: Occupancy,
 }
 
 /// A cheap handle on all metrics.
@@ -129,7 +134,8 @@ fn label(pairs: &[(&'static str, &str)]) -> Labels {
 
 /// Every family's name, without a counter's `_total`, and type.
 fn families() -> impl Iterator<Item = (&'static str, &'static str)> {
-    FAMILIES.into_iter().chain(operation::FAMILIES)
+    let more = operation::FAMILIES.into_iter().chain(occupancy::FAMILIES);
+    FAMILIES.into_iter().chain(more)
 }
 
 impl Metrics {
@@ -162,6 +168,7 @@ impl Metrics {
             files: Family::default(),
             file_bytes: Counter::default(),
             operation: Operation::default(),
+            occupancy: Occupancy::default(),
         };
         for category in Category::ALL {
             drop(
@@ -169,6 +176,9 @@ impl Metrics {
                     .errors
                     .get_or_create(&label(&[("category", category.name())])),
             );
+        }
+        for reason in REASONS {
+            drop(inner.denials.get_or_create(&label(&[("reason", reason)])));
         }
         Self(Arc::new(inner.registered()))
     }

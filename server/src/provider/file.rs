@@ -120,14 +120,7 @@ impl Provider {
     }
 
     async fn exchange_file(&self, ask: FileAsk, key: &Key) -> Result<FileAnswer, ProviderFailure> {
-        let Ok(Ok(_permit)) = tokio::time::timeout(PERMIT, self.permits.acquire()).await else {
-            let said = "every permit of the provider is taken";
-            return Err(ProviderFailure::new(
-                FaultClass::Busy,
-                Reaction::FailOver,
-                said,
-            ));
-        };
+        let _permit = self.free_permit(PERMIT).await?;
         let base = format!("{}{}", self.base, self.dialect.spell(Needed::Files)?);
         let (kind, most) = match &ask {
             FileAsk::Content { most, .. } => (Kind::Content, *most),

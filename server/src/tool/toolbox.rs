@@ -280,15 +280,19 @@ impl Toolbox {
         }
     }
 
+    /// How long the slowest tool may take.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let tools = self.0.registry.tools().iter();
+        let each = tools.map(|tool| self.deadline(tool));
+        each.max().unwrap_or_default()
+    }
+
     /// Permits that are out for longer than any tool may take.
     #[must_use]
     pub fn permits_overdue(&self) -> usize {
-        let tools = self.0.registry.tools().iter();
-        let longest = tools
-            .map(|tool| self.deadline(tool))
-            .max()
-            .unwrap_or_default();
-        self.0.permits.overdue(longest + MARGIN, Instant::now())
+        let longest = self.longest() + MARGIN;
+        self.0.permits.overdue(longest, Instant::now())
     }
 
     /// The router keeps the clocks of the model's class; this is the net below them.

@@ -22,7 +22,7 @@ const fn series(
     }
 }
 
-pub(super) const PANELS: [Panel; 15] = [
+pub(super) const PANELS: [Panel; 16] = [
     series(
         "Requests",
         "reqps",
@@ -98,6 +98,20 @@ pub(super) const PANELS: [Panel; 15] = [
         )],
     ),
     series(
+        "In flight at providers",
+        "short",
+        &[
+            (
+                "sum by (provider) (exai_provider_in_flight{instance=~\"$instance\"})",
+                "{{provider}}",
+            ),
+            (
+                "sum by (provider) (exai_provider_in_flight_limit{instance=~\"$instance\"})",
+                "{{provider}} limit",
+            ),
+        ],
+    ),
+    series(
         "Provider latency p95",
         "s",
         &[(
@@ -147,7 +161,7 @@ pub(super) const PANELS: [Panel; 15] = [
         "Denials",
         "short",
         &[(
-            "sum by (reason) (increase(exai_denials_total{instance=~\"$instance\"}[5m]))",
+            "sum by (reason) (increase(exai_denials_total{instance=~\"$instance\"}[5m])) > 0",
             "{{reason}}",
         )],
     ),

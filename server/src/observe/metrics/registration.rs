@@ -41,6 +41,7 @@ impl Inner {
         self.name_calls(&mut registry);
         self.name_dependencies(&mut registry);
         self.operation.register(&mut registry);
+        self.occupancy.register(&mut registry);
         self.registry = registry;
         self
     }

@@ -254,3 +254,14 @@ async fn the_log_is_for_administrators_and_no_path_is_read() {
         .unwrap_err();
     assert_eq!(when.field.as_deref(), Some("/since"));
 }
+
+#[tokio::test]
+async fn the_pages_say_how_long_the_slowest_tool_may_take() {
+    let figure = format!(" {} s", full().await.toolbox.longest().as_secs());
+    for page in [
+        include_str!("../../../../docs/guide/clients.md"),
+        include_str!("../../../../deploy/helm/exai/values.yaml"),
+    ] {
+        assert!(page.contains(&figure), "no page says{figure}");
+    }
+}
