@@ -179,6 +179,8 @@ mod talk;
 mod thoughts;
 #[path = "serving/together.rs"]
 mod together;
+#[path = "serving/token_files.rs"]
+mod token_files;
 #[path = "serving/tools.rs"]
 mod tools;
 #[path = "serving/tracing.rs"]

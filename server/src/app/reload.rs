@@ -97,7 +97,7 @@ impl Reloading {
             let now = self.trace();
             if is_asked || now != seen {
                 self.reload().await;
-                // Other files may be named now; what changed since they were read is yet to be seen.
+                // Other files may be named now; a change since they were read is yet to be seen.
                 seen = self.trace();
                 for (path, found) in &mut seen {
                     *found = now.get(path).copied().unwrap_or(*found);

@@ -28,7 +28,7 @@ pub(super) struct Request {
     /// Reach a running server, such as <http://127.0.0.1:8079/mcp>, instead of starting one
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Where that server's token is: `exai bridge` reads it for the client, anew for each connection
+    /// The file of that server's token, which `exai bridge` reads for the client
     #[arg(long, value_name = "FILE", requires = "url")]
     token_file: Option<PathBuf>,
     /// Whose file

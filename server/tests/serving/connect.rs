@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::piped::Bridge;
 use super::process::{Server, call, exai, initialize, serve, serve_jwt, token};
 
-const CLIENTS: [&str; 10] = [
+pub const CLIENTS: [&str; 10] = [
     "claude-code",
     "claude-desktop",
     "cursor",
@@ -38,7 +38,7 @@ fn printed(home: &Path, words: &[&str]) -> String {
 }
 
 /// The entry in a printed file, as its client would read it.
-fn entry(client: &str, text: &str) -> Value {
+pub fn entry(client: &str, text: &str) -> Value {
     let file: Value = match client {
         "codex" => toml::from_str(text).unwrap(),
         _ => serde_json::from_str(text).unwrap(),
@@ -79,7 +79,7 @@ fn start(entry: &Value) -> Bridge {
     Bridge::spawn(&mut command)
 }
 
-fn tools(bridge: &mut Bridge) -> Vec<String> {
+pub fn tools(bridge: &mut Bridge) -> Vec<String> {
     let listed = bridge.ask(&json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
     let tools = listed["result"]["tools"]
         .as_array()
@@ -91,7 +91,7 @@ fn tools(bridge: &mut Bridge) -> Vec<String> {
 }
 
 /// The tools that a server lists over HTTP.
-fn listed(server: &Server, bearer: &str) -> Vec<String> {
+pub fn listed(server: &Server, bearer: &str) -> Vec<String> {
     let meta = &call("", json!({}))["params"]["_meta"];
     let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}});
     let headers = [
@@ -209,47 +209,6 @@ fn a_daemons_entry_lists_its_tools_over_http_and_over_the_bridge() {
     command.env("EXAI_SERVER__STATE_DIR", state);
     let mut bridge = Bridge::spawn(&mut command);
     bridge.begin();
-    assert_eq!(tools(&mut bridge), listed(&server, &header));
-}
-
-#[test]
-fn a_token_in_a_file_is_read_by_the_bridge_and_stands_in_no_entry() {
-    let server = serve_jwt(&["--demo"]);
-    let home = tempfile::tempdir().unwrap();
-    let bearer = token("ann", &["user"]);
-    std::fs::write(home.path().join("token"), format!("{bearer}\n")).unwrap();
-    let file = home.path().join("token").display().to_string();
-    let url = format!("http://{}/mcp", server.public);
-    let of = |client: &str, more: &[&str], env: (&str, &str)| {
-        let mut command = exai(&[("HOME", home.path().to_str().unwrap()), env]);
-        command.args(["connect", client, "--url", &url]).args(more);
-        let output = command.current_dir(home.path()).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success() && said.contains(&file), "{said}");
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(
-            !text.contains(&bearer) && !text.contains("EXAI_TOKEN"),
-            "{text}"
-        );
-        entry(client, &text)
-    };
-    let by_flag = |client: &str| of(client, &["--token-file", "token"], ("UNUSED", "x"));
-    for client in CLIENTS {
-        assert!(by_flag(client).to_string().contains(&file), "{client}");
-    }
-    let cursor = by_flag("cursor");
-    for name in ["EXAI_TOKEN_FILE", "EXAI_BRIDGE__TOKEN_FILE"] {
-        assert_eq!(of("cursor", &[], (name, &file)), cursor, "{name}");
-    }
-    let args = cursor["args"].as_array().unwrap().iter();
-    let mut command = Command::new(cursor["command"].as_str().unwrap());
-    command
-        .args(args.map(|word| word.as_str().unwrap()))
-        .env_clear();
-    command.env("EXAI_SERVER__STATE_DIR", server.state.path());
-    let mut bridge = Bridge::spawn(&mut command);
-    bridge.begin();
-    let header = format!("Bearer {bearer}");
     assert_eq!(tools(&mut bridge), listed(&server, &header));
 }
 
