@@ -59,6 +59,7 @@ const COUNTED: [&str; 18] = [
     "reconnect",
     "schema",
     "stale",
+    "synced",
     "truncated",
     "ttsr.store",
 ];

@@ -139,4 +139,21 @@ mod tests {
         assert_eq!(quiet_points(60), [(10, 10), (50, 10)]);
         assert_eq!(quiet_points(6), [(1, 1), (5, 1)]);
     }
+
+    #[test]
+    fn a_tier_stands_for_its_criterion_and_power_loss_for_itself_alone() {
+        let with = |names: &[&str]| RunArguments {
+            criteria: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..RunArguments::default()
+        };
+        for (names, id, wanted) in [
+            (&[][..], "V.5", true),
+            (&["V.8g"], "V.8", true),
+            (&["V.5p"], "V.5", false),
+            (&["V.5", "V.5p"], "V.5", true),
+            (&["V.5p"], "V.4", false),
+        ] {
+            assert_eq!(is_selected(&with(names), id), wanted, "{names:?} {id}");
+        }
+    }
 }

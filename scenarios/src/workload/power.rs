@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use exai_harness::client::Client;
 use exai_harness::operation::builder::{Builder, Conversation, Shape};
+use exai_harness::operation::prose::Size;
 use exai_harness::trace::{Marked, Untraced};
 use exai_judge::observation::TraceSeen;
 use exai_judge::{Event, Outcome, Transport};
@@ -117,7 +118,11 @@ impl Lane<'_> {
             self.begun += 1;
             self.conversation = Conversation::new(format!("traced-{}", self.begun));
         }
-        let shape = Shape::plain(PATIENCE);
+        // Short, for a trace shows the beginning of a write and no more.
+        let shape = Shape {
+            size: Some(Size::Short),
+            ..Shape::plain(PATIENCE)
+        };
         let plan = self.builder.turn(&self.conversation, &shape);
         let plan = plan.within(CRITERION, PHASE);
         let call = self.stage.perform(&self.client, &plan).await;
