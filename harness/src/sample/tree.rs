@@ -62,8 +62,7 @@ pub(super) enum Unreadable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     Alone,
-    WithDescendants,
-    /// Also how many connections they hold.
+    /// With descendants, and how many connections they hold.
     WithConnections,
     /// With descendants, of a process that may show nobody its descriptors: the size of its table
     /// of them stands for those open then, which are as many at the most.
@@ -81,7 +80,7 @@ pub(super) fn usage(pid: u32, scope: Scope) -> Result<Option<Usage>, Unreadable>
     let table = Table::of(Path::new(PROC));
     match scope {
         Scope::Alone => table.one(root, scope),
-        Scope::WithDescendants | Scope::WithConnections | Scope::Closed => {
+        Scope::WithConnections | Scope::Closed => {
             table.sum((root, scope), &table.descendants(root)?)
         }
     }

@@ -13,7 +13,7 @@ use crate::cli::arguments::{Driver, RunArguments, SpoilWord, StoreChoice};
 
 /// The edge of saboteurs that spoil the launch itself, by name.
 const LAUNCHER: &str = "launcher";
-const LAUNCHERS: [(&str, Launcher); 14] = [
+const LAUNCHERS: [(&str, Launcher); 15] = [
     ("foreign-build", Launcher::ForeignBuild),
     ("kill-nothing", Launcher::KillsNothing),
     ("unregistered", Launcher::Unregistered),

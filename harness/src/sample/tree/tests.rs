@@ -32,7 +32,7 @@ fn our_own_usage_is_plausible_and_a_process_that_is_not_there_uses_nothing() {
     let used = usage(std::process::id(), Scope::Alone).unwrap().unwrap();
     assert!(used.resident_bytes > 100_000, "{used:?}");
     assert!(used.descriptors >= 3 && used.threads >= 1, "{used:?}");
-    let gone = usage(u32::MAX / 4, Scope::WithDescendants);
+    let gone = usage(u32::MAX / 4, Scope::WithConnections);
     assert_eq!(gone.unwrap(), None);
 }
 
@@ -41,10 +41,10 @@ async fn threads_that_must_share_one_processor_are_seen_to_wait_for_it() {
     let spin = "while :; do :; done";
     let three = format!("({spin}) & ({spin}) & ({spin}) & wait");
     let process = shell(&format!("taskset -pc 0 $$ > /dev/null; {three}"));
-    let before = usage(process.pair().pid, Scope::WithDescendants);
+    let before = usage(process.pair().pid, Scope::WithConnections);
     let before = before.unwrap().unwrap();
     until(|| {
-        let now = usage(process.pair().pid, Scope::WithDescendants);
+        let now = usage(process.pair().pid, Scope::WithConnections);
         let now = now.unwrap().unwrap();
         (now.wait_ms > before.wait_ms + 100)
             .then_some(())
@@ -59,7 +59,7 @@ async fn the_memory_of_descendants_is_counted_with_the_process() {
     let process = shell("sleep 600 & sleep 600 & echo up; wait");
     let root = process.pair().pid;
     until(|| {
-        let tree = usage(root, Scope::WithDescendants).unwrap().unwrap();
+        let tree = usage(root, Scope::WithConnections).unwrap().unwrap();
         let alone = usage(root, Scope::Alone).unwrap().unwrap();
         let whole = tree.threads == 3 && alone.threads == 1;
         let more = tree.resident_bytes > alone.resident_bytes;
@@ -86,7 +86,7 @@ async fn a_child_that_ends_between_the_list_and_its_own_files_uses_nothing() {
     })
     .await;
     let before = table
-        .sum((root, Scope::WithDescendants), &listed)
+        .sum((root, Scope::WithConnections), &listed)
         .unwrap()
         .unwrap();
     nix::sys::signal::kill(
@@ -96,7 +96,7 @@ async fn a_child_that_ends_between_the_list_and_its_own_files_uses_nothing() {
     .unwrap();
     until(|| {
         let after = table
-            .sum((root, Scope::WithDescendants), &listed)
+            .sum((root, Scope::WithConnections), &listed)
             .unwrap()
             .unwrap();
         let is_alone = after.threads == before.threads - 1;
@@ -111,13 +111,13 @@ async fn a_tree_whose_children_come_and_go_is_read_all_the_time() {
     let root = process.pair().pid;
     let mut last = 0;
     for _ in 0..300 {
-        let used = usage(root, Scope::WithDescendants).unwrap().unwrap();
+        let used = usage(root, Scope::WithConnections).unwrap().unwrap();
         assert!(used.resident_bytes > 0 && used.descriptors > 0, "{used:?}");
         last = used.cpu_ms;
     }
     // The time of the many that ended is in the sum: each of them alone used next to nothing.
     until(|| {
-        let now = usage(root, Scope::WithDescendants).unwrap().unwrap();
+        let now = usage(root, Scope::WithConnections).unwrap().unwrap();
         (now.cpu_ms > last + 50)
             .then_some(())
             .ok_or(format!("{now:?}"))
@@ -142,7 +142,7 @@ fn an_entry_that_cannot_be_read_is_unknown_and_not_zero() {
     let (folder, table) = table();
     let entry = folder.path().join("77");
     let used = table
-        .sum((77, Scope::WithDescendants), &BTreeSet::new())
+        .sum((77, Scope::WithConnections), &BTreeSet::new())
         .unwrap()
         .unwrap();
     assert!(used.resident_bytes > 0, "{used:?}");
@@ -153,7 +153,7 @@ fn an_entry_that_cannot_be_read_is_unknown_and_not_zero() {
         .fold(String::new(), |text, line| text + line + "\n");
     fs::write(entry.join("status"), without).unwrap();
     let error = table
-        .sum((77, Scope::WithDescendants), &BTreeSet::new())
+        .sum((77, Scope::WithConnections), &BTreeSet::new())
         .unwrap_err()
         .to_string();
     assert!(error.contains("could not read process 77"), "{error}");
@@ -162,7 +162,7 @@ fn an_entry_that_cannot_be_read_is_unknown_and_not_zero() {
     fs::remove_dir(entry.join("fd")).unwrap();
     assert!(
         table
-            .sum((77, Scope::WithDescendants), &BTreeSet::new())
+            .sum((77, Scope::WithConnections), &BTreeSet::new())
             .is_err(),
         "no descriptors"
     );
@@ -177,7 +177,7 @@ fn one_unreadable_child_makes_the_whole_tree_unknown() {
     let error = table.descendants(77).unwrap_err();
     assert!(matches!(error, Unreadable::List(_)), "{error}");
     let error = table
-        .sum((77, Scope::WithDescendants), &BTreeSet::from([78]))
+        .sum((77, Scope::WithConnections), &BTreeSet::from([78]))
         .unwrap_err();
     assert!(
         matches!(error, Unreadable::Process { pid: 78, .. }),
@@ -195,7 +195,7 @@ fn a_zombie_uses_nothing() {
     fs::remove_file(folder.path().join("77/status")).unwrap();
     assert_eq!(
         table
-            .sum((77, Scope::WithDescendants), &BTreeSet::new())
+            .sum((77, Scope::WithConnections), &BTreeSet::new())
             .unwrap(),
         None
     );
@@ -206,7 +206,7 @@ fn what_shows_nobody_its_descriptors_counts_by_its_table_where_it_may() {
     let denied = || Err(ProcError::PermissionDenied(None));
     assert_eq!(descriptors(Ok(7), 64, Scope::Closed).unwrap(), 7);
     assert_eq!(descriptors(denied(), 64, Scope::Closed).unwrap(), 64);
-    for scope in [Scope::Alone, Scope::WithDescendants] {
+    for scope in [Scope::Alone, Scope::WithConnections] {
         assert!(descriptors(denied(), 64, scope).is_err());
     }
     let gone = Err(ProcError::NotFound(None));
