@@ -43,7 +43,7 @@ mod tests {
                     `EXAI_TOKEN`; shared tokens from the file of \
                     `auth.token_file`. `NAME_FILE` in the place of any of these, or of the \
                     variable of a key, names a file that holds the value, which is read at the \
-                    start.\n\n";
+                    start and at each [reload](access.md#reload).\n\n";
         let wanted = format!("{head}{}", table(&Schema::embedded().unwrap()));
         if std::env::var_os("EXAI_WRITE_DOCS").is_some() {
             std::fs::write(path, &wanted).unwrap();
