@@ -15,8 +15,8 @@ pub struct Place {
     /// The port that its acknowledgements leave from.
     pub port: u16,
     /// Whether an acknowledgement carries the append's mark. Where it does not, as Redis' does
-    /// not, the first answer after the write counts, which is that acknowledgement or an earlier
-    /// one.
+    /// not, the first answer after the write counts: the acknowledgement or an earlier one, unless
+    /// the store answered before it wrote.
     pub echoes: bool,
 }
 
@@ -37,7 +37,8 @@ pub fn follow(calls: &[SystemCall], place: &Place, appends: &[Marked]) -> Vec<Ap
         call.target.starts_with(&file) || call.local_port() == Some(place.port)
     };
     let calls: Vec<&SystemCall> = calls.iter().filter(of_store).collect();
-    // No text of an append exists before the one before it was acknowledged.
+    // No text of an append exists before the one before it was acknowledged. Where nobody knows
+    // which answer that was, both may stand in one write that came after their answers.
     let mut from = 0;
     let one = |append: &Marked| {
         let (traced, seen) = trace(&calls[from..], place, append);
@@ -76,5 +77,9 @@ fn trace(calls: &[&SystemCall], place: &Place, append: &Marked) -> (AppendTraced
         synced: sync.map(|sync| (sync.began, sync.returned)),
         acknowledged: answer.map(|at| calls[at].began),
     };
-    (traced, answer.map_or(0, |at| at + 1))
+    let behind = match place.echoes {
+        true => answer.map(|at| at + 1),
+        false => calls.iter().position(|call| Some(*call) == write.copied()),
+    };
+    (traced, behind.unwrap_or_default())
 }

@@ -71,6 +71,23 @@ fn a_recorded_store_that_syncs_each_second_acknowledged_everything_before() {
     }
 }
 
+#[test]
+fn a_write_put_off_until_two_appends_were_answered_is_the_write_of_both() {
+    let text = r#"1 write(7</s/appendonly.aof>, "marker-1-abcdef", 15) = 15
+1 write(8<TCP:[127.0.0.1:9->127.0.0.1:5001]>, ":1", 2) = 2
+2 fdatasync(7</s/appendonly.aof> <unfinished ...>
+1 write(8<TCP:[127.0.0.1:9->127.0.0.1:5001]>, ":2", 2) = 2
+2 <... fdatasync resumed>) = 0
+1 write(7</s/appendonly.aof>, "marker-2-abcdef marker-3-abcdef", 31) = 31
+1 write(8<TCP:[127.0.0.1:9->127.0.0.1:5001]>, ":3", 2) = 2
+"#;
+    let traced = follow(&read(text), &of_redis(Path::new("/s"), 9), &marked(3));
+    assert!(traced.iter().all(AppendTraced::is_whole), "{traced:?}");
+    assert_eq!(faults(&traced), 3);
+    let written: Vec<_> = traced.iter().filter_map(|append| append.written).collect();
+    assert_eq!(written, [0, 5, 5]);
+}
+
 /// Two threads of a server with its store inside: one writes, another answers.
 const EMBEDDED: &str = include_str!("recorded/embedded.strace");
 
