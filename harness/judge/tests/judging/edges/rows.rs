@@ -70,7 +70,7 @@ pub const REMAINDER: &[(&str, &str, &str)] = &[
     (
         "V.5",
         "floors.exposure",
-        "a count within a kill, judged by its rows; failover/counts.rs holds it",
+        "a count within a kill, judged by its rows; failover/edges.rs holds it",
     ),
     (
         "V.5",
@@ -105,7 +105,7 @@ pub const REMAINDER: &[(&str, &str, &str)] = &[
     (
         "V.7m",
         "limits.descriptors_judged",
-        "a switch: whether a row is there at all, held in soak.rs",
+        "a switch: whether a row is there at all, held in soak/drawn.rs",
     ),
     (
         "V.7m",
@@ -130,17 +130,17 @@ pub const REMAINDER: &[(&str, &str, &str)] = &[
     (
         "V.7m",
         "limits.extrapolate_h",
-        "read where memory is judged by its slope; soak/memory.rs holds it",
+        "read where memory is judged by its slope, over hours; held by no exact case yet",
     ),
     (
         "V.7m",
         "limits.memory_mib",
-        "read where memory is judged by its slope; soak/memory.rs holds it",
+        "read where memory is judged by its slope, over hours; held by no exact case yet",
     ),
     (
         "V.7m",
         "limits.memory_share",
-        "read where memory is judged by its slope; soak/memory.rs holds it",
+        "read where memory is judged by its slope, over hours; held by no exact case yet",
     ),
     (
         "V.8g",
