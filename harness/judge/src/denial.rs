@@ -26,7 +26,7 @@ enum Who {
 const CODES: [(&str, &[&str], Who); 9] = [
     (
         UNAUTHORIZED,
-        &["token_*", "rotation_*", "session"],
+        &["token_*", "grace_ended", "rotation_*", "session"],
         Who::Either,
     ),
     ("forbidden", &["role"], Who::Caller),

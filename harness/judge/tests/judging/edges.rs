@@ -108,6 +108,7 @@ fn numbers_of_v4_stand_at_their_edges() {
 #[test]
 fn numbers_of_v5_stand_at_their_edges() {
     all_stand("V.5");
+    all_stand("V.5p");
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn every_number_has_an_edge_or_a_reason_why_not() {
     let owned = |(criterion, number): (&str, &str)| (criterion.to_owned(), number.to_owned());
     let known = known();
     let of = [
-        "V.1", "V.2", "V.3", "ground", "V.4", "V.5", "V.6", "V.7m", "V.8g", "V.8t",
+        "V.1", "V.2", "V.3", "ground", "V.4", "V.5", "V.5p", "V.6", "V.7m", "V.8g", "V.8t",
     ];
     let covered: BTreeSet<_> = of
         .iter()
@@ -178,7 +179,7 @@ fn every_number_has_an_edge_or_a_reason_why_not() {
 fn a_step_is_no_more_than_one_unit_of_its_number() {
     let values = values::values();
     for edge in [
-        "V.1", "V.2", "V.3", "ground", "V.4", "V.5", "V.6", "V.7m", "V.8g", "V.8t",
+        "V.1", "V.2", "V.3", "ground", "V.4", "V.5", "V.5p", "V.6", "V.7m", "V.8g", "V.8t",
     ]
     .into_iter()
     .flat_map(edges)

@@ -318,7 +318,8 @@ fn half_of_one_witness_unmeets_the_floors_that_rest_on_it() {
             "V.3 conservation",
             "V.3 in_flight",
             "V.3 operations",
-            "V.3 p99"
+            "V.3 p99",
+            "V.3 unasked"
         ],
         "replies at the clients"
     );

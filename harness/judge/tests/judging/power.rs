@@ -53,6 +53,11 @@ fn synced(op: u64, line: u64) -> AppendTraced {
     }
 }
 
+/// Each append synced before it was acknowledged.
+pub fn kept() -> World {
+    traced(APPENDS, synced)
+}
+
 #[test]
 fn appends_that_were_all_synced_before_they_were_acknowledged_pass() {
     let finding = finding(&traced(APPENDS, synced));

@@ -1,10 +1,10 @@
 //! V.6 against good, bad and empty histories.
 
-mod audit;
+pub mod audit;
 mod controls;
 mod counts;
 mod lines;
-mod retries;
+pub mod retries;
 
 use exai_judge::observation::{AuditSeen, Case, Event};
 use exai_judge::{Finding, Reason};

@@ -5,7 +5,7 @@ mod drawn;
 mod expiry;
 mod four_hours;
 mod memory;
-mod quiet;
+pub mod quiet;
 mod slowing;
 pub mod worlds;
 

@@ -96,6 +96,13 @@ fn a_line_with_another_principal_fails() {
 }
 
 #[test]
+fn a_caller_is_told_less_than_the_log() {
+    for reason in ["token_missing", "grace_ended", "rotation_old"] {
+        assert_pass(&changed("token_", |line| line.reason = reason.to_owned()));
+    }
+}
+
+#[test]
 fn a_line_with_another_reason_or_of_another_transport_fails() {
     for (begin, reason) in [
         ("rate_", "role"),
@@ -207,9 +214,8 @@ fn a_history_from_before_lines_told_whom_they_name_is_judged_by_the_rest() {
     assert_pass(&judged(&world));
 }
 
-/// The audit row where more than may wait is denied, so many lines are missing, and others stand
-/// for so many.
-fn flooded(missing: usize, told: u64) -> Verdict {
+/// More than may wait is denied, so many lines are missing, and others stand for so many.
+pub fn flood(missing: usize, told: u64) -> World {
     let mut world = without(missing);
     for _ in 0..4_096 {
         let mut call = world.refused(&Ask::new("V.3", 25 * S), "rate_limit_error");
@@ -218,7 +224,11 @@ fn flooded(missing: usize, told: u64) -> Verdict {
         world.record(call);
     }
     world.push(26 * S, stands_for(told));
-    check(&judged(&world), "audit").verdict
+    world
+}
+
+fn flooded(missing: usize, told: u64) -> Verdict {
+    check(&judged(&flood(missing, told)), "audit").verdict
 }
 
 #[test]

@@ -19,6 +19,15 @@ fn v7m(world: &World) -> Finding {
     judged(world, "full", "V.7m")
 }
 
+/// One connection more at the later quiet point.
+pub fn connected() -> World {
+    let mut world = half_hour();
+    resample(&mut world, 1_000, |_, sample| {
+        sample.connections = sample.connections.map(|count| count + 1);
+    });
+    world
+}
+
 #[test]
 fn one_more_of_anything_at_the_later_quiet_point_fails() {
     for (row, series) in PUBLISHED {
@@ -28,12 +37,7 @@ fn one_more_of_anything_at_the_later_quiet_point_fails() {
         });
         assert_eq!(failed(&v7m(&world)), [row]);
     }
-    let mut world = half_hour();
-    let more = |sample: &mut exai_judge::observation::Sample| {
-        sample.connections = sample.connections.map(|count| count + 1);
-    };
-    resample(&mut world, 1_000, |_, sample| more(sample));
-    let finding = v7m(&world);
+    let finding = v7m(&connected());
     assert_eq!(failed(&finding), ["connections"]);
     let told = "[20, 21] at quiet points";
     assert_eq!(check(&finding, "connections").measured, told);
@@ -142,7 +146,7 @@ fn a_request_at_a_provider_that_was_killed_is_not_open_any_more() {
 }
 
 /// Calls that name glm and are kept from it between two seconds, outside and inside an outage.
-fn kept_away(from: u64, until: u64) -> World {
+pub fn kept_away(from: u64, until: u64) -> World {
     let mut world = half_hour();
     let mut lost = Vec::new();
     for observation in &mut world.out {

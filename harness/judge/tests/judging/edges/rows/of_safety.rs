@@ -3,6 +3,7 @@
 use exai_judge::operation::{Repeat, ThreadAction, ThreadUse};
 
 use super::{ALLOWED, ENOUGH, EXACT, Edge};
+use crate::security::{audit, retries};
 use crate::world::{Ask, MS, S, World, all_built};
 use crate::{answers, security, storage};
 
@@ -81,6 +82,7 @@ pub const ROWS: &[Edge] = &[
     v1("floors.repeats_same", "repeats_same", 0.0),
     v1("floors.repeats_other", "repeats_other", 0.0),
     v1("floors.repeats_near", "repeats_near", 0.0),
+    v1("floors.disguised", "disguised", 0.0),
     v1("floors.slot_file", "slot_file", 0.0),
     v1("floors.slot_turn", "slot_turn", 0.0),
     v1("floors.streamed", "streamed", 0.0),
@@ -129,10 +131,30 @@ pub const ROWS: &[Edge] = &[
         ..v4("limits.window_share", "window_share", 0.09)
     }),
     // The rows on each edge, a principal pressed for three seconds at 200 a second.
+    Edge {
+        profile: "quick",
+        world: || retries::again(100, 304, 0),
+        ..v6("floors.retries", "retries.principal", 302.0)
+    },
+    limit(Edge {
+        profile: "quick",
+        world: || retries::again(100, 304, 0),
+        step: 0.0001,
+        ..v6("limits.retry_errors", "retry.principal", 0.0099)
+    }),
+    limit(Edge {
+        profile: "quick",
+        world: || retries::again(100, 304, 7 * MS),
+        ..v6("limits.retry_slack_ms", "retries.principal", 7.0)
+    }),
+    Edge {
+        world: || audit::flood(7, 7),
+        ..v6("limits.audit_queue", "audit", 4_511.0)
+    },
     v6("floors.canaries", "canaries", 1.0),
     v6("floors.cases", "cases", 15.0),
-    v6("floors.denial_kinds", "denial_kinds", 6.0),
-    v6("floors.denials_audited", "denials_audited", 15.0),
+    v6("floors.denial_kinds", "denial_kinds", 7.0),
+    v6("floors.denials_audited", "denials_audited", 416.0),
     v6("floors.forged", "forged", 9.0),
     v6("floors.neighbours", "neighbours", 30.0),
     v6("floors.ratio_samples", "ratio_samples", 300.0),

@@ -4,9 +4,9 @@ use super::of_safety::gone_early;
 use super::{ALLOWED, ENOUGH, EXACT, Edge};
 use crate::recovery::reactions::spending;
 use crate::recovery::silence::left;
-use crate::soak::worlds;
+use crate::soak::{quiet, worlds};
 use crate::world::{MS, S, World};
-use crate::{failover, recovery};
+use crate::{failover, power, recovery};
 
 const fn v2(number: &'static str, row: &'static str, at: f64) -> Edge {
     Edge {
@@ -120,17 +120,33 @@ pub const ROWS: &[Edge] = &[
         ..v5("limits.ttsr_s", "ttsr.kimi", 3.0)
     }),
     v5("limits.window_s", "ttsr.kimi", 15.0),
+    // 210 appends, each synced.
+    Edge {
+        criterion: "V.5p",
+        profile: "full",
+        world: power::kept,
+        ..v5("floors.appends", "appends", 210.0)
+    },
     // Half an hour, sampled once a second; a few faults of each class.
     v7m("floors.expired", "expired", 0.0),
+    v7m("floors.wanted", "wanted", 3.0),
+    limit(Edge {
+        world: || quiet::kept_away(600, 700),
+        ..v7m("limits.breaker_stuck_s", "critical", 81.0)
+    }),
+    limit(Edge {
+        world: quiet::connected,
+        ..v7m("limits.counts_allowed", "connections", 1.0)
+    }),
     v7m("floors.landed_an_hour", "landed.link", 4.0),
     limit(Edge {
         step: 0.0001,
-        ..v7m("limits.availability_errors", "availability", 0.0009)
+        ..v7m("limits.availability_errors", "availability", 0.0008)
     }),
     v7m("limits.duration_s", "duration", 1_809.0),
     limit(v7m("limits.gap_s", "duration", 1.0)),
-    limit(v7m("limits.edge_s", "slowing", 500.0)),
-    v7m("limits.ratio_least", "slowing", 1_200.0),
+    limit(v7m("limits.edge_s", "slowing", 474.0)),
+    v7m("limits.ratio_least", "slowing", 1_266.0),
     v7m("limits.warm_up_s", "memory", 310.0),
     limit(Edge {
         world: slower,
