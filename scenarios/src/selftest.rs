@@ -386,11 +386,8 @@ mod tests {
             compared: None,
             seconds: 7,
         };
-        let mut value = document(
-            &[row("", &[]), row("2b", &["V.1 is Pass"])],
-            Timestamp::UNIX_EPOCH,
-            &own_sha256().unwrap(),
-        );
+        let rows = [row("", &[]), row("2b", &["V.1 is Pass"])];
+        let mut value = document(&rows, Timestamp::UNIX_EPOCH, &own_sha256().unwrap());
         assert_eq!(errors_of(&value), [""; 0]);
         value["not_run"] = json!(["24"]);
         assert_eq!(errors_of(&value), [""; 0], "what was left out may be told");

@@ -44,7 +44,7 @@ fn lane(world: &mut World, name: &str, (server, tries, late): (&Server, u64, u64
     }
 }
 
-/// Two people who come again so late, ns, at a server that tells so much of the true wait, per cent.
+/// Two people who come again so late, ns; the server tells so much of the true wait, per cent.
 pub fn again(told: u64, tries: u64, late: u64) -> World {
     let mut world = World::new();
     for name in ["principal.0", "principal.1"] {
