@@ -145,12 +145,12 @@ impl ClientEdge {
             let mut known = self.instance.lock().unwrap_or_else(PoisonError::into_inner);
             *known = Some(instance.clone());
         }
-        let events = content_type(reply.headers()).contains("event-stream");
-        if events && !reply.headers().contains_key(CONTENT_LENGTH) {
-            let (parts, body) = reply.into_parts();
+        let (mut parts, body) = reply.into_parts();
+        self.stage.answer_head(&mut parts);
+        let events = content_type(&parts.headers).contains("event-stream");
+        if events && !parts.headers.contains_key(CONTENT_LENGTH) {
             return Ok(Response::from_parts(parts, self.events(body, call, held)));
         }
-        let (mut parts, body) = reply.into_parts();
         let bytes = match collect(body, MAX_BYTES).await {
             Ok(bytes) => bytes,
             Err(body) => return Ok(Response::from_parts(parts, body)),

@@ -174,7 +174,6 @@ impl Stage {
                 | Kind::OriginUnchecked
                 | Kind::OriginNull
                 | Kind::Unaudited
-                | Kind::Nameless
         )
     }
 
@@ -214,6 +213,7 @@ impl Stage {
             Kind::LostTail => reply::lost_tail(self, call, reply),
             Kind::Hollow => reply::hollow(self, call, reply),
             Kind::Unnamed => reply::unnamed(self, call, reply),
+            Kind::Nameless => nameless::reply(self, call, reply),
             Kind::CursorAccepted => reply::cursor_accepted(self, call, reply),
             Kind::SpelledId => reply::spelled_id(self, call, reply),
             Kind::Echo => reply::echo(self, call, reply),
@@ -248,8 +248,14 @@ impl Stage {
     pub fn reply_head(&self, parts: &mut response::Parts) {
         match self.kind {
             Kind::Unaudited => unaudited::reply_head(self, parts),
-            Kind::Nameless => nameless::reply_head(self, parts),
             _ => {}
+        }
+    }
+
+    /// The moment the head of a reply to a message has been read.
+    pub fn answer_head(&self, parts: &mut response::Parts) {
+        if matches!(self.kind, Kind::Nameless) {
+            nameless::answer_head(parts);
         }
     }
 

@@ -13,8 +13,8 @@ use crate::account::Spoiled;
 #[derive(Default)]
 pub(super) struct Told {
     calls: Vec<Call>,
-    /// Digest of a request as a simulator received it, to its sequence.
-    served: BTreeMap<String, String>,
+    /// Digest of a request as a simulator received it, to when each such came and its sequence.
+    served: BTreeMap<String, Vec<(u64, String)>>,
     /// Sequence to the operations that caused the request or had its answer.
     caused: BTreeMap<String, Vec<usize>>,
     /// When our own rig was at fault: from, until.
@@ -30,7 +30,8 @@ impl Told {
                 Event::Call(call) => told.calls.push(*call),
                 Event::Served(served) => {
                     journal.serve(seen.at, &served);
-                    told.served.insert(served.request_sha256, served.seq);
+                    let equal = told.served.entry(served.request_sha256).or_default();
+                    equal.push((seen.at, served.seq));
                 }
                 Event::Rig { until, .. } => told.rig.push((seen.at, until)),
                 _ => {}
@@ -55,14 +56,20 @@ impl Told {
     pub(super) fn spoiled(&self, edge: &str, spoiled: &Spoiled) -> Vec<Vec<&Call>> {
         let text = |member: &str| spoiled.detail[member].as_str();
         match text("sent_sha256").or_else(|| text("request_sha256")) {
-            Some(digest) => self.caused(digest).map(|call| vec![call]).collect(),
+            Some(digest) => self
+                .caused(digest, spoiled.at)
+                .map(|call| vec![call])
+                .collect(),
             None => vec![self.asked(edge, spoiled)],
         }
     }
 
-    /// The provider edge: those that caused the request of this digest, or had its answer.
-    fn caused(&self, digest: &str) -> impl Iterator<Item = &Call> {
-        let caused = self.served.get(digest).and_then(|seq| self.caused.get(seq));
+    /// The provider edge: those that caused the request of this digest, or had its answer. Of equal
+    /// requests, which several callers may send, the one that came nearest to that moment.
+    fn caused(&self, digest: &str, at: u64) -> impl Iterator<Item = &Call> {
+        let equal = self.served.get(digest).into_iter().flatten();
+        let nearest = equal.min_by_key(|(came, _)| came.abs_diff(at));
+        let caused = nearest.and_then(|(_, seq)| self.caused.get(seq));
         let caused = caused.into_iter().flatten();
         caused.filter_map(|index| self.calls.get(*index))
     }

@@ -308,8 +308,9 @@ impl<'a> Storage<'a> {
         Ok(())
     }
 
-    /// The store that answers is the one the run names; open where health never named it.
-    fn named(&self, finding: &mut Finding) {
+    /// The store that answers is the one the run names; open where health never named it. Returns
+    /// whether it is.
+    fn named(&self, finding: &mut Finding) -> bool {
         let named = self.brief.ground.store().unwrap_or(EMBEDDED);
         let seen = self.store_seen.as_deref();
         let is_same = seen == Some(named) || (named == EMBEDDED && seen == Some("sqlite"));
@@ -327,6 +328,7 @@ impl<'a> Storage<'a> {
             reason: (!is_same).then_some(open),
             n: u64::from(seen.is_some()),
         });
+        is_same
     }
 }
 
@@ -366,10 +368,10 @@ impl Checker for Storage<'_> {
         self.floors(&report, &mut finding)?;
         report.conclude(&mut finding);
         self.timing(&mut finding)?;
-        self.named(&mut finding);
+        let is_named = self.named(&mut finding);
         self.hits.conclude(self.brief.criterion, &mut finding)?;
         self.schema.conclude(self.brief.criterion, &mut finding)?;
-        self.commands.conclude(self.brief, &mut finding);
+        self.commands.conclude(self.brief, is_named, &mut finding);
         if self.brief.ground.several() > 1 {
             self.rolling.conclude(self.brief, &mut finding);
             self.outage.conclude(self.brief, &mut finding);

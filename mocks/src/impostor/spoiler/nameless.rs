@@ -1,22 +1,34 @@
-//! Saboteur S43: an answer that does not say which instance gave it.
+//! Saboteur S43: an answer that does not say which instance gave it, neither in its head nor in
+//! itself.
 
 use http::StatusCode;
 use http::response::Parts;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Stage;
+use crate::impostor::call::Call;
 
 const INSTANCE: &str = "exai-instance";
-const CORRELATION: &str = "exai-correlation-id";
 
-/// A reply's head on its way back: every k-th answer that names its instance loses the name.
-pub fn reply_head(stage: &Stage, parts: &mut Parts) {
-    let is_answer = parts.status == StatusCode::OK && parts.headers.contains_key(INSTANCE);
-    if !is_answer || stage.trigger.due().is_none() {
-        return;
+/// The head of a reply to a message: none names its instance. What the answer itself says is left
+/// to most of them.
+pub fn answer_head(parts: &mut Parts) {
+    if parts.status == StatusCode::OK {
+        parts.headers.remove(INSTANCE);
     }
-    parts.headers.remove(INSTANCE);
-    let id = parts.headers.get(CORRELATION);
-    let id = id.and_then(|id| id.to_str().ok());
-    stage.record(&Value::Null, json!({"correlation_id": id}));
+}
+
+/// Every k-th answer that names its instance loses the name.
+pub fn reply(stage: &Stage, call: &Call, reply: &mut Value) -> bool {
+    let meta = reply.pointer_mut("/result/_meta/dev.exai~1reply");
+    let meta = meta.and_then(Value::as_object_mut);
+    let Some(meta) = meta.filter(|meta| meta.contains_key("instance")) else {
+        return false;
+    };
+    if stage.trigger.due().is_none() {
+        return false;
+    }
+    meta.shift_remove("instance");
+    stage.spoiled(call);
+    true
 }

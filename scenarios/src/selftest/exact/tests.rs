@@ -219,6 +219,36 @@ fn a_request_to_a_provider_is_known_by_its_digest() {
 }
 
 #[test]
+fn of_equal_requests_the_one_that_came_then_was_spoiled() {
+    let answered = |op: u64, seq: &str| {
+        let line = json!([{"first": format!("answer {seq} ab"), "last": "", "seal": "",
+            "above_sha256": "", "text_sha256": "", "chars": 1}]);
+        call(op, Transport::Stdio, json!({"answers": line}))
+    };
+    let served = |at: u64, seq: &str| {
+        let mut again = thread().swap_remove(0);
+        again.at = at;
+        if let Event::Served(entry) = &mut again.event {
+            entry.seq = seq.to_owned();
+        }
+        again
+    };
+    let history = [
+        served(101, "kimi.1.1"),
+        answered(100, "kimi.1.1"),
+        served(201, "kimi.1.2"),
+        answered(200, "kimi.1.2"),
+    ];
+    let detail = || json!({"request_sha256": "beef", "sent_sha256": "cafe"});
+    let row = row("kimi", "lost_input", "each");
+    let first = account([(103, detail())].into_iter());
+    assert_eq!(misses(&row, &first, &history, &[Some(100)]), 0);
+    assert_eq!(misses(&row, &first, &history, &[Some(200)]), 1);
+    let both = account([(103, detail()), (199, detail())].into_iter());
+    assert_eq!(misses(&row, &both, &history, &[Some(100), Some(200)]), 0);
+}
+
+#[test]
 fn a_turn_is_known_by_its_thread_and_spoiled_once_however_often_it_is_read() {
     let row = row("client", "lost", "each");
     let detail = || {

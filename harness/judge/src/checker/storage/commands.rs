@@ -43,8 +43,9 @@ impl Commands {
         }
     }
 
-    /// Writes the floor, and the row where both counts are of one life of the store.
-    pub(super) fn conclude(self, brief: Brief<'_>, finding: &mut Finding) {
+    /// Writes the floor, and the row where both counts are of one life of the store and that store
+    /// is the one in use: what another one keeps is no command of this one.
+    pub(super) fn conclude(self, brief: Brief<'_>, is_in_use: bool, finding: &mut Finding) {
         if brief.ground.store() == Some(REDIS) {
             let counts = u64::from(self.before.is_some()) + u64::from(self.after.is_some());
             let event = "counts of the store's commands around paired calls";
@@ -57,7 +58,7 @@ impl Commands {
         let inside = |(sent, done): &&(u64, u64)| before.0 <= *sent && *done <= after.0;
         let turns = self.turns.iter().filter(inside).count();
         let moved = after.1 - before.1;
-        if turns == 0 || moved < 0.0 {
+        if turns == 0 || moved < 0.0 || !is_in_use {
             return;
         }
         #[expect(clippy::cast_precision_loss, reason = "turn counts are far below 2^53")]
@@ -65,7 +66,8 @@ impl Commands {
         let says = format!("the store processed {moved} commands while {turns} turns were kept");
         let mut law = Tally::new("commands", "times the store saw less than was acknowledged");
         let place = Place::Moment(after.0, "store");
-        law.trial(false, place, (!is_lawful).then_some(says));
+        let is_tainted = brief.ground.is_tainted(before.0, after.0);
+        law.trial(is_tainted, place, (!is_lawful).then_some(says));
         law.conclude(finding);
     }
 }

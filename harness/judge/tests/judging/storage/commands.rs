@@ -76,3 +76,17 @@ fn a_store_that_began_anew_between_the_counts_says_nothing() {
     counted(&mut world, 22 * S, "after", 3);
     assert_eq!(row(&world), None);
 }
+
+#[test]
+fn another_store_than_the_named_one_is_told_as_that_and_not_as_a_broken_law() {
+    let mut world = processed(0);
+    for seen in &mut world.out {
+        if let Event::Phase(mark) = &mut seen.event
+            && mark.phase == "store.embedded"
+        {
+            mark.phase = "store.redis".to_owned();
+        }
+    }
+    assert_eq!(row(&world), None);
+    assert_inconclusive(&judged(&world), Reason::StoreMismatch);
+}

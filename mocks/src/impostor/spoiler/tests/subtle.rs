@@ -184,25 +184,33 @@ fn every_second_denial_goes_under_an_id_of_its_own() {
     assert_eq!(reply(StatusCode::FORBIDDEN), "unaudited-1");
 }
 
-#[test]
-fn every_second_answer_that_names_its_instance_loses_the_name() {
+#[tokio::test]
+async fn every_second_answer_names_its_instance_nowhere() {
     let rig = rig("nameless", 2, Params::default());
-    assert!(!rig.stage.reads_messages(), "bodies stream through");
-    let reply = |status: StatusCode, instance: Option<&str>| {
-        let mut reply = Response::builder().status(status).header("etag", "own");
-        if let Some(instance) = instance {
-            reply = reply.header("exai-instance", instance);
-        }
-        let mut parts = reply.body(()).unwrap().into_parts().0;
-        rig.stage.reply_head(&mut parts);
+    let named = |status: StatusCode| {
+        let reply = Response::builder().status(status).header("etag", "own");
+        let reply = reply.header("exai-instance", "one").body(()).unwrap();
+        let mut parts = reply.into_parts().0;
+        rig.stage.answer_head(&mut parts);
         assert_eq!(parts.headers["etag"], "own");
         parts.headers.contains_key("exai-instance")
     };
-    assert!(reply(StatusCode::UNAUTHORIZED, Some("one")), "no answer");
-    assert!(!reply(StatusCode::OK, None), "none to lose");
-    let named = [(); 4].map(|()| reply(StatusCode::OK, Some("one")));
-    assert_eq!(named, [false, true, false, true]);
-    assert_eq!(rig.spoiled(), [Value::Null, Value::Null]);
+    assert!(named(StatusCode::UNAUTHORIZED), "no answer");
+    assert!(!named(StatusCode::OK));
+    let mut own = good(1, "answer glm.1.1 aa");
+    own["result"]["_meta"]["dev.exai/reply"] = json!({"model_used": "m", "instance": "one"});
+    let mut nowhere = own.clone();
+    nowhere["result"]["_meta"]["dev.exai/reply"] = json!({"model_used": "m"});
+    for (id, wanted) in [(1, &nowhere), (2, &own), (3, &nowhere), (4, &own)] {
+        assert_eq!(
+            rig.after(&call(id, "chat", "x"), &own).await,
+            *wanted,
+            "{id}"
+        );
+    }
+    let bare = good(5, "answer glm.1.2 aa");
+    assert_eq!(rig.after(&call(5, "chat", "x"), &bare).await, bare);
+    assert_eq!(rig.spoiled(), [json!(1), json!(3)]);
 }
 
 #[tokio::test]
