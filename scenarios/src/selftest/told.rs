@@ -75,7 +75,8 @@ impl Told {
     }
 
     /// The edge of clients: the same tool or method over a wire of that edge, under way then, and
-    /// with the same tracers where it carries any.
+    /// with the same tracers where it carries any. One that carries none is rather an operation that
+    /// planted none, such as a call to be refused.
     fn asked(&self, edge: &str, spoiled: &Spoiled) -> Vec<&Call> {
         let detail = &spoiled.detail;
         let name = detail["tool"].as_str().or(detail["method"].as_str());
@@ -101,8 +102,12 @@ impl Told {
         if !keyed.is_empty() {
             return keyed;
         }
-        let may_be = |call: &&Call| codes.is_empty() || planted(call).is_empty();
-        other.into_iter().filter(may_be).collect()
+        let is_bare = |call: &&Call| planted(call).is_empty();
+        let bare: Vec<&Call> = other.iter().copied().filter(is_bare).collect();
+        if bare.is_empty() && codes.is_empty() {
+            return other;
+        }
+        bare
     }
 
     /// The judge's name of the thread that the server calls `id`.

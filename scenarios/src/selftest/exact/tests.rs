@@ -219,6 +219,22 @@ fn a_request_to_a_provider_is_known_by_its_digest() {
 }
 
 #[test]
+fn an_exchange_without_a_tracer_is_the_operation_that_planted_none() {
+    let refusal = json!({"proof": {"kind": "refusal", "category": "validation_error"}});
+    let history = [
+        call(0, Transport::Http2025, json!({})),
+        call(1, Transport::Http2025, refusal),
+    ];
+    let each = row("client", "belongs", "each");
+    let bare = json!({"tool": "chat", "codes": []});
+    let own = json!({"tool": "chat", "codes": [code(0)]});
+    let told = account([(5, bare.clone()), (5, own)].into_iter());
+    assert_eq!(misses(&each, &told, &history, &[Some(0)]), 0);
+    let alone = account([(5, bare)].into_iter());
+    assert_eq!(misses(&each, &alone, &history[..1], &[Some(0)]), 0);
+}
+
+#[test]
 fn of_equal_requests_the_one_that_came_then_was_spoiled() {
     let answered = |op: u64, seq: &str| {
         let line = json!([{"first": format!("answer {seq} ab"), "last": "", "seal": "",
