@@ -224,6 +224,7 @@ fn an_exchange_without_a_tracer_is_the_operation_that_planted_none() {
     let history = [
         call(0, Transport::Http2025, json!({})),
         call(1, Transport::Http2025, refusal),
+        call(2, Transport::Http2025, json!({})),
     ];
     let each = row("client", "belongs", "each");
     let bare = json!({"tool": "chat", "codes": []});
