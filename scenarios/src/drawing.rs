@@ -83,11 +83,17 @@ impl Asked<'_> {
         if self.named.is_empty() {
             return claim;
         }
-        claim.id = format!("what {} asks of {}", claim.id, self.named.join(", "));
         let has = |name: &str| claim.criteria.iter().any(|of| of == name);
         let names = |name: &str, id: &str| id == name || (is_tier(name, id) && !has(name));
         let is_named = |id: &str| self.named.iter().any(|name| names(name, id));
         let asks_for_some = claim.criteria.iter().any(|id| is_named(id));
+        let named = self.named.join(", ");
+        let whole = &claim.id;
+        let id = if asks_for_some {
+            format!("what {whole} asks of {named}")
+        } else {
+            format!("what is asked of {named} outside {whole}")
+        };
         let asked = |id: &&str| is_named(id) && (!asks_for_some || has(id));
         let criteria = self.criteria.ids().filter(asked);
         let criteria = criteria.map(str::to_owned).collect();
@@ -95,6 +101,7 @@ impl Asked<'_> {
         claim.floors.retain(is_about);
         claim.checks.retain(is_about);
         claim.criteria = criteria;
+        claim.id = id;
         claim
     }
 }
@@ -135,6 +142,11 @@ mod tests {
         let narrow = asked(&named).narrowed();
         assert_eq!(narrow.id, format!("what {} asks of V.3", claim.id));
         assert_eq!(narrow.criteria, ["V.3"]);
+        let outside = ["V.5p".to_owned()];
+        let narrow_outside = asked(&outside).narrowed();
+        let told = format!("what is asked of V.5p outside {}", claim.id);
+        assert_eq!(narrow_outside.id, told);
+        assert_eq!(narrow_outside.criteria, ["V.5p"]);
         let missing: Vec<NotTested> = left_out(&claim, &narrow).collect();
         assert_eq!(missing.len(), claim.criteria.len() - 1);
         assert_eq!(asked(&[]).narrowed().id, claim.id);

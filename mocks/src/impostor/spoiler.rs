@@ -246,9 +246,8 @@ impl Stage {
 
     /// The moment a reply's head has been read, where bodies stream through.
     pub fn reply_head(&self, parts: &mut response::Parts) {
-        match self.kind {
-            Kind::Unaudited => unaudited::reply_head(self, parts),
-            _ => {}
+        if matches!(self.kind, Kind::Unaudited) {
+            unaudited::reply_head(self, parts);
         }
     }
 

@@ -75,8 +75,8 @@ impl Told {
     }
 
     /// The edge of clients: the same tool or method over a wire of that edge, under way then, and
-    /// with the same tracers where it carries any. One that carries none is rather an operation that
-    /// planted none, such as a call to be refused.
+    /// with the same tracers where it carries any. One that carries none is rather an operation
+    /// that planted none, such as a call to be refused.
     fn asked(&self, edge: &str, spoiled: &Spoiled) -> Vec<&Call> {
         let detail = &spoiled.detail;
         let name = detail["tool"].as_str().or(detail["method"].as_str());
