@@ -40,6 +40,14 @@ const ALLOWED: [bool; 3] = [false, true, true];
 /// The one value that fits.
 const EXACT: [bool; 3] = [false, true, false];
 
+/// The edge of a limit that bounds from above.
+const fn limit(edge: Edge) -> Edge {
+    Edge {
+        good: ALLOWED,
+        ..edge
+    }
+}
+
 /// The edges of the numbers that one criterion's checker reads.
 pub fn edges(criterion: &str) -> Vec<Edge> {
     let all = of_safety::ROWS

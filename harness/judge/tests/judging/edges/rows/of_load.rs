@@ -1,6 +1,6 @@
 //! V.3, V.8 and the ground: many at once.
 
-use super::{ALLOWED, ENOUGH, Edge};
+use super::{ENOUGH, Edge, limit};
 use crate::world::{S, World};
 use crate::{benchmark, concurrency};
 
@@ -30,13 +30,6 @@ const fn v8g(number: &'static str, row: &'static str, at: f64) -> Edge {
         profile: "quick",
         world: gate,
         ..v3(number, row, at)
-    }
-}
-
-const fn limit(edge: Edge) -> Edge {
-    Edge {
-        good: ALLOWED,
-        ..edge
     }
 }
 

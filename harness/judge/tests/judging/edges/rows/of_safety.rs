@@ -2,7 +2,7 @@
 
 use exai_judge::operation::{Repeat, ThreadAction, ThreadUse};
 
-use super::{ALLOWED, ENOUGH, EXACT, Edge};
+use super::{ENOUGH, EXACT, Edge, limit};
 use crate::security::{audit, retries};
 use crate::world::{Ask, MS, S, World, all_built};
 use crate::{answers, security, storage};
@@ -34,13 +34,6 @@ const fn v6(number: &'static str, row: &'static str, at: f64) -> Edge {
         profile: "selftest",
         world: security::good,
         ..v1(number, row, at)
-    }
-}
-
-const fn limit(edge: Edge) -> Edge {
-    Edge {
-        good: ALLOWED,
-        ..edge
     }
 }
 

@@ -1,7 +1,7 @@
 //! V.2, V.5 and V.7: faults, kills and hours.
 
 use super::of_safety::gone_early;
-use super::{ALLOWED, ENOUGH, EXACT, Edge};
+use super::{ENOUGH, EXACT, Edge, limit};
 use crate::recovery::reactions::spending;
 use crate::recovery::silence::left;
 use crate::soak::{quiet, worlds};
@@ -35,13 +35,6 @@ const fn v7m(number: &'static str, row: &'static str, at: f64) -> Edge {
         profile: "full",
         world: worlds::half_hour,
         ..v2(number, row, at)
-    }
-}
-
-const fn limit(edge: Edge) -> Edge {
-    Edge {
-        good: ALLOWED,
-        ..edge
     }
 }
 
