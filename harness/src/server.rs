@@ -11,6 +11,7 @@ mod log;
 mod pipes;
 pub mod settings;
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub struct Setup {
     pub restart_delay: Duration,
     /// The containers it runs in, if it does.
     pub berths: Option<Berths>,
+    /// A saboteur: words before its own command line, of a program that becomes it.
+    pub company: Vec<String>,
     /// A saboteur: each life but the first begins without the newest turns of the embedded store.
     pub forgets: bool,
     /// A saboteur: it panics once and logs it as information.
@@ -165,6 +168,12 @@ fn restart_policy(setup: &Setup) -> Watch {
 async fn supervisor(setup: &mut Setup, files: &Files) -> Result<Supervisor, SupervisorError> {
     let watch = restart_policy(setup);
     let mut spec = files.serve(&setup.recorder, setup.log.take());
+    if let Some((program, words)) = setup.company.split_first() {
+        let own = std::mem::replace(&mut spec.program, program.into());
+        let words = words.iter().map(OsString::from);
+        let words = words.chain([own.into_os_string()]);
+        spec.args = words.chain(std::mem::take(&mut spec.args)).collect();
+    }
     if setup.panics_quietly {
         spec.on_stderr = spec.on_stderr.map(hush::with_panic);
     }

@@ -6,6 +6,8 @@
     reason = "a test may fail by panicking, its rig too"
 )]
 
+#[path = "impostor/company.rs"]
+mod company;
 #[path = "impostor/http.rs"]
 mod http;
 #[path = "impostor/provider.rs"]

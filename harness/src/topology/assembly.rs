@@ -168,6 +168,7 @@ impl Base {
             bearer: self.credentials.bearer(),
             restart_delay: setup.restart.server,
             berths: containers.map(Containers::server),
+            company: company(setup, &self.scratch).map_err(files("a copy of the impostor"))?,
             forgets: setup.launcher == Launcher::Forgets,
             panics_quietly: setup.launcher == Launcher::PanicsQuietly,
             port_taken: setup.launcher == Launcher::TakenPort,
@@ -281,7 +282,8 @@ async fn impostor(
     vendors: &[Vendor],
     credentials: &Credentials,
 ) -> Result<Option<Impostor>, TopologyError> {
-    let Some(spoil) = setup.spoil.as_ref().filter(|spoil| spoil.edge != "stdio") else {
+    let is_beside = |spoil: &&Spoil| !matches!(spoil.edge.as_str(), "stdio" | "process");
+    let Some(spoil) = setup.spoil.as_ref().filter(is_beside) else {
         return Ok(None);
     };
     let vendor = vendors
@@ -329,6 +331,17 @@ fn pipes(
     let copy = Subject::take(program, scratch)?;
     let journal = scratch.path().join("state").join("pipes.ndjson");
     Ok(Some(super::impostor::wrapper(copy.path(), spoil, &journal)))
+}
+
+/// The command line that goes before the server's own when the impostor's edge is `process`.
+fn company(setup: &Setup, scratch: &Scratch) -> std::io::Result<Vec<String>> {
+    match setup.spoil.as_ref().filter(|spoil| spoil.edge == "process") {
+        Some(spoil) => {
+            let copy = Subject::take(&setup.binaries.impostor, scratch)?;
+            Ok(super::impostor::company(copy.path(), spoil))
+        }
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The store `auto` stands for: Redis when `redis-server` is on PATH, else the embedded one.

@@ -181,6 +181,14 @@ pub(super) fn wrapper(program: &Path, spoil: &Spoil, journal: &Path) -> Vec<Stri
     words
 }
 
+/// The command line to put before the server's own program, which the impostor becomes.
+pub(super) fn company(program: &Path, spoil: &Spoil) -> Vec<String> {
+    let mut words = vec![program.display().to_string()];
+    words.extend(command(spoil, "process"));
+    words.push("--".to_owned());
+    words
+}
+
 /// Kept for each request by `leak`: tens of MiB a second under load.
 const LEAK_BYTES: usize = 160 * 1024;
 

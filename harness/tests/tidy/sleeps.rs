@@ -7,7 +7,7 @@ const POLL: &str = "a poll";
 /// Takes no time.
 const PAUSED: &str = "a paused clock";
 /// Files of test code that sleep: how often, and why.
-const ALLOWED: [(&str, usize, &str); 15] = [
+const ALLOWED: [(&str, usize, &str); 16] = [
     ("harness/containers/tests/driver.rs", 1, POLL),
     ("harness/containers/tests/leaf.rs", 1, POLL),
     ("harness/src/load/tests.rs", 2, PAUSED),
@@ -17,6 +17,7 @@ const ALLOWED: [(&str, usize, &str); 15] = [
         3,
         "a user's pace, and a poll",
     ),
+    ("mocks/tests/impostor/company.rs", 1, POLL),
     ("scenarios/tests/soak.rs", 1, POLL),
     ("server/src/archive/contract/keeping.rs", 1, POLL),
     ("server/src/sqlite.rs", 2, "a reader that holds the file"),

@@ -1,5 +1,6 @@
 //! `impostor`: spoils a good server in one named way. HTTP edges print their record on standard
-//! output and end with their input; the stdio edge lends both to the server and writes to a file.
+//! output and end with their input; the stdio edge lends both to the server and writes to a file;
+//! on the process edge it becomes the server.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -14,6 +15,7 @@ use exai_mocks::clock::monotonic_ns;
 use exai_mocks::command_line::{self, SOFTWARE};
 use exai_mocks::impostor::admin::AdminEdge;
 use exai_mocks::impostor::client::ClientEdge;
+use exai_mocks::impostor::company;
 use exai_mocks::impostor::journal::{Journal, Line};
 use exai_mocks::impostor::params::Params;
 use exai_mocks::impostor::provider::ProviderEdge;
@@ -29,7 +31,7 @@ use tokio::net::TcpListener;
 #[derive(Parser)]
 #[command(name = "impostor")]
 struct Arguments {
-    /// admin, client, provider, stdio, store or websocket.
+    /// admin, client, process, provider, stdio, store or websocket.
     #[arg(long, required_unless_present = "list")]
     edge: Option<Edge>,
     /// The spoiler; see --list.
@@ -56,7 +58,7 @@ struct Arguments {
     /// Print the table of spoilers as JSON and exit.
     #[arg(long)]
     list: bool,
-    /// The server to start (stdio edge).
+    /// The server to start (stdio edge) or to become (process edge).
     #[arg(last = true)]
     command: Vec<OsString>,
 }
@@ -87,6 +89,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
             row.name,
             edge.name()
         ));
+    }
+    if edge == Edge::Process {
+        return company::keep(row.name, &arguments.command).map(|never| match never {});
     }
     let params = if arguments.params {
         command_line::first_line(&mut unbuffered_input()?, "parameter")?
@@ -177,7 +182,7 @@ async fn before(stage: Arc<Stage>, arguments: &Arguments, edge: Edge) -> Result<
         Edge::WebSocket => proxy::Edge::WebSocket(stage),
         Edge::Admin => proxy::Edge::Admin(AdminEdge::new(stage)),
         Edge::Provider => proxy::Edge::Provider(ProviderEdge::new(stage)),
-        Edge::Client | Edge::Stdio => proxy::Edge::Client(ClientEdge::new(stage)),
+        Edge::Client | Edge::Stdio | Edge::Process => proxy::Edge::Client(ClientEdge::new(stage)),
     };
     // Ends with the runtime.
     tokio::spawn(Arc::new(Proxy::new(authority.to_owned(), edge)).run(listener));

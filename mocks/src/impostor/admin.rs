@@ -19,6 +19,8 @@ const HITS: &str = "exai_cache_hits_total";
 /// The counter that 26b takes from, and the share it takes.
 const COUNTER: &str = "exai_requests_total";
 const LOST: f64 = 0.01;
+/// The gauge that S46 raises.
+const UNDER_WAY: &str = "exai_in_flight ";
 /// Where health speaks of the providers.
 const PROVIDERS: &str = "/components/providers";
 
@@ -36,7 +38,7 @@ impl AdminEdge {
     pub fn new(stage: Arc<Stage>) -> Self {
         let prefix = match stage.name() {
             "constant-health" | "constant-providers" => "/health",
-            "metrics-frozen" | "hits-uncounted" | "lossy-counter" => "/metrics",
+            "metrics-frozen" | "hits-uncounted" | "lossy-counter" | "held-permit" => "/metrics",
             _ => "",
         };
         Self {
@@ -100,6 +102,7 @@ impl AdminEdge {
         match self.stage.name() {
             "constant-providers" => with_providers(body, &self.remembered(path)?.1),
             "hits-uncounted" => frozen(&self.remembered(path)?.1, body),
+            "held-permit" => one_more(std::str::from_utf8(body).ok()?),
             "lossy-counter" => Some(uncounted(std::str::from_utf8(body).ok()?)),
             _ => None,
         }
@@ -159,6 +162,14 @@ fn uncounted(metrics: &str) -> Bytes {
     Bytes::from(metrics.lines().map(line).collect::<String>())
 }
 
+/// Saboteur S46: one more under way than there are; None where the gauge is not shown.
+fn one_more(metrics: &str) -> Option<Bytes> {
+    let shown = metrics.lines().find(|line| line.starts_with(UNDER_WAY))?;
+    let count: u64 = shown.strip_prefix(UNDER_WAY)?.trim().parse().ok()?;
+    let raised = format!("{UNDER_WAY}{}", count + 1);
+    Some(Bytes::from(metrics.replacen(shown, &raised, 1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +192,14 @@ mod tests {
             exai_turns_total 250\n";
         let wanted = metrics.replace("\"} 250", "\"} 247");
         assert_eq!(uncounted(metrics), wanted);
+    }
+
+    #[test]
+    fn only_the_gauge_of_calls_under_way_is_one_higher() {
+        let metrics = "# TYPE exai_in_flight gauge\nexai_in_flight_limit 512\nexai_in_flight 0\n";
+        let wanted = metrics.replace("flight 0", "flight 1");
+        assert_eq!(one_more(metrics).unwrap(), wanted);
+        assert_eq!(one_more("exai_tasks 4\n"), None);
     }
 
     const FIRST: &str = "# TYPE exai_cache_hits_total counter\n\

@@ -56,6 +56,7 @@ impl ProviderEdge {
             "drop-file",
             "drop-late-turn",
             "drop-second-file",
+            "idle-talk",
             "lost-context",
             "one-lock",
             "other-model",
@@ -85,6 +86,13 @@ impl ProviderEdge {
             }
             "retry-once-more" => return self.failed_extra(link, &parts, &body).await,
             "retry-storm" => self.send_extra(link, &parts, &body).await?,
+            "idle-talk" => {
+                if let Some(idle) = prompt::of_nothing(&body) {
+                    set_length(&mut parts.headers, idle.len());
+                    self.send_extra(link, &parts, &idle).await?;
+                    set_length(&mut parts.headers, body.len());
+                }
+            }
             "replaced-character" | "truncated-as-whole" | "truncated-stream" => {
                 let sent = sha256_hex(&body);
                 let reply = link.send(Request::from_parts(parts, whole(body))).await?;
@@ -136,7 +144,7 @@ impl ProviderEdge {
         reply
     }
 
-    /// Saboteur 28: the same request once more, its answer thrown away.
+    /// Saboteurs 28 and S47: a request more, its answer thrown away.
     async fn send_extra(&self, link: &Link, parts: &Parts, body: &Bytes) -> Result<(), Failure> {
         if self.stage.trigger.due().is_none() {
             return Ok(());

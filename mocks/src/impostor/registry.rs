@@ -24,6 +24,8 @@ pub enum Edge {
     WebSocket,
     /// Around the server's standard input and output.
     Stdio,
+    /// Before the server's own program, which the impostor becomes.
+    Process,
 }
 
 impl FromStr for Edge {
@@ -35,9 +37,13 @@ impl FromStr for Edge {
             "admin" => Self::Admin,
             "provider" => Self::Provider,
             "stdio" => Self::Stdio,
+            "process" => Self::Process,
             "store" => Self::Store,
             "websocket" => Self::WebSocket,
-            _ => return Err("use admin, client, provider, stdio, store or websocket".to_owned()),
+            _ => {
+                let known = "admin, client, process, provider, stdio, store or websocket";
+                return Err(format!("use {known}"));
+            }
         })
     }
 }
@@ -51,6 +57,7 @@ impl Edge {
             Self::Admin => "admin",
             Self::Provider => "provider",
             Self::Stdio => "stdio",
+            Self::Process => "process",
             Self::Store => "store",
             Self::WebSocket => "websocket",
         }

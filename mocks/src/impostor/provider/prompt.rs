@@ -1,6 +1,7 @@
 //! Takes a part out of a prompt: a file, an image, or an earlier turn.
 
-use serde_json::Value;
+use bytes::Bytes;
+use serde_json::{Value, json};
 
 /// Removes the last image, or else the last file that stands between its marks; how many bytes
 /// went, or `None` when the prompt carries neither.
@@ -86,6 +87,13 @@ pub fn ask_other(body: &mut Value, model: &str) -> Option<usize> {
     Some(0)
 }
 
+/// The same request with a question of its own in the place of the conversation.
+pub fn of_nothing(body: &[u8]) -> Option<Bytes> {
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    *body.get_mut("messages")? = json!([{"role": "user", "content": "What time is it?"}]);
+    Some(Bytes::from(body.to_string()))
+}
+
 /// Removes the first user message and the answer to it, when a later user message follows.
 pub fn drop_turn(body: &mut Value) -> Option<usize> {
     let messages = body.get_mut("messages")?.as_array_mut()?;
@@ -106,9 +114,17 @@ pub fn drop_turn(body: &mut Value) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn a_question_of_its_own_carries_nothing_of_the_conversation() {
+        let body = json!({"model": "kimi-k3", "messages": [{"role": "user", "content": "tracer"}]});
+        let idle = of_nothing(body.to_string().as_bytes()).unwrap();
+        let idle: Value = serde_json::from_slice(&idle).unwrap();
+        assert_eq!(idle["model"], body["model"]);
+        assert!(!idle.to_string().contains("tracer"));
+        assert_eq!(of_nothing(b"{}"), None);
+    }
 
     #[test]
     fn the_last_file_between_marks_goes() {

@@ -14,6 +14,7 @@ const EVERYWHERE: &[Edge] = &[
     Edge::Stdio,
     Edge::Store,
     Edge::WebSocket,
+    Edge::Process,
 ];
 
 const fn row(

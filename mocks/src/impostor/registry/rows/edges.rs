@@ -1,9 +1,10 @@
-//! The spoilers of the admin, provider and store edges.
+//! The spoilers of the admin, process, provider and store edges.
 
 use super::super::{Edge, Row};
 use super::row;
 
 const ADMIN: &[Edge] = &[Edge::Admin];
+const PROCESS: &[Edge] = &[Edge::Process];
 const PROVIDER: &[Edge] = &[Edge::Provider];
 const STORE: &[Edge] = &[Edge::Store];
 
@@ -96,6 +97,34 @@ pub(super) const ROWS: &[Row] = &[
         "26b",
         &["V.3"],
         "takes a hundredth off the counters of requests",
+    ),
+    row(
+        "held-permit",
+        ADMIN,
+        "S46",
+        &["V.3"],
+        "tells of one call more under way than there are",
+    ),
+    row(
+        "helper",
+        PROCESS,
+        "S44",
+        &["V.1"],
+        "gives the server a child that it did not start",
+    ),
+    row(
+        "stranger",
+        PROCESS,
+        "S45",
+        &["V.1"],
+        "gives the server a connection to somebody outside the run",
+    ),
+    row(
+        "idle-talk",
+        PROVIDER,
+        "S47",
+        &["V.3"],
+        "asks the provider something that no caller asked",
     ),
     row(
         "retry-once-more",
