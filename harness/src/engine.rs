@@ -3,6 +3,7 @@
 
 mod berth;
 mod container;
+pub mod form;
 mod leaf;
 mod life;
 mod ping;

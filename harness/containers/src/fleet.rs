@@ -1,5 +1,6 @@
 //! Everything this leaf has put up: images, the run's network, containers.
 
+mod form;
 mod input;
 mod kill;
 mod network;
@@ -78,6 +79,7 @@ impl Fleet {
             Order::Network => self.network().await?,
             Order::Up { plan } => life(self.up(*plan).await?),
             Order::Look { name } => life(self.look(&name).await?),
+            Order::Form { name } => self.form(&name).await?,
             Order::Kill { name } => self.kill(&name).await?,
             Order::Stop { name, within_ms } => life(self.stop(&name, within_ms).await?),
             Order::Next {

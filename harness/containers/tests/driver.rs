@@ -31,6 +31,7 @@ use exai_harness::token::Signature;
 use exai_harness::topology::{Binaries, Launcher, RestartPolicy, Setup, StoreKind, Topology};
 use exai_judge::Event;
 use exai_judge::fault::{FaultKind, Step};
+use exai_judge::observation::ContainerSeen;
 use exai_mocks::plan::Plan;
 use tokio_util::sync::CancellationToken;
 
@@ -171,6 +172,24 @@ fn are_proven<'a>(
     assert_eq!(cut.count(), 3, "{causes:?}");
 }
 
+/// Each container was looked at when it stood and at the end, and is what was ordered.
+fn are_as_ordered(events: &[Event]) {
+    let seen = events.iter().filter_map(|event| match event {
+        Event::Container(seen) => Some(seen),
+        _ => None,
+    });
+    let seen: Vec<_> = seen.collect();
+    for moment in ["start", "end"] {
+        for name in ["exai-mcp-server", "exai-redis", "kimi", "glm", "minimax"] {
+            let is_it = |seen: &&&ContainerSeen| seen.name == name && seen.moment == moment;
+            assert_eq!(seen.iter().filter(is_it).count(), 1, "{name} at {moment}");
+        }
+    }
+    for seen in seen {
+        assert_eq!(seen.differences(), Vec::<String>::new(), "{}", seen.name);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rig_stands_in_containers_and_what_breaks_there_is_proven_by_the_engine() {
     if is_absent() {
@@ -220,6 +239,7 @@ async fn the_rig_stands_in_containers_and_what_breaks_there_is_proven_by_the_eng
         identities >= 4,
         "start, pipe, two restarts and the end: {identities}"
     );
+    are_as_ordered(&events);
     let told = |event: &&Event| matches!(event, Event::Critical { .. } | Event::Rig { .. });
     let told: Vec<_> = events.iter().filter(told).collect();
     assert!(told.is_empty(), "{told:?}");

@@ -20,6 +20,8 @@ use exai_harness::engine::wire::{
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+#[path = "leaf/form.rs"]
+mod form;
 #[path = "leaf/input.rs"]
 mod input;
 
@@ -128,15 +130,20 @@ impl Leaf {
     }
 
     fn ping(&mut self) -> Option<String> {
-        let address = SocketAddr::from((self.look().address?, 6379));
-        let patience = Duration::from_millis(500);
-        let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
-        stream.set_read_timeout(Some(patience)).ok()?;
-        stream.write_all(b"PING\r\n").ok()?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).ok()?;
-        Some(answer.trim().to_owned())
+        let place = SocketAddr::from((self.look().address?, 6379));
+        said(place, "PING")
     }
+}
+
+/// The first line that the Redis there answers to a command.
+fn said(place: SocketAddr, command: &str) -> Option<String> {
+    let patience = Duration::from_millis(500);
+    let mut stream = TcpStream::connect_timeout(&place, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).ok()?;
+    Some(answer.trim().to_owned())
 }
 
 fn plan(image: String) -> Plan {

@@ -265,6 +265,7 @@ impl Ground {
             Event::Sample(sample) => self.crowding.sample(observation.at, sample),
             Event::Identity(seen) => self.note_identity(observation.at, seen),
             Event::Company(seen) => self.note_company(observation.at, seen),
+            Event::Container(seen) => self.note_container(seen),
             Event::Load(load) => self.loads.push(load.clone()),
             Event::NotTested { criterion, what } => {
                 self.not_tested

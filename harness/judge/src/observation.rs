@@ -1,6 +1,7 @@
 //! The one stream a run leaves behind: everything asked, answered, broken, sampled or logged.
 
 mod company;
+mod container;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::{Fault, Step};
 use crate::operation::{Call, Transport};
 pub use company::{CompanySeen, PeerSeen};
+pub use container::{Change, ContainerSeen, Form, Mount, PathChanged};
 pub use trace::{AppendTraced, TraceSeen};
 
 /// One line of the history.
@@ -63,6 +65,8 @@ pub enum Event {
     Identity(IdentitySeen),
     /// Whom the running server keeps company with; told when it differs from the look before.
     Company(CompanySeen),
+    /// What a container of the run is made of, as ordered and as its engine holds it.
+    Container(ContainerSeen),
     /// The rig itself was at fault from `at` until `until`.
     Rig {
         /// What: `generator_lag`, `simulator_down`, `disk_full`, `sampler_gap`, `cpu` …

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 
-use super::wire::{Answer, Facts, Life, Order, Request, Saying};
+use super::wire::{Answer, Facts, Life, Order, Plan, Request, Saying};
 use crate::process::LineSink;
 
 /// How long an order may take beyond the time it names itself.
@@ -69,6 +69,8 @@ pub struct Engine {
 struct Shared {
     orders: Mutex<Option<mpsc::Sender<String>>>,
     desk: Arc<Mutex<Desk>>,
+    /// What was put up, in that order.
+    plans: Mutex<Vec<Plan>>,
     child: tokio::sync::Mutex<Child>,
 }
 
@@ -110,6 +112,7 @@ impl Engine {
             shared: Arc::new(Shared {
                 orders: Mutex::new(Some(orders)),
                 desk,
+                plans: Mutex::default(),
                 child: tokio::sync::Mutex::new(child),
             }),
         })
@@ -121,6 +124,9 @@ impl Engine {
     /// When it is not, or the leaf is gone.
     pub async fn order(&self, order: Order) -> Result<Answer, EngineError> {
         let limit = ORDER + named(&order);
+        if let Order::Up { plan } = &order {
+            held(&self.shared.plans).push(Plan::clone(plan));
+        }
         let (reply, answer) = oneshot::channel();
         let line = {
             let mut desk = held(&self.shared.desk);
@@ -141,6 +147,11 @@ impl Engine {
             Ok(Err(_dropped)) => Err(EngineError::gone("it ended meanwhile")),
             Err(_elapsed) => Err(EngineError::gone(format!("no answer within {limit:?}"))),
         }
+    }
+
+    /// What was put up, in that order.
+    pub(super) fn plans(&self) -> Vec<Plan> {
+        held(&self.shared.plans).clone()
     }
 
     /// An order that is answered with a life.

@@ -7,6 +7,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use exai_judge::observation::{Form, PathChanged};
 use serde::{Deserialize, Serialize};
 
 pub use super::life::{Life, short};
@@ -47,6 +48,11 @@ pub enum Order {
     },
     /// Reads a container's present life.
     Look {
+        /// Which.
+        name: String,
+    },
+    /// Reads what a container is made of, and where it differs from its image.
+    Form {
         /// Which.
         name: String,
     },
@@ -208,6 +214,13 @@ pub enum Answer {
     Done,
     /// A container's present life.
     Life(Box<Life>),
+    /// What a container is made of, and where it differs from its image.
+    Form {
+        /// As the engine holds it.
+        held: Form,
+        /// In the root file system.
+        changes: Vec<PathChanged>,
+    },
     /// A kill, and how it was done.
     Killed {
         /// The life that was ended.

@@ -89,6 +89,9 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
     for instance in topology.instances() {
         instance.identify("start").await?;
     }
+    if let Some(containers) = &topology.containers {
+        containers.record(&topology.recorder, "start").await?;
+    }
     topology.watch(setup.clock);
     Ok(topology)
 }

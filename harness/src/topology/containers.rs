@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use exai_judge::Event;
 use exai_mocks::provider::Provider;
 use futures::future::try_join_all;
 
@@ -12,6 +13,7 @@ use super::services::{CONTAINERS, EXAI, MOCK_PROVIDER, REDIS, REDIS_CLI, Service
 use super::{Setup, StoreKind, TopologyError, Vendor};
 use crate::engine::wire::{Answer, Carried, Facts, Life, Order};
 use crate::engine::{Berth, Engine, EngineError};
+use crate::history::Recorder;
 use crate::redis::{self, RedisError};
 use crate::server::{Berths, Settings};
 
@@ -147,6 +149,20 @@ impl Containers {
             self.engine.life(Order::Look { name })
         });
         try_join_all(looks).await
+    }
+
+    /// What each container is made of, beside what was ordered.
+    ///
+    /// # Errors
+    /// When the engine does not tell.
+    pub(super) async fn record(
+        &self,
+        recorder: &Recorder,
+        moment: &str,
+    ) -> Result<(), EngineError> {
+        let forms = self.engine.forms(moment).await?.into_iter();
+        forms.for_each(|seen| recorder.record(Event::Container(seen)));
+        Ok(())
     }
 
     /// Takes everything down.

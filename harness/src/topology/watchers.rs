@@ -121,6 +121,10 @@ impl Topology {
         if let Some(containers) = &self.containers {
             // The store goes with the rest; nobody is to look for its next life.
             self.supervisors().for_each(Supervisor::dismiss);
+            if let Err(error) = containers.record(&self.recorder, "end").await {
+                // Nobody knows what was judged.
+                self.rig("containers_unseen", 0, error.to_string());
+            }
             self.note(containers.stop().await.err());
         }
         Ok(ended?)

@@ -2,7 +2,7 @@
 //! nobody who was looked at.
 
 use super::Ground;
-use crate::observation::{CompanySeen, IdentitySeen};
+use crate::observation::{CompanySeen, ContainerSeen, IdentitySeen};
 use crate::operation::{Call, Outcome, Transport};
 
 impl Ground {
@@ -52,6 +52,14 @@ impl Ground {
         let reached = unknown.map(|peer| format!("reached {}, which is no edge", peer.address));
         let told = started.chain(reached);
         let told = told.map(|what| format!("at {at} ns process {} {what}", seen.pid));
+        self.summary.foreign.extend(told);
+    }
+
+    /// One look at a container, whose main process alone says nothing of what stands around it.
+    pub(super) fn note_container(&mut self, seen: &ContainerSeen) {
+        let (name, moment) = (&seen.name, &seen.moment);
+        let told = seen.differences().into_iter();
+        let told = told.map(|what| format!("at {moment} container {name} {what}"));
         self.summary.foreign.extend(told);
     }
 

@@ -3,7 +3,9 @@
 use exai_judge::Reason;
 use exai_judge::fault::{FaultKind, Step};
 use exai_judge::ground::{Ground, RIG, SAMPLER_GAP, Taint};
-use exai_judge::observation::{CompanySeen, Event, PeerSeen, PhaseMark};
+use exai_judge::observation::{
+    Change, CompanySeen, ContainerSeen, Event, Form, Mount, PathChanged, PeerSeen, PhaseMark,
+};
 
 use crate::catalogue;
 use crate::world::{Ask, INSTANCE, S, World, idle, proven};
@@ -263,5 +265,98 @@ fn a_stranger_among_a_servers_peers_or_children_voids_the_run() {
     ];
     for (descendants, peers, says) in cases {
         assert_eq!(in_company(descendants, peers), [says]);
+    }
+}
+
+fn as_ordered() -> ContainerSeen {
+    let mount = |kind: &str, from: &str, to: &str| Mount {
+        to: to.to_owned(),
+        kind: kind.to_owned(),
+        from: from.to_owned(),
+        is_writable: true,
+    };
+    let form = Form {
+        image: "sha256:1".to_owned(),
+        command: vec!["/exai".to_owned(), "serve".to_owned()],
+        environment_sha256: "2".to_owned(),
+        cwd: "/work/in".to_owned(),
+        mounts: vec![
+            mount("bind", "/run/x", "/run/x"),
+            mount("tmpfs", "", "/tmp"),
+        ],
+    };
+    let added = |path: &str| PathChanged {
+        path: path.to_owned(),
+        how: Change::Added,
+    };
+    ContainerSeen {
+        name: "exai-mcp-server".to_owned(),
+        moment: "end".to_owned(),
+        ordered: form.clone(),
+        held: form,
+        changes: ["/run", "/run/x", "/tmp", "/work/in"].map(added).into(),
+    }
+}
+
+/// What voids the run of which this is the one look at a container.
+fn contained(seen: ContainerSeen) -> Vec<String> {
+    let mut world = World::new();
+    world.push(S, Event::Container(seen));
+    let finding = world.finding(&catalogue::criteria(), "full", "V.1");
+    let is_void = finding.reasons == [Reason::ForeignIdentity];
+    let foreign = survey(&world).summary.foreign;
+    assert_eq!(is_void, !foreign.is_empty());
+    foreign
+}
+
+#[test]
+fn a_container_that_is_what_was_ordered_is_itself() {
+    assert_eq!(contained(as_ordered()), Vec::<String>::new());
+}
+
+#[test]
+fn a_container_made_of_anything_else_than_was_ordered_voids_the_run() {
+    type Case<'a> = (fn(&mut ContainerSeen), &'a str);
+    let cases: [Case<'_>; 9] = [
+        (
+            |it| it.held.image = "sha256:9".into(),
+            "was of image sha256:9, not sha256:1",
+        ),
+        (
+            |it| it.held.command.push("--lax".into()),
+            "ran `/exai serve --lax`, not `/exai serve`",
+        ),
+        (
+            |it| it.held.cwd = "/".into(),
+            "ran in \"/\", not in \"/work/in\"",
+        ),
+        (
+            |it| it.held.environment_sha256 = "3".into(),
+            "had another environment than it was given",
+        ),
+        (
+            |it| it.ordered.mounts.truncate(1),
+            "had tmpfs :/tmp (rw) mounted",
+        ),
+        (|it| it.held.mounts.truncate(1), "lacked tmpfs :/tmp (rw)"),
+        (
+            |it| it.changes[1].path = "/run/xy".into(),
+            "is not its image: /run/xy was added",
+        ),
+        (
+            |it| it.changes[1].path = "/run/x/y".into(),
+            "is not its image: /run/x/y was added",
+        ),
+        (
+            |it| it.changes[1].how = Change::Deleted,
+            "is not its image: /run/x was deleted",
+        ),
+    ];
+    for (spoil, wanted) in cases {
+        let mut seen = as_ordered();
+        spoil(&mut seen);
+        let told = contained(seen);
+        let wanted = format!("at end container exai-mcp-server {wanted}");
+        assert!(told.contains(&wanted), "{wanted}: {told:?}");
     }
 }
