@@ -23,7 +23,9 @@ impl Scratch {
     /// # Errors
     /// The operating system's.
     pub fn new(user: Option<Nobody>) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("r").tempdir()?;
+        // By the path that an engine tells of it too.
+        let within = std::env::temp_dir().canonicalize()?;
+        let folder = tempfile::Builder::new().prefix("r").tempdir_in(within)?;
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
         Ok(Self { folder, user })
     }

@@ -179,8 +179,9 @@ fn are_as_ordered(events: &[Event]) {
         _ => None,
     });
     let seen: Vec<_> = seen.collect();
-    for moment in ["start", "end"] {
-        for name in ["exai-mcp-server", "exai-redis", "kimi", "glm", "minimax"] {
+    for moment in [ContainerSeen::START, ContainerSeen::END] {
+        let servers = ["exai-mcp-server", "exai-mcp-stdio", "exai-redis"];
+        for name in servers.into_iter().chain(["kimi", "glm", "minimax"]) {
             let is_it = |seen: &&&ContainerSeen| seen.name == name && seen.moment == moment;
             assert_eq!(seen.iter().filter(is_it).count(), 1, "{name} at {moment}");
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::criterion::{Criterion, Missing};
 use crate::crowding::Crowding;
 use crate::fault::{Fault, Step};
-use crate::observation::{Event, LoadAccount, Observation};
+use crate::observation::{ContainerSeen, Event, LoadAccount, Observation};
 use crate::operation::{Call, Transport};
 pub use fault_life::FaultLife;
 use pulse::Pulse;
@@ -21,6 +21,9 @@ pub const RUN: &str = "run";
 
 /// What a span of `run` begins with that says how many instances of the server were judged as one.
 pub const INSTANCES: &str = "instances.";
+
+/// What a span of `run` begins with that says how many containers were ordered for it.
+pub const CONTAINERS: &str = "containers.";
 
 /// The process whose samples show that the sampler was at work: the harness itself.
 pub const RIG: &str = "rig";
@@ -100,6 +103,8 @@ pub struct Ground {
     answered_by: BTreeMap<String, u64>,
     /// The first answer of the network that named no instance, and its wire.
     unnamed: Option<(u64, Transport)>,
+    /// Container to the moments at which it was looked at.
+    contained: BTreeMap<String, BTreeSet<String>>,
     /// By criterion, the ids that answered its calls.
     answering: BTreeMap<String, BTreeSet<String>>,
 }
@@ -215,11 +220,33 @@ impl Ground {
     /// `run`; 1 where the harness says nothing else.
     #[must_use]
     pub fn several(&self) -> u64 {
+        self.told(INSTANCES).unwrap_or(1)
+    }
+
+    /// How many containers were ordered for the run, from the span `containers.<n>` of `run`; 0
+    /// where its parts are processes of the harness's own.
+    #[must_use]
+    pub fn containers(&self) -> u64 {
+        self.told(CONTAINERS).unwrap_or(0)
+    }
+
+    /// How many of them were looked at both when they stood and at the end.
+    #[must_use]
+    pub fn containers_seen(&self) -> u64 {
+        let is_whole = |moments: &&BTreeSet<String>| {
+            moments.contains(ContainerSeen::START) && moments.contains(ContainerSeen::END)
+        };
+        let whole = self.contained.values().filter(is_whole);
+        u64::try_from(whole.count()).unwrap_or(u64::MAX)
+    }
+
+    /// The number that a span of `run` with this beginning tells.
+    fn told(&self, of: &str) -> Option<u64> {
         let spans = self.summary.spans.iter();
         let mut told = spans
             .filter(|span| span.criterion == RUN)
-            .filter_map(|span| span.phase.strip_prefix(INSTANCES)?.parse().ok());
-        told.next().unwrap_or(1)
+            .filter_map(|span| span.phase.strip_prefix(of)?.parse().ok());
+        told.next()
     }
 
     fn note(&mut self, observation: &Observation) {

@@ -282,6 +282,12 @@ fn stand_on(ground: &Ground, (identities, samples): (u64, u64), finding: &mut Fi
             finding,
             floor("rig_samples", event, samples, ground.rig_samples()),
         );
+        let containers = ground.containers();
+        if containers > 0 {
+            let event = "containers looked at when they stood and at the end";
+            let seen = ground.containers_seen();
+            stand_above(finding, floor("containers", event, containers, seen));
+        }
         let several = ground.several();
         if several > 1 {
             let event = "identified instances that answered its calls";

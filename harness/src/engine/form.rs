@@ -9,26 +9,36 @@ use super::wire::{Answer, Order, Plan};
 use super::{Engine, EngineError};
 
 impl Engine {
-    /// Looks at each container that was put up.
+    /// Looks at each container that was ordered and tells `seen` of it.
     ///
     /// # Errors
-    /// When the engine does not tell of one of them.
-    pub(crate) async fn forms(&self, moment: &str) -> Result<Vec<ContainerSeen>, EngineError> {
-        let mut seen = Vec::new();
-        for plan in self.plans() {
+    /// When the engine does not tell of one of them; the others are looked at all the same.
+    pub(crate) async fn look_at_forms(
+        &self,
+        moment: &str,
+        seen: impl Fn(ContainerSeen),
+    ) -> Result<(), EngineError> {
+        let mut failed = Ok(());
+        for plan in self.ordered() {
             let name = plan.name.clone();
-            match self.order(Order::Form { name }).await? {
-                Answer::Form { held, changes } => seen.push(ContainerSeen {
+            match self.order(Order::Form { name }).await {
+                Ok(Answer::Form {
+                    held,
+                    changes,
+                    more_changes,
+                }) => seen(ContainerSeen {
                     ordered: ordered(&plan),
                     name: plan.name,
                     moment: moment.to_owned(),
                     held,
                     changes,
+                    more_changes,
                 }),
-                other => return Err(EngineError::strange(&other)),
+                Ok(other) => failed = Err(EngineError::strange(&other)),
+                Err(error) => failed = Err(error),
             }
         }
-        Ok(seen)
+        failed
     }
 }
 
@@ -58,7 +68,7 @@ pub fn ordered(plan: &Plan) -> Form {
     }
 }
 
-/// A folder in memory, which a container may always write to.
+/// A folder in memory; none is ordered that may not be written to.
 #[must_use]
 pub fn tmpfs(to: &str) -> Mount {
     Mount {
@@ -69,12 +79,12 @@ pub fn tmpfs(to: &str) -> Mount {
     }
 }
 
-/// The digest of an environment of `NAME=value`, whatever their order.
+/// The digest of an environment of `NAME=value`, whatever the order.
 #[must_use]
 pub fn environment_sha256(env: &[String]) -> String {
-    let sorted: BTreeSet<&str> = env.iter().map(String::as_str).collect();
-    let lines = sorted.into_iter().collect::<Vec<_>>().join("\n");
-    hex::sha256(lines.as_bytes())
+    let mut sorted: Vec<&str> = env.iter().map(String::as_str).collect();
+    sorted.sort_unstable();
+    hex::sha256(sorted.join("\0").as_bytes())
 }
 
 #[cfg(test)]
@@ -117,5 +127,7 @@ mod tests {
         assert_eq!(env(&["A=1", "B=2"]), env(&["B=2", "A=1"]));
         assert_ne!(env(&["A=1", "B=2"]), env(&["A=1", "B=3"]));
         assert_ne!(env(&["A=1"]), env(&["A=1", "LD_PRELOAD=/x"]));
+        assert_ne!(env(&["A=1"]), env(&["A=1", "A=1"]));
+        assert_ne!(env(&["A=1\nB=2"]), env(&["A=1", "B=2"]));
     }
 }

@@ -69,7 +69,7 @@ pub struct Engine {
 struct Shared {
     orders: Mutex<Option<mpsc::Sender<String>>>,
     desk: Arc<Mutex<Desk>>,
-    /// What was put up, in that order.
+    /// Each container that was ordered, in that order, whether or not it came up.
     plans: Mutex<Vec<Plan>>,
     child: tokio::sync::Mutex<Child>,
 }
@@ -149,8 +149,8 @@ impl Engine {
         }
     }
 
-    /// What was put up, in that order.
-    pub(super) fn plans(&self) -> Vec<Plan> {
+    /// Each container that was ordered, in that order, whether or not it came up.
+    pub(crate) fn ordered(&self) -> Vec<Plan> {
         held(&self.shared.plans).clone()
     }
 

@@ -218,8 +218,10 @@ pub enum Answer {
     Form {
         /// As the engine holds it.
         held: Form,
-        /// In the root file system.
+        /// In the root file system, the first of them.
         changes: Vec<PathChanged>,
+        /// How many more there are.
+        more_changes: u64,
     },
     /// A kill, and how it was done.
     Killed {

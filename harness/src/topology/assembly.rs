@@ -90,7 +90,7 @@ async fn assemble(setup: Setup) -> Result<Topology, TopologyError> {
         instance.identify("start").await?;
     }
     if let Some(containers) = &topology.containers {
-        containers.record(&topology.recorder, "start").await?;
+        containers.record_start(&topology.recorder).await?;
     }
     topology.watch(setup.clock);
     Ok(topology)
@@ -106,6 +106,8 @@ struct Base {
     subject: Subject,
     /// The one that runs.
     launched: Subject,
+    /// What goes before the server's own command line.
+    company: Vec<String>,
     before_store: Option<Impostor>,
     store: Store,
     vendors: Vec<Vendor>,
@@ -134,6 +136,7 @@ impl Base {
         let store = Store::start(setup.store, &folder, user, policy, place).await?;
         let credentials = Credentials::draw(&scratch)?;
         Ok(Self {
+            company: company(setup, &scratch).map_err(files("a copy of the impostor"))?,
             before_store: store_impostor(setup, &store, &credentials).await?,
             site: Site::draw(subject.sha256())?,
             subject,
@@ -171,7 +174,7 @@ impl Base {
             bearer: self.credentials.bearer(),
             restart_delay: setup.restart.server,
             berths: containers.map(Containers::server),
-            company: company(setup, &self.scratch).map_err(files("a copy of the impostor"))?,
+            company: self.company.clone(),
             forgets: setup.launcher == Launcher::Forgets,
             panics_quietly: setup.launcher == Launcher::PanicsQuietly,
             port_taken: setup.launcher == Launcher::TakenPort,

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use exai_judge::Event;
+use exai_judge::ground::{CONTAINERS as ORDERED, RUN};
+use exai_judge::observation::{ContainerSeen, PhaseMark};
 use exai_mocks::provider::Provider;
 use futures::future::try_join_all;
 
@@ -151,18 +153,31 @@ impl Containers {
         try_join_all(looks).await
     }
 
-    /// What each container is made of, beside what was ordered.
+    /// Records how many containers were ordered, and what each is made of.
     ///
     /// # Errors
-    /// When the engine does not tell.
+    /// When the engine does not tell of one of them.
+    pub(super) async fn record_start(&self, recorder: &Recorder) -> Result<(), EngineError> {
+        let count = self.engine.ordered().len();
+        recorder.record(Event::Phase(PhaseMark {
+            criterion: RUN.to_owned(),
+            phase: format!("{ORDERED}{count}"),
+            ended: false,
+        }));
+        self.record(recorder, ContainerSeen::START).await
+    }
+
+    /// Records what each container is made of, beside what was ordered.
+    ///
+    /// # Errors
+    /// When the engine does not tell of one of them.
     pub(super) async fn record(
         &self,
         recorder: &Recorder,
         moment: &str,
     ) -> Result<(), EngineError> {
-        let forms = self.engine.forms(moment).await?.into_iter();
-        forms.for_each(|seen| recorder.record(Event::Container(seen)));
-        Ok(())
+        let seen = |seen| recorder.record(Event::Container(seen));
+        self.engine.look_at_forms(moment, seen).await
     }
 
     /// Takes everything down.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use exai_judge::Event;
+use exai_judge::observation::ContainerSeen;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -121,7 +122,7 @@ impl Topology {
         if let Some(containers) = &self.containers {
             // The store goes with the rest; nobody is to look for its next life.
             self.supervisors().for_each(Supervisor::dismiss);
-            if let Err(error) = containers.record(&self.recorder, "end").await {
+            if let Err(error) = containers.record(&self.recorder, ContainerSeen::END).await {
                 // Nobody knows what was judged.
                 self.rig("containers_unseen", 0, error.to_string());
             }

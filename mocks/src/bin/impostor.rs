@@ -182,7 +182,8 @@ async fn before(stage: Arc<Stage>, arguments: &Arguments, edge: Edge) -> Result<
         Edge::WebSocket => proxy::Edge::WebSocket(stage),
         Edge::Admin => proxy::Edge::Admin(AdminEdge::new(stage)),
         Edge::Provider => proxy::Edge::Provider(ProviderEdge::new(stage)),
-        Edge::Client | Edge::Stdio | Edge::Process => proxy::Edge::Client(ClientEdge::new(stage)),
+        Edge::Process => return Err("could not stand before a process: it becomes one".to_owned()),
+        Edge::Client | Edge::Stdio => proxy::Edge::Client(ClientEdge::new(stage)),
     };
     // Ends with the runtime.
     tokio::spawn(Arc::new(Proxy::new(authority.to_owned(), edge)).run(listener));

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
@@ -47,14 +47,14 @@ pub fn keep(spoil: &str, command: &[OsString]) -> Result<Infallible, String> {
 fn join(spoil: &str) -> Result<Option<TcpStream>, String> {
     let failed = |error: std::io::Error| format!("could not get company: {error}");
     match spoil {
-        "helper" => start(spoil, HELPS, Stdio::null()).map(|_child| None),
+        "helper" => assist(spoil).map(|()| None),
         "stranger" => reach(spoil).map(Some),
         _ => Ok(None),
     }
     .map_err(failed)
 }
 
-fn start(spoil: &str, part: &str, out: Stdio) -> std::io::Result<std::process::Child> {
+fn start(spoil: &str, part: &str, out: Stdio) -> std::io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .args(["--edge", "process", "--spoil", spoil, "--", part])
         .stdin(Stdio::null())
@@ -63,9 +63,29 @@ fn start(spoil: &str, part: &str, out: Stdio) -> std::io::Result<std::process::C
         .spawn()
 }
 
+/// What a part of the company tells once it plays.
+fn told<const N: usize>(child: &mut Child) -> std::io::Result<[u8; N]> {
+    let mut told = [0; N];
+    let mut out = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
+    out.read_exact(&mut told)?;
+    Ok(told)
+}
+
+fn tell(word: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    out.write_all(word)?;
+    out.flush()
+}
+
+/// Has a child begin, and waits until it would end with us.
+fn assist(spoil: &str) -> std::io::Result<()> {
+    told::<1>(&mut start(spoil, HELPS, Stdio::piped())?).map(drop)
+}
+
 /// Stays for as long as the server does, and does nothing.
 fn help() -> std::io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
+    tell(&[0])?;
     loop {
         std::thread::park();
     }
@@ -75,11 +95,7 @@ fn help() -> std::io::Result<()> {
 /// program's.
 fn reach(spoil: &str) -> std::io::Result<TcpStream> {
     let mut between = start(spoil, INTRODUCES, Stdio::piped())?;
-    let told = between.stdout.take().map(|mut out| {
-        let mut port = [0; 2];
-        out.read_exact(&mut port).map(|()| u16::from_be_bytes(port))
-    });
-    let port = told.ok_or(std::io::ErrorKind::BrokenPipe)??;
+    let port = u16::from_be_bytes(told(&mut between)?);
     between.wait()?;
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     fcntl(&stream, FcntlArg::F_SETFD(FdFlag::empty()))?;
@@ -90,9 +106,7 @@ fn reach(spoil: &str) -> std::io::Result<TcpStream> {
 fn answer() -> std::io::Result<()> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let port = listener.local_addr()?.port();
-    let mut out = std::io::stdout();
-    out.write_all(&port.to_be_bytes())?;
-    out.flush()?;
+    tell(&port.to_be_bytes())?;
     let (mut stream, _from) = listener.accept()?;
     let mut word = [0];
     while stream.read(&mut word)? > 0 {}

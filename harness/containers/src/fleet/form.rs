@@ -8,6 +8,9 @@ use exai_judge::observation::{Change, Form, Mount, PathChanged};
 use super::Fleet;
 use crate::trouble::Trouble;
 
+/// Paths that are told of one container.
+const MOST_CHANGES: usize = 100;
+
 impl Fleet {
     pub(super) async fn form(&self, name: &str) -> Result<Answer, Trouble> {
         let known = self.known(name)?;
@@ -16,10 +19,14 @@ impl Fleet {
         let seen = seen.map_err(|error| Trouble::engine("look at", name, &error))?;
         let changes = docker.container_changes(&known.id).await;
         let changes = changes.map_err(|error| Trouble::engine("compare", name, &error))?;
-        let changes = changes.unwrap_or_default().into_iter();
+        let changes = changes.unwrap_or_default();
+        let more_changes = changes.len().saturating_sub(MOST_CHANGES);
         Ok(Answer::Form {
             held: held(seen),
+            more_changes: u64::try_from(more_changes).unwrap_or(u64::MAX),
             changes: changes
+                .into_iter()
+                .take(MOST_CHANGES)
                 .map(|one| PathChanged {
                     path: one.path,
                     how: match one.kind {

@@ -26,7 +26,12 @@ fn a_file_that_a_container_writes_beside_its_folders_is_told_and_one_within_is_n
         let saved = || said((place, 6379).into(), "SAVE").as_deref() == Some("+OK");
         eventually("a save", saved);
         let name = writer.name.clone();
-        let Answer::Form { held, changes } = leaf.ask(Order::Form { name }) else {
+        let Answer::Form {
+            held,
+            changes,
+            more_changes,
+        } = leaf.ask(Order::Form { name })
+        else {
             panic!("no form");
         };
         let mut seen = ContainerSeen {
@@ -35,6 +40,7 @@ fn a_file_that_a_container_writes_beside_its_folders_is_told_and_one_within_is_n
             ordered: ordered(&writer),
             held,
             changes,
+            more_changes,
         };
         let told = seen.differences();
         assert_eq!(!told.is_empty(), is_told, "{told:?}");

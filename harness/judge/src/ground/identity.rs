@@ -58,6 +58,8 @@ impl Ground {
     /// One look at a container, whose main process alone says nothing of what stands around it.
     pub(super) fn note_container(&mut self, seen: &ContainerSeen) {
         let (name, moment) = (&seen.name, &seen.moment);
+        let moments = self.contained.entry(name.clone()).or_default();
+        moments.insert(moment.clone());
         let told = seen.differences().into_iter();
         let told = told.map(|what| format!("at {moment} container {name} {what}"));
         self.summary.foreign.extend(told);

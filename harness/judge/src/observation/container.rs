@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct ContainerSeen {
     /// Such as `exai-mcp-server`.
     pub name: String,
-    /// `start` or `end`.
+    /// [`ContainerSeen::START`] or [`ContainerSeen::END`].
     pub moment: String,
     /// What the run asked for.
     pub ordered: Form,
@@ -15,18 +15,21 @@ pub struct ContainerSeen {
     pub held: Form,
     /// Where its root file system differs from its image; in mounted folders nothing counts.
     pub changes: Vec<PathChanged>,
+    /// How many more such paths there are.
+    pub more_changes: u64,
 }
 
 /// What a container is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Form {
-    /// The image's id, the digest of its configuration; a tag identifies nothing.
+    /// The engine's id of the image; a tag identifies nothing.
     pub image: String,
     /// The whole command line, the image's entry point included.
     pub command: Vec<String>,
-    /// SHA-256 (hex) of the environment, sorted, one `NAME=value` a line: it holds secrets.
+    /// SHA-256 (hex) of the environment's `NAME=value`, sorted, with a NUL between, since it holds
+    /// secrets.
     pub environment_sha256: String,
-    /// The working directory; empty is the image's own.
+    /// The working directory; empty where none is named.
     pub cwd: String,
     /// Sorted by place.
     pub mounts: Vec<Mount>,
@@ -67,6 +70,11 @@ pub enum Change {
 }
 
 impl ContainerSeen {
+    /// Once all containers of the run stand.
+    pub const START: &str = "start";
+    /// Before they are removed.
+    pub const END: &str = "end";
+
     /// In words, each way in which it is not what was ordered. Folders that the engine makes for
     /// the mounts and the working directory are no difference.
     #[must_use]
@@ -106,6 +114,12 @@ impl ContainerSeen {
         let strange = self.changes.iter().filter(|change| !is_made(change));
         let strange = strange.map(|change| (change.path.as_str(), change.how.word()));
         told.extend(strange.map(|(path, how)| format!("is not its image: {path} was {how}")));
+        if self.more_changes > 0 {
+            told.push(format!(
+                "is not its image at {} more paths",
+                self.more_changes
+            ));
+        }
         told
     }
 }

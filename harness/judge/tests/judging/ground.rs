@@ -295,6 +295,7 @@ fn as_ordered() -> ContainerSeen {
         ordered: form.clone(),
         held: form,
         changes: ["/run", "/run/x", "/tmp", "/work/in"].map(added).into(),
+        more_changes: 0,
     }
 }
 
@@ -317,7 +318,7 @@ fn a_container_that_is_what_was_ordered_is_itself() {
 #[test]
 fn a_container_made_of_anything_else_than_was_ordered_voids_the_run() {
     type Case<'a> = (fn(&mut ContainerSeen), &'a str);
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 10] = [
         (
             |it| it.held.image = "sha256:9".into(),
             "was of image sha256:9, not sha256:1",
@@ -334,6 +335,7 @@ fn a_container_made_of_anything_else_than_was_ordered_voids_the_run() {
             |it| it.held.environment_sha256 = "3".into(),
             "had another environment than it was given",
         ),
+        (|it| it.more_changes = 7, "is not its image at 7 more paths"),
         (
             |it| it.ordered.mounts.truncate(1),
             "had tmpfs :/tmp (rw) mounted",
@@ -359,4 +361,24 @@ fn a_container_made_of_anything_else_than_was_ordered_voids_the_run() {
         let wanted = format!("at end container exai-mcp-server {wanted}");
         assert!(told.contains(&wanted), "{wanted}: {told:?}");
     }
+}
+
+#[test]
+fn each_container_that_was_ordered_is_looked_at_when_it_stands_and_at_the_end() {
+    let is_met = |moments: &[&str]| {
+        let mut world = World::new();
+        world.phase("run", "containers.1", 0, 0);
+        for moment in moments {
+            let mut seen = as_ordered();
+            seen.moment = (*moment).to_owned();
+            world.push(S, Event::Container(seen));
+        }
+        let finding = world.finding(&catalogue::criteria(), "full", "V.1");
+        let mut floors = finding.floors.iter();
+        floors.find(|row| row.id == "containers").unwrap().is_met()
+    };
+    assert!(is_met(&["start", "end"]));
+    assert!(!is_met(&["start", "start"]));
+    assert!(!is_met(&["end"]));
+    assert!(!is_met(&[]));
 }

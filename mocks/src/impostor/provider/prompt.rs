@@ -1,4 +1,4 @@
-//! Takes a part out of a prompt: a file, an image, or an earlier turn.
+//! Takes a part out of a prompt, a file, an image or an earlier turn, or puts another in its place.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
