@@ -217,6 +217,15 @@ fn the_sampler_may_be_silent_before_the_first_phase_and_after_the_last_alone() {
     assert_eq!(silent(&[16, 20, 25, 30, 35]), [(10, 16)]);
 }
 
+/// What voids the run, in words.
+fn strangers(world: &World) -> Vec<String> {
+    let finding = world.finding(&catalogue::criteria(), "full", "V.1");
+    let is_void = finding.reasons == [Reason::ForeignIdentity];
+    let foreign = survey(world).summary.foreign;
+    assert_eq!(is_void, !foreign.is_empty());
+    foreign
+}
+
 fn in_company(descendants: &[&str], peers: &[(&str, bool)]) -> Vec<String> {
     let mut world = World::new();
     let peers = peers.iter().map(|(address, is_of_run)| PeerSeen {
@@ -229,11 +238,7 @@ fn in_company(descendants: &[&str], peers: &[(&str, bool)]) -> Vec<String> {
         peers: peers.collect(),
     };
     world.push(S, Event::Company(seen));
-    let finding = world.finding(&catalogue::criteria(), "full", "V.1");
-    let is_void = finding.reasons == [Reason::ForeignIdentity];
-    let foreign = survey(&world).summary.foreign;
-    assert_eq!(is_void, !foreign.is_empty());
-    foreign
+    strangers(&world)
 }
 
 #[test]
@@ -303,11 +308,7 @@ fn as_ordered() -> ContainerSeen {
 fn contained(seen: ContainerSeen) -> Vec<String> {
     let mut world = World::new();
     world.push(S, Event::Container(seen));
-    let finding = world.finding(&catalogue::criteria(), "full", "V.1");
-    let is_void = finding.reasons == [Reason::ForeignIdentity];
-    let foreign = survey(&world).summary.foreign;
-    assert_eq!(is_void, !foreign.is_empty());
-    foreign
+    strangers(&world)
 }
 
 #[test]
