@@ -63,6 +63,13 @@ fn probe(port: u16) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
+/// An address that refuses every connection. A listener that is dropped leaves none: the next test
+/// may be given its port, and a process started at that moment still listens with its copy.
+#[cfg(test)]
+pub(crate) fn nobody() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()))
+}
+
 fn ephemeral_from() -> u16 {
     std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
         .ok()

@@ -84,9 +84,10 @@ async fn events_pass_as_they_come_and_the_address_is_kept() {
 
 #[tokio::test]
 async fn a_server_that_is_gone_is_gone_behind_the_impostor_too() {
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Bound and not listening: every connection is refused, and nobody else is given the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let upstream = format!("http://{}", closed.local_addr().unwrap());
-    drop(closed);
     let impostor = Impostor::start("client", "none", &upstream, None);
     assert!(client().get(&impostor.url).send().await.is_err());
     impostor.end();

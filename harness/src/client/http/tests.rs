@@ -248,10 +248,8 @@ async fn a_client_that_dials_again_by_itself_does_so_with_the_next_request_only(
 
 #[tokio::test]
 async fn nobody_listening_is_a_refused_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let exchange = ask(&client(address, Revision::V2026, true), "plain").await;
+    let nobody = crate::port::nobody();
+    let exchange = ask(&client(nobody, Revision::V2026, true), "plain").await;
     assert_eq!(exchange.trouble.as_deref(), Some("connection refused"));
 }
 

@@ -272,9 +272,7 @@ async fn an_upgrade_that_is_refused_or_speaks_something_else_is_no_connection() 
         let after = ask(&client, LONG).await.unwrap();
         assert!(after.trouble.unwrap().contains(why), "{answer:?}");
     }
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
-    let error = client(address).greet(LONG).await.unwrap_err().to_string();
+    let nobody = client(crate::port::nobody());
+    let error = nobody.greet(LONG).await.unwrap_err().to_string();
     assert!(error.contains("connection refused"), "{error}");
 }

@@ -115,9 +115,10 @@ async fn a_provider_that_is_not_there_is_unreachable_and_unhealthy() {
 
 #[tokio::test]
 async fn health_returns_by_a_probe_without_any_traffic() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Bound and not listening: every connection is refused, and nobody else is given the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = closed.local_addr().unwrap();
     let mut settings = settings();
     settings.breaker.failures = 2;
     settings.breaker.first_open = Duration::from_millis(20);
@@ -126,6 +127,7 @@ async fn health_returns_by_a_probe_without_any_traffic() {
     router.ask(ask("auto", true), &context()).await.unwrap_err();
     assert_eq!(router.providers()[0].breaker, "open");
 
+    drop(closed);
     let _back = Scripted::start_at(address, vec![refusal(404, "{}")]).await;
     let stop = CancellationToken::new();
     let healed = async {
