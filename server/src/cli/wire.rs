@@ -47,6 +47,10 @@ impl Wire {
     /// Opens the wire.
     pub(super) async fn open(to: &Where) -> Result<Self, Failed> {
         if let Some(url) = &to.url {
+            if let Err(error) = reqwest::Url::parse(url) {
+                let text = format!("--url {url}: {error}; give a server's, http://HOST:PORT/mcp");
+                return Err(Failed::Coded(USAGE, text));
+            }
             let client = reqwest::Client::builder().build();
             let client = client.map_err(|error| Failed::Coded(BUG, error.to_string()))?;
             let sources = Sources {
@@ -54,10 +58,17 @@ impl Wire {
                 ..Sources::default()
             };
             let token = sources.with_files().value(TOKEN)?;
+            let token = token.filter(|token| !token.is_empty());
+            if token.as_deref().is_some_and(|token| !fits_a_header(token)) {
+                let text = format!(
+                    "{TOKEN} holds a blank, an end of line or no ASCII; give the token alone"
+                );
+                return Err(Failed::Coded(USAGE, text));
+            }
             return Ok(Self::Http {
                 client,
                 url: url.clone(),
-                token: token.filter(|token| !token.is_empty()),
+                token,
             });
         }
         let own = std::env::current_exe();
@@ -153,6 +164,11 @@ impl Pipe {
         }
         Err(lost())
     }
+}
+
+/// A token is visible ASCII (RFC 6750, section 2.1).
+fn fits_a_header(token: &str) -> bool {
+    token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 async fn posted(post: reqwest::RequestBuilder, url: &str) -> Result<Value, Failed> {

@@ -131,6 +131,15 @@ fn the_exit_code_says_what_kind_of_failure_it_was() {
         .output()
         .unwrap();
     assert_eq!(told(&nobody).0, 69);
+    for (url, token, named) in [
+        ("http://127.0.0.1:9/mcp", "two\nlines", "EXAI_TOKEN"),
+        ("127.0.0.1/mcp", "", "--url 127.0.0.1/mcp"),
+    ] {
+        let mut command = exai(&[("EXAI_TOKEN", token)]);
+        let (code, _, err) = told(&command.args(["tools", "--url", url]).output().unwrap());
+        assert_eq!(code, 64, "{err}");
+        assert!(err.contains(named) && !err.contains("lines"), "{err}");
+    }
     let server = serve_jwt(&["--demo"]);
     let url = format!("http://{}/mcp", server.public);
     let (code, _, err) = told(&exai(&[]).args(["tools", "--url", &url]).output().unwrap());
