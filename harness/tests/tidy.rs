@@ -5,6 +5,8 @@
     reason = "a test that cannot look around has failed"
 )]
 
+#[path = "tidy/reports.rs"]
+mod reports;
 #[path = "tidy/skips.rs"]
 mod skips;
 #[path = "tidy/sleeps.rs"]
